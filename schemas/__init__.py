@@ -1,0 +1,1 @@
+"""The wire: what travels on Kafka. Pydantic models and their CloudEvents envelope."""

@@ -1,0 +1,59 @@
+"""notifier -> plant: what people are told, grouped per camera."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from schemas.message import Message, Name, Time
+
+
+class AlarmKind(StrEnum):
+    """Why somebody is told."""
+
+    DEFECT = "defect"
+    NOT_INSPECTED = "not-inspected"  # dead letters, a silent camera, a gap in the sequence
+
+
+class Severity(StrEnum):
+    """How loud to be."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Alarm(Message):
+    """One alarm of one camera: the events of a window, grouped."""
+
+    message_name: ClassVar[str] = "alarm"
+
+    alarm_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    kind: AlarmKind
+    severity: Severity
+    camera_id: Name
+    category: str | None = None
+    cause: str = Field(description="defect, a reject reason, camera-silent or sequence-gap")
+    message: str
+    first_seen: Time
+    last_seen: Time
+    count: int = Field(ge=1)
+    frame_ids: list[str] = Field(max_length=20, description="the first frames concerned")
+    evidence: str | None = Field(default=None, description="link to the worst frame's picture")
+    raised_at: Time
+
+    @property
+    def event_id(self) -> str:
+        return self.alarm_id
+
+    @property
+    def event_source(self) -> str:
+        return "/notifier"
+
+    @property
+    def event_time(self) -> datetime:
+        return self.raised_at
+
+    @property
+    def key(self) -> str:
+        return self.camera_id

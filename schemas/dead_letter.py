@@ -1,0 +1,80 @@
+"""inspector -> dead letters: a frame that could not be inspected, whole, with the reason."""
+
+import base64
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import Field
+
+from schemas.message import Message, Time, WireModel
+from schemas.outcome import LIVE, FrameRef, RecordRef, RejectReason
+
+
+class OriginalRecord(WireModel):
+    """The record as it was read, byte for byte (base64 in JSON)."""
+
+    key: str | None = Field(description="base64; null when the record had no key")
+    value: str | None = Field(description="base64; null when the record had no value")
+    headers: list[tuple[str, str]] = Field(description="name and base64 value, in order")
+
+    @classmethod
+    def of(
+        cls, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
+    ) -> "OriginalRecord":
+        """Wrap a record's bytes."""
+        return cls(
+            key=_b64(key),
+            value=_b64(value),
+            headers=[(name, base64.b64encode(data or b"").decode()) for name, data in headers],
+        )
+
+    def key_bytes(self) -> bytes | None:
+        """The record's key."""
+        return None if self.key is None else base64.b64decode(self.key)
+
+    def value_bytes(self) -> bytes | None:
+        """The record's value."""
+        return None if self.value is None else base64.b64decode(self.value)
+
+    def header_bytes(self) -> tuple[tuple[str, bytes], ...]:
+        """The record's headers."""
+        return tuple((name, base64.b64decode(data)) for name, data in self.headers)
+
+
+def _b64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+class DeadLetter(Message):
+    """A rejected frame. It was not inspected: its part needs a look by other means."""
+
+    message_name: ClassVar[str] = "dead-letter"
+
+    outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    run: str = LIVE
+    reason: RejectReason
+    error: str
+    frame: FrameRef | None = Field(description="absent when the headers were unreadable")
+    record: RecordRef
+    attempts: int = Field(ge=1)
+    original: OriginalRecord
+    worker_id: str
+    rejected_at: Time
+
+    @property
+    def event_id(self) -> str:
+        return self.outcome_id
+
+    @property
+    def event_source(self) -> str:
+        return f"/inspectors/{self.worker_id}"
+
+    @property
+    def event_time(self) -> datetime:
+        return self.rejected_at
+
+    @property
+    def key(self) -> str:
+        return (
+            self.frame.camera_id if self.frame else f"{self.record.topic}-{self.record.partition}"
+        )

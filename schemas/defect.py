@@ -1,0 +1,93 @@
+"""inspector -> alarm services: a product with a defect, where it is and why it was raised."""
+
+from datetime import datetime
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.message import Message, Time, WireModel
+from schemas.outcome import FrameRef, Latencies, RecordRef
+
+Unit = Literal["px"]
+
+
+class Box(WireModel):
+    """A bounding box in pixels of the frame as captured; x and y name the top left corner."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+
+
+class Region(WireModel):
+    """One connected anomalous region, in pixels of the frame as captured."""
+
+    box: Box
+    polygon: list[tuple[int, int]] = Field(description="outline, clockwise, as (x, y) points")
+    area_px: int = Field(ge=1)
+    peak_score: float
+
+
+class Evidence(WireModel):
+    """Links to the pictures. A missing link has its reason in `notes`."""
+
+    frame: str | None = None
+    heatmap: str | None = None
+    outline: str | None = None
+    counterpart: str | None = None
+    notes: dict[str, str] = Field(default_factory=dict)
+
+
+class CounterpartCheck(WireModel):
+    """How the normal counterpart fared before a network that did not guide it."""
+
+    status: Literal["convincing", "not-convincing", "skipped"]
+    score_before: float | None = None
+    score_after: float | None = None
+    reason: str | None = None
+
+
+class DefectEvent(Message):
+    """What alarm services subscribe to."""
+
+    message_name: ClassVar[str] = "defect"
+
+    outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    frame: FrameRef
+    record: RecordRef
+    verdict: Literal["defect"] = "defect"
+    image_score: float
+    image_threshold: float
+    pixel_threshold: float
+    member_scores: dict[str, float] = Field(default_factory=dict)
+    regions: list[Region]
+    image_width: int = Field(ge=1)
+    image_height: int = Field(ge=1)
+    model_version: str
+    calibration_id: str
+    latencies: Latencies
+    evidence: Evidence = Evidence()
+    counterpart: CounterpartCheck
+    worker_id: str
+    decided_at: Time
+    traceparent: str | None = None
+
+    @property
+    def event_id(self) -> str:
+        return self.outcome_id
+
+    @property
+    def event_source(self) -> str:
+        return f"/inspectors/{self.worker_id}"
+
+    @property
+    def event_time(self) -> datetime:
+        return self.decided_at
+
+    @property
+    def key(self) -> str:
+        return self.frame.camera_id
+
+    def trace(self) -> str | None:
+        return self.traceparent

@@ -1,0 +1,120 @@
+"""CloudEvents 1.0 in the Kafka binding's binary mode: attributes in headers, data in the value.
+
+A type's last part is the major schema version (`...frame.v1`); the minor version stands in
+`dataschema`. A newer minor version is readable by contract; a newer major version is refused.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
+from cloudevents.core.exceptions import BaseCloudEventException
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from schemas.errors import InvalidAttribute, MissingAttribute, UnsupportedVersion
+
+TYPE_PREFIX = "io.stream-inspector"
+JSON_CONTENT_TYPE = "application/json"
+
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WireMessage:
+    """A Kafka record's content, free of any client library."""
+
+    key: bytes | None
+    value: bytes
+    headers: Headers
+
+
+def event_type(name: str, major: int = 1) -> str:
+    """The CloudEvents type of a message, for instance `io.stream-inspector.frame.v1`."""
+    return f"{TYPE_PREFIX}.{name}.v{major}"
+
+
+def schema_uri(name: str, version: str) -> str:
+    """The `dataschema` attribute: names the schema with its minor version."""
+    return f"urn:stream-inspector:{name}:{version}"
+
+
+def seal(attributes: Mapping[str, Any], data: bytes) -> WireMessage:
+    """Put attributes and data into a Kafka record. `partitionkey` becomes the record's key."""
+    given = {name: value for name, value in attributes.items() if value is not None}
+    message = to_binary(CloudEvent(given, data), JSONFormat())
+    key = message.key.encode() if isinstance(message.key, str) else message.key
+    return WireMessage(key=key, value=data, headers=tuple(message.headers.items()))
+
+
+def unseal(headers: Iterable[tuple[str, bytes]], value: bytes | None, name: str) -> dict[str, Any]:
+    """Read the attributes of a record that should hold a message called `name`.
+
+    Raises MissingAttribute, InvalidAttribute or UnsupportedVersion; nothing else.
+    """
+    raw = {header: data or b"" for header, data in headers}
+    _require_type(raw, name)
+    for attribute in ("specversion", "id", "source", "time"):  # the SDK would invent some of them
+        if not raw.get(f"ce_{attribute}"):
+            raise MissingAttribute(f"header ce_{attribute} is missing")
+    try:
+        event = from_binary(KafkaMessage(raw, None, value or b""), _OpaqueFormat(), CloudEvent)
+    except BaseCloudEventException as error:
+        raise MissingAttribute(_explain(error)) from error
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InvalidAttribute(f"a CloudEvents header cannot be read: {error}") from error
+    return dict(event.get_attributes())
+
+
+class _OpaqueFormat(JSONFormat):
+    """Leaves the data alone: frames are image bytes, and models parse their JSON themselves."""
+
+    def read_data(self, body: Any, datacontenttype: str | None) -> Any:  # noqa: ARG002
+        return body
+
+
+def _require_type(headers: Mapping[str, bytes], name: str) -> None:
+    found = headers.get("ce_type")
+    if found is None:
+        raise MissingAttribute("header ce_type is missing")
+    expected = event_type(name)
+    stem = expected.rsplit(".v", 1)[0]
+    text = found.decode("utf-8", "replace")
+    if text == expected:
+        return
+    if text.startswith(stem + ".v"):
+        raise UnsupportedVersion(f"type {text!r} is not supported; this version reads {expected!r}")
+    raise InvalidAttribute(f"header ce_type is {text!r}, expected {expected!r}")
+
+
+def _explain(error: BaseCloudEventException) -> str:
+    errors = getattr(error, "errors", None)
+    if not isinstance(errors, Mapping):
+        return str(error)
+    return "; ".join(f"ce_{name}: {problems[0]}" for name, problems in errors.items())
+
+
+def require(attributes: Mapping[str, Any], name: str) -> str:
+    """The text of an attribute that must be there."""
+    value = attributes.get(name)
+    if value is None or value == "":
+        raise MissingAttribute(f"header ce_{name} is missing")
+    return str(value)
+
+
+def require_time(attributes: Mapping[str, Any]) -> datetime:
+    """The `time` attribute, which must carry a zone."""
+    value = attributes.get("time")
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise InvalidAttribute(f"header ce_time is not an RFC 3339 time with a zone: {value!r}")
+    return value
+
+
+def require_int(attributes: Mapping[str, Any], name: str) -> int:
+    """A non-negative integer attribute."""
+    text = require(attributes, name)
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise InvalidAttribute(f"header ce_{name} is not a non-negative integer: {text!r}")
+    return int(text)

@@ -1,0 +1,31 @@
+"""What can be wrong with a message on the wire.
+
+SchemaError            the message is not what its topic promises; poison, never retried
+├── MissingAttribute   a required CloudEvents attribute (Kafka header) is absent
+├── InvalidAttribute   an attribute is present but not usable
+└── UnsupportedVersion the major version is newer than this code
+"""
+
+
+class SchemaError(ValueError):
+    """A message that does not keep the contract. `reason` is the stable code of the dead letter."""
+
+    reason = "invalid-message"
+
+
+class MissingAttribute(SchemaError):
+    """A required header is absent."""
+
+    reason = "missing-header"
+
+
+class InvalidAttribute(SchemaError):
+    """A header or field has an unusable value."""
+
+    reason = "invalid-header"
+
+
+class UnsupportedVersion(SchemaError):
+    """The message's major schema version is not known here."""
+
+    reason = "unsupported-version"

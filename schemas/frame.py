@@ -1,0 +1,123 @@
+"""camera -> inspector: one encoded image with everything else in headers."""
+
+import os
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from schemas.envelope import (
+    WireMessage,
+    event_type,
+    require,
+    require_int,
+    require_time,
+    schema_uri,
+    seal,
+    unseal,
+)
+from schemas.errors import InvalidAttribute, MissingAttribute
+
+FRAME_VERSION = "1.0"
+RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
+RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
+CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", RAW_GRAY8, RAW_RGB8)
+_NAME_LIMIT = 256  # characters; ids come from outside and are written into topics, logs and paths
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of one product, as a camera publishes it.
+
+    `sequence` counts a camera's frames from 0 within one `epoch` (a start of the camera process);
+    a jump means that frames were lost on the way. `width` and `height` are for raw pixels only.
+    """
+
+    frame_id: str
+    camera_id: str
+    category: str
+    sequence: int
+    captured_at: datetime
+    content_type: str
+    data: bytes
+    epoch: str = "0"
+    width: int | None = None
+    height: int | None = None
+    traceparent: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The CloudEvents source: with the id it names the frame world-wide."""
+        return f"/cameras/{self.camera_id}"
+
+
+def new_frame_id() -> str:
+    """A UUIDv7 (RFC 9562, 5.7): ordered by time and unique across camera restarts."""
+    milliseconds = time.time_ns() // 1_000_000
+    random_bits = int.from_bytes(os.urandom(10), "big")
+    value = (milliseconds & ((1 << 48) - 1)) << 80 | random_bits
+    value = value & ~(0xF << 76) | 0x7 << 76  # version 7
+    value = value & ~(0x3 << 62) | 0x2 << 62  # RFC variant
+    return str(uuid.UUID(int=value))
+
+
+def encode_frame(frame: Frame) -> WireMessage:
+    """A frame as a Kafka record's key, headers and value."""
+    attributes: dict[str, Any] = {
+        "id": frame.frame_id,
+        "source": frame.source,
+        "type": event_type("frame"),
+        "time": frame.captured_at,
+        "datacontenttype": frame.content_type,
+        "dataschema": schema_uri("frame", FRAME_VERSION),
+        "partitionkey": frame.camera_id,
+        "camera": frame.camera_id,
+        "category": frame.category,
+        "sequence": str(frame.sequence),
+        "epoch": frame.epoch,
+        "width": None if frame.width is None else str(frame.width),
+        "height": None if frame.height is None else str(frame.height),
+        "traceparent": frame.traceparent,
+    }
+    return seal(attributes, frame.data)
+
+
+def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Frame:
+    """Read a frame record. Raises SchemaError with the header that is wrong."""
+    attributes = unseal(headers, value, "frame")
+    content_type = _content_type(attributes)
+    raw = content_type in (RAW_GRAY8, RAW_RGB8)
+    return Frame(
+        frame_id=_name(attributes, "id"),
+        camera_id=_name(attributes, "camera"),
+        category=_name(attributes, "category"),
+        sequence=require_int(attributes, "sequence"),
+        captured_at=require_time(attributes),
+        content_type=content_type,
+        data=value or b"",
+        epoch=str(attributes.get("epoch", "0"))[:_NAME_LIMIT],
+        width=require_int(attributes, "width") if raw else None,
+        height=require_int(attributes, "height") if raw else None,
+        traceparent=attributes.get("traceparent"),
+    )
+
+
+def _content_type(attributes: dict[str, Any]) -> str:
+    found = attributes.get("datacontenttype")
+    if not found:
+        raise MissingAttribute("header content-type is missing")
+    if found not in CONTENT_TYPES:
+        allowed = ", ".join(CONTENT_TYPES)
+        raise InvalidAttribute(f"header content-type is {found!r}; allowed: {allowed}")
+    return str(found)
+
+
+def _name(attributes: dict[str, Any], name: str) -> str:
+    value = require(attributes, name)
+    if len(value) > _NAME_LIMIT or not value.isprintable():
+        raise InvalidAttribute(
+            f"header ce_{name} must be printable text of at most {_NAME_LIMIT} characters"
+        )
+    return value

@@ -1,0 +1,119 @@
+"""Every frame's one outcome: inspected (pass, near miss, defect) or rejected (reason)."""
+
+import hashlib
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from schemas.message import Message, Name, Time, WireModel
+
+LIVE = "live"  # the run of the production stream; a replay has an id of its own
+
+
+class Verdict(StrEnum):
+    """What inspection says of a frame."""
+
+    PASS = "pass"  # noqa: S105
+    NEAR_MISS = "near_miss"
+    DEFECT = "defect"
+
+
+class RejectReason(StrEnum):
+    """Why a frame could not be inspected; stable codes for dashboards and filters."""
+
+    INVALID_MESSAGE = "invalid-message"
+    MISSING_HEADER = "missing-header"
+    INVALID_HEADER = "invalid-header"
+    UNSUPPORTED_VERSION = "unsupported-version"
+    UNKNOWN_CATEGORY = "unknown-category"
+    TOO_LARGE = "too-large"
+    UNDECODABLE = "undecodable"
+    INSPECTION_FAILED = "inspection-failed"
+
+
+class FrameRef(WireModel):
+    """Which frame a message speaks of."""
+
+    frame_id: Name
+    camera_id: Name
+    category: Name
+    sequence: int = Field(ge=0)
+    epoch: str = "0"
+    captured_at: Time
+
+
+class RecordRef(WireModel):
+    """Where a record stands in Kafka."""
+
+    topic: str
+    partition: int = Field(ge=0)
+    offset: int = Field(ge=0)
+
+
+class Latencies(WireModel):
+    """Milliseconds spent in each step, and from capture to the verdict."""
+
+    queued_ms: float = Field(ge=0, description="from capture until the worker had the record")
+    decode_ms: float = Field(ge=0)
+    batch_wait_ms: float = Field(ge=0)
+    inference_ms: float = Field(
+        ge=0, description="the batch's time on the device, explanation included"
+    )
+    total_ms: float = Field(ge=0, description="from capture to the verdict")
+
+
+def outcome_id(source: str, frame_id: str, run: str = LIVE) -> str:
+    """The id of a frame's outcome: the same for pass, defect and reject, and for a redelivery."""
+    text = "\x1f".join((source, frame_id, run))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Outcome(Message):
+    """The one outcome of one frame. Two messages with the same `outcome_id` are one outcome."""
+
+    message_name: ClassVar[str] = "outcome"
+
+    outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    run: str = LIVE
+    frame: FrameRef | None = Field(description="absent when the frame's headers were unreadable")
+    record: RecordRef
+    verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
+    rejected: RejectReason | None = Field(default=None, description="absent when inspected")
+    image_score: float | None = None
+    image_threshold: float | None = None
+    member_scores: dict[str, float] = Field(default_factory=dict)
+    model_version: str | None = None
+    calibration_id: str | None = None
+    latencies: Latencies | None = None
+    worker_id: str
+    decided_at: Time
+    traceparent: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.verdict is None) == (self.rejected is None):
+            raise ValueError("an outcome has either a verdict or a reject reason")
+        return self
+
+    @property
+    def event_id(self) -> str:
+        return self.outcome_id
+
+    @property
+    def event_source(self) -> str:
+        return f"/inspectors/{self.worker_id}"
+
+    @property
+    def event_time(self) -> datetime:
+        return self.decided_at
+
+    @property
+    def key(self) -> str:
+        return (
+            self.frame.camera_id if self.frame else f"{self.record.topic}-{self.record.partition}"
+        )
+
+    def trace(self) -> str | None:
+        return self.traceparent

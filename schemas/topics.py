@@ -1,0 +1,22 @@
+"""Topic names and what each is meant to keep."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of the stage: its default name, its message and how long it should be kept."""
+
+    name: str
+    message: str
+    retention_hours: int
+    why: str
+
+
+FRAMES = Topic("frames", "frame", 24, "long enough to repair a stopped stage and catch up")
+OUTCOMES = Topic("outcomes", "outcome", 24 * 30, "the production record")
+DEFECTS = Topic("defects", "defect", 24 * 30, "what alarm services subscribe to")
+DEAD_LETTERS = Topic("dead-letters", "dead-letter", 24 * 30, "uninspected parts, replayable")
+ALARMS = Topic("alarms", "alarm", 24 * 30, "what people were told")
+
+TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, ALARMS)

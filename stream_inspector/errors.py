@@ -1,0 +1,59 @@
+"""Every error the core raises.
+
+InspectorError
+├── FrameRejected        this frame cannot be inspected; the next one can (a dead letter)
+│   ├── Undecodable      the bytes are no image, or a truncated one
+│   └── TooLarge         more pixels or bytes than the limit: refused before decoding
+├── DataError            a folder of images is not what a command needs; says which and what to do
+│   └── TooFewImages     not enough good images for what was asked
+├── ModelError           a model version cannot be used
+│   ├── ModelCorrupt     digest, shape or key does not match the manifest
+│   └── ModelUnsupported made by a newer format or another preset
+└── CalibrationRefused   the good images cannot carry the promise; says how many are missing
+"""
+
+
+class InspectorError(Exception):
+    """Root of the core's errors."""
+
+
+class FrameRejected(InspectorError):
+    """This frame cannot be inspected. `reason` is the dead letter's stable code."""
+
+    reason = "undecodable"
+
+
+class Undecodable(FrameRejected):
+    """The bytes do not decode to an image."""
+
+    reason = "undecodable"
+
+
+class TooLarge(FrameRejected):
+    """The image is larger than the limit."""
+
+    reason = "too-large"
+
+
+class DataError(InspectorError):
+    """A data folder is not what the command needs."""
+
+
+class TooFewImages(DataError):
+    """Not enough good images."""
+
+
+class ModelError(InspectorError):
+    """A model version cannot be used."""
+
+
+class ModelCorrupt(ModelError):
+    """The artefact's bytes do not match its manifest."""
+
+
+class ModelUnsupported(ModelError):
+    """The artefact needs another version of this code."""
+
+
+class CalibrationRefused(InspectorError):
+    """The good images cannot carry the promise that was asked for."""

@@ -1,0 +1,1 @@
+"""The thin shell: one folder per process, standing on workers.runtime."""

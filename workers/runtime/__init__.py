@@ -1,0 +1,1 @@
+"""What every process stands on: bus, store, servers, settings, lifecycle, telemetry."""

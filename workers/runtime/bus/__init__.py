@@ -1,0 +1,1 @@
+"""The bus: ports, and one file per broker client."""

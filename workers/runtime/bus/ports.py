@@ -1,0 +1,112 @@
+"""What the stage needs of a broker, in our own words.
+
+Two adapters keep these ports: `kafka.py` (any Kafka-compatible broker) and `memory.py` (tests).
+A `Consumer` belongs to one thread. A `Producer` may be shared.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from schemas.envelope import Headers, WireMessage
+
+
+class Partition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it was read."""
+
+    partition: Partition
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    timestamp_ms: int
+
+    @property
+    def size(self) -> int:
+        """Bytes that keeping this record costs."""
+        return len(self.value or b"") + len(self.key or b"") + 512
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message and the topic it goes to. `partition` overrides the key's hash."""
+
+    topic: str
+    message: WireMessage
+    partition: int | None = None
+
+
+Positions = Mapping[Partition, int]  # the offset of the next record to read
+
+
+class RebalanceListener(Protocol):
+    """Told when partitions come and go. Called on a client thread: must return at once."""
+
+    def assigned(self, partitions: frozenset[Partition]) -> None:
+        """These partitions are new here."""
+
+    def revoked(self, partitions: frozenset[Partition]) -> None:
+        """These are handed over in order; finished work may still be committed."""
+
+    def lost(self, partitions: frozenset[Partition]) -> None:
+        """These already belong to somebody else; committing them is forbidden."""
+
+
+class Consumer(Protocol):
+    """A member of a consumer group."""
+
+    def poll(self, timeout_s: float) -> list[Record]:
+        """Records that have arrived. Keeps the membership alive; call it often."""
+
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that are ours now."""
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        """Stop fetching from these; polling goes on."""
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        """Fetch from these again."""
+
+    def commit(self, positions: Positions) -> None:
+        """Store positions. Raises MembershipLost when the group has moved on, or Transient."""
+
+    def lag(self) -> dict[Partition, int]:
+        """Records not yet read, per assigned partition."""
+
+    def stable(self) -> bool:
+        """Whether the group has settled and gave us our partitions."""
+
+    def close(self) -> None:
+        """Leave the group."""
+
+
+class Producer(Protocol):
+    """Writes messages."""
+
+    def publish(self, messages: Iterable[Outgoing]) -> None:
+        """Write all and wait until the broker has them. Raises Transient when it does not."""
+
+    def close(self) -> None:
+        """Flush and close."""
+
+
+class Delivery(Protocol):
+    """Publishes results and the positions they settle as one statement.
+
+    `at_least_once` writes the messages, waits for all of them, then commits the positions; a
+    transactional one commits both at once. The inspector's loop does not know which it has.
+    """
+
+    def settle(self, messages: Iterable[Outgoing], positions: Positions) -> None:
+        """Publish and commit. Raises MembershipLost or Transient; both leave the positions."""
+
+
+ConsumerFactory = Callable[[RebalanceListener], Consumer]

@@ -1,0 +1,59 @@
+"""Errors of the shell, branched by what the caller can do.
+
+WorkerError
+├── Transient         try again after a pause (a server that is away)
+│   ├── BusUnavailable    the broker
+│   └── StoreUnavailable  Redis or the artefact store
+├── Fatal             stop; the process ends with `exit_code`
+│   ├── SettingsError     a wrong key or value; says its path and what is allowed
+│   ├── ServerUnreachable gave up on a server at start; names address and setting
+│   └── DeviceHung        the device did not answer within its deadline
+└── MembershipLost    partitions were taken away; what was in flight is delivered again
+
+Poison input is not an exception here: a bad frame becomes a rejected outcome (see
+`stream_inspector.errors.FrameRejected` and `schemas.errors.SchemaError`).
+"""
+
+
+class WorkerError(Exception):
+    """Root of the shell's errors."""
+
+
+class Transient(WorkerError):
+    """Try again after a pause."""
+
+
+class BusUnavailable(Transient):
+    """The broker did not answer."""
+
+
+class StoreUnavailable(Transient):
+    """Redis or the artefact store did not answer."""
+
+
+class Fatal(WorkerError):
+    """The process cannot go on."""
+
+    exit_code = 70  # EX_SOFTWARE
+
+
+class SettingsError(Fatal):
+    """A setting is wrong."""
+
+    exit_code = 78  # EX_CONFIG
+
+
+class ServerUnreachable(Fatal):
+    """A server was not reachable within the start deadline."""
+
+    exit_code = 69  # EX_UNAVAILABLE
+
+
+class DeviceHung(Fatal):
+    """The device did not answer; only a new process can help."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
+class MembershipLost(WorkerError):
+    """The group took partitions away before their work was committed."""

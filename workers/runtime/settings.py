@@ -1,0 +1,262 @@
+"""Typed settings: flags over environment over YAML file over defaults, one class per process.
+
+A wrong key or value is refused with its path, where it came from and what is allowed.
+"""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from schemas import topics
+from workers.runtime.errors import SettingsError
+
+ENV_PREFIX = "STREAM_INSPECTOR_"
+ENV_DELIMITER = "__"
+
+
+class Section(BaseModel):
+    """A group of settings. Unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(Section):
+    """How to reach the broker, and the limits that every client of it shares."""
+
+    bootstrap_servers: str = Field(
+        default="127.0.0.1:9092", description="host:port, comma separated"
+    )
+    connect_timeout_s: float = Field(
+        default=30.0, gt=0, description="give up on the broker at start"
+    )
+    request_timeout_ms: int = Field(default=10_000, ge=1000)
+    delivery_timeout_ms: int = Field(
+        default=30_000, ge=2000, description="give up on one produced message"
+    )
+    session_timeout_ms: int = Field(
+        default=10_000,
+        ge=1000,
+        description="a silent member is expelled after this; Kafka allows >= 6000",
+    )
+    heartbeat_interval_ms: int = Field(default=2_000, ge=100)
+    max_poll_interval_ms: int = Field(default=300_000, ge=1000)
+    max_frame_bytes: int = Field(
+        default=8 * 2**20,
+        ge=1024,
+        description="largest encoded frame; drives producer, fetch and decode limits",
+    )
+
+
+class RedisSettings(Section):
+    """The cache of model state."""
+
+    url: str = Field(
+        default="redis://127.0.0.1:6379/0", description="redis://, rediss:// or unix://"
+    )
+    timeout_s: float = Field(default=5.0, gt=0)
+    connect_timeout_s: float = Field(default=30.0, gt=0, description="give up on Redis at start")
+
+
+class TopicSettings(Section):
+    """Topic names."""
+
+    frames: str = topics.FRAMES.name
+    outcomes: str = topics.OUTCOMES.name
+    defects: str = topics.DEFECTS.name
+    dead_letters: str = topics.DEAD_LETTERS.name
+    alarms: str = topics.ALARMS.name
+    partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
+    create: bool = Field(default=True, description="create missing topics at start")
+
+    def names(self) -> tuple[str, ...]:
+        """All topics of the stage."""
+        return (self.frames, self.outcomes, self.defects, self.dead_letters, self.alarms)
+
+
+class LogSettings(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class HealthSettings(Section):
+    """The HTTP port of /livez, /readyz and /metrics."""
+
+    port: int = Field(default=0, ge=0, le=65535, description="0: off")
+    host: str = "127.0.0.1"
+
+
+class ProcessSettings(BaseSettings):
+    """The settings that every process has. A process adds sections of its own."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=ENV_DELIMITER,
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+    _file: ClassVar[Path | None] = None
+
+    kafka: KafkaSettings = KafkaSettings()
+    redis: RedisSettings = RedisSettings()
+    topics: TopicSettings = TopicSettings()
+    log: LogSettings = LogSettings()
+    health: HealthSettings = HealthSettings()
+
+    @classmethod
+    def load(cls, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Self:
+        """Read the settings. `overrides` holds flags as `{"kafka.bootstrap_servers": ...}`.
+
+        Raises SettingsError with every wrong key or value, its path and its origin.
+        """
+        given = {path: value for path, value in (overrides or {}).items() if value is not None}
+        from_file = read_yaml(file) if file else {}
+        reader = type(cls.__name__, (cls,), {"_file": file, "__module__": cls.__module__})
+        try:
+            return reader(**nest(given))  # type: ignore[no-any-return]
+        except ValidationError as error:
+            origin = _Origin(file, from_file, given)
+            lines = [_explain(cls, problem, origin) for problem in error.errors()]
+            raise SettingsError("\n".join(lines)) from None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (name fixed by the library)
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the YAML file."""
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        if cls._file is not None:
+            sources += (YamlConfigSettingsSource(settings_cls, yaml_file=cls._file),)
+        return sources
+
+
+def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
+    """`--set key.path=value` flags as overrides; values are read as YAML scalars or lists."""
+    overrides: dict[str, Any] = {}
+    for assignment in assignments:
+        path, separator, text = assignment.partition("=")
+        if not separator or not path:
+            raise SettingsError(f"--set {assignment}: expected key.path=value")
+        try:
+            overrides[path.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SettingsError(f"--set {path}: the value is not YAML: {error}") from None
+    return overrides
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping. Raises SettingsError naming the file."""
+    try:
+        content = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: is not YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{file}: must hold `key: value` lines, not a {type(content).__name__}")
+    return content
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
+    root: dict[str, Any] = {}
+    for path, value in flat.items():
+        *parents, leaf = path.split(".")
+        node = root
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise SettingsError(f"{path}: {parent} is given twice, as a value and as a section")
+        node[leaf] = value
+    return root
+
+
+def flatten(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting as (path, value), in the order of the class."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        path = f"{prefix}{name}"
+        if isinstance(value, BaseModel):
+            yield from flatten(value, f"{path}.")
+        else:
+            yield path, redact(value)
+
+
+def redact(value: Any) -> Any:
+    """The value as it may be shown: no secrets, no passwords inside URLs."""
+    if isinstance(value, SecretStr):
+        return "***"
+    if isinstance(value, str) and "@" in value and "://" in value:
+        parts = urlsplit(value)
+        host = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"***@{host}"))
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    return value
+
+
+class _Origin:
+    """Where a setting came from, for messages."""
+
+    def __init__(self, file: Path | None, content: dict[str, Any], flags: Mapping[str, Any]):
+        self._file, self._content, self._flags = file, content, flags
+
+    def of(self, path: str) -> str:
+        variable = ENV_PREFIX + path.replace(".", ENV_DELIMITER).upper()
+        if any(path == flag or path.startswith(f"{flag}.") for flag in self._flags):
+            return f"flag {path}"
+        if any(name.upper() == variable for name in os.environ):
+            return f"environment {variable}"
+        return f"{self._file}" if self._file else "settings"
+
+
+def _explain(cls: type[BaseModel], problem: ErrorDetails, origin: _Origin) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    where = f"{origin.of(path)}: {path}"
+    if problem["type"] == "extra_forbidden":
+        allowed = _siblings(cls, problem["loc"])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        return f"{where}: unknown key.{hint} Allowed: {', '.join(allowed)}"
+    return f"{where}: {problem['msg']} (given: {redact(problem['input'])!r})"
+
+
+def _siblings(cls: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    """The keys that are allowed beside the last part of a location."""
+    model = cls
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        nested = _model_in(field.annotation) if field else None
+        if nested is None:
+            continue  # a list index or a mapping key: stay at this level
+        model = nested
+    return sorted(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model class inside an annotation such as `list[Camera]` or `Camera | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

@@ -1,0 +1,1 @@
+"""The stores: ports, and one file per store client."""

@@ -1,0 +1,38 @@
+"""What the stage needs of a key-value store and of an artefact store, in our own words."""
+
+from typing import Protocol
+
+
+class KeyValueStore(Protocol):
+    """A small, fast, shared store (Redis). It may be flushed at any time: it is never the truth."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None. Raises StoreUnavailable."""
+
+    def put(self, key: str, value: bytes, ttl_s: int | None = None) -> None:
+        """Store a value. Raises StoreUnavailable."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value. Raises StoreUnavailable."""
+
+    def increment(self, key: str, ttl_s: int | None = None) -> int:
+        """Add one to a counter and return it. Raises StoreUnavailable."""
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable when the store does not answer."""
+
+
+class BlobStore(Protocol):
+    """A durable store of named blobs (a folder, S3): the truth about models, and the evidence."""
+
+    def read(self, name: str) -> bytes:
+        """The blob. Raises FileNotFoundError or StoreUnavailable."""
+
+    def write(self, name: str, data: bytes) -> str:
+        """Store a blob and return its URL; writing the same name again is harmless."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Store a blob only if the name is free; False when it was taken (compare and set)."""
+
+    def names(self, prefix: str) -> list[str]:
+        """The names under a prefix, sorted."""
