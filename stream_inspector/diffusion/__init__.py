@@ -1,0 +1,1 @@
+"""The diffusion parts both presets share: schedule, posterior, network, loss and sampling."""

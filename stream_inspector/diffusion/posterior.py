@@ -1,0 +1,49 @@
+"""Gaussians of the reverse chain: the true posterior, the learned one, and their KL divergence.
+
+The KL per pixel and channel is the paper's pixel-level score (RAN section B).
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from stream_inspector.diffusion.schedule import Schedule, at
+
+
+class Gaussian(NamedTuple):
+    """A diagonal Gaussian: mean and log variance, broadcastable to [B, C, H, W]."""
+
+    mean: Tensor
+    log_variance: Tensor
+
+
+def posterior_mean(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
+    """Mean of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, equation 7)."""
+    one_minus = 1 - schedule.alpha_bars
+    on_x0 = schedule.alpha_bars_before.sqrt() * schedule.betas / one_minus
+    on_xt = (1 - schedule.betas).sqrt() * (1 - schedule.alpha_bars_before) / one_minus
+    return at(on_x0, t, x0) * x0 + at(on_xt, t, x0) * x_t
+
+
+def posterior(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> Gaussian:
+    """q(x_{t-1} | x_t, x_0)."""
+    mean = posterior_mean(schedule, x0, x_t, t)
+    return Gaussian(mean, at(schedule.posterior_log_variance, t, x0))
+
+
+def learned_log_variance(schedule: Schedule, v: Tensor, t: Tensor) -> Tensor:
+    """Log variance between the posterior's (v = -1) and beta's (v = 1), [B, C, H, W]
+
+    (Nichol & Dhariwal 2021, equation 15, with v scaled to [-1, 1])."""
+    low = at(schedule.posterior_log_variance, t, v)
+    high = at(schedule.betas.log(), t, v)
+    share = (v + 1) / 2
+    return share * high + (1 - share) * low
+
+
+def kl_divergence(p: Gaussian, q: Gaussian) -> Tensor:
+    """KL(p || q) of two diagonal Gaussians per element, in nats."""
+    log_ratio = q.log_variance - p.log_variance
+    squared = (p.mean - q.mean) ** 2 * torch.exp(-q.log_variance)
+    return 0.5 * (-1.0 + log_ratio + torch.exp(-log_ratio) + squared)
