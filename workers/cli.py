@@ -1,0 +1,77 @@
+"""The `stream-inspector` command: the one place that knows every process.
+
+A command's module is imported when it is called, so a camera needs no torch.
+"""
+
+import importlib
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+# name -> "module:attribute"; the attribute is a function or a typer.Typer with subcommands
+COMMANDS = {
+    "demo": "workers.demo.command:demo",
+    "camera": "workers.camera.command:camera",
+    "worker": "workers.inspector.command:worker",
+    "notifier": "workers.notifier.command:notifier",
+    "train": "workers.trainer.command:train",
+    "calibrate": "workers.trainer.command:calibrate",
+    "evaluate": "workers.trainer.command:evaluate",
+    "inspect": "workers.trainer.command:inspect",
+    "model": "workers.trainer.command:model",
+    "config": "workers.config_command:config",
+}
+
+
+class LazyCommands(TyperGroup):
+    """Imports a command when it is asked for."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]  # noqa: ARG002
+        """The names, in the order of a newcomer's day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]  # noqa: ARG002
+        """The command, or None when there is none of that name."""
+        target = COMMANDS.get(cmd_name)
+        return None if target is None else load_command(cmd_name, target)
+
+
+def load_command(name: str, target: str) -> Any:
+    """Import `module:attribute` and make a command of it."""
+    module_name, attribute = target.split(":")
+    entry = getattr(importlib.import_module(module_name), attribute)
+    if isinstance(entry, typer.Typer):
+        command = typer.main.get_group(entry)
+    else:
+        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        app.command(name)(entry)
+        command = typer.main.get_command(app)  # type: ignore[assignment]
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=LazyCommands,
+    name="stream-inspector",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,  # locals may hold secrets
+    help="Streaming visual inspection: camera frames in on Kafka, defect events and alarms out.\n\n"
+    "Start with [bold]stream-inspector demo[/bold]: it needs nothing else.",
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Shared by all commands; settings are read by each command itself."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

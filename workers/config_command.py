@@ -1,0 +1,80 @@
+"""`stream-inspector config`: what a process would run with, and whether a file is right."""
+
+import importlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from rich.console import Console
+
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings import ProcessSettings, flatten, nest, parse_assignments
+
+config = typer.Typer(
+    no_args_is_help=True,
+    help="Show or check the settings of a process. Flags win over "
+    "environment over file over default.",
+)
+
+
+class Process(StrEnum):
+    """The processes that have settings."""
+
+    CAMERA = "camera"
+    WORKER = "worker"
+    NOTIFIER = "notifier"
+
+
+SETTINGS = {
+    Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
+    Process.WORKER: "workers.inspector.settings:InspectorSettings",
+    Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
+}
+
+File = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="key.path=value, repeatable; wins over the file")
+]
+
+
+def settings_class(process: Process) -> type[ProcessSettings]:
+    """The settings class of a process, imported on demand."""
+    module, name = SETTINGS[process].split(":")
+    found: type[ProcessSettings] = getattr(importlib.import_module(module), name)
+    return found
+
+
+@config.command()
+def show(process: Process, file: File = None, assignments: Assignments = None) -> None:
+    """Print the settings a process would run with, as YAML; secrets are masked.
+
+    Example: stream-inspector config show worker --set worker.max_batch=4
+    """
+    settings = _load(process, file, assignments)
+    typer.echo(yaml.safe_dump(nest(dict(_plain(settings))), sort_keys=False), nl=False)
+
+
+@config.command()
+def check(process: Process, file: File = None, assignments: Assignments = None) -> None:
+    """Check settings without starting anything; exit status 78 when something is wrong.
+
+    Example: stream-inspector config check worker --config configs/worker.yaml
+    """
+    settings = _load(process, file, assignments)
+    Console().print(f"[green]ok[/green]: {len(list(flatten(settings)))} settings of {process}")
+
+
+def _load(process: Process, file: Path | None, assignments: list[str] | None) -> ProcessSettings:
+    try:
+        return settings_class(process).load(file, parse_assignments(assignments or []))
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+
+
+def _plain(settings: ProcessSettings) -> list[tuple[str, object]]:
+    """Settings with values that YAML can say."""
+    safe = (str, int, float, bool, list, dict, type(None))
+    return [(path, v if isinstance(v, safe) else str(v)) for path, v in flatten(settings)]
