@@ -1,0 +1,98 @@
+"""Reads image files as the worker will see them: through the same decoder, in a few threads.
+
+What training, calibration and evaluation measure is then what the stream measures.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from stream_inspector.decode import Decoded, DecodeLimits, decode
+from stream_inspector.errors import DataError, FrameRejected
+from stream_inspector.threshold.pro import binarise_mask
+from stream_inspector.verdict import Image
+from workers.trainer.datasets import CONTENT_TYPES
+
+OnCorrupt = Literal["fail", "skip"]
+Size = tuple[int, int]  # height, width
+_THREADS = 4
+_AHEAD = 16  # files in flight: decoded images wait for their turn in memory
+
+
+def read_image(path: Path, size: Size, limits: DecodeLimits | None = None) -> Decoded:
+    """One file at the detector's input size. Raises DataError naming the file."""
+    limits = limits or DecodeLimits()
+    try:
+        if path.stat().st_size > limits.max_bytes:
+            raise DataError(f"{path}: larger than {limits.max_bytes} bytes (kafka.max_frame_bytes)")
+        return decode(path.read_bytes(), CONTENT_TYPES[path.suffix.lower()], size, limits)
+    except FrameRejected as error:
+        raise DataError(f"{path}: {error}; repair or remove it") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def read_images(
+    paths: Sequence[Path],
+    size: Size,
+    on_corrupt: OnCorrupt = "fail",
+    on_skip: Callable[[str], None] = lambda _: None,
+) -> list[Image]:
+    """Images in the order of their paths; `skip` leaves corrupt ones out and reports them."""
+    images = []
+    for result in _in_order(paths, size):
+        if isinstance(result, Decoded):
+            images.append(result.image)
+        elif on_corrupt == "skip":
+            on_skip(str(result))
+        else:
+            hint = "or pass --on-corrupt skip to go on without it"
+            raise DataError(f"{result}, {hint}") from result
+    return images
+
+
+def read_mask(path: Path, size: Size) -> NDArray[np.bool_]:
+    """A ground-truth mask [H, W] at the detector's input size: covered at least by half."""
+    try:
+        with Pillow.open(path, formats=("PNG", "BMP", "TIFF")) as picture:
+            full = np.asarray(picture.convert("L"))
+    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
+        raise DataError(f"{path}: is no readable mask: {error}") from error
+    return binarise_mask(full, size)
+
+
+def refuse_masks(images: Sequence[Image], source: str) -> None:
+    """Raises DataError when most pixels of a picture are pure black or white: masks, not photos."""
+    masks = sum(_like_a_mask(image) for image in images)
+    if masks:
+        raise DataError(
+            f"{source}: {masks} of the good images look like masks (black and white only); "
+            "move them to ground_truth/"
+        )
+
+
+def _like_a_mask(image: Image) -> bool:
+    return bool(np.mean((image <= 2) | (image >= 253)) > 0.98)
+
+
+def _in_order(paths: Sequence[Path], size: Size) -> Iterator[Decoded | DataError]:
+    """Decode a bounded number of files ahead."""
+    with ThreadPoolExecutor(_THREADS, "read") as pool:
+        todo = iter(paths)
+        waiting = [pool.submit(_attempt, path, size) for path in islice(todo, _AHEAD)]
+        while waiting:
+            yield waiting.pop(0).result()
+            waiting += [pool.submit(_attempt, path, size) for path in islice(todo, 1)]
+
+
+def _attempt(path: Path, size: Size) -> Decoded | DataError:
+    try:
+        return read_image(path, size)
+    except DataError as error:
+        return error

@@ -1,0 +1,78 @@
+"""Good images of one category -> a calibrated model version.
+
+The good images come from a folder or from the synthetic renderer; the rest is the same.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stream_inspector.decode import DecodeLimits, decode
+from stream_inspector.model import Model
+from stream_inspector.pictures import encode_png
+from stream_inspector.presets import Preset
+from stream_inspector.synthetic import render
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.training import Progress, calibrate, fit
+from stream_inspector.verdict import Image
+from workers.trainer.datasets import good_files, split
+from workers.trainer.images import OnCorrupt, Size, read_images, refuse_masks
+
+SYNTHETIC_SIZE = (256, 256)  # as the camera renders it: height, width
+# Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
+_FIRST_TRAINING_FRAME = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class GoodImages:
+    """Decoded good images in their three parts, with the digest of what they were read from."""
+
+    train: list[Image]
+    select: list[Image]
+    calibrate: list[Image]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.select) + len(self.calibrate)
+
+
+def load_good(
+    folder: Path,
+    size: Size,
+    on_corrupt: OnCorrupt = "fail",
+    on_skip: Callable[[str], None] = lambda _: None,
+) -> GoodImages:
+    """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
+    files = good_files(folder)
+    parts = (files.train, files.select, files.calibrate)
+    read = [read_images(part, size, on_corrupt, on_skip) for part in parts]
+    refuse_masks([image for part in read for image in part], str(folder))
+    return GoodImages(*read, digest=files.digest)
+
+
+def synthetic_good(count: int, seed: int, size: Size) -> GoodImages:
+    """Good frames of the synthetic product, through the same encoder and decoder as a camera's."""
+    numbers = split(range(_FIRST_TRAINING_FRAME, _FIRST_TRAINING_FRAME + count))
+    parts = [[_synthetic(number, seed, size) for number in part] for part in numbers]
+    return GoodImages(*parts, digest=f"synthetic-{count}-{seed}")
+
+
+def train_category(
+    good: GoodImages,
+    category: str,
+    preset: Preset,
+    *,
+    seed: int,
+    budget: Budget,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    iterations: int | None = None,
+) -> Model:
+    """Fit on the train and select parts, then set the thresholds on the calibrate part."""
+    fitted = fit(good.train, good.select, category, preset, seed, on_progress, iterations)
+    named = replace(fitted, provenance={**fitted.provenance, "source_digest": good.digest})
+    return calibrate(named, good.calibrate, budget)
+
+
+def _synthetic(index: int, seed: int, size: Size) -> Image:
+    png = encode_png(render(index, seed, None, SYNTHETIC_SIZE).image)
+    return decode(png, "image/png", size, DecodeLimits()).image
