@@ -1,0 +1,36 @@
+"""The import contracts of pyproject.toml hold, and the core stays importable without the shell."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_import_contracts_are_kept() -> None:
+    result = run(str(Path(sys.executable).parent / "lint-imports"), "--no-cache")
+    assert result.returncode == 0, result.stdout
+
+
+def test_a_camera_and_a_notifier_need_no_torch() -> None:
+    code = (
+        "import sys, workers.camera.command, workers.notifier.command, workers.camera.settings;"
+        "import stream_inspector.synthetic;"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert run(sys.executable, "-c", code).returncode == 0
+
+
+def test_every_command_explains_itself() -> None:
+    code = (
+        "from typer.testing import CliRunner; from workers.cli import COMMANDS, app;"
+        "r = [CliRunner().invoke(app, [name, '--help']) for name in COMMANDS];"
+        "bad = [(n, x.output) for n, x in zip(COMMANDS, r) if x.exit_code or len(x.output) < 200];"
+        "print(bad); raise SystemExit(bool(bad))"
+    )
+    result = run(sys.executable, "-c", code)
+    assert result.returncode == 0, result.stdout + result.stderr
