@@ -1,21 +1,35 @@
 """inspector -> dead letters: a frame that could not be inspected, whole, with the reason."""
 
 import base64
+import binascii
 from datetime import datetime
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.message import Message, Time, WireModel
 from schemas.outcome import LIVE, FrameRef, RecordRef, RejectReason
 
 
+def _decodable(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"not base64: {error}") from None
+    return text
+
+
+Base64 = Annotated[
+    str, AfterValidator(_decodable), Field(json_schema_extra={"contentEncoding": "base64"})
+]
+
+
 class OriginalRecord(WireModel):
     """The record as it was read, byte for byte (base64 in JSON)."""
 
-    key: str | None = Field(description="base64; null when the record had no key")
-    value: str | None = Field(description="base64; null when the record had no value")
-    headers: list[tuple[str, str]] = Field(description="name and base64 value, in order")
+    key: Base64 | None = Field(description="base64; null when the record had no key")
+    value: Base64 | None = Field(description="base64; null when the record had no value")
+    headers: list[tuple[str, Base64]] = Field(description="name and base64 value, in order")
 
     @classmethod
     def of(

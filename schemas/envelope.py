@@ -6,7 +6,7 @@ A type's last part is the major schema version (`...frame.v1`); the minor versio
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
@@ -54,18 +54,32 @@ def unseal(headers: Iterable[tuple[str, bytes]], value: bytes | None, name: str)
 
     Raises MissingAttribute, InvalidAttribute or UnsupportedVersion; nothing else.
     """
-    raw = {header: data or b"" for header, data in headers}
+    raw = {header: data or b"" for header, data in headers if _ours(header)}
     _require_type(raw, name)
     for attribute in ("specversion", "id", "source", "time"):  # the SDK would invent some of them
         if not raw.get(f"ce_{attribute}"):
             raise MissingAttribute(f"header ce_{attribute} is missing")
+    for header, data in raw.items():
+        _require_text(header, data)
     try:
         event = from_binary(KafkaMessage(raw, None, value or b""), _OpaqueFormat(), CloudEvent)
     except BaseCloudEventException as error:
-        raise MissingAttribute(_explain(error)) from error
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InvalidAttribute(f"a CloudEvents header cannot be read: {error}") from error
+        raise InvalidAttribute(_explain(error)) from error
+    except (ValueError, OverflowError) as error:  # the SDK parses the time
+        raise InvalidAttribute(f"header ce_time cannot be read: {error}") from error
     return dict(event.get_attributes())
+
+
+def _ours(header: str) -> bool:
+    """Whether CloudEvents speaks of this header; mirrors and tracers add binary ones of theirs."""
+    return header.startswith("ce_") or header == "content-type"
+
+
+def _require_text(header: str, data: bytes) -> None:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidAttribute(f"header {header} is not UTF-8: {error.reason}") from error
 
 
 class _OpaqueFormat(JSONFormat):
@@ -105,11 +119,14 @@ def require(attributes: Mapping[str, Any], name: str) -> str:
 
 
 def require_time(attributes: Mapping[str, Any]) -> datetime:
-    """The `time` attribute, which must carry a zone."""
+    """The `time` attribute in UTC; it must carry a zone."""
     value = attributes.get("time")
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidAttribute(f"header ce_time is not an RFC 3339 time with a zone: {value!r}")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except (ValueError, OverflowError) as error:  # offset of a day or more, year 0
+        raise InvalidAttribute(f"header ce_time is out of range: {error}") from error
 
 
 def require_int(attributes: Mapping[str, Any], name: str) -> int:

@@ -1,6 +1,7 @@
 """camera -> inspector: one encoded image with everything else in headers."""
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Iterable
@@ -25,6 +26,7 @@ RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", RAW_GRAY8, RAW_RGB8)
 _NAME_LIMIT = 256  # characters; ids come from outside and are written into topics, logs and paths
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +99,10 @@ def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> F
         captured_at=require_time(attributes),
         content_type=content_type,
         data=value or b"",
-        epoch=str(attributes.get("epoch", "0"))[:_NAME_LIMIT],
-        width=require_int(attributes, "width") if raw else None,
-        height=require_int(attributes, "height") if raw else None,
-        traceparent=attributes.get("traceparent"),
+        epoch=_name(attributes, "epoch") if "epoch" in attributes else "0",
+        width=_positive(attributes, "width") if raw else None,
+        height=_positive(attributes, "height") if raw else None,
+        traceparent=_traceparent(attributes),
     )
 
 
@@ -108,10 +110,11 @@ def _content_type(attributes: dict[str, Any]) -> str:
     found = attributes.get("datacontenttype")
     if not found:
         raise MissingAttribute("header content-type is missing")
-    if found not in CONTENT_TYPES:
+    media_type = str(found).partition(";")[0].strip().lower()
+    if media_type not in CONTENT_TYPES:
         allowed = ", ".join(CONTENT_TYPES)
         raise InvalidAttribute(f"header content-type is {found!r}; allowed: {allowed}")
-    return str(found)
+    return media_type
 
 
 def _name(attributes: dict[str, Any], name: str) -> str:
@@ -121,3 +124,16 @@ def _name(attributes: dict[str, Any], name: str) -> str:
             f"header ce_{name} must be printable text of at most {_NAME_LIMIT} characters"
         )
     return value
+
+
+def _positive(attributes: dict[str, Any], name: str) -> int:
+    value = require_int(attributes, name)
+    if value < 1:
+        raise InvalidAttribute(f"header ce_{name} is {value}; raw pixels need at least 1")
+    return value
+
+
+def _traceparent(attributes: dict[str, Any]) -> str | None:
+    """The W3C trace context; an unusable one is dropped, it must not cost the frame."""
+    value = str(attributes.get("traceparent", ""))
+    return value if _TRACEPARENT.fullmatch(value) else None

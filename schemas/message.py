@@ -1,7 +1,7 @@
 """The common ground of the JSON messages: strict models, versioned, sealed as CloudEvents."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -13,7 +13,10 @@ from schemas.errors import SchemaError
 def _zoned(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time needs a zone")
-    return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is out of range") from None
 
 
 Time = Annotated[datetime, AfterValidator(_zoned)]
@@ -21,9 +24,12 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class WireModel(BaseModel):
-    """A part of a message. Unknown fields are ignored: a newer minor version may add some."""
+    """A part of a message. Unknown fields are ignored: a newer minor version may add some.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Numbers are finite: JSON has no NaN, and a score of NaN would compare as good.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Message(WireModel):

@@ -3,9 +3,9 @@
 import hashlib
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from schemas.message import Message, Name, Time, WireModel
 
@@ -70,9 +70,17 @@ def outcome_id(source: str, frame_id: str, run: str = LIVE) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def _only(name: str, other: str) -> dict[str, Any]:
+    null = {"type": "null"}
+    return {"required": [name], "properties": {name: {"not": null}, other: null}}
+
+
 class Outcome(Message):
     """The one outcome of one frame. Two messages with the same `outcome_id` are one outcome."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
+    )
     message_name: ClassVar[str] = "outcome"
 
     outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")

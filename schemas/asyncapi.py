@@ -1,0 +1,117 @@
+"""The AsyncAPI 3.0 document: which process sends and receives what, on which topic."""
+
+from typing import Any
+
+from schemas.alarm import Alarm
+from schemas.dead_letter import DeadLetter
+from schemas.defect import DefectEvent
+from schemas.envelope import JSON_CONTENT_TYPE
+from schemas.headers import message_headers
+from schemas.message import Message
+from schemas.outcome import Outcome
+from schemas.topics import ALARMS, DEAD_LETTERS, DEFECTS, FRAMES, OUTCOMES, TOPICS, Topic
+
+MESSAGES: tuple[type[Message], ...] = (Outcome, DefectEvent, DeadLetter, Alarm)
+Node = dict[str, Any]
+
+KAFKA_BINDING = "0.5.0"
+_OPERATIONS = (
+    ("camera", "send", FRAMES),
+    ("inspector", "receive", FRAMES),
+    ("inspector", "send", OUTCOMES),
+    ("inspector", "send", DEFECTS),
+    ("inspector", "send", DEAD_LETTERS),
+    ("notifier", "receive", OUTCOMES),
+    ("notifier", "receive", DEFECTS),
+    ("notifier", "receive", DEAD_LETTERS),
+    ("notifier", "send", ALARMS),
+)
+
+
+def document() -> Node:
+    """The whole document. Payloads refer to the JSON Schemas beside it."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "stream-inspector",
+            "version": "1.0.0",
+            "description": "Camera frames in, one outcome per frame, defect events and alarms out."
+            " CloudEvents 1.0, Kafka binding, binary mode.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": JSON_CONTENT_TYPE,
+        "servers": {"broker": _server()},
+        "channels": {topic.name: _channel(topic) for topic in TOPICS},
+        "operations": {
+            f"{who}-{what}-{topic.name}": _operation(what, topic)
+            for who, what, topic in _OPERATIONS
+        },
+        "components": {
+            "messages": {"frame": _frame()} | {m.message_name: _json(m) for m in MESSAGES}
+        },
+    }
+
+
+def _server() -> Node:
+    return {
+        "host": "{bootstrap}",
+        "protocol": "kafka",
+        "description": "setting kafka.bootstrap_servers",
+        "variables": {"bootstrap": {"default": "127.0.0.1:9092"}},
+    }
+
+
+def _channel(topic: Topic) -> Node:
+    return {
+        "address": topic.name,
+        "description": f"Kept {topic.retention_hours} hours: {topic.why}.",
+        "messages": {topic.message: {"$ref": f"#/components/messages/{topic.message}"}},
+        "bindings": {
+            "kafka": {
+                "topic": topic.name,
+                "topicConfiguration": {
+                    "cleanup.policy": ["delete"],
+                    "retention.ms": topic.retention_hours * 3_600_000,
+                },
+                "bindingVersion": KAFKA_BINDING,
+            }
+        },
+    }
+
+
+def _operation(action: str, topic: Topic) -> Node:
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{topic.message}"}],
+    }
+
+
+def _frame() -> Node:
+    return {
+        "name": "frame",
+        "title": "Frame",
+        "summary": "One encoded image; everything else in headers.",
+        "contentType": "image/*",
+        "headers": {"$ref": "./json/frame-headers.json"},
+        "payload": {"type": "string", "format": "binary"},
+        "bindings": _keyed("camera id: a line keeps its order per camera"),
+    }
+
+
+def _json(message: type[Message]) -> Node:
+    name = message.message_name
+    return {
+        "name": name,
+        "title": message.__name__,
+        "summary": (message.__doc__ or "").splitlines()[0],
+        "contentType": JSON_CONTENT_TYPE,
+        "headers": message_headers(message),
+        "payload": {"$ref": f"./json/{name}.json"},
+        "bindings": _keyed("camera id; topic and partition of the frame when it is unreadable"),
+    }
+
+
+def _keyed(description: str) -> Node:
+    key = {"type": "string", "description": description}
+    return {"kafka": {"key": key, "bindingVersion": KAFKA_BINDING}}

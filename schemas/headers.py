@@ -1,0 +1,82 @@
+"""JSON Schemas of the Kafka headers: what a producer without our models has to write.
+
+Header values are UTF-8 text on the wire; the schemas describe them decoded.
+"""
+
+from typing import Any
+
+from schemas.envelope import JSON_CONTENT_TYPE, event_type, schema_uri
+from schemas.frame import CONTENT_TYPES, FRAME_VERSION, RAW_GRAY8, RAW_RGB8
+from schemas.message import Message
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Schema = dict[str, Any]
+
+_NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
+_COUNT: Schema = {"type": "string", "pattern": "^[0-9]{1,18}$"}
+_TRACEPARENT: Schema = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+    "description": "W3C trace context",
+}
+
+
+def _text(description: str, **rules: Any) -> Schema:
+    return {"type": "string", "description": description, **rules}
+
+
+def _attributes(name: str, version: str) -> dict[str, Schema]:
+    """The CloudEvents attributes that every message carries."""
+    major = version.partition(".")[0]
+    return {
+        "ce_specversion": {"const": "1.0"},
+        "ce_id": {**_NAME, "description": "the same id is the same event, delivered again"},
+        "ce_source": _text("who sent it", minLength=1),
+        "ce_type": {"const": event_type(name, int(major))},
+        "ce_time": _text("RFC 3339 with a zone", format="date-time"),
+        "ce_dataschema": _text(
+            "names the minor version; a newer one is readable",
+            examples=[schema_uri(name, version)],
+        ),
+        "ce_partitionkey": {**_NAME, "description": "the record's key"},
+        "ce_traceparent": _TRACEPARENT,
+    }
+
+
+def frame_headers() -> Schema:
+    """The headers of a frame; its value is the encoded image."""
+    size = {"required": ["ce_width", "ce_height"]}
+    raw = {"properties": {"content-type": {"enum": [RAW_GRAY8, RAW_RGB8]}}}
+    return {
+        "$schema": DIALECT,
+        "title": "Frame headers",
+        "description": "Kafka headers of a frame. The value is the image, encoded as content-type.",
+        "type": "object",
+        "properties": _attributes("frame", FRAME_VERSION)
+        | {
+            "content-type": {"enum": list(CONTENT_TYPES)},
+            "ce_camera": {**_NAME, "description": "camera id; also the record's key"},
+            "ce_category": {**_NAME, "description": "product category, selects the model"},
+            "ce_sequence": {**_COUNT, "description": "frames of this camera since its epoch began"},
+            "ce_epoch": {**_NAME, "description": "one start of the camera process"},
+            "ce_width": {**_COUNT, "description": "pixels; raw content types only"},
+            "ce_height": {**_COUNT, "description": "pixels; raw content types only"},
+        },
+        "required": [
+            *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"),
+            *("ce_camera", "ce_category", "ce_sequence"),
+        ],
+        "if": raw,
+        "then": size,
+    }
+
+
+def message_headers(message: type[Message]) -> Schema:
+    """The headers of a JSON message."""
+    name = message.message_name
+    properties = _attributes(name, message.message_version)
+    return {
+        "type": "object",
+        "properties": properties | {"content-type": {"const": JSON_CONTENT_TYPE}},
+        "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"],
+    }

@@ -1,0 +1,161 @@
+"""One sample of every message, for people who write the other end and for the tests."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from schemas.alarm import Alarm, AlarmKind, Severity
+from schemas.dead_letter import DeadLetter, OriginalRecord
+from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
+from schemas.envelope import Headers, WireMessage
+from schemas.frame import Frame, encode_frame
+from schemas.message import Message
+from schemas.outcome import (
+    FrameRef,
+    Latencies,
+    Outcome,
+    RecordRef,
+    RejectReason,
+    Verdict,
+    outcome_id,
+)
+
+CAPTURED = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
+DECIDED = CAPTURED + timedelta(milliseconds=182)
+# The smallest PNG: one grey pixel.
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+
+FRAME = Frame(
+    frame_id="019ceb8a-5b15-7c3e-9d4f-1b2a3c4d5e6f",
+    camera_id="line-1-cam-2",
+    category="fryum",
+    sequence=4711,
+    captured_at=CAPTURED,
+    content_type="image/png",
+    data=PNG,
+    epoch="019ceb00-0000-7000-8000-000000000000",
+    traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+)
+_REF = FrameRef(
+    frame_id=FRAME.frame_id,
+    camera_id=FRAME.camera_id,
+    category=FRAME.category,
+    sequence=FRAME.sequence,
+    epoch=FRAME.epoch,
+    captured_at=CAPTURED,
+)
+_RECORD = RecordRef(topic="frames", partition=2, offset=90_125)
+_ID = outcome_id(FRAME.source, FRAME.frame_id)
+_LATENCIES = Latencies(
+    queued_ms=12.5, decode_ms=9.1, batch_wait_ms=18.0, inference_ms=142.4, total_ms=182.0
+)
+
+OUTCOME = Outcome(
+    outcome_id=_ID,
+    frame=_REF,
+    record=_RECORD,
+    verdict=Verdict.DEFECT,
+    image_score=4.81,
+    image_threshold=3.2,
+    member_scores={"kl": 3.9, "features": 4.4, "mahalanobis": 5.2},
+    model_version="9f86d081884c7d65",
+    calibration_id="60303ae22b998861",
+    latencies=_LATENCIES,
+    worker_id="inspector-0",
+    decided_at=DECIDED,
+    traceparent=FRAME.traceparent,
+)
+REJECTED = Outcome(
+    outcome_id=_ID,
+    frame=_REF,
+    record=_RECORD,
+    rejected=RejectReason.UNDECODABLE,
+    worker_id="inspector-0",
+    decided_at=DECIDED,
+)
+DEFECT = DefectEvent(
+    outcome_id=_ID,
+    frame=_REF,
+    record=_RECORD,
+    image_score=4.81,
+    image_threshold=3.2,
+    pixel_threshold=2.7,
+    member_scores=OUTCOME.member_scores,
+    regions=[
+        Region(
+            box=Box(x=412, y=288, width=64, height=31),
+            polygon=[(412, 288), (475, 288), (475, 318), (412, 318)],
+            area_px=1520,
+            peak_score=6.3,
+        )
+    ],
+    image_width=1500,
+    image_height=1000,
+    model_version="9f86d081884c7d65",
+    calibration_id="60303ae22b998861",
+    latencies=_LATENCIES,
+    evidence=Evidence(
+        heatmap="evidence/019ceb8a/heatmap.png", notes={"frame": "not stored (setting)"}
+    ),
+    counterpart=CounterpartCheck(status="convincing", score_before=4.4, score_after=1.1),
+    worker_id="inspector-0",
+    decided_at=DECIDED,
+    traceparent=FRAME.traceparent,
+)
+
+
+def _dead_letter() -> DeadLetter:
+    broken = encode_frame(FRAME)
+    return DeadLetter(
+        outcome_id=_ID,
+        reason=RejectReason.UNDECODABLE,
+        error="image/png: the file is truncated after 20 bytes",
+        frame=_REF,
+        record=_RECORD,
+        attempts=1,
+        original=OriginalRecord.of(broken.key, PNG[:20], broken.headers),
+        worker_id="inspector-0",
+        rejected_at=DECIDED,
+    )
+
+
+DEAD_LETTER = _dead_letter()
+ALARM = Alarm(
+    alarm_id="5d41402abc4b2a76b9719d911017c592",
+    kind=AlarmKind.DEFECT,
+    severity=Severity.WARNING,
+    camera_id=FRAME.camera_id,
+    category=FRAME.category,
+    cause="defect",
+    message="line-1-cam-2: defect on fryum, score 4.81 over 3.20",
+    first_seen=CAPTURED,
+    last_seen=CAPTURED,
+    count=1,
+    frame_ids=[FRAME.frame_id],
+    evidence="evidence/019ceb8a/heatmap.png",
+    raised_at=DECIDED,
+)
+
+MESSAGES: dict[str, Message] = {
+    "outcome": OUTCOME,
+    "outcome-rejected": REJECTED,
+    "defect": DEFECT,
+    "dead-letter": DEAD_LETTER,
+    "alarm": ALARM,
+}
+
+
+def as_record(message: WireMessage) -> dict[str, Any]:
+    """A record as JSON: headers as text, the value in base64."""
+    return {
+        "key": (message.key or b"").decode(),
+        "headers": as_text(message.headers),
+        "value_base64": base64.b64encode(message.value).decode(),
+    }
+
+
+def as_text(headers: Headers) -> dict[str, str]:
+    """Headers as the schemas describe them."""
+    return {name: data.decode() for name, data in headers}

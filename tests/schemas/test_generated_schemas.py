@@ -1,0 +1,118 @@
+"""The generated files: no drift, samples are valid, the AsyncAPI document hangs together."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator, ValidationError
+
+from schemas import samples
+from schemas.asyncapi import document
+from schemas.generate import HERE, files, write
+from schemas.topics import TOPICS
+
+SCHEMAS = sorted((HERE / "json").glob("*.json"))
+SAMPLES = sorted((HERE / "samples").glob("*.json"))
+
+
+def validator(name: str) -> Draft202012Validator:
+    schema = json.loads((HERE / "json" / f"{name}.json").read_text())
+    return Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+@pytest.mark.parametrize("name", files())
+def test_the_file_is_what_the_models_say(name: str) -> None:
+    advice = "run `python -m schemas.generate`"
+    assert (HERE / name).read_text() == files()[name], advice
+
+
+def test_no_generated_file_is_left_over() -> None:
+    found = {str(path.relative_to(HERE)) for path in (*SCHEMAS, *SAMPLES)}
+    assert found | {"asyncapi.yaml"} == set(files())
+
+
+def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
+    assert len(write(tmp_path)) == len(files())
+    assert write(tmp_path) == []
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.stem)
+def test_the_schema_is_a_valid_schema(path: Path) -> None:
+    schema = json.loads(path.read_text())
+    assert schema["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
+    Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("name", samples.MESSAGES)
+def test_the_sample_is_valid(name: str) -> None:
+    content = json.loads((HERE / "samples" / f"{name}.json").read_text())
+    validator(samples.MESSAGES[name].message_name).validate(content)
+
+
+@pytest.mark.parametrize("change", [{"verdict": None}, {"rejected": "undecodable"}])
+def test_the_outcome_schema_wants_one_of_verdict_and_reject(change: dict) -> None:
+    content = samples.OUTCOME.model_dump(mode="json") | change
+    with pytest.raises(ValidationError):
+        validator("outcome").validate(content)
+
+
+def test_the_frame_sample_keeps_the_header_schema() -> None:
+    sample = json.loads((HERE / "samples" / "frame.json").read_text())
+    validator("frame-headers").validate(sample["headers"])
+
+
+@pytest.mark.parametrize("header", ["ce_camera", "ce_sequence", "content-type", "ce_time"])
+def test_the_header_schema_wants_what_the_reader_wants(header: str) -> None:
+    headers = json.loads((HERE / "samples" / "frame.json").read_text())["headers"]
+    del headers[header]
+    with pytest.raises(ValidationError, match=header):
+        validator("frame-headers").validate(headers)
+
+
+def test_the_header_schema_wants_the_size_of_raw_pixels() -> None:
+    headers = json.loads((HERE / "samples" / "frame.json").read_text())["headers"]
+    headers["content-type"] = "application/vnd.stream-inspector.raw-gray8"
+    with pytest.raises(ValidationError, match="ce_width"):
+        validator("frame-headers").validate(headers)
+
+
+def references(node: object) -> Iterator[str]:
+    """Every $ref below a node."""
+    if isinstance(node, dict):
+        yield from [node["$ref"]] if "$ref" in node else []
+        node = list(node.values())
+    if isinstance(node, list):
+        for item in node:
+            yield from references(item)
+
+
+def resolve(reference: str, root: dict) -> object:
+    if not reference.startswith("#"):
+        return json.loads((HERE / reference).read_text())
+    node: object = root
+    for part in reference.removeprefix("#/").split("/"):
+        node = node[part]  # type: ignore[index]
+    return node
+
+
+def test_every_reference_of_the_asyncapi_document_resolves() -> None:
+    root = yaml.safe_load((HERE / "asyncapi.yaml").read_text())
+    found = list(references(root))
+    assert len(found) > 20
+    assert all(resolve(reference, root) for reference in found)
+
+
+def test_every_topic_is_a_channel_that_somebody_fills() -> None:
+    root = document()
+    assert set(root["channels"]) == {topic.name for topic in TOPICS}
+    sent = [op["channel"]["$ref"] for op in root["operations"].values() if op["action"] == "send"]
+    assert sorted(sent) == sorted(f"#/channels/{topic.name}" for topic in TOPICS)
+
+
+@pytest.mark.parametrize("name", samples.MESSAGES)
+def test_the_headers_of_a_message_keep_its_asyncapi_schema(name: str) -> None:
+    message = samples.MESSAGES[name]
+    schema = document()["components"]["messages"][message.message_name]["headers"]
+    Draft202012Validator(schema).validate(samples.as_text(message.encode().headers))
