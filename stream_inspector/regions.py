@@ -13,6 +13,7 @@ from stream_inspector.verdict import Region, ScoreMap
 
 MOST_REGIONS = 50
 MOST_POINTS = 64  # of one outline
+_EXACT_POINTS = 12
 _EIGHT_CONNECTED = np.ones((3, 3))
 # Heading (dx, dy) -> the two pixels ahead of a corner (x, y), as (row, column) offsets: left, right
 _AHEAD = {
@@ -81,15 +82,23 @@ def _turn(padded: Mask, at: Point, heading: Point) -> Point:
 
 
 def simplify(points: list[Point], most: int = MOST_POINTS) -> list[Point]:
-    """Douglas-Peucker on a closed outline, with the smallest tolerance that leaves `most` points.
+    """Douglas-Peucker on a closed outline until at most `most` points are left.
 
-    Tolerances are 0.75 px, 1.5 px, 3 px, ...: corners of the pixel grid go first.
+    Tolerances are 0.75 px (the steps of the pixel grid), 1.5 px, 3 px, ... Small outlines stay
+    exact; one that would collapse to a line becomes its bounding box.
     """
-    tolerance, kept = 0.75, points
-    while len(kept) > max(most, 4):
-        kept = _douglas_peucker(points, tolerance)
+    if len(points) <= _EXACT_POINTS:
+        return points
+    tolerance, kept = 0.75, _douglas_peucker(points, 0.75)
+    while len(kept) > most:
         tolerance *= 2
-    return kept
+        kept = _douglas_peucker(points, tolerance)
+    return kept if len(kept) > 2 else _bounding_box(points)
+
+
+def _bounding_box(points: list[Point]) -> list[Point]:
+    xs, ys = [x for x, _ in points], [y for _, y in points]
+    return [(min(xs), min(ys)), (max(xs), min(ys)), (max(xs), max(ys)), (min(xs), max(ys))]
 
 
 def _douglas_peucker(points: list[Point], tolerance: float) -> list[Point]:
