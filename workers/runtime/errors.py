@@ -8,6 +8,7 @@ WorkerError
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
 │   └── DeviceHung        the device did not answer within its deadline
+├── MessageTooLarge   the broker or the client refuses a message of this size; a smaller one passes
 └── MembershipLost    partitions were taken away; what was in flight is delivered again
 
 Poison input is not an exception here: a bad frame becomes a rejected outcome (see
@@ -57,3 +58,7 @@ class DeviceHung(Fatal):
 
 class MembershipLost(WorkerError):
     """The group took partitions away before their work was committed."""
+
+
+class MessageTooLarge(WorkerError):
+    """A message is larger than `kafka.max_frame_bytes` leaves room for, or than its topic takes."""

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from schemas.envelope import Headers, WireMessage
 
 
-class Partition(NamedTuple):
+@dataclass(frozen=True, order=True, slots=True)
+class Partition:
     """A partition of a topic."""
 
     topic: str
@@ -47,6 +48,13 @@ class Outgoing:
 Positions = Mapping[Partition, int]  # the offset of the next record to read
 
 
+class Handover(NamedTuple):
+    """How far a member is with giving up partitions."""
+
+    done: bool  # nothing of them is in work any more
+    positions: dict[Partition, int]  # published, not yet committed: committed in passing
+
+
 class RebalanceListener(Protocol):
     """Told when partitions come and go. Called on a client thread: must return at once."""
 
@@ -55,6 +63,10 @@ class RebalanceListener(Protocol):
 
     def revoked(self, partitions: frozenset[Partition]) -> None:
         """These are handed over in order; finished work may still be committed."""
+
+    def handover(self, partitions: frozenset[Partition]) -> Handover:  # noqa: ARG002
+        """Asked again and again after `revoked`, until done or out of time."""
+        return Handover(done=True, positions={})
 
     def lost(self, partitions: frozenset[Partition]) -> None:
         """These already belong to somebody else; committing them is forbidden."""
@@ -92,7 +104,11 @@ class Producer(Protocol):
     """Writes messages."""
 
     def publish(self, messages: Iterable[Outgoing]) -> None:
-        """Write all and wait until the broker has them. Raises Transient when it does not."""
+        """Write all and wait until the broker has them.
+
+        Raises Transient when it does not answer (some may have been written), MessageTooLarge
+        when a message is beyond the limit.
+        """
 
     def close(self) -> None:
         """Flush and close."""
@@ -104,6 +120,10 @@ class Delivery(Protocol):
     `at_least_once` writes the messages, waits for all of them, then commits the positions; a
     transactional one commits both at once. The inspector's loop does not know which it has.
     """
+
+    @property
+    def guarantee(self) -> str:
+        """What it promises, in words: printed when a process starts."""
 
     def settle(self, messages: Iterable[Outgoing], positions: Positions) -> None:
         """Publish and commit. Raises MembershipLost or Transient; both leave the positions."""

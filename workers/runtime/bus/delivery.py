@@ -1,0 +1,25 @@
+"""Results and the positions they settle, as one statement: the at-least-once way."""
+
+from collections.abc import Callable, Iterable
+
+from workers.runtime.bus.ports import Outgoing, Positions, Producer
+
+
+class AtLeastOnce:
+    """Publishes first and commits after: a crash in between repeats outcomes, with equal ids.
+
+    The consumer belongs to another thread, so `commit` only hands the positions over to it.
+    """
+
+    guarantee = (
+        "at least once: after a crash an outcome may be published again, with the same id; "
+        "none is lost"
+    )
+
+    def __init__(self, producer: Producer, commit: Callable[[Positions], None]):
+        self._producer, self._commit = producer, commit
+
+    def settle(self, messages: Iterable[Outgoing], positions: Positions) -> None:
+        """Publish all, wait for the broker, then hand over the positions."""
+        self._producer.publish(messages)
+        self._commit(positions)

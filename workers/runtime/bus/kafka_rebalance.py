@@ -1,0 +1,82 @@
+"""Tells our listener of kafka-python's rebalances, and commits what is settled in passing.
+
+Everything here runs on the client's IO thread: blocking calls are refused there, and a listener
+that raises wedges the consumer for good. So nothing blocks and every error ends in the log.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from kafka import TopicPartition
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.structs import OffsetAndMetadata
+
+from workers.runtime.bus.ports import Partition, Positions, RebalanceListener
+
+_log = structlog.get_logger()
+_ASK_AGAIN_S = 0.02
+
+
+def as_partition(tp: Any) -> Partition:
+    """kafka-python's TopicPartition as ours."""
+    return Partition(tp.topic, tp.partition)
+
+
+def as_topic_partition(partition: Partition) -> Any:
+    """Our partition as kafka-python's."""
+    return TopicPartition(partition.topic, partition.index)
+
+
+def as_offsets(positions: Positions) -> dict[Any, Any]:
+    """Positions as kafka-python commits them."""
+    return {as_topic_partition(p): OffsetAndMetadata(n) for p, n in positions.items()}
+
+
+class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
+    """Calls the listener; after `revoked` waits up to `drain_s` for its work to be handed over."""
+
+    def __init__(self, client: Any, listener: RebalanceListener | None, drain_s: float):
+        self._client, self._listener, self._drain_s = client, listener, drain_s
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """New partitions."""
+        partitions = _frozen(assigned)
+        if partitions and self._listener:
+            try:
+                self._listener.assigned(partitions)
+            except Exception:
+                _log.exception("rebalance listener failed", event="assigned")
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
+        """Partitions move: let finished work be published, then commit it."""
+        partitions = _frozen(revoked)
+        if partitions and self._listener:
+            try:
+                self._listener.revoked(partitions)
+                await self._drain(self._listener, partitions)
+            except Exception:
+                _log.exception("rebalance listener failed", event="revoked")
+
+    async def _drain(self, listener: RebalanceListener, partitions: frozenset[Partition]) -> None:
+        deadline = time.monotonic() + self._drain_s
+        handover = listener.handover(partitions)
+        while not handover.done and time.monotonic() < deadline:
+            await self._client._net.sleep(_ASK_AGAIN_S)
+            handover = listener.handover(partitions)
+        if handover.positions:
+            await self._client.commit_async(as_offsets(handover.positions))
+
+    async def on_partitions_lost(self, lost: Iterable[Any]) -> None:
+        """Partitions are gone; committing them is forbidden."""
+        partitions = _frozen(lost)
+        if partitions and self._listener:
+            try:
+                self._listener.lost(partitions)
+            except Exception:
+                _log.exception("rebalance listener failed", event="lost")
+
+
+def _frozen(tps: Iterable[Any]) -> frozenset[Partition]:
+    return frozenset(as_partition(tp) for tp in tps)

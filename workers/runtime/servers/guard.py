@@ -1,0 +1,47 @@
+"""Runs one server and makes sure that it does not outlive us.
+
+`python guard.py COMMAND ...` with a pipe as standard input: when the pipe closes (its owner
+stopped, or was killed), the server gets SIGTERM, then SIGKILL. Only the standard library.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+_GRACE_S = 3.0
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    """Linux: have the kernel kill this process when the guard is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _stop_when_orphaned(server: "subprocess.Popen[bytes]") -> None:
+    while os.read(0, 1024):
+        pass
+    server.terminate()
+    try:
+        server.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+
+
+def main(command: list[str]) -> int:
+    """Run the command until it ends or the pipe closes. Returns its exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the owner decides when servers stop
+    server = subprocess.Popen(  # noqa: S603  (the command comes from embedded.py)
+        command,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  (no other thread exists yet)
+    )
+    threading.Thread(target=_stop_when_orphaned, args=(server,), daemon=True).start()
+    return server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

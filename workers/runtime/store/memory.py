@@ -1,0 +1,87 @@
+"""Stores inside this process, for tests and dry runs. They keep the same ports as the real ones."""
+
+from threading import Lock
+
+from workers.runtime.errors import StoreUnavailable
+
+
+class MemoryStore:
+    """A key-value store in a dict. `available = False` makes every call raise."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, bytes] = {}
+        self._lock = Lock()
+        self.available = True
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        self.ping()
+        return self._values.get(key)
+
+    def put(self, key: str, value: bytes, ttl_s: int | None = None) -> None:  # noqa: ARG002
+        """Store a value; it never expires here."""
+        self.ping()
+        self._values[key] = value
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+        self.ping()
+        self._values.pop(key, None)
+
+    def increment(self, key: str, ttl_s: int | None = None) -> int:  # noqa: ARG002
+        """Add one to a counter and return it."""
+        self.ping()
+        with self._lock:
+            value = int(self._values.get(key, b"0")) + 1
+            self._values[key] = str(value).encode()
+        return value
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable when switched off."""
+        if not self.available:
+            raise StoreUnavailable("the in-memory store is switched off")
+
+    def flush(self) -> None:
+        """Forget everything, as a restarted Redis does."""
+        self._values.clear()
+
+
+class MemoryBlobs:
+    """A blob store in a dict. `available = False` makes every call raise."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+        self._lock = Lock()
+        self.available = True
+
+    def read(self, name: str) -> bytes:
+        """The blob. Raises FileNotFoundError."""
+        self._check()
+        try:
+            return self._blobs[name]
+        except KeyError:
+            raise FileNotFoundError(name) from None
+
+    def write(self, name: str, data: bytes) -> str:
+        """Store a blob."""
+        self._check()
+        self._blobs[name] = data
+        return f"memory://{name}"
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Store a blob only if the name is free."""
+        self._check()
+        with self._lock:
+            if name in self._blobs:
+                return False
+            self._blobs[name] = data
+        return True
+
+    def names(self, prefix: str) -> list[str]:
+        """The names under a prefix, sorted."""
+        self._check()
+        return sorted(name for name in self._blobs if name.startswith(prefix))
+
+    def _check(self) -> None:
+        if not self.available:
+            raise StoreUnavailable("the in-memory store is switched off")

@@ -1,0 +1,90 @@
+"""The Redis (or Valkey) adapter: a cache and a switchboard, never the truth."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any, cast
+
+import redis
+import structlog
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from workers.runtime.errors import ServerUnreachable, SettingsError, StoreUnavailable
+from workers.runtime.settings import RedisSettings, redact
+from workers.runtime.store.ports import KeyValueStore
+
+_log = structlog.get_logger()
+
+
+def connect_store(settings: RedisSettings) -> KeyValueStore:
+    """A store that answers. Retries until `redis.connect_timeout_s`, then ServerUnreachable."""
+    store = RedisStore(settings)
+    deadline = time.monotonic() + settings.connect_timeout_s
+    pause = 0.2
+    while True:
+        try:
+            store.ping()
+            return store
+        except StoreUnavailable as error:
+            if time.monotonic() + pause >= deadline:
+                raise ServerUnreachable(
+                    f"no Redis answered at {redact(settings.url)} within "
+                    f"{settings.connect_timeout_s:g} s (setting redis.url): {error}"
+                ) from error
+            _log.warning("redis away, trying again", address=redact(settings.url))
+        time.sleep(pause)
+        pause = min(2 * pause, 2.0)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+class RedisStore:
+    """KeyValueStore port on redis-py, with bounded waits and two quick retries."""
+
+    def __init__(self, settings: RedisSettings):
+        try:
+            self._client: Any = redis.Redis.from_url(
+                settings.url,
+                socket_timeout=settings.timeout_s,
+                socket_connect_timeout=settings.timeout_s,
+                retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+                health_check_interval=30,
+            )
+        except ValueError as error:
+            raise SettingsError(f"redis.url: {error} (given: {redact(settings.url)})") from None
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+        with _translated():
+            return cast("bytes | None", self._client.get(key))
+
+    def put(self, key: str, value: bytes, ttl_s: int | None = None) -> None:
+        """Store a value."""
+        with _translated():
+            self._client.set(key, value, ex=ttl_s)
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+        with _translated():
+            self._client.delete(key)
+
+    def increment(self, key: str, ttl_s: int | None = None) -> int:
+        """Add one to a counter and return it; the counter expires `ttl_s` after the last call."""
+        with _translated():
+            pipe = self._client.pipeline()
+            pipe.incr(key)
+            if ttl_s is not None:
+                pipe.expire(key, ttl_s)
+            return int(pipe.execute()[0])
+
+    def ping(self) -> None:
+        """Raises StoreUnavailable when Redis does not answer."""
+        with _translated():
+            self._client.ping()
