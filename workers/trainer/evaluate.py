@@ -92,7 +92,7 @@ class Evaluation:
 
 def rank(maps: Maps, image_scores: ImageScores, truth: Truth) -> Ranking:
     """Image AUROC, pixel AUROC and AUPRO up to a false-positive rate of 0.3 and 0.05."""
-    image = _or_none(lambda: roc_auc(image_scores, truth.defective))
+    image = rank_images(image_scores, truth.defective)
     known = [index for index, mask in enumerate(truth.masks) if mask is not None]
     if not known:
         return Ranking(image, None, None, None)
@@ -104,6 +104,14 @@ def rank(maps: Maps, image_scores: ImageScores, truth: Truth) -> Ranking:
     return Ranking(
         image, pixel_auroc(maps[known], masks), area_under(*curve, 0.3), area_under(*curve, 0.05)
     )
+
+
+def rank_images(image_scores: ImageScores, defective: NDArray[np.bool_]) -> float | None:
+    """Image AUROC; None when all images are good, or none is."""
+    try:
+        return roc_auc(image_scores, defective)
+    except DataError:
+        return None
 
 
 def operating_point(
@@ -124,10 +132,3 @@ def operating_point(
 
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def _or_none(metric: Any) -> float | None:
-    try:
-        return float(metric())
-    except DataError:
-        return None

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from stream_inspector.errors import ModelCorrupt, ModelError
 from stream_inspector.model import Model, ModelFiles, load_model, save_model
+
+from stream_inspector.errors import ModelCorrupt, ModelError
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 
