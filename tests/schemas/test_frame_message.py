@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import InvalidAttribute, MissingAttribute, SchemaError, UnsupportedVersion
-from schemas.frame import CONTENT_TYPES, RAW_GRAY8, decode_frame, encode_frame, new_frame_id
+from schemas.frame import CONTENT_TYPES, RAW_GRAY8, Frame, decode_frame, encode_frame, new_frame_id
 from schemas.samples import FRAME
 
 VALID = dict(encode_frame(FRAME).headers)
 
 
-def decode(**changes: bytes | None):
+def decode(**changes: bytes | None) -> Frame:
     """Decode the sample with some headers changed; None removes one. `_` stands for `-`."""
     headers = dict(VALID)
     for name, value in changes.items():
@@ -106,7 +106,7 @@ def test_an_unknown_major_version_is_unsupported() -> None:
 
 
 def test_another_type_is_no_frame() -> None:
-    with pytest.raises(InvalidAttribute, match="expected 'io.stream-inspector.frame.v1'"):
+    with pytest.raises(InvalidAttribute, match=r"expected .*\.frame\.v1"):
         decode(type=b"io.stream-inspector.outcome.v1")
 
 
@@ -147,7 +147,9 @@ _HEADERS = st.dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(changes=_HEADERS, value=st.none() | st.binary(max_size=20))
-def test_arbitrary_headers_raise_nothing_but_schema_errors(changes, value) -> None:
+def test_arbitrary_headers_raise_nothing_but_schema_errors(
+    changes: dict[str, bytes | None], value: bytes | None
+) -> None:
     try:
         decode_frame((VALID | changes).items(), value)
         decode_frame(changes.items(), value)

@@ -1,0 +1,1 @@
+"""The camera process: pictures from files or a renderer onto the frames topic."""

@@ -1,0 +1,71 @@
+"""From shots to frames: ids, sequence, capture time, and the pace of the cameras."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.frame import Frame, new_frame_id
+from workers.camera.sources import Shot
+from workers.camera.spool import Captured
+
+_CATCH_UP_S = 1.0  # further behind than this the schedule starts anew: no burst after a pause
+
+
+@dataclass(slots=True)
+class Camera:
+    """One played camera. Its epoch is new at each start; the sequence counts within it."""
+
+    camera_id: str
+    category: str
+    partition: int | None = None
+    epoch: str = field(default_factory=new_frame_id)
+    sequence: int = 0
+
+    def capture(self, shot: Shot, now: datetime) -> Captured:
+        """Make a frame of a shot. Its id is fixed here: sent again, it is still the same frame."""
+        frame_id = new_frame_id()
+        frame = Frame(
+            frame_id=frame_id,
+            camera_id=self.camera_id,
+            category=self.category,
+            sequence=self.sequence,
+            captured_at=now,
+            content_type=shot.content_type,
+            data=shot.data,
+            epoch=self.epoch,
+            width=shot.width,
+            height=shot.height,
+            traceparent=f"00-{frame_id.replace('-', '')}-{os.urandom(8).hex()}-01",
+        )
+        self.sequence += 1
+        return Captured(frame, shot, self.partition)
+
+
+def make_cameras(ids: Sequence[str], category: str, partitions: Mapping[str, int]) -> list[Camera]:
+    """The cameras of this process."""
+    return [Camera(camera_id, category, partitions.get(camera_id)) for camera_id in ids]
+
+
+class Pacer:
+    """Keeps a rate on an absolute schedule, so that small delays do not add up."""
+
+    def __init__(self, per_second: float, clock: Callable[[], float]) -> None:
+        self._interval = 1 / per_second if per_second else 0.0
+        self._clock = clock
+        self._due = clock()
+
+    def pause(self) -> float:
+        """Seconds to wait before the next frame."""
+        now = self._clock()
+        if now - self._due > _CATCH_UP_S:
+            self._due = now
+        wait = max(0.0, self._due - now)
+        self._due += self._interval
+        return wait
+
+
+def take_turns(cameras: Sequence[Camera]) -> Iterator[Camera]:
+    """The cameras round and round: each picture is taken by one of them."""
+    while True:
+        yield from cameras

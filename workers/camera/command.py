@@ -1,0 +1,127 @@
+"""`stream-inspector camera`: flags and help. Nothing heavy is imported before it runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings import parse_assignments
+
+
+def camera(
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            metavar="WHAT",
+            help="a folder, a glob pattern, or: synthetic",
+            show_default=False,
+        ),
+    ] = None,
+    category: Annotated[str | None, typer.Option("--category", help="product category")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Option("--id", help="camera id, repeatable for several cameras")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="frames/s of each camera; 0: no pause")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", help="stop after this many frames in all")
+    ] = None,
+    loop: Annotated[
+        bool | None, typer.Option("--loop/--once", help="start the files again at their end")
+    ] = None,
+    sent_log: Annotated[
+        Path | None, typer.Option("--sent-log", help="JSON lines, written before each send")
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
+    ] = None,
+    show_spread: Annotated[
+        bool, typer.Option("--show-spread", help="show the partition of each camera, and stop")
+    ] = False,
+) -> None:
+    """Play pictures as cameras do: onto the frames topic, in order, at a steady rate.
+
+    Examples:
+
+      stream-inspector camera --frames 100 --rate 10
+
+      stream-inspector camera --source photos/ --category bolts --id line-1 --loop
+
+      stream-inspector camera --source 'photos/**/*.jpg' --set camera.spool.when_full=drop-oldest
+
+      stream-inspector camera --set camera.count=8 --set topics.partitions=8 --show-spread
+
+    While the broker is away frames wait in memory (camera.spool); --sent-log keeps a book of what
+    was sent. Files larger than kafka.max_frame_bytes are named and left out.
+    """
+    from workers.camera.settings import CameraProcessSettings
+
+    flags: dict[str, Any] = {
+        "camera.source": source,
+        "camera.category": category,
+        "camera.ids": ids or None,
+        "camera.rate": rate,
+        "camera.frames": frames,
+        "camera.loop": loop,
+        "camera.sent_log": sent_log,
+        "kafka.bootstrap_servers": bootstrap_servers,
+    }
+    try:
+        settings = CameraProcessSettings.load(
+            config, parse_assignments(assignments or []) | _given(flags)
+        )
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+    if show_spread:
+        _show_spread(settings)
+        return
+    raise typer.Exit(_run(settings))
+
+
+def _given(flags: dict[str, Any]) -> dict[str, Any]:
+    return {path: value for path, value in flags.items() if value is not None}
+
+
+def _run(settings: Any) -> int:
+    from workers.camera.run import run_camera
+    from workers.runtime.bus.kafka import connect_producer, create_topics
+    from workers.runtime.lifecycle import StopSignal, run_process
+
+    def body(stop: StopSignal) -> None:
+        if settings.topics.create:
+            create_topics(settings.kafka, {settings.topics.frames: settings.topics.partitions})
+        run_camera(settings, connect_producer(settings.kafka, "stream-inspector-camera"), stop)
+
+    return run_process("camera", settings.log, body)
+
+
+def _show_spread(settings: Any) -> None:
+    from workers.camera.spread import even_map, spread
+
+    cameras, partitions = settings.camera.camera_ids, settings.topics.partitions
+    found = spread(cameras, partitions, settings.camera.partitions)
+    table = Table("partition", "cameras", title=f"topic {settings.topics.frames}")
+    for index, names in sorted(found.items()):
+        table.add_row(str(index), ", ".join(names) or "[dim]none[/dim]")
+    console = Console()
+    console.print(table)
+    empty = sum(not names for names in found.values())
+    if empty and len(cameras) > 1:
+        pairs = ", ".join(
+            f"{name}: {index}" for name, index in even_map(cameras, partitions).items()
+        )
+        console.print(f"{empty} of {partitions} partitions get no frames. An even spread:")
+        console.print(f"--set 'camera.partitions={{{pairs}}}'", soft_wrap=True, markup=False)

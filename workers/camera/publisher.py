@@ -1,0 +1,115 @@
+"""Sends what the spool holds: one thread, small batches, in order, until the broker has it."""
+
+import random
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from schemas.frame import encode_frame
+from workers.camera.sent_log import SentLog
+from workers.camera.settings import SpoolSettings
+from workers.camera.spool import Captured, Spool
+from workers.runtime.bus.ports import Outgoing, Producer
+from workers.runtime.errors import MessageTooLarge, Transient
+
+log = structlog.get_logger()
+
+
+class SpooledPublisher:
+    """Owns the producer's sending. A failed batch is sent again whole, with the same frame ids.
+
+    The next batch waits for it, so frames of a camera keep their order.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        producer: Producer,
+        topic: str,
+        settings: SpoolSettings,
+        *,
+        sent_log: SentLog | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._spool, self._producer, self._topic = spool, producer, topic
+        self._settings, self._sent_log, self._jitter = settings, sent_log, jitter
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="camera-sender", daemon=True)
+        self.sent = 0
+        self.sent_bytes = 0
+        self.refused = 0  # larger than the broker allows
+        self.away = False
+        self.failure: BaseException | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def finish(self, within_s: float) -> None:
+        """Send what is left, but no longer than that."""
+        self._spool.close()
+        self._thread.join(within_s)
+        self._abandoned.set()
+
+    @property
+    def running(self) -> bool:
+        """Whether it still sends, or would."""
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            while batch := self._spool.take(self._settings.batch_bytes):
+                if self._sent_log:
+                    self._sent_log.write(batch)
+                if not self._deliver(batch):
+                    return
+                self._spool.settle(batch)
+        except BaseException as error:  # handed to the main thread
+            self.failure = error
+
+    def _deliver(self, batch: list[Captured]) -> bool:
+        """Publish until it works; False when the process stops first."""
+        try:
+            return self._insist(batch)
+        except MessageTooLarge as error:  # the topic's own limit is below our setting
+            if len(batch) > 1:
+                return all(self._deliver([item]) for item in batch)
+            self.refused += 1
+            name = batch[0].shot.path or batch[0].frame.frame_id
+            log.warning("file not sent", file=name, reason=str(error))
+            return True
+
+    def _insist(self, batch: list[Captured]) -> bool:
+        messages = [self._outgoing(item) for item in batch]
+        failures = 0
+        while not self._abandoned.is_set():
+            try:
+                self._producer.publish(messages)
+            except Transient as error:
+                failures += 1
+                self.away = True
+                pause = self._pause(failures)
+                log.warning(
+                    "broker away",
+                    frames_waiting=self._spool.held,
+                    retry_s=round(pause, 1),
+                    error=str(error),
+                )
+                self._abandoned.wait(pause)
+            else:
+                if failures:
+                    log.info("broker back", frames_waiting=self._spool.held)
+                self.away = False
+                self.sent += len(batch)
+                self.sent_bytes += sum(len(item.frame.data) for item in batch)
+                return True
+        return False
+
+    def _outgoing(self, item: Captured) -> Outgoing:
+        return Outgoing(self._topic, encode_frame(item.frame), item.partition)
+
+    def _pause(self, failures: int) -> float:
+        """Exponential backoff with jitter, so that cameras do not come back all at once."""
+        grown = self._settings.retry_initial_s * 2.0 ** min(failures - 1, 16)
+        return min(self._settings.retry_max_s, grown) * (0.5 + self._jitter() / 2)

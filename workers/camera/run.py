@@ -1,0 +1,114 @@
+"""Puts the camera process together and runs it to its end."""
+
+import time
+from contextlib import ExitStack, closing
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+
+from workers.camera.capture import make_cameras
+from workers.camera.play import Player, Stop
+from workers.camera.publisher import SpooledPublisher
+from workers.camera.sent_log import SentLog
+from workers.camera.settings import SYNTHETIC, CameraProcessSettings, CameraSettings
+from workers.camera.sources import Listing, list_files, shots
+from workers.camera.spool import Spool
+from workers.runtime.bus.ports import Producer
+from workers.runtime.errors import Transient
+from workers.runtime.health import HealthServer
+
+log = structlog.get_logger()
+
+_NAMED = 5  # skipped files that a warning lists
+_POLL_S = 0.2
+
+
+def run_camera(settings: CameraProcessSettings, producer: Producer, stop: Stop) -> None:
+    """Play until the source ends or a stop is asked for, then send what is left.
+
+    Raises SettingsError for an unusable source, Transient when frames could not be sent.
+    """
+    camera = settings.camera
+    listing = _listing(camera)
+    spool = Spool(camera.spool.max_bytes, camera.spool.when_full)
+    with ExitStack() as stack:
+        book = stack.enter_context(SentLog(camera.sent_log)) if camera.sent_log else None
+        stack.enter_context(closing(producer))
+        publisher = SpooledPublisher(
+            spool, producer, settings.topics.frames, camera.spool, sent_log=book
+        )
+        cameras = make_cameras(camera.camera_ids, camera.category, camera.partitions)
+        player = Player(cameras, spool, publisher, stop, progress_s=camera.progress_s)
+        stack.enter_context(_health(settings, player, publisher, spool))
+        log.info("playing", source=camera.source, cameras=len(cameras), category=camera.category)
+        started = time.monotonic()
+        publisher.start()
+        player.play(
+            shots(camera, settings.kafka.max_frame_bytes, listing), camera.rate, camera.frames
+        )
+        _drain(publisher, spool, camera.spool.drain_s, stop)
+        left = player.counts.captured - publisher.sent - publisher.refused - spool.dropped
+        _summary(player, publisher, spool.dropped, left, time.monotonic() - started)
+    if publisher.failure is not None:
+        raise publisher.failure
+    if left:
+        raise Transient(
+            f"{left} frames were not sent: the broker at {settings.kafka.bootstrap_servers} took "
+            "none of them in time (settings kafka.bootstrap_servers, camera.spool.drain_s)"
+        )
+
+
+def _listing(camera: CameraSettings) -> Listing | None:
+    if camera.source == SYNTHETIC:
+        return None
+    listing = list_files(camera.source)
+    if listing.skipped:
+        names = ", ".join(path.name for path in listing.skipped[:_NAMED])
+        log.warning("files that are no images are skipped", count=len(listing.skipped), e_g=names)
+    return listing
+
+
+def _drain(publisher: SpooledPublisher, spool: Spool, drain_s: float, stop: Stop) -> None:
+    """Send what waits: without a deadline at the end of a source, with one after a stop."""
+    spool.close()
+    while publisher.running and not stop.is_set():
+        stop.wait(_POLL_S)
+    publisher.finish(drain_s)
+
+
+def _summary(
+    player: Player, publisher: SpooledPublisher, dropped: int, left: int, seconds: float
+) -> None:
+    log.info(
+        "camera done",
+        captured=player.counts.captured,
+        sent=publisher.sent,
+        dropped=dropped,
+        refused=player.counts.refused + publisher.refused,
+        not_sent=left,
+        mib=round(publisher.sent_bytes / 2**20, 1),
+        seconds=round(seconds, 1),
+        frames_per_s=round(publisher.sent / max(seconds, 1e-6), 1),
+    )
+
+
+def _health(
+    settings: CameraProcessSettings, player: Player, publisher: SpooledPublisher, spool: Spool
+) -> HealthServer:
+    """Unready while the broker is away; the figures are read when they are asked for."""
+    registry = CollectorRegistry()
+    figures = {
+        "captured_frames": ("Frames captured", lambda: player.counts.captured),
+        "sent_frames": ("Frames that the broker has", lambda: publisher.sent),
+        "waiting_frames": ("Frames in the spool", lambda: spool.held),
+        "waiting_bytes": ("Memory of the spool in use", lambda: spool.held_bytes),
+        "dropped_frames": ("Frames lost to a full spool", lambda: spool.dropped),
+        "refused_frames": (
+            "Files that could not be sent",
+            lambda: player.counts.refused + publisher.refused,
+        ),
+    }
+    for name, (text, read) in figures.items():
+        Gauge(name, text, namespace="camera", registry=registry).set_function(read)
+    ready = lambda: "the broker is away" if publisher.away else None  # noqa: E731
+    return HealthServer(settings.health, registry, ready=ready)
