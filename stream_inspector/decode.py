@@ -97,7 +97,7 @@ def _encoded(data: bytes, size: tuple[int, int], limits: DecodeLimits) -> Decode
         raise TooLarge(f"image is too large to decode: {error}") from error
     except PIL.UnidentifiedImageError as error:
         raise Undecodable(
-            f"{len(data)} bytes are no PNG, JPEG, BMP or TIFF image (they begin with "
+            f"{len(data)} bytes are no whole PNG, JPEG, BMP or TIFF image (they begin with "
             f"{data[:8].hex(' ')})"
         ) from error
     except Exception as error:  # codecs raise anything on malformed bytes; the frame is at fault

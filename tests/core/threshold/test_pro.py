@@ -1,0 +1,192 @@
+"""The exact curve against a brute force that tries every threshold."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from stream_inspector.errors import DataError
+from stream_inspector.threshold.pro import (
+    Maps,
+    Masks,
+    area_under,
+    aupro,
+    binarise_mask,
+    pixel_auroc,
+    pro_curve,
+    roc_auc,
+)
+
+Example = tuple[Maps, Masks]
+
+
+def brute_force_curve(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+    """Every distinct score as a threshold, every region by hand."""
+    regions = []
+    for index, mask in enumerate(masks):
+        labels, count = ndimage.label(mask, np.ones((3, 3)))
+        regions += [(index, labels == label) for label in range(1, count + 1)]
+    points = [(0.0, 0.0)]
+    for threshold in np.unique(maps)[::-1]:
+        above = maps >= threshold
+        pro = np.mean([above[index][region].mean() for index, region in regions])
+        points.append(((above & ~masks).sum() / (~masks).sum(), pro))
+    return np.array(points).T
+
+
+def brute_force_aupro(maps: Maps, masks: Masks, limit: float) -> float:
+    fpr, pro = brute_force_curve(maps, masks)
+    grid = np.concatenate([fpr[fpr < limit], [limit]])
+    tops = [max(pro[fpr == x]) if (fpr == x).any() else np.interp(x, fpr, pro) for x in grid]
+    area = 0.0
+    for left, right, top in zip(grid[:-1], grid[1:], tops[1:], strict=True):
+        start = pro[fpr == left].max()
+        end = pro[fpr == right].min() if (fpr == right).any() else top
+        area += (right - left) * (start + end) / 2
+    return area / limit
+
+
+def example(seed: int, ties: bool, tail: float) -> Example:
+    rng = np.random.default_rng(seed)
+    masks = rng.random((3, 9, 8)) < 0.2
+    masks[0, 0, 0], masks[1, 1, 1] = True, False
+    maps = np.exp(tail * rng.standard_normal(masks.shape)) * (1 + masks)
+    maps = np.round(maps * 2) / 2 if ties else maps
+    return maps.astype(np.float32), masks
+
+
+examples = st.builds(example, st.integers(0, 10**6), st.booleans(), st.sampled_from([0.1, 1, 6]))
+
+
+@settings(max_examples=150, deadline=None)
+@given(examples, st.sampled_from([0.05, 0.3, 1.0]))
+def test_aupro_equals_the_brute_force(example: Example, limit: float) -> None:
+    maps, masks = example
+    assert aupro(maps, masks, limit) == pytest.approx(brute_force_aupro(maps, masks, limit))
+
+
+@settings(max_examples=100, deadline=None)
+@given(examples)
+def test_every_brute_force_point_lies_on_the_curve(example: Example) -> None:
+    maps, masks = example
+    fpr, pro = pro_curve(maps, masks)
+    for x, y in brute_force_curve(maps, masks).T:
+        left, right = np.searchsorted(fpr, [x - 1e-12, x + 1e-12])
+        near = pro[max(0, left - 1) : right + 1]
+        assert near.min() - 1e-9 <= y <= near.max() + 1e-9
+
+
+@settings(max_examples=100, deadline=None)
+@given(examples)
+def test_the_curve_rises_from_zero_to_one_and_its_area_is_a_share(example: Example) -> None:
+    fpr, pro = pro_curve(*example)
+    assert (fpr[0], pro[0], fpr[-1], pro[-1]) == (0, 0, 1, 1)
+    assert (np.diff(fpr) >= 0).all()
+    assert (np.diff(pro) >= 0).all()
+    assert 0 <= aupro(*example, limit=0.3) <= 1
+
+
+def test_perfect_and_blind_maps() -> None:
+    masks = np.zeros((1, 10, 10), bool)
+    masks[0, 2:4, 2:4] = True
+    assert aupro(masks.astype(np.float32), masks) == 1
+    assert aupro(-masks.astype(np.float32), masks) == 0
+    assert aupro(np.zeros((1, 10, 10), np.float32), masks) == pytest.approx(0.15)
+
+
+def test_each_region_counts_alike_however_large() -> None:
+    masks = np.zeros((1, 8, 8), bool)
+    masks[0, :4, :4] = True
+    masks[0, 7, 7] = True
+    maps = np.zeros((1, 8, 8), np.float32)
+    maps[0, 7, 7] = 1
+    assert pro_curve(maps, masks)[1][2] == pytest.approx(0.5)
+
+
+def test_diagonal_pixels_are_one_region() -> None:
+    masks = np.zeros((1, 4, 4), bool)
+    masks[0, 0, 0] = masks[0, 1, 1] = masks[0, 3, 3] = True
+    maps = np.zeros((1, 4, 4), np.float32)
+    maps[0, 0, 0] = 1
+    assert pro_curve(maps, masks)[1][2] == pytest.approx(0.25)
+
+
+def test_regions_of_neighbouring_images_stay_apart() -> None:
+    masks = np.zeros((2, 3, 3), bool)
+    masks[:, 1, 1] = True
+    masks[0, 0, 0] = True
+    maps = np.zeros((2, 3, 3), np.float32)
+    maps[1, 1, 1] = 1
+    assert pro_curve(maps, masks)[1][2] == pytest.approx(0.5)
+
+
+def test_interpolation_at_the_limit() -> None:
+    fpr, pro = np.array([0.0, 0.2, 0.4, 1.0]), np.array([0.0, 0.5, 1.0, 1.0])
+    assert area_under(fpr, pro, 0.3) == pytest.approx((0.05 + 0.0625) / 0.3)
+
+
+@pytest.mark.parametrize("limit", [0, -0.1, 1.1])
+def test_a_limit_outside_the_axis_is_refused(limit: float) -> None:
+    with pytest.raises(ValueError, match="limit"):
+        area_under(np.array([0.0, 1.0]), np.array([0.0, 1.0]), limit)
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_masks_of_one_kind_only_are_refused(full: Any) -> None:
+    masks = np.full((1, 4, 4), full)
+    with pytest.raises(DataError):
+        aupro(np.zeros((1, 4, 4), np.float32), masks)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("on_defect", [True, False])
+def test_scores_that_are_no_numbers_are_refused(bad: float, on_defect: bool) -> None:
+    masks = np.zeros((1, 4, 4), bool)
+    masks[0, 0, 0] = True
+    maps = np.zeros((1, 4, 4), np.float32)
+    maps[0, 0, 0 if on_defect else 1] = bad
+    with pytest.raises(ValueError, match="NaN"):
+        aupro(maps, masks)
+
+
+def test_shapes_must_agree() -> None:
+    with pytest.raises(ValueError, match="N, H, W"):
+        pro_curve(np.zeros((1, 4, 4), np.float32), np.zeros((1, 4, 5), bool))
+
+
+@settings(max_examples=100, deadline=None)
+@given(examples)
+def test_pixel_auroc_counts_pairs(example: Example) -> None:
+    maps, masks = example
+    good, bad = maps[~masks][None, :], maps[masks][:, None]
+    pairs = (bad > good).mean() + (bad == good).mean() / 2
+    assert pixel_auroc(maps, masks) == pytest.approx(pairs)
+
+
+def test_roc_auc_by_hand() -> None:
+    scores, labels = np.array([1.0, 2, 2, 3]), np.array([False, False, True, True])
+    assert roc_auc(scores, labels) == pytest.approx(3.5 / 4)
+
+
+def test_roc_auc_needs_both_kinds() -> None:
+    with pytest.raises(DataError, match="missing"):
+        roc_auc(np.array([1.0, 2]), np.array([True, True]))
+
+
+def test_masks_are_cut_at_half_coverage() -> None:
+    mask = np.zeros((4, 4), np.uint8)
+    mask[0, :2] = 255  # half of the top left block
+    mask[2, 2] = 255  # a quarter of the bottom right one
+    assert binarise_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("full", [1, 255])
+def test_masks_of_zero_and_one_are_read_alike(full: Any) -> None:
+    mask = np.full((4, 4), full, np.uint8)
+    assert binarise_mask(mask, (2, 2)).all()
+    assert binarise_mask(mask.astype(bool), (2, 2)).all()
+    assert not binarise_mask(np.zeros((4, 4), np.uint8), (2, 2)).any()
