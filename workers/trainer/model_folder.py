@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from stream_inspector.model import Model, ModelFiles, load_model, save_model
-
 from stream_inspector.errors import ModelCorrupt, ModelError
+from stream_inspector.model import Model, ModelFiles, load_model, save_model
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 

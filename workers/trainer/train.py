@@ -7,19 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stream_inspector.model import Model
-from stream_inspector.training import Progress, calibrate, fit
-
 from stream_inspector.decode import DecodeLimits, decode
+from stream_inspector.model import Model
 from stream_inspector.pictures import encode_png
 from stream_inspector.presets import Preset
-from stream_inspector.synthetic import render
+from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.training import Progress, calibrate, fit
 from stream_inspector.verdict import Image
 from workers.trainer.datasets import good_files, split
 from workers.trainer.images import OnCorrupt, Size, read_images, refuse_masks
 
-SYNTHETIC_SIZE = (256, 256)  # as the camera renders it: height, width
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
 
@@ -75,5 +73,5 @@ def train_category(
 
 
 def _synthetic(index: int, seed: int, size: Size) -> Image:
-    png = encode_png(render(index, seed, None, SYNTHETIC_SIZE).image)
+    png = encode_png(render(index, seed, None, DEFAULT_SIZE).image)
     return decode(png, "image/png", size, DecodeLimits()).image

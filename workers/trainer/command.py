@@ -1,0 +1,225 @@
+"""`stream-inspector train | calibrate | evaluate | inspect | model`: flags and help.
+
+Nothing heavy is imported before a command runs.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from workers.trainer import options
+
+console = Console()
+
+
+def train(
+    data: options.Data = None,
+    category: options.Category = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder to write; default runs/models/<category>")
+    ] = None,
+    synthetic: Annotated[
+        int, typer.Option("--synthetic", help="render this many good frames instead of --data")
+    ] = 0,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="feature-fast | pixel-small")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="of weights, noise and crops")] = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", help="default: the preset's own")
+    ] = None,
+    false_reject: options.FalseReject = None,
+    on_corrupt: options.OnCorruptFlag = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Learn what good looks like, from good images only, and set the thresholds.
+
+    80 % of the good images train, 10 % give statistics, 10 % set the thresholds; which image does
+    what follows from its content. Labelled test images are never opened.
+
+    Examples:
+
+      stream-inspector train --data photos/bolts --category bolts
+
+      stream-inspector train --synthetic 400 --category flange --preset pixel-small
+    """
+    from workers.trainer import offline_commands as offline
+    from workers.trainer.run import load_settings, run_command
+
+    flags = {
+        "trainer.preset": preset,
+        "trainer.seed": seed,
+        "trainer.iterations": iterations,
+        "trainer.on_corrupt": on_corrupt,
+        "budget.image_false_reject": false_reject,
+    }
+    settings = load_settings(config, assignments, flags)
+    source = offline.Source(data, synthetic, category)
+    run_command("train", settings, lambda stop: offline.train(settings, source, out, console, stop))
+
+
+def calibrate(
+    model: options.ModelFolder,
+    data: options.Data = None,
+    good: Annotated[
+        Path | None,
+        typer.Option("--good", help="folder of further good images, seen by no training"),
+    ] = None,
+    false_reject: options.FalseReject = None,
+    pixel_rate: options.PixelRate = None,
+    out: Annotated[Path | None, typer.Option("--out", help="default: the model's folder")] = None,
+    on_corrupt: options.OnCorruptFlag = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Set a model's thresholds anew for another budget of false alarms; nothing is retrained.
+
+    Give the folder it was trained on (its held-out tenth is used), further good images, or both.
+
+    Examples:
+
+      stream-inspector calibrate --model runs/models/bolts --data photos/bolts --false-reject 0.02
+
+      stream-inspector calibrate --model runs/models/bolts --good photos/bolts-of-march
+    """
+    from workers.trainer import offline_commands as offline
+    from workers.trainer.run import load_settings, run_command
+
+    flags = {
+        "budget.image_false_reject": false_reject,
+        "budget.pixel_false_positive": pixel_rate,
+        "trainer.on_corrupt": on_corrupt,
+    }
+    settings = load_settings(config, assignments, flags)
+    run_command(
+        "calibrate",
+        settings,
+        lambda _: offline.calibrate(settings, model, data, good, out or model, console),
+    )
+
+
+def evaluate(
+    model: options.ModelFolder,
+    data: Annotated[Path, typer.Option("--data", help="folder of one category, MVTec layout")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="also write the figures to this file")
+    ] = None,
+    padim: Annotated[
+        bool, typer.Option("--padim/--no-padim", help="PaDiM on the same images in the same run")
+    ] = True,
+    engine: options.Engine = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Measure a model on labelled test images: each member alone, together, and beside PaDiM.
+
+    Example: stream-inspector evaluate --model runs/models/bolts --data photos/bolts
+    """
+    from workers.trainer import offline_commands as offline
+    from workers.trainer.run import load_settings, run_command
+
+    settings = load_settings(config, assignments, {"trainer.engine": engine})
+    run_command(
+        "evaluate",
+        settings,
+        lambda _: offline.evaluate(settings, model, data, json_file, padim, console),
+    )
+
+
+def inspect(
+    images: Annotated[list[Path], typer.Argument(help="image files, or folders of them")],
+    model: options.ModelFolder,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder for heatmap, outline and counterpart")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain/--no-explain", help="make normal counterparts of defects")
+    ] = True,
+    engine: options.Engine = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Inspect image files without a broker: verdicts, and pictures of where and why.
+
+    Example: stream-inspector inspect photos/bolts/test/bent --model runs/models/bolts --out look
+    """
+    from workers.trainer import offline_commands as offline
+    from workers.trainer.run import load_settings, run_command
+
+    settings = load_settings(config, assignments, {"trainer.engine": engine})
+    run_command(
+        "inspect",
+        settings,
+        lambda _: offline.inspect(settings, model, images, out, explain, console),
+    )
+
+
+model = typer.Typer(no_args_is_help=True, help="Model versions: push, list, activate.")
+
+
+@model.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="folder that `train` wrote")],
+    activate_now: Annotated[
+        bool, typer.Option("--activate", help="and make it the active version")
+    ] = False,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Store a model version; it is named by its content and never changes.
+
+    Example: stream-inspector model push runs/models/bolts --activate
+    """
+    from workers.trainer import model_commands as versions
+    from workers.trainer.run import load_settings, run_command
+
+    settings = load_settings(config, assignments, {"models.url": store})
+    run_command(
+        "model push", settings, lambda _: versions.push(settings, folder, activate_now, console)
+    )
+
+
+@model.command("list")
+def list_versions(
+    category: Annotated[str, typer.Argument(help="product category")],
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Show a category's versions, which is active, and who activated what when.
+
+    Example: stream-inspector model list bolts
+    """
+    from workers.trainer import model_commands as versions
+    from workers.trainer.run import load_settings, run_command
+
+    settings = load_settings(config, assignments, {"models.url": store})
+    run_command("model list", settings, lambda _: versions.show(settings, category, console))
+
+
+@model.command()
+def activate(
+    category: Annotated[str, typer.Argument(help="product category")],
+    version: Annotated[str, typer.Argument(help="as `model list` shows it")],
+    why: Annotated[str, typer.Option("--why", help="kept in the history")] = "",
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Make a version the one that workers use; running workers pick it up.
+
+    Example: stream-inspector model activate bolts 0123456789abcdef --why "new lens"
+    """
+    from workers.trainer import model_commands as versions
+    from workers.trainer.run import load_settings, run_command
+
+    settings = load_settings(config, assignments, {"models.url": store})
+    run_command(
+        "model activate",
+        settings,
+        lambda _: versions.activate(settings, category, version, why, console),
+    )

@@ -1,0 +1,32 @@
+"""Flags that several offline commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[
+    Path | None, typer.Option("--config", help="YAML file, e.g. configs/trainer.yaml")
+]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="key.path=value, repeatable; wins over the file")
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="folder of one category: MVTec layout, or just good images"),
+]
+ModelFolder = Annotated[Path, typer.Option("--model", help="folder that `train` wrote")]
+Category = Annotated[str | None, typer.Option("--category", help="default: the folder's name")]
+FalseReject = Annotated[
+    float | None, typer.Option("--false-reject", help="accepted share of good frames that alarm")
+]
+PixelRate = Annotated[
+    float | None, typer.Option("--pixel-rate", help="accepted share of good pixels outlined")
+]
+OnCorruptFlag = Annotated[
+    str | None, typer.Option("--on-corrupt", help="fail | skip: what an unreadable image does")
+]
+Engine = Annotated[str | None, typer.Option("--engine", help="auto | torch | onnxruntime")]
+Store = Annotated[
+    str | None, typer.Option("--store", help="where model versions are kept: a folder or a URL")
+]

@@ -1,0 +1,54 @@
+"""How the offline commands begin and end: settings, one clear line for an error, an exit code."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stream_inspector.errors import InspectorError
+from workers.runtime.errors import Fatal, SettingsError
+from workers.runtime.lifecycle import StopSignal, run_process
+from workers.runtime.settings import parse_assignments
+from workers.trainer.settings import TrainerProcessSettings
+
+
+class Unusable(Fatal):
+    """The images or the model are not what the command needs."""
+
+    exit_code = 65  # EX_DATAERR
+
+
+class Interrupted(Fatal):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+def load_settings(
+    config: Path | None, assignments: Sequence[str] | None, flags: Mapping[str, Any]
+) -> TrainerProcessSettings:
+    """Flags over --set over environment over file. Ends the process when something is wrong."""
+    given = {path: value for path, value in flags.items() if value is not None}
+    try:
+        overrides = parse_assignments(assignments or []) | given
+        return TrainerProcessSettings.load(config, overrides)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+
+
+def run_command(
+    name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
+) -> None:
+    """Run `body`; a wrong folder, image or model ends with its message and status 65."""
+
+    def guarded(stop: StopSignal) -> None:
+        try:
+            body(stop)
+        except InspectorError as error:
+            raise Unusable(str(error)) from error
+
+    code = run_process(name, settings.log, guarded)
+    if code:
+        raise typer.Exit(code)

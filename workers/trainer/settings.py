@@ -1,0 +1,48 @@
+"""What training, calibration and evaluation can be told."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from workers.runtime.settings import ProcessSettings, Section
+
+
+class TrainerSettings(Section):
+    """How a model is made and judged."""
+
+    preset: str = Field(
+        default="feature-fast",
+        description="feature-fast: real images; pixel-small: the paper's pixel diffusion, small",
+    )
+    seed: int = Field(default=0, ge=0, description="of weights, noise and crops")
+    iterations: int | None = Field(default=None, ge=1, description="empty: the preset's own")
+    device: str = Field(default="cpu", description="cpu, cuda or cuda:0")
+    engine: Literal["auto", "torch", "onnxruntime"] = Field(
+        default="auto", description="auto: the faster of those whose scores agree"
+    )
+    threads: int | None = Field(default=None, ge=1, description="empty: all cores")
+    on_corrupt: Literal["fail", "skip"] = Field(
+        default="fail", description="skip: go on without unreadable images, and name them"
+    )
+
+
+class BudgetSettings(Section):
+    """False alarms that are acceptable; thresholds follow from them and from good images."""
+
+    image_false_reject: float = Field(default=0.05, gt=0, lt=1, description="share of good images")
+    pixel_false_positive: float = Field(default=1e-3, gt=0, lt=1, description="share of pixels")
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+
+
+class ModelStoreSettings(Section):
+    """Where model versions are kept."""
+
+    url: str = Field(default="runs/models", description="a folder, or a URL such as s3://bucket/x")
+
+
+class TrainerProcessSettings(ProcessSettings):
+    """Everything the offline commands can be told."""
+
+    trainer: TrainerSettings = TrainerSettings()
+    budget: BudgetSettings = BudgetSettings()
+    models: ModelStoreSettings = ModelStoreSettings()
