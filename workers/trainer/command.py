@@ -15,10 +15,11 @@ console = Console()
 
 
 def train(
+    *,
     data: options.Data = None,
     category: options.Category = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="folder to write; default runs/models/<category>")
+        Path | None, typer.Option("--out", help="folder to write; default runs/<category>")
     ] = None,
     synthetic: Annotated[
         int, typer.Option("--synthetic", help="render this many good frames instead of --data")
@@ -62,6 +63,7 @@ def train(
 
 
 def calibrate(
+    *,
     model: options.ModelFolder,
     data: options.Data = None,
     good: Annotated[
@@ -81,9 +83,9 @@ def calibrate(
 
     Examples:
 
-      stream-inspector calibrate --model runs/models/bolts --data photos/bolts --false-reject 0.02
+      stream-inspector calibrate --model runs/bolts --data photos/bolts --false-reject 0.02
 
-      stream-inspector calibrate --model runs/models/bolts --good photos/bolts-of-march
+      stream-inspector calibrate --model runs/bolts --good photos/bolts-of-march
     """
     from workers.trainer import offline_commands as offline
     from workers.trainer.run import load_settings, run_command
@@ -97,11 +99,12 @@ def calibrate(
     run_command(
         "calibrate",
         settings,
-        lambda _: offline.calibrate(settings, model, data, good, out or model, console),
+        lambda _: offline.calibrate(settings, model, data, good, out or model, console=console),
     )
 
 
 def evaluate(
+    *,
     model: options.ModelFolder,
     data: Annotated[Path, typer.Option("--data", help="folder of one category, MVTec layout")],
     json_file: Annotated[
@@ -116,7 +119,7 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled test images: each member alone, together, and beside PaDiM.
 
-    Example: stream-inspector evaluate --model runs/models/bolts --data photos/bolts
+    Example: stream-inspector evaluate --model runs/bolts --data photos/bolts
     """
     from workers.trainer import offline_commands as offline
     from workers.trainer.run import load_settings, run_command
@@ -125,12 +128,13 @@ def evaluate(
     run_command(
         "evaluate",
         settings,
-        lambda _: offline.evaluate(settings, model, data, json_file, padim, console),
+        lambda _: offline.evaluate(settings, model, data, json_file, padim=padim, console=console),
     )
 
 
 def inspect(
     images: Annotated[list[Path], typer.Argument(help="image files, or folders of them")],
+    *,
     model: options.ModelFolder,
     out: Annotated[
         Path | None, typer.Option("--out", help="folder for heatmap, outline and counterpart")
@@ -144,7 +148,7 @@ def inspect(
 ) -> None:
     """Inspect image files without a broker: verdicts, and pictures of where and why.
 
-    Example: stream-inspector inspect photos/bolts/test/bent --model runs/models/bolts --out look
+    Example: stream-inspector inspect photos/bolts/test/bent --model runs/bolts --out look
     """
     from workers.trainer import offline_commands as offline
     from workers.trainer.run import load_settings, run_command
@@ -153,7 +157,7 @@ def inspect(
     run_command(
         "inspect",
         settings,
-        lambda _: offline.inspect(settings, model, images, out, explain, console),
+        lambda _: offline.inspect(settings, model, images, out, explain=explain, console=console),
     )
 
 
@@ -172,12 +176,12 @@ def push(
 ) -> None:
     """Store a model version; it is named by its content and never changes.
 
-    Example: stream-inspector model push runs/models/bolts --activate
+    Example: stream-inspector model push runs/bolts --activate
     """
     from workers.trainer import model_commands as versions
     from workers.trainer.run import load_settings, run_command
 
-    settings = load_settings(config, assignments, {"models.url": store})
+    settings = load_settings(config, assignments, {"models.store": store})
     run_command(
         "model push", settings, lambda _: versions.push(settings, folder, activate_now, console)
     )
@@ -197,7 +201,7 @@ def list_versions(
     from workers.trainer import model_commands as versions
     from workers.trainer.run import load_settings, run_command
 
-    settings = load_settings(config, assignments, {"models.url": store})
+    settings = load_settings(config, assignments, {"models.store": store})
     run_command("model list", settings, lambda _: versions.show(settings, category, console))
 
 
@@ -205,6 +209,7 @@ def list_versions(
 def activate(
     category: Annotated[str, typer.Argument(help="product category")],
     version: Annotated[str, typer.Argument(help="as `model list` shows it")],
+    *,
     why: Annotated[str, typer.Option("--why", help="kept in the history")] = "",
     store: options.Store = None,
     config: options.Config = None,
@@ -217,7 +222,7 @@ def activate(
     from workers.trainer import model_commands as versions
     from workers.trainer.run import load_settings, run_command
 
-    settings = load_settings(config, assignments, {"models.url": store})
+    settings = load_settings(config, assignments, {"models.store": store})
     run_command(
         "model activate",
         settings,

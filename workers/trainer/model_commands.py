@@ -24,7 +24,7 @@ class NotCalibrated(InspectorError):
 def open_registry(settings: TrainerProcessSettings, console: Console) -> Registry:
     """The registry, with its cache when Redis answers: the store alone is the truth."""
     cache = RedisStore(settings.redis)
-    blobs = open_blobs(settings.models.url)
+    blobs = open_blobs(settings.models.store)
     try:
         cache.ping()
     except StoreUnavailable:

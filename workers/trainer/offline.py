@@ -1,4 +1,4 @@
-"""A model on files instead of a stream: scores, verdicts and pictures, a bounded batch at a time."""
+"""A model on files instead of a stream: scores, verdicts and pictures, batch by batch."""
 
 import time
 from collections.abc import Iterator, Sequence

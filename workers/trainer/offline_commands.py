@@ -70,7 +70,7 @@ def train(
 ) -> None:
     """Train, calibrate, write a model folder."""
     preset, category = find_preset(settings.trainer.preset), source.name
-    folder = out or Path(settings.models.url) / category
+    folder = out or Path("runs") / category
     start = time.monotonic()
     good = source.read(preset, settings.trainer, console)
     console.print(
@@ -98,6 +98,7 @@ def calibrate(
     data: Path | None,
     good: Path | None,
     out: Path,
+    *,
     console: Console,
 ) -> None:
     """New thresholds for a model, from images that its training has not seen."""
@@ -114,6 +115,7 @@ def evaluate(
     folder: Path,
     data: Path,
     json_file: Path | None,
+    *,
     padim: bool,
     console: Console,
 ) -> None:
@@ -139,6 +141,7 @@ def inspect(
     folder: Path,
     sources: list[Path],
     out: Path | None,
+    *,
     explain: bool,
     console: Console,
 ) -> None:

@@ -37,7 +37,7 @@ class BudgetSettings(Section):
 class ModelStoreSettings(Section):
     """Where model versions are kept."""
 
-    url: str = Field(default="runs/models", description="a folder, or a URL such as s3://bucket/x")
+    store: str = Field(default="models", description="a folder, or a URL such as s3://bucket/x")
 
 
 class TrainerProcessSettings(ProcessSettings):
