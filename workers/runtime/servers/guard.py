@@ -1,7 +1,8 @@
 """Runs one server and makes sure that it does not outlive us.
 
-`python guard.py COMMAND ...` with a pipe as standard input: when the pipe closes (its owner
-stopped, or was killed), the server gets SIGTERM, then SIGKILL. Only the standard library.
+`python guard.py [--grace SECONDS] COMMAND ...` with a pipe as standard input: when the pipe closes
+(its owner stopped, or was killed), the server gets SIGTERM, then SIGKILL. Only the standard
+library.
 """
 
 import ctypes
@@ -21,25 +22,28 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _stop_when_orphaned(server: "subprocess.Popen[bytes]") -> None:
+def _stop_when_orphaned(server: "subprocess.Popen[bytes]", grace_s: float) -> None:
     while os.read(0, 1024):
         pass
     server.terminate()
     try:
-        server.wait(_GRACE_S)
+        server.wait(grace_s)
     except subprocess.TimeoutExpired:
         server.kill()
 
 
 def main(command: list[str]) -> int:
     """Run the command until it ends or the pipe closes. Returns its exit code."""
+    grace_s = _GRACE_S
+    if command[0] == "--grace":
+        grace_s, command = float(command[1]), command[2:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the owner decides when servers stop
     server = subprocess.Popen(  # noqa: S603  (the command comes from embedded.py)
         command,
         stdin=subprocess.DEVNULL,
         preexec_fn=_die_with_parent,  # noqa: PLW1509  (no other thread exists yet)
     )
-    threading.Thread(target=_stop_when_orphaned, args=(server,), daemon=True).start()
+    threading.Thread(target=_stop_when_orphaned, args=(server, grace_s), daemon=True).start()
     return server.wait()
 
 
