@@ -100,10 +100,13 @@ def _run(settings: Any) -> int:
     from workers.runtime.bus.kafka import connect_producer, create_topics
     from workers.runtime.lifecycle import StopSignal, run_process
 
-    def body(stop: StopSignal) -> None:
+    def connect() -> Any:
         if settings.topics.create:
             create_topics(settings.kafka, {settings.topics.frames: settings.topics.partitions})
-        run_camera(settings, connect_producer(settings.kafka, "stream-inspector-camera"), stop)
+        return connect_producer(settings.kafka, "stream-inspector-camera")
+
+    def body(stop: StopSignal) -> None:
+        run_camera(settings, connect, stop)
 
     return run_process("camera", settings.log, body)
 

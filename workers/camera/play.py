@@ -120,4 +120,5 @@ class Player:
             waiting_mib=round(self._spool.held_bytes / 2**20, 1),
             dropped=self._spool.dropped,
             refused=self.counts.refused,
+            unanswered_s=round(self._publisher.unanswered_s, 1),
         )

@@ -1,7 +1,9 @@
 """Sends what the spool holds: one thread, small batches, in order, until the broker has it."""
 
+import math
 import random
 import threading
+import time
 from collections.abc import Callable
 
 import structlog
@@ -39,7 +41,8 @@ class SpooledPublisher:
         self.sent = 0
         self.sent_bytes = 0
         self.refused = 0  # larger than the broker allows
-        self.away = False
+        self.away = False  # the last attempt failed
+        self._asked_at = math.inf  # monotonic; when the broker was asked to take a batch
         self.failure: BaseException | None = None
 
     def start(self) -> None:
@@ -56,6 +59,11 @@ class SpooledPublisher:
     def running(self) -> bool:
         """Whether it still sends, or would."""
         return self._thread.is_alive()
+
+    @property
+    def unanswered_s(self) -> float:
+        """For how long the broker has not answered; 0 when nothing is under way."""
+        return max(0.0, time.monotonic() - self._asked_at)
 
     def _run(self) -> None:
         try:
@@ -85,6 +93,7 @@ class SpooledPublisher:
         failures = 0
         while not self._abandoned.is_set():
             try:
+                self._asked_at = time.monotonic()
                 self._producer.publish(messages)
             except Transient as error:
                 failures += 1
@@ -101,6 +110,7 @@ class SpooledPublisher:
                 if failures:
                     log.info("broker back", frames_waiting=self._spool.held)
                 self.away = False
+                self._asked_at = math.inf
                 self.sent += len(batch)
                 self.sent_bytes += sum(len(item.frame.data) for item in batch)
                 return True

@@ -1,6 +1,7 @@
 """Puts the camera process together and runs it to its end."""
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 import structlog
@@ -21,11 +22,15 @@ log = structlog.get_logger()
 
 _NAMED = 5  # skipped files that a warning lists
 _POLL_S = 0.2
+_ANSWER_S = 5.0  # a broker that takes longer is away
 
 
-def run_camera(settings: CameraProcessSettings, producer: Producer, stop: Stop) -> None:
+def run_camera(
+    settings: CameraProcessSettings, connect: Callable[[], Producer], stop: Stop
+) -> None:
     """Play until the source ends or a stop is asked for, then send what is left.
 
+    `connect` is called when the source is known to be usable.
     Raises SettingsError for an unusable source, Transient when frames could not be sent.
     """
     camera = settings.camera
@@ -33,7 +38,7 @@ def run_camera(settings: CameraProcessSettings, producer: Producer, stop: Stop) 
     spool = Spool(camera.spool.max_bytes, camera.spool.when_full)
     with ExitStack() as stack:
         book = stack.enter_context(SentLog(camera.sent_log)) if camera.sent_log else None
-        stack.enter_context(closing(producer))
+        producer = stack.enter_context(closing(connect()))
         publisher = SpooledPublisher(
             spool, producer, settings.topics.frames, camera.spool, sent_log=book
         )
@@ -110,5 +115,9 @@ def _health(
     }
     for name, (text, read) in figures.items():
         Gauge(name, text, namespace="camera", registry=registry).set_function(read)
-    ready = lambda: "the broker is away" if publisher.away else None  # noqa: E731
+
+    def ready() -> str | None:
+        away = publisher.away or publisher.unanswered_s > _ANSWER_S
+        return "the broker is away" if away else None
+
     return HealthServer(settings.health, registry, ready=ready)

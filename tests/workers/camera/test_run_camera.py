@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from schemas.frame import Frame, decode_frame
 from workers.camera.run import run_camera
 from workers.camera.settings import CameraProcessSettings
-from workers.runtime.bus.memory import MemoryBroker
+from workers.runtime.bus.memory import MemoryBroker, MemoryProducer
 from workers.runtime.errors import SettingsError, Transient
 from workers.runtime.lifecycle import StopSignal
 
@@ -44,14 +44,14 @@ def folder(tmp_path: Path) -> Path:
 
 def test_a_folder_travels_to_the_topic(folder: Path) -> None:
     broker = MemoryBroker()
-    run_camera(settings(source=str(folder)), broker.producer(), StopSignal())
+    run_camera(settings(source=str(folder)), broker.producer, StopSignal())
     assert [frame.data for frame in frames(broker)] == [b"\x89PNG%d" % n for n in range(5)]
     assert {frame.category for frame in frames(broker)} == {"flange"}
 
 
 def test_cameras_take_turns_and_count_for_themselves() -> None:
     broker = MemoryBroker()
-    run_camera(settings(count=3, frames=7), broker.producer(), StopSignal())
+    run_camera(settings(count=3, frames=7), broker.producer, StopSignal())
     sent = frames(broker)
     assert Counter(frame.camera_id for frame in sent) == {"cam-1": 3, "cam-2": 2, "cam-3": 2}
     assert {f.sequence for f in sent if f.camera_id == "cam-1"} == {0, 1, 2}
@@ -59,7 +59,7 @@ def test_cameras_take_turns_and_count_for_themselves() -> None:
 
 def test_the_book_says_what_was_sent_and_what_it_shows(folder: Path, tmp_path: Path) -> None:
     broker, book = MemoryBroker(), tmp_path / "sent.jsonl"
-    run_camera(settings(source=str(folder), sent_log=str(book)), broker.producer(), StopSignal())
+    run_camera(settings(source=str(folder), sent_log=str(book)), broker.producer, StopSignal())
     lines = [json.loads(line) for line in book.read_text().splitlines()]
     assert [line["frame_id"] for line in lines] == [frame.frame_id for frame in frames(broker)]
     assert {line["truth"] for line in lines} == {"good"}
@@ -68,7 +68,7 @@ def test_the_book_says_what_was_sent_and_what_it_shows(folder: Path, tmp_path: P
 
 def test_an_explicit_partition_is_used() -> None:
     broker = MemoryBroker()
-    run_camera(settings(frames=3, partitions={"cam-1": 2}), broker.producer(), StopSignal())
+    run_camera(settings(frames=3, partitions={"cam-1": 2}), broker.producer, StopSignal())
     assert {record.partition.index for record in broker.records("frames")} == {2}
 
 
@@ -76,7 +76,7 @@ def test_a_file_over_the_limit_is_named_and_the_others_are_sent(folder: Path) ->
     (folder / "test" / "good" / "2.png").write_bytes(bytes(9 * 2**20))
     broker = MemoryBroker()
     with capture_logs() as logs:
-        run_camera(settings(source=str(folder)), broker.producer(), StopSignal())
+        run_camera(settings(source=str(folder)), broker.producer, StopSignal())
     assert [frame.sequence for frame in frames(broker)] == [0, 1, 2, 3]
     named = [entry for entry in logs if entry["event"] == "file not sent"]
     assert "2.png" in named[0]["file"]
@@ -97,7 +97,7 @@ def test_a_stop_sends_what_waits() -> None:
         def is_set(self) -> bool:
             return self.left <= 0
 
-    run_camera(settings(), broker.producer(), StopsAfterTen())
+    run_camera(settings(), broker.producer, StopsAfterTen())
     assert 0 < len(frames(broker)) <= 10
     assert not stop.is_set()
 
@@ -125,7 +125,7 @@ def test_frames_that_could_not_be_sent_are_an_error_with_a_number() -> None:
             self.inner.close()
 
     with pytest.raises(Transient, match=r"[1-3] frames were not sent.*kafka\.bootstrap_servers"):
-        run_camera(settings(frames=3), Stopping(), StopsWhenAway())
+        run_camera(settings(frames=3), Stopping, StopsWhenAway())
 
 
 def test_a_full_spool_is_said_once_and_its_end_too() -> None:
@@ -146,12 +146,15 @@ def test_a_full_spool_is_said_once_and_its_end_too() -> None:
     small = settings(frames=40).model_copy(deep=True)
     object.__setattr__(small.camera.spool, "max_bytes", 20_000)
     with capture_logs() as logs:
-        run_camera(small, Slow(), StopSignal())
+        run_camera(small, Slow, StopSignal())
     told = [entry["event"] for entry in logs if "spool" in entry["event"]]
     assert told[0] == "spool full: capturing stops until the broker takes frames"
     assert len(frames(broker)) == 40
 
 
-def test_an_unusable_source_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_an_unusable_source_is_refused_before_the_broker_is_asked(tmp_path: Path) -> None:
+    def connect() -> MemoryProducer:
+        pytest.fail("asked the broker")
+
     with pytest.raises(SettingsError, match=r"camera\.source"):
-        run_camera(settings(source=str(tmp_path)), MemoryBroker().producer(), StopSignal())
+        run_camera(settings(source=str(tmp_path)), connect, StopSignal())
