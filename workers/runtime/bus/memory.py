@@ -70,6 +70,11 @@ class MemoryBroker:
         with self._lock:
             return dict(self._groups.get(group, _Group()).committed)
 
+    def members(self, group: str) -> list["MemoryConsumer"]:
+        """The members of a group, in the order they joined."""
+        with self._lock:
+            return list(self._groups.get(group, _Group()).members)
+
     def expel(self, member: "MemoryConsumer") -> None:
         """Throw a member out, as a broker does after a session timeout."""
         with self._lock:
@@ -237,9 +242,9 @@ class MemoryConsumer:
     def gain(self, positions: dict[Partition, int]) -> None:
         """Take over partitions at their committed positions (called by the broker)."""
         if positions:
-            self._positions.update(positions)
-            if self._listener:
+            if self._listener:  # told before the first record can be read
                 self._listener.assigned(frozenset(positions))
+            self._positions.update(positions)
 
     def give_up(self, partitions: frozenset[Partition]) -> dict[Partition, int]:
         """Hand partitions over; returns what may still be committed (called by the broker)."""

@@ -1,8 +1,8 @@
 """Runs one server and makes sure that it does not outlive us.
 
 `python guard.py [--grace SECONDS] COMMAND ...` with a pipe as standard input: when the pipe closes
-(its owner stopped, or was killed), the server gets SIGTERM, then SIGKILL. Only the standard
-library.
+(its owner stopped, or was killed), the server gets SIGTERM, and SIGKILL after the grace time. On
+Linux the kernel kills it too when the guard itself is killed. Only the standard library.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 
-_GRACE_S = 3.0
+_DEFAULT_GRACE_S = 3.0
 _PR_SET_PDEATHSIG = 1
 
 
@@ -34,8 +34,8 @@ def _stop_when_orphaned(server: "subprocess.Popen[bytes]", grace_s: float) -> No
 
 def main(command: list[str]) -> int:
     """Run the command until it ends or the pipe closes. Returns its exit code."""
-    grace_s = _GRACE_S
-    if command[0] == "--grace":
+    grace_s = _DEFAULT_GRACE_S
+    if command[:1] == ["--grace"]:
         grace_s, command = float(command[1]), command[2:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the owner decides when servers stop
     server = subprocess.Popen(  # noqa: S603  (the command comes from embedded.py)

@@ -1,0 +1,219 @@
+"""The journey of frames through an inspector, in memory: what the README promises, as a story."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from schemas.envelope import WireMessage
+from schemas.frame import Frame, encode_frame
+from schemas.outcome import RejectReason, Verdict, outcome_id
+from workers.runtime.bus.ports import Partition
+from workers.runtime.errors import BusUnavailable
+
+MakeFrame = Callable[..., Frame]
+Picture = Callable[..., bytes]
+
+GOOD, DARK, OVEREXPOSED = 200, 20, 255
+
+
+def without(message: WireMessage, header: str) -> WireMessage:
+    kept = tuple(pair for pair in message.headers if pair[0] != header)
+    return replace(message, headers=kept)
+
+
+@pytest.fixture
+def bolts(stage: Any, make_frame: MakeFrame, picture: Picture) -> Any:
+    """Only bolts are configured, and their model is active."""
+    stage.start(**{"categories.names": ["bolts"]})
+    return stage
+
+
+def test_a_good_product_passes(bolts: Any, make_frame: MakeFrame, picture: Picture) -> None:
+    frame = make_frame(picture(GOOD))
+    bolts.send(frame)
+    [outcome] = bolts.outcomes_of(1)
+    assert outcome.verdict is Verdict.PASS
+    assert outcome.outcome_id == outcome_id(frame.source, frame.frame_id)
+    assert (outcome.model_version, outcome.calibration_id) == ("bolts-v1", "calibration-1")
+    assert not bolts.defects()
+
+
+def test_a_defect_is_told_with_evidence_before_its_outcome(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    frame = make_frame(picture(DARK, (64, 48)))
+    bolts.send(frame)
+    [outcome] = bolts.outcomes_of(1)
+    [event] = bolts.defects()
+    assert outcome.verdict is Verdict.DEFECT
+    assert event.outcome_id == outcome.outcome_id
+    assert (event.image_width, event.image_height) == (64, 48)
+    assert event.regions[0].box.width == 64
+    stored = bolts.evidence.read(event.evidence.frame.removeprefix("memory://"))
+    assert stored == frame.data
+    assert event.evidence.heatmap
+    assert event.evidence.outline
+    assert event.counterpart.status == "skipped"
+
+
+def poison(make_frame: MakeFrame, picture: Picture) -> dict[RejectReason, WireMessage]:
+    """One record for each way in which a frame can be bad."""
+    good = make_frame(picture(GOOD))
+    newer = [
+        (k, v.replace(b".v1", b".v2") if k == "ce_type" else v)
+        for k, v in encode_frame(good).headers
+    ]
+    return {
+        RejectReason.UNDECODABLE: encode_frame(make_frame(b"no image")),
+        RejectReason.TOO_LARGE: encode_frame(make_frame(b"x" * 5000)),
+        RejectReason.UNKNOWN_CATEGORY: encode_frame(make_frame(picture(GOOD), category="toys")),
+        RejectReason.MISSING_HEADER: without(encode_frame(good), "ce_category"),
+        RejectReason.INVALID_HEADER: encode_frame(make_frame(b"x", content_type="text/html")),
+        RejectReason.UNSUPPORTED_VERSION: replace(encode_frame(good), headers=tuple(newer)),
+        RejectReason.INSPECTION_FAILED: encode_frame(make_frame(picture(OVEREXPOSED))),
+    }
+
+
+@pytest.mark.parametrize(
+    "reason", [r for r in RejectReason if r is not RejectReason.INVALID_MESSAGE]
+)
+def test_a_bad_frame_is_a_dead_letter_and_the_next_one_is_inspected(
+    stage: Any, make_frame: MakeFrame, picture: Picture, reason: RejectReason
+) -> None:
+    stage.start(**{"categories.names": ["bolts"], "kafka.max_frame_bytes": 4000})
+    bad = poison(make_frame, picture)[reason]
+    stage.send(bad, make_frame(picture(GOOD)), partition=0)
+    outcomes = stage.outcomes_of(2)
+    [letter] = stage.dead_letters()
+    assert letter.reason is reason
+    assert letter.original.value_bytes() == bad.value
+    assert letter.original.header_bytes() == bad.headers
+    assert (letter.record.topic, letter.record.partition, letter.record.offset) == ("frames", 0, 0)
+    assert [o.rejected for o in outcomes if o.verdict is None] == [reason]
+    assert [o.verdict for o in outcomes if o.rejected is None] == [Verdict.PASS]
+
+
+def test_outcomes_leave_in_the_order_of_their_camera(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    frames = [make_frame(picture(GOOD if n % 3 else DARK), n) for n in range(40)]
+    bolts.send(*frames)
+    outcomes = bolts.outcomes_of(40)
+    assert [o.frame.sequence for o in outcomes] == list(range(40))
+
+
+def test_what_is_published_is_committed(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    bolts.send(*(make_frame(picture(GOOD), n) for n in range(10)), partition=1)
+    at = Partition("frames", 1)
+    bolts.until(lambda: bolts.broker.committed("inspectors").get(at) == 10)
+    assert len(bolts.outcomes()) == 10
+
+
+def test_a_category_without_a_model_waits_and_goes_on_when_it_comes(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stage.start()  # nuts have no model
+    stage.send(make_frame(picture(GOOD), category="nuts"), partition=0)
+    stage.send(make_frame(picture(GOOD), category="bolts"), partition=1)
+    stage.outcomes_of(1)
+    time.sleep(0.1)
+    assert len(stage.outcomes()) == 1
+    assert not stage.dead_letters()
+    assert "nuts" in (stage.inspectors[0].ready() or "")
+    stage.activate("nuts", "nuts-v1")
+    assert {o.model_version for o in stage.outcomes_of(2)} == {"bolts-v1", "nuts-v1"}
+
+
+def test_a_new_activation_is_picked_up_while_running(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    bolts.send(make_frame(picture(GOOD)))
+    bolts.outcomes_of(1)
+    bolts.activate("bolts", "bolts-v2")
+    bolts.until(lambda: "bolts-v2" in bolts.inspectors[0]._keeper.models.versions().values())
+    bolts.send(make_frame(picture(GOOD)))
+    assert [o.model_version for o in bolts.outcomes_of(2)] == ["bolts-v1", "bolts-v2"]
+
+
+def test_redis_and_the_model_store_may_go_away(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    bolts.send(make_frame(picture(GOOD)))
+    bolts.outcomes_of(1)
+    bolts.redis.available = bolts.blobs.available = False
+    time.sleep(0.15)  # several refreshes
+    bolts.send(make_frame(picture(GOOD)))
+    assert [o.model_version for o in bolts.outcomes_of(2)] == ["bolts-v1", "bolts-v1"]
+
+
+def test_a_store_that_fails_costs_the_pictures_not_the_event(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    bolts.evidence.available = False
+    bolts.send(make_frame(picture(DARK)))
+    bolts.outcomes_of(1)
+    [event] = bolts.defects()
+    assert event.evidence.frame is None
+    assert "StoreUnavailable" in event.evidence.notes["frame"]
+
+
+def test_a_broker_that_goes_away_costs_nothing(
+    bolts: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    bolts.send(*(make_frame(picture(GOOD), n) for n in range(5)))
+    bolts.outcomes_of(5)
+    bolts.broker.available = False
+    with pytest.raises(BusUnavailable):
+        bolts.send(make_frame(picture(GOOD), 5))
+    time.sleep(0.2)
+    bolts.broker.available = True
+    bolts.send(make_frame(picture(GOOD), 6))
+    assert [o.frame.sequence for o in bolts.outcomes_of(6)][-1] == 6
+
+
+def test_a_second_worker_takes_over_half_and_nothing_is_lost(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    names = {"categories.names": ["bolts"]}
+    stage.start(**names)
+    frames = [make_frame(picture(GOOD), n, camera_id=f"line-{n % 7}") for n in range(300)]
+    stage.send(*frames[:150])
+    stage.start(**names)
+    stage.send(*frames[150:])
+    wanted = {outcome_id(f.source, f.frame_id) for f in frames}
+    stage.until(lambda: {o.outcome_id for o in stage.outcomes()} >= wanted)
+    stage.until(lambda: len({o.worker_id for o in stage.outcomes()}) == 2)
+
+
+def test_a_worker_that_is_expelled_comes_to_no_second_result(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    """Its partitions are read again by the other one: repeated ids at most, none lost."""
+    names = {"categories.names": ["bolts"]}
+    stage.start(**names)
+    stage.start(**names)
+    stage.until(lambda: len(stage.broker.members("inspectors")) == 2)
+    frames = [make_frame(picture(GOOD), n, camera_id=f"line-{n % 7}") for n in range(200)]
+    stage.send(*frames)
+    stage.broker.expel(stage.broker.members("inspectors")[0])
+    wanted = {outcome_id(f.source, f.frame_id) for f in frames}
+    stage.until(lambda: {o.outcome_id for o in stage.outcomes()} >= wanted)
+    assert {o.verdict for o in stage.outcomes()} == {Verdict.PASS}
+
+
+def test_a_stop_finishes_what_is_in_work(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stop: Callable[..., None] = stage.start(**{"categories.names": ["bolts"]}).set
+    stage.send(*(make_frame(picture(GOOD), n) for n in range(50)), partition=0)
+    stage.outcomes_of(1)
+    stop()
+    stage.stop()
+    done = stage.broker.committed("inspectors")[Partition("frames", 0)]
+    assert done == len(stage.outcomes())
+    assert not stage.errors

@@ -1,0 +1,1 @@
+"""The inspection worker: admit -> batch -> detect -> ledger -> publish, wired up in loop.py."""

@@ -1,0 +1,77 @@
+"""`stream-inspector worker`: flags and help. Nothing heavy is imported before it runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings import parse_assignments
+
+
+def worker(
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
+    ] = None,
+    categories: Annotated[
+        list[str] | None,
+        typer.Option("--category", help="inspect this category, repeatable; no folder is read"),
+    ] = None,
+    group: Annotated[str | None, typer.Option("--group", help="Kafka consumer group")] = None,
+    store: Annotated[
+        str | None, typer.Option("--store", help="model store: a folder or an fsspec URL")
+    ] = None,
+    evidence: Annotated[
+        str | None, typer.Option("--evidence", help="where pictures go: a folder or an fsspec URL")
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1")] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
+    ] = None,
+    redis_url: Annotated[
+        str | None, typer.Option("--redis-url", help="Redis or Valkey, redis://host:port/0")
+    ] = None,
+) -> None:
+    """Inspect frames: read them from Kafka, score them, publish outcomes, defects, dead letters.
+
+    Examples:
+
+      stream-inspector worker --config configs/worker.yaml
+
+      stream-inspector worker --category flange --store models --evidence evidence
+
+    Start as many as there are partitions; they share the work. SIGTERM finishes what is in work,
+    publishes, commits and leaves. A category without an active model waits; it is never rejected.
+    """
+    flags: dict[str, Any] = {
+        "categories.names": categories or None,
+        "categories.folder": "" if categories else None,
+        "worker.group": group,
+        "models.store": store,
+        "evidence.url": evidence,
+        "models.device": device,
+        "kafka.bootstrap_servers": bootstrap_servers,
+        "redis.url": redis_url,
+    }
+    given = {path: value for path, value in flags.items() if value is not None}
+    raise typer.Exit(_run(config, assignments or [], given))
+
+
+def _run(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> int:
+    from workers.inspector.settings import InspectorSettings, known_categories
+
+    try:
+        settings = InspectorSettings.load(config, parse_assignments(assignments) | flags)
+        categories = known_categories(settings.categories)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        return SettingsError.exit_code
+
+    from workers.inspector.run import run_worker
+    from workers.runtime.lifecycle import run_process
+
+    return run_process("worker", settings.log, lambda stop: run_worker(settings, categories, stop))

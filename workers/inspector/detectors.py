@@ -1,0 +1,62 @@
+"""Makes a model version ready on the device, or stands in for one in benchmarks."""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from stream_inspector.verdict import Grade, Image, Verdict
+from workers.inspector.models import LoadModel
+from workers.inspector.settings import ModelsSection
+from workers.inspector.work import LoadedModel
+
+NULL_VERSION = "null-detector"
+
+
+def model_loader(settings: ModelsSection) -> LoadModel:
+    """How models are loaded on this worker's device."""
+
+    def load(manifest: bytes, tensors: bytes) -> LoadedModel:
+        from stream_inspector.detector import Detector
+        from stream_inspector.errors import ModelUnsupported
+        from stream_inspector.model import ModelFiles, load_model
+
+        model = load_model(ModelFiles(manifest=manifest, tensors=tensors))
+        if model.calibration is None:
+            raise ModelUnsupported(
+                f"version {model.version} is not calibrated: run `stream-inspector calibrate`"
+            )
+        detector = Detector(model, settings.device, settings.engine, settings.threads)
+        loaded = LoadedModel(
+            version=model.version,
+            calibration_id=model.calibration.id,
+            input_size=model.preset.input_size,
+            inspect=detector.inspect,
+            explain=detector.explain,
+            engine=str(detector.engine),
+        )
+        check(loaded)
+        return loaded
+
+    return load
+
+
+def check(model: LoadedModel) -> None:
+    """Inspect a plain grey image once: a model that cannot is not swapped in. Raises ValueError."""
+    height, width = model.input_size
+    grey = np.full((height, width, 3), 128, np.uint8)
+    verdict = model.inspect([grey], [(width, height)])[0]
+    if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
+        raise ValueError(f"version {model.version} fails its self-check: {verdict.image_score}")
+
+
+def null_model(batch_ms: float, input_size: tuple[int, int] = (256, 256)) -> LoadedModel:
+    """Inspects nothing: passes every frame after `batch_ms` per batch. For benchmarks only."""
+    empty = np.zeros(input_size, np.float32)
+
+    def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Verdict]:  # noqa: ARG001
+        time.sleep(batch_ms / 1000)
+        verdict = Verdict(Grade.PASS, 0.0, 1.0, 1.0, (), empty)
+        return [verdict] * len(images)
+
+    return LoadedModel(NULL_VERSION, NULL_VERSION, input_size, inspect, engine="none")

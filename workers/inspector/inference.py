@@ -1,0 +1,192 @@
+"""The inference thread: admitted frames -> batches -> verdicts -> results.
+
+Pictures and messages are made on the pool's threads, so that the device does not wait for them.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import structlog
+
+from schemas.outcome import Latencies, RejectReason
+from stream_inspector.decode import DecodeLimits
+from stream_inspector.errors import FrameRejected
+from stream_inspector.verdict import Grade, Image, Verdict
+from workers.inspector.admit import decode_to
+from workers.inspector.batch import Batch, Batcher
+from workers.inspector.detect import Failure, detect
+from workers.inspector.evidence import EvidenceWriter
+from workers.inspector.explain import Explainer
+from workers.inspector.flow import Leases
+from workers.inspector.messages import Judged, Sender, defective, passed, rejected
+from workers.inspector.models import ModelSource
+from workers.inspector.pool import Pool
+from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket
+from workers.runtime.telemetry import InspectorMetrics
+
+_log = structlog.get_logger()
+_IDLE_S = 0.1
+
+Finish = Callable[[Ticket, Result], None]
+
+
+class Inference:
+    """Owns the device and the batcher."""
+
+    def __init__(
+        self,
+        *,
+        batcher: Batcher[Admitted],
+        keeper: ModelSource,
+        leases: Leases,
+        explainer: Explainer,
+        evidence: EvidenceWriter,
+        pool: Pool,
+        sender: Sender,
+        limits: DecodeLimits,
+        finish: Finish,
+        metrics: InspectorMetrics,
+    ):
+        self._admitted: queue.SimpleQueue[Admitted] = queue.SimpleQueue()
+        self._batcher, self._keeper, self._leases = batcher, keeper, leases
+        self._explainer, self._evidence = explainer, evidence
+        self._pool, self._sender, self._limits = pool, sender, limits
+        self._finish, self._metrics = finish, metrics
+        self._busy_since: float | None = None
+
+    def put(self, admitted: Admitted) -> None:
+        """Hand over a frame. Any thread; never blocks."""
+        self._admitted.put(admitted)
+
+    def busy_s(self, now: float) -> float:
+        """For how long the device has been at the same batch (seconds)."""
+        since = self._busy_since
+        return 0.0 if since is None else now - since
+
+    def run(self, stop: threading.Event) -> None:
+        """Inspect until stopped."""
+        while not stop.is_set():
+            self._collect()
+            models = self._keeper.models
+            batch = self._batcher.take(time.monotonic(), models.versions())
+            if batch is not None:
+                self._busy_since = time.monotonic()
+                self._inspect(batch, models.version(batch.version))
+                self._busy_since = None
+
+    def _collect(self) -> None:
+        """Move everything that has arrived into the batcher; wait when nothing is due."""
+        due = self._batcher.wait_s(time.monotonic())
+        wait = _IDLE_S if due is None else min(due, _IDLE_S)
+        try:
+            self._add(self._admitted.get(timeout=wait) if wait > 0 else self._admitted.get_nowait())
+            while True:
+                self._add(self._admitted.get_nowait())
+        except queue.Empty:
+            return
+
+    def _add(self, admitted: Admitted) -> None:
+        self._batcher.add(admitted.frame.category, admitted, time.monotonic())
+
+    def _inspect(self, batch: Batch[Admitted], model: LoadedModel) -> None:
+        started = time.monotonic()
+        items, images = self._usable(batch, model)
+        if not items:
+            return
+        sizes = [item.original_size for item in items]
+        detection = detect(model.inspect, images, sizes)
+        if detection.fits is not None:
+            _log.warning("out of memory: smaller batches from now on", size=detection.fits)
+            self._batcher.max_size = min(self._batcher.max_size, detection.fits)
+        self._metrics.batch_size.observe(len(items))
+        pairs = list(zip(items, images, detection.results, strict=True))
+        defects = [pair for pair in pairs if _is_defect(pair[2])]
+        for item, _, result in pairs:
+            if not _is_defect(result):
+                self._conclude(item, result, model, started)
+        for item, image, verdict in defects:
+            self._explain(item, image, verdict, model, started)  # type: ignore[arg-type]
+
+    def _usable(
+        self, batch: Batch[Admitted], model: LoadedModel
+    ) -> tuple[list[Admitted], list[Image]]:
+        """Frames whose partitions are still ours, at the size this model wants."""
+        items, images = [], []
+        now = time.monotonic()
+        for item in batch.items:
+            at = item.ticket.record.partition
+            if not self._leases.alive(at, item.ticket.lease, now):
+                continue
+            image = self._at_size(item, model)
+            if image is not None:
+                items.append(item)
+                images.append(image)
+        return items, images
+
+    def _at_size(self, item: Admitted, model: LoadedModel) -> Image | None:
+        """The image, decoded again when the model changed its input size in between."""
+        if item.image.shape[:2] == model.input_size:
+            return item.image
+        try:
+            return decode_to(item.frame, model.input_size, self._limits).image
+        except FrameRejected as error:
+            reason = RejectReason(error.reason)
+            self._reject(Rejection(item.ticket, item.frame, reason, str(error)))
+            return None
+
+    def _conclude(
+        self, item: Admitted, result: Verdict | Failure, model: LoadedModel, started: float
+    ) -> None:
+        if isinstance(result, Failure):
+            reason = RejectReason.INSPECTION_FAILED
+            rejection = Rejection(item.ticket, item.frame, reason, result.error, result.attempts)
+            self._reject(rejection)
+            return
+        judged = self._judged(item, result, model, started)
+        self._pool.submit(lambda: self._finish(item.ticket, passed(judged, self._sender)))
+
+    def _explain(
+        self, item: Admitted, image: Image, verdict: Verdict, model: LoadedModel, started: float
+    ) -> None:
+        explanation = self._explainer.explain(model, image, verdict)
+        self._metrics.explained.labels(explanation.check.status).inc()
+        judged = self._judged(item, verdict, model, started)
+
+        def conclude() -> None:
+            evidence = self._evidence.write(judged, explanation)
+            result = defective(judged, evidence, explanation.check, self._sender)
+            self._finish(item.ticket, result)
+
+        self._pool.submit(conclude)
+
+    def _reject(self, rejection: Rejection) -> None:
+        result = rejected(rejection, datetime.now(UTC), self._sender)
+        self._finish(rejection.ticket, result)
+
+    def _judged(
+        self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
+    ) -> Judged:
+        now, decided_at = time.monotonic(), datetime.now(UTC)
+        captured, received = item.frame.captured_at, item.ticket.received_at
+        latencies = Latencies(
+            queued_ms=_ms((received - captured).total_seconds()),
+            decode_ms=_ms(item.decode_ms / 1000),
+            batch_wait_ms=_ms(started - item.admitted_at),
+            inference_ms=_ms(now - started),
+            total_ms=_ms((decided_at - captured).total_seconds()),
+        )
+        for stage in ("queued", "decode", "batch_wait", "inference"):
+            self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)
+        return Judged(item, verdict, model, latencies, decided_at)
+
+
+def _is_defect(result: Verdict | Failure) -> bool:
+    return isinstance(result, Verdict) and result.grade is Grade.DEFECT
+
+
+def _ms(seconds: float) -> float:
+    """Milliseconds, never negative: camera and worker clocks need not agree."""
+    return round(max(0.0, seconds) * 1000, 3)

@@ -1,0 +1,103 @@
+"""Which outcomes may be published, per partition and in order. Pure, one owner.
+
+Batches finish out of order. An outcome is held until every earlier *delivered record* of its
+partition has its own; then the contiguous run leaves together with the position after it, so
+"published" and "committed" speak of the same frames. Records count, not offsets: transaction
+markers and compaction leave gaps.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from workers.runtime.bus.ports import Partition
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class _Entry(Generic[R]):
+    size: int  # bytes that the record keeps occupied
+    result: R | None = None
+
+
+@dataclass(slots=True)
+class _Page(Generic[R]):
+    """One partition under one lease: its delivered records, oldest first."""
+
+    lease: int
+    entries: dict[int, _Entry[R]] = field(default_factory=dict)  # by offset, in order of delivery
+    delivered: int = -1  # the highest offset so far
+
+
+@dataclass(frozen=True, slots=True)
+class Run(Generic[R]):
+    """Results that may be published now, and the positions they settle."""
+
+    results: tuple[R, ...]
+    positions: dict[Partition, int]
+    freed: int  # bytes
+
+
+class Ledger(Generic[R]):
+    """The open records of every partition."""
+
+    def __init__(self) -> None:
+        self._pages: dict[Partition, _Page[R]] = {}
+
+    def open(self, partition: Partition, lease: int) -> int:
+        """Start a partition under a lease; an older one is dropped. Returns the bytes freed."""
+        freed = self.drop([partition])
+        self._pages[partition] = _Page(lease)
+        return freed
+
+    def deliver(self, partition: Partition, lease: int, offset: int, size: int) -> bool:
+        """A record was read. False when it is none of ours, or known."""
+        page = self._pages.get(partition)
+        if page is None or page.lease != lease or offset <= page.delivered:
+            return False
+        page.entries[offset] = _Entry(size)
+        page.delivered = offset
+        return True
+
+    def finish(self, partition: Partition, lease: int, offset: int, result: R) -> bool:
+        """A record's outcome. The first one wins; a late or foreign one returns False."""
+        page = self._pages.get(partition)
+        entry = page.entries.get(offset) if page is not None and page.lease == lease else None
+        if entry is None or entry.result is not None:
+            return False
+        entry.result = result
+        return True
+
+    def take(self, limit: int) -> Run[R]:
+        """The contiguous finished runs, at most `limit` results over all partitions."""
+        results: list[R] = []
+        positions: dict[Partition, int] = {}
+        freed = 0
+        for partition, page in self._pages.items():
+            for offset, entry in self._finished(page, limit - len(results)):
+                del page.entries[offset]
+                positions[partition] = offset + 1
+                freed += entry.size
+                results.append(entry.result)  # type: ignore[arg-type]  # _finished checked it
+        return Run(tuple(results), positions, freed)
+
+    @staticmethod
+    def _finished(page: _Page[R], limit: int) -> list[tuple[int, _Entry[R]]]:
+        run: list[tuple[int, _Entry[R]]] = []
+        for offset, entry in page.entries.items():
+            if entry.result is None or len(run) >= limit:
+                break
+            run.append((offset, entry))
+        return run
+
+    def drop(self, partitions: Iterable[Partition]) -> int:
+        """Forget partitions; their records are delivered again elsewhere. Returns bytes freed."""
+        pages = [self._pages.pop(p) for p in partitions if p in self._pages]
+        return sum(entry.size for page in pages for entry in page.entries.values())
+
+    def in_work(self, partitions: Iterable[Partition] | None = None) -> int:
+        """How many delivered records have not been published yet."""
+        chosen = list(self._pages) if partitions is None else partitions
+        pages = (self._pages.get(partition) for partition in chosen)
+        return sum(len(page.entries) for page in pages if page is not None)

@@ -1,0 +1,202 @@
+"""Verdicts and rejections -> messages on the wire: where core values become wire models."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.dead_letter import DeadLetter, OriginalRecord
+from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
+from schemas.frame import Frame
+from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
+from schemas.outcome import Verdict as WireVerdict
+from stream_inspector import verdict as core
+from workers.inspector.work import Admitted, LoadedModel, Rejection, Result
+from workers.runtime.bus.ports import Outgoing, Record
+from workers.runtime.settings import TopicSettings
+
+_ID_LIMIT = 256  # characters
+_ERROR_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who publishes, and where to."""
+
+    worker_id: str
+    topics: TopicSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An inspected frame: everything its events say."""
+
+    admitted: Admitted
+    verdict: core.Verdict
+    model: LoadedModel
+    latencies: Latencies
+    decided_at: datetime
+
+
+def passed(judged: Judged, sender: Sender) -> Result:
+    """A frame without a defect: its outcome alone."""
+    return _result(judged, (Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode()),))
+
+
+def defective(
+    judged: Judged, evidence: Evidence, counterpart: CounterpartCheck, sender: Sender
+) -> Result:
+    """A frame with a defect: the event that alarm services subscribe to, then its outcome."""
+    event = _defect(judged, evidence, counterpart, sender)
+    messages = (
+        Outgoing(sender.topics.defects, event.encode()),
+        Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode()),
+    )
+    return _result(judged, messages)
+
+
+def rejected(rejection: Rejection, now: datetime, sender: Sender) -> Result:
+    """A frame that was not inspected: its dead letter, then its outcome."""
+
+    def messages(keep_bytes: bool) -> tuple[Outgoing, ...]:
+        letter = _dead_letter(rejection, now, sender, keep_bytes)
+        outcome = _rejected_outcome(rejection, now, sender)
+        return (
+            Outgoing(sender.topics.dead_letters, letter.encode()),
+            Outgoing(sender.topics.outcomes, outcome.encode()),
+        )
+
+    return Result(
+        messages=messages(keep_bytes=True),
+        label=rejection.reason.value,
+        category=rejection.frame.category if rejection.frame else "",
+        rejected=True,
+        smaller=lambda: messages(keep_bytes=False),
+    )
+
+
+def _result(judged: Judged, messages: tuple[Outgoing, ...]) -> Result:
+    return Result(
+        messages=messages,
+        label=judged.verdict.grade.value,
+        category=judged.admitted.frame.category,
+        total_s=judged.latencies.total_ms / 1000,
+    )
+
+
+def frame_ref(frame: Frame) -> FrameRef:
+    """Which frame a message speaks of."""
+    return FrameRef(
+        frame_id=frame.frame_id,
+        camera_id=frame.camera_id,
+        category=frame.category,
+        sequence=frame.sequence,
+        epoch=frame.epoch,
+        captured_at=frame.captured_at,
+    )
+
+
+def record_ref(record: Record) -> RecordRef:
+    """Where the record stands."""
+    at = record.partition
+    return RecordRef(topic=at.topic, partition=at.index, offset=record.offset)
+
+
+def rejected_id(rejection: Rejection) -> str:
+    """The outcome id; of the raw headers when the frame was unreadable, else of its coordinates."""
+    if rejection.frame is not None:
+        return outcome_id(rejection.frame.source, rejection.frame.frame_id)
+    record = rejection.ticket.record
+    headers = {name: data.decode("utf-8", "replace") for name, data in record.headers}
+    source, frame_id = headers.get("ce_source"), headers.get("ce_id")
+    if source and frame_id and max(len(source), len(frame_id)) <= _ID_LIMIT:
+        return outcome_id(source, frame_id)
+    return outcome_id(f"{record.partition.topic}/{record.partition.index}", str(record.offset))
+
+
+def _outcome(judged: Judged, sender: Sender) -> Outcome:
+    frame, verdict = judged.admitted.frame, judged.verdict
+    return Outcome(
+        outcome_id=outcome_id(frame.source, frame.frame_id),
+        frame=frame_ref(frame),
+        record=record_ref(judged.admitted.ticket.record),
+        verdict=WireVerdict(verdict.grade.value),
+        image_score=verdict.image_score,
+        image_threshold=verdict.image_threshold,
+        member_scores=verdict.member_scores,
+        model_version=judged.model.version,
+        calibration_id=judged.model.calibration_id,
+        latencies=judged.latencies,
+        worker_id=sender.worker_id,
+        decided_at=judged.decided_at,
+        traceparent=frame.traceparent,
+    )
+
+
+def _defect(
+    judged: Judged, evidence: Evidence, counterpart: CounterpartCheck, sender: Sender
+) -> DefectEvent:
+    frame, verdict = judged.admitted.frame, judged.verdict
+    width, height = judged.admitted.original_size
+    return DefectEvent(
+        outcome_id=outcome_id(frame.source, frame.frame_id),
+        frame=frame_ref(frame),
+        record=record_ref(judged.admitted.ticket.record),
+        image_score=verdict.image_score,
+        image_threshold=verdict.image_threshold,
+        pixel_threshold=verdict.pixel_threshold,
+        member_scores=verdict.member_scores,
+        regions=[_region(region) for region in verdict.regions],
+        image_width=width,
+        image_height=height,
+        model_version=judged.model.version,
+        calibration_id=judged.model.calibration_id,
+        latencies=judged.latencies,
+        evidence=evidence,
+        counterpart=counterpart,
+        worker_id=sender.worker_id,
+        decided_at=judged.decided_at,
+        traceparent=frame.traceparent,
+    )
+
+
+def _region(region: core.Region) -> Region:
+    box = Box(x=region.x, y=region.y, width=region.width, height=region.height)
+    return Region(
+        box=box,
+        polygon=list(region.polygon),
+        area_px=region.area_px,
+        peak_score=region.peak_score,
+    )
+
+
+def _rejected_outcome(rejection: Rejection, now: datetime, sender: Sender) -> Outcome:
+    frame = rejection.frame
+    return Outcome(
+        outcome_id=rejected_id(rejection),
+        frame=frame_ref(frame) if frame else None,
+        record=record_ref(rejection.ticket.record),
+        rejected=rejection.reason,
+        worker_id=sender.worker_id,
+        decided_at=now,
+        traceparent=frame.traceparent if frame else None,
+    )
+
+
+def _dead_letter(
+    rejection: Rejection, now: datetime, sender: Sender, keep_bytes: bool
+) -> DeadLetter:
+    record, error = rejection.ticket.record, rejection.error[:_ERROR_LIMIT]
+    if not keep_bytes:
+        error += f" (its {len(record.value or b'')} bytes do not fit into a message: see `record`)"
+    return DeadLetter(
+        outcome_id=rejected_id(rejection),
+        reason=rejection.reason,
+        error=error,
+        frame=frame_ref(rejection.frame) if rejection.frame else None,
+        record=record_ref(record),
+        attempts=rejection.attempts,
+        original=OriginalRecord.of(
+            record.key, record.value if keep_bytes else None, record.headers
+        ),
+        worker_id=sender.worker_id,
+        rejected_at=now,
+    )

@@ -1,0 +1,43 @@
+"""A few daemon threads for decoding, pictures and messages.
+
+Unlike `concurrent.futures`, they do not keep a process alive whose device or store hangs. The
+queue needs no bound of its own: everything in it is counted by `flow.InFlight`.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+
+Task = Callable[[], None]
+
+
+class Pool:
+    """Runs tasks on `size` threads. A task that raises ends the process through `on_error`."""
+
+    def __init__(self, size: int, name: str, on_error: Callable[[BaseException], None]):
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._on_error = on_error
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-{index}", daemon=True)
+            for index in range(size)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, task: Task) -> None:
+        """Run a task soon."""
+        self._tasks.put(task)
+
+    def _work(self) -> None:
+        while (task := self._tasks.get()) is not None:
+            try:
+                task()
+            except BaseException as error:
+                self._on_error(error)
+
+    def close(self, timeout_s: float) -> None:
+        """Stop after the tasks that are already queued."""
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join(timeout_s)

@@ -1,0 +1,186 @@
+"""Finished outcomes -> the broker, in partition order. Owns the ledger; a thread of its own.
+
+Everything arrives through one queue, so the ledger needs no lock and no event overtakes another.
+"""
+
+import queue
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import structlog
+
+from workers.inspector.flow import InFlight
+from workers.inspector.ledger import Ledger, Run
+from workers.inspector.work import Result, Ticket
+from workers.runtime.bus.ports import Delivery, Partition
+from workers.runtime.errors import Fatal, MembershipLost, MessageTooLarge, Transient
+from workers.runtime.telemetry import InspectorMetrics
+
+_log = structlog.get_logger()
+
+_RUN_LIMIT = 256  # results per publication
+_IDLE_S = 0.05
+_RETRY_FIRST_S, _RETRY_MAX_S = 0.1, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Partitions came, with their leases."""
+
+    leases: dict[Partition, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Partitions go; unfinished work of theirs is forgotten after `grace_s`."""
+
+    partitions: frozenset[Partition]
+    grace_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Records were read."""
+
+    tickets: tuple[Ticket, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A record has its outcome."""
+
+    ticket: Ticket
+    result: Result
+
+
+Event = Assigned | Withdrawn | Delivered | Finished
+
+
+class Publisher:
+    """Applies events to the ledger and publishes what may leave."""
+
+    def __init__(self, delivery: Delivery, in_flight: InFlight, metrics: InspectorMetrics) -> None:
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._ledger: Ledger[Result] = Ledger()
+        self._leaving: dict[Partition, float] = {}  # partition -> when its work is forgotten
+        self._delivery, self._in_flight, self._metrics = delivery, in_flight, metrics
+        self._stopping = False
+        self._busy = False  # holds results that are neither in the ledger nor published
+        self._apply: dict[type, Callable[..., None]] = {
+            Assigned: self._assigned,
+            Withdrawn: self._withdrawn,
+            Delivered: self._delivered,
+            Finished: self._finished,
+        }
+
+    def put(self, event: Event) -> None:
+        """Hand over an event. Any thread; never blocks."""
+        self._events.put(event)
+
+    def stop(self) -> None:
+        """End `run` after the events that are already here."""
+        self._stopping = True
+
+    def in_work(self, partitions: Iterable[Partition] | None = None) -> int:
+        """Delivered records that are not published yet; events in the queue count as one."""
+        return self._ledger.in_work(partitions) + self._busy + (not self._events.empty())
+
+    def run(self) -> None:
+        """Work until stopped."""
+        while True:
+            stopping = self._stopping
+            for event in self._collect():
+                self._apply[type(event)](event)
+            self._forget_leaving()
+            while self._publish():
+                pass
+            self._busy = False
+            if stopping and self._events.empty():
+                return
+
+    def _collect(self) -> Iterable[Event]:
+        try:
+            first = self._events.get(timeout=_IDLE_S)
+            self._busy = True
+            yield first
+            while True:
+                yield self._events.get_nowait()
+        except queue.Empty:
+            return
+
+    def _assigned(self, event: Assigned) -> None:
+        for partition, lease in event.leases.items():
+            self._leaving.pop(partition, None)
+            self._in_flight.free(self._ledger.open(partition, lease))
+
+    def _withdrawn(self, event: Withdrawn) -> None:
+        forget_at = time.monotonic() + event.grace_s
+        self._leaving.update(dict.fromkeys(event.partitions, forget_at))
+
+    def _delivered(self, event: Delivered) -> None:
+        for ticket in event.tickets:
+            record = ticket.record
+            lease, size = ticket.lease, ticket.size
+            if not self._ledger.deliver(record.partition, lease, record.offset, size):
+                self._in_flight.free(size)
+
+    def _finished(self, event: Finished) -> None:
+        record = event.ticket.record
+        self._ledger.finish(record.partition, event.ticket.lease, record.offset, event.result)
+
+    def _forget_leaving(self) -> None:
+        now = time.monotonic()
+        gone = [partition for partition, at in self._leaving.items() if now >= at]
+        self._in_flight.free(self._ledger.drop(gone))
+        for partition in gone:
+            del self._leaving[partition]
+
+    def _publish(self) -> bool:
+        run = self._ledger.take(_RUN_LIMIT)
+        if not run.results:
+            return False
+        self._settle(run)
+        self._in_flight.free(run.freed)
+        for result in run.results:
+            self._count(result)
+        return True
+
+    def _settle(self, run: Run[Result]) -> None:
+        """Publish and hand over the positions. Repeats while the broker is away."""
+        pause = _RETRY_FIRST_S
+        results = list(run.results)
+        while True:
+            try:
+                self._delivery.settle([m for r in results for m in r.messages], run.positions)
+                return
+            except MembershipLost as error:
+                _log.warning("partitions moved while publishing", reason=str(error))
+                return
+            except MessageTooLarge as error:
+                _log.warning("a message is too large; sending it without bytes", reason=str(error))
+                _shrink_largest(results)
+            except Transient as error:
+                self._metrics.retries.inc()
+                _log.warning("cannot publish, trying again", reason=str(error), pause_s=pause)
+                time.sleep(pause)
+                pause = min(2 * pause, _RETRY_MAX_S)
+
+    def _count(self, result: Result) -> None:
+        if result.rejected:
+            self._metrics.rejected.labels(result.label).inc()
+        else:
+            self._metrics.outcomes.labels(result.label, result.category).inc()
+        if result.total_s is not None:
+            self._metrics.latency.observe(result.total_s)
+
+
+def _shrink_largest(results: list[Result]) -> None:
+    """Take the bytes out of the largest dead letter. Raises Fatal when there is none left."""
+    large = [index for index, result in enumerate(results) if result.smaller is not None]
+    if not large:
+        raise Fatal("outcomes without bytes are refused by the broker: raise the topics' limits")
+    index = max(large, key=lambda i: sum(len(m.message.value) for m in results[i].messages))
+    smaller = results[index].smaller
+    messages = smaller() if smaller else results[index].messages
+    results[index] = replace(results[index], messages=messages, smaller=None)

@@ -1,0 +1,64 @@
+"""Connects the inspector to real servers, stores and devices."""
+
+import structlog
+
+from workers.inspector.detectors import model_loader, null_model
+from workers.inspector.evidence import EvidenceWriter
+from workers.inspector.loop import Inspector
+from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
+from workers.inspector.settings import InspectorSettings
+from workers.runtime.bus.kafka import connect_consumer, connect_delivery, create_topics
+from workers.runtime.bus.ports import Consumer, RebalanceListener
+from workers.runtime.errors import ServerUnreachable
+from workers.runtime.health import HealthServer
+from workers.runtime.lifecycle import StopSignal
+from workers.runtime.registry import Registry
+from workers.runtime.settings import RedisSettings
+from workers.runtime.store.files import open_blobs
+from workers.runtime.store.ports import KeyValueStore
+from workers.runtime.store.redis import connect_store
+from workers.runtime.telemetry import InspectorMetrics
+
+_log = structlog.get_logger()
+_MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
+
+
+def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: StopSignal) -> None:
+    """Inspect until stopped. Raises Fatal."""
+    kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
+    blobs = open_blobs(settings.evidence.url) if settings.evidence.url else None
+    metrics = InspectorMetrics()
+    keeper = _models(settings, categories)
+    if settings.topics.create:
+        partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
+        create_topics(kafka, partitions)
+    inspector = Inspector(settings, categories, keeper, EvidenceWriter(blobs), metrics)
+
+    def connect(listener: RebalanceListener) -> Consumer:
+        topics = [settings.topics.frames]
+        group = settings.worker.group
+        return connect_consumer(kafka, group, topics, client_id, listener, max_records=_MAX_RECORDS)
+
+    health = HealthServer(settings.health, metrics.registry, inspector.live, inspector.ready)
+    with health:
+        inspector.run(connect, lambda commit: connect_delivery(kafka, client_id, commit), stop)
+
+
+def _models(settings: InspectorSettings, categories: frozenset[str]) -> ModelSource:
+    null_ms = settings.models.null_detector_ms
+    if null_ms is not None:
+        _log.warning("null detector: nothing is inspected, every frame passes")
+        return FixedModels(dict.fromkeys(categories, null_model(null_ms)))
+    cache = _cache(settings.redis, settings.models.require_redis)
+    registry = Registry(open_blobs(settings.models.store), cache)
+    return ModelKeeper(registry, model_loader(settings.models), categories)
+
+
+def _cache(redis: RedisSettings, required: bool) -> KeyValueStore | None:
+    try:
+        return connect_store(redis)
+    except ServerUnreachable as error:
+        if required:
+            raise
+        _log.warning("starting without Redis: models come from the store", reason=str(error))
+        return None

@@ -1,0 +1,128 @@
+"""The inspection worker's settings."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from workers.runtime.errors import SettingsError
+from workers.runtime.registry import check_name
+from workers.runtime.settings import ProcessSettings, Section, read_yaml
+
+
+class WorkerSection(Section):
+    """Threads, batching and limits."""
+
+    id: str | None = Field(default=None, description="name in messages; default: host and pid")
+    group: str = Field(default="inspectors", description="the Kafka consumer group")
+    threads: int = Field(default=2, ge=1, description="decode, picture and message threads")
+    batch_max: int = Field(default=8, ge=1, description="frames per batch")
+    batch_age_ms: int = Field(default=40, ge=0, description="a batch leaves when its oldest is so")
+    max_pixels: int = Field(default=50_000_000, ge=1, description="largest image that is decoded")
+    in_flight_mb: int = Field(default=256, ge=1, description="from poll to publication; then pause")
+    in_flight_frames: int = Field(
+        default=128, ge=1, description="the same in frames; a crash repeats at most these"
+    )
+    commit_interval_ms: int = Field(default=200, ge=0)
+    drain_s: float = Field(default=20.0, ge=0, description="finish what is in work after SIGTERM")
+    device_deadline_s: float = Field(
+        default=300.0, gt=0, description="a device silent for longer is hung: the process ends"
+    )
+
+
+class ModelsSection(Section):
+    """Where models come from, and what runs them."""
+
+    store: str = Field(default="models", description="artefact store: a folder or an fsspec URL")
+    refresh_s: float = Field(default=5.0, gt=0, description="how often to look for an activation")
+    require_redis: bool = Field(
+        default=True, description="false: start without Redis and read the artefact store"
+    )
+    device: str = "cpu"
+    engine: Literal["auto", "torch", "onnxruntime"] = "auto"
+    threads: int | None = Field(default=None, ge=1, description="device threads; default: engine's")
+    null_detector_ms: float | None = Field(
+        default=None,
+        ge=0,
+        description="benchmarks: no model, every frame passes after so many ms per batch",
+    )
+
+
+class CategoriesSection(Section):
+    """What this worker inspects. A frame of any other category is a dead letter."""
+
+    folder: Path | None = Field(
+        default=None, description="one <category>.yaml per category; empty: none"
+    )
+    names: tuple[str, ...] = Field(default=(), description="categories without a file")
+
+    @field_validator("folder", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any) -> Any:
+        return None if value == "" else value
+
+
+class EvidenceSection(Section):
+    """Pictures that defect events link to."""
+
+    url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
+
+
+class CounterpartSection(Section):
+    """Normal counterparts (gradient denoising): 10 to 100 times the price of a score."""
+
+    enabled: bool = True
+    max_share: float = Field(default=0.5, ge=0, le=1, description="of the device's time")
+    burst_s: float = Field(default=30.0, ge=0, description="device time that may be saved up")
+
+
+class InspectorSettings(ProcessSettings):
+    """Everything that `stream-inspector worker` can be told."""
+
+    worker: WorkerSection = WorkerSection()
+    models: ModelsSection = ModelsSection()
+    categories: CategoriesSection = CategoriesSection()
+    evidence: EvidenceSection = EvidenceSection()
+    counterpart: CounterpartSection = CounterpartSection()
+
+    @model_validator(mode="after")
+    def _session_covers_heartbeats(self) -> Self:
+        if self.kafka.heartbeat_interval_ms * 3 > self.kafka.session_timeout_ms:
+            raise ValueError("kafka.heartbeat_interval_ms must be at most a third of the session")
+        return self
+
+    @property
+    def worker_id(self) -> str:
+        """The name of this worker in messages."""
+        return self.worker.id or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def known_categories(section: CategoriesSection) -> frozenset[str]:
+    """The categories of the folder and of the list. Raises SettingsError."""
+    names = dict.fromkeys(section.names, "categories.names")
+    if section.folder is not None:
+        if not section.folder.is_dir():
+            raise SettingsError(f"categories.folder: {section.folder} is not a folder")
+        for file in sorted(section.folder.glob("*.yaml")):
+            names[_category(file, read_yaml(file))] = str(file)
+    for name, origin in names.items():
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise SettingsError(f"{origin}: category {error}") from None
+    if not names:
+        raise SettingsError(
+            "no category is configured: add <category>.yaml to categories.folder "
+            f"({section.folder or 'not set'}) or set categories.names"
+        )
+    return frozenset(names)
+
+
+def _category(file: Path, content: Mapping[str, Any]) -> str:
+    unknown = set(content) - {"name", "description"}
+    if unknown:
+        raise SettingsError(f"{file}: unknown key {min(unknown)}. Allowed: description, name")
+    return str(content.get("name", file.stem))

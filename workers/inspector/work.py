@@ -1,0 +1,101 @@
+"""What travels between the inspector's stages: plain values."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from schemas.frame import Frame
+from schemas.outcome import RejectReason
+from stream_inspector.verdict import Image, Verdict
+from workers.runtime.bus.ports import Outgoing, Record
+
+Inspect = Callable[[Sequence[Image], Sequence[tuple[int, int]]], list[Verdict]]
+
+
+class Counterpart(Protocol):
+    """A normal counterpart, as `stream_inspector.counterpart` makes it."""
+
+    @property
+    def image(self) -> Image:
+        """[H, W, 3] at the detector's input size."""
+
+    @property
+    def score_before(self) -> float:
+        """By a network that did not guide it."""
+
+    @property
+    def score_after(self) -> float:
+        """Of the counterpart."""
+
+    @property
+    def convincing(self) -> bool:
+        """Whether it looks normal to that network."""
+
+
+Explain = Callable[[Sequence[Image], Sequence[Verdict]], Sequence[Counterpart]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model version on the device, ready to inspect."""
+
+    version: str
+    calibration_id: str
+    input_size: tuple[int, int]  # (height, width)
+    inspect: Inspect
+    explain: Explain | None = None
+    engine: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One delivered record. Its result counts only while the partition's lease is the same."""
+
+    record: Record
+    lease: int
+    received_at: datetime
+    size: int  # bytes that it occupies from poll to publication
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A frame that can be inspected."""
+
+    ticket: Ticket
+    frame: Frame
+    image: Image  # [h, w, 3] at the model's input size
+    original_size: tuple[int, int]  # (width, height) as captured
+    decode_ms: float
+    admitted_at: float  # seconds, monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A frame that cannot be inspected, and why."""
+
+    ticket: Ticket
+    frame: Frame | None  # None when the headers were unreadable
+    reason: RejectReason
+    error: str
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A frame whose category has no model yet."""
+
+    ticket: Ticket
+    category: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A frame's one outcome, as messages. `smaller` makes them fit when the broker refuses."""
+
+    messages: tuple[Outgoing, ...]
+    label: str  # verdict or reject reason
+    category: str
+    rejected: bool = False
+    total_s: float | None = None  # from capture to verdict
+    smaller: Callable[[], tuple[Outgoing, ...]] | None = None
