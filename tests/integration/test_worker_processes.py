@@ -1,0 +1,67 @@
+"""Real worker processes on the embedded servers."""
+
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+NULL = {"models.null_detector_ms": 40}  # slow enough that frames are in work when a worker dies
+
+
+def test_a_worker_killed_in_mid_stream_loses_nothing(stage: Any) -> None:
+    first, _ = stage.worker(**NULL), stage.worker(**NULL)
+    stage.send(100)
+    stage.until(lambda: stage.by("worker-0") > 0 and stage.by("worker-1") > 0)
+    stage.send(300)
+    stage.until(lambda: len(stage.outcomes) > 150)
+    first.send_signal(signal.SIGKILL)
+    stage.send(100)
+    stage.until(lambda: not stage.lost())
+    assert stage.duplicated() == []
+
+
+def test_sigterm_drains_commits_and_leaves_nothing_to_repeat(stage: Any) -> None:
+    first = stage.worker(**NULL)
+    stage.send(150)
+    stage.until(lambda: stage.by("worker-0") > 20)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(15) == 0
+    stage.worker(**NULL)
+    stage.until(lambda: not stage.lost())
+    assert len(stage.outcomes) == 150  # none of them twice
+
+
+def test_bad_frames_are_rejected_and_the_stream_goes_on(stage: Any) -> None:
+    stage.worker(**NULL)
+    stage.send(20)
+    stage.send(5, data=b"no image at all")
+    stage.send(20)
+    stage.until(lambda: not stage.lost())
+    rejected = [o for o in stage.outcomes if o.rejected]
+    assert [o.rejected.value for o in rejected] == ["undecodable"] * 5
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "words"),
+    [
+        (["kafka.bootstrap_servers=127.0.0.1:9"], 69, ["127.0.0.1:9", "kafka.bootstrap_servers"]),
+        (["redis.url=redis://127.0.0.1:9/0"], 69, ["127.0.0.1:9", "redis.url"]),
+        (["worker.batch_maxx=3"], 78, ["worker.batch_maxx", "Did you mean batch_max?"]),
+        (["categories.names=[]"], 78, ["categories.folder"]),
+    ],
+)
+def test_a_start_that_cannot_work_says_why(
+    settings: list[str], code: int, words: list[str]
+) -> None:
+    null = [] if "redis" in settings[0] else ["models.null_detector_ms=0"]
+    limits = ["kafka.connect_timeout_s=0.5", "redis.connect_timeout_s=0.5"]
+    given = ["categories.names=[bolts]", *limits, *null, *settings]
+    flags = [part for each in given for part in ("--set", each)]
+    command = [sys.executable, "-m", "workers.cli", "worker", *flags]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == code, ended.stderr
+    assert all(word in ended.stderr for word in words), ended.stderr
