@@ -21,7 +21,7 @@ from workers.demo.tally import Tally
 MOST_DEFECTS = 24
 MOST_OTHERS = 8  # missed, false alarms, passed: each
 _PICTURE_WIDTH = 256
-_PICTURES = ("frame", "heatmap", "outline", "counterpart")
+_PICTURES = ("frame", "heatmap", "outline", "counterpart")  # truth, where something was missed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,9 @@ class Card:
 
     @property
     def fill(self) -> float:
-        """Score over threshold as a bar's width, 50 % at the threshold."""
-        return max(2.0, min(100.0, 50.0 * self.score / self.threshold)) if self.threshold else 100.0
+        """The score as a bar's width in percent: 50 at the threshold, 75 at three times that."""
+        score, threshold = max(self.score, 0.0), max(self.threshold, 1e-9)
+        return max(2.0, 100.0 * score / (score + threshold))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ class RunFacts:
     category: str
     preset: str
     model_version: str
+    model_origin: str
     calibration_id: str
     promise: str
     engine: str

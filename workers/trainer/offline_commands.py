@@ -7,13 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 from stream_inspector.baselines.padim import PaDiM
-from stream_inspector.detector import Detector
-from stream_inspector.detector import calibrate as set_thresholds
 
+from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.model import Model
-from stream_inspector.presets import PRESETS, Preset
+from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.training import calibrate as set_thresholds
 from stream_inspector.verdict import Image
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
@@ -28,6 +28,7 @@ from workers.trainer.offline import (
     read_labelled,
     score_all,
 )
+from workers.trainer.presets import find_preset
 from workers.trainer.progress import training_bar
 from workers.trainer.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
 from workers.trainer.tables import evaluation_table, inspection_table
@@ -157,13 +158,6 @@ def inspect(
     console.print(inspection_table(results))
     if out:
         console.print(f"Pictures are in {out}")
-
-
-def find_preset(name: str) -> Preset:
-    """A preset by name. Raises SettingsError with the names that exist."""
-    if name not in PRESETS:
-        raise SettingsError(f"trainer.preset: no preset {name!r}; allowed: {', '.join(PRESETS)}")
-    return PRESETS[name]
 
 
 def as_budget(settings: BudgetSettings) -> Budget:

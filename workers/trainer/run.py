@@ -9,7 +9,7 @@ import typer
 from stream_inspector.errors import InspectorError
 from workers.runtime.errors import Fatal, SettingsError
 from workers.runtime.lifecycle import StopSignal, run_process
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings import LogSettings, parse_assignments
 from workers.trainer.settings import TrainerProcessSettings
 
 
@@ -41,6 +41,13 @@ def load_settings(
 def run_command(
     name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
 ) -> None:
+    """Run `body` and end the process with its exit code, if that is an error's."""
+    code = run_guarded(name, settings.log, body)
+    if code:
+        raise typer.Exit(code)
+
+
+def run_guarded(name: str, log: LogSettings, body: Callable[[StopSignal], None]) -> int:
     """Run `body`; a wrong folder, image or model ends with its message and status 65."""
 
     def guarded(stop: StopSignal) -> None:
@@ -49,6 +56,4 @@ def run_command(
         except InspectorError as error:
             raise Unusable(str(error)) from error
 
-    code = run_process(name, settings.log, guarded)
-    if code:
-        raise typer.Exit(code)
+    return run_process(name, log, guarded)

@@ -44,16 +44,16 @@ def load_good(
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
     files = good_files(folder)
     parts = (files.train, files.select, files.calibrate)
-    read = [read_images(part, size, on_corrupt, on_skip) for part in parts]
-    refuse_masks([image for part in read for image in part], str(folder))
-    return GoodImages(*read, digest=files.digest)
+    train, select, held = (read_images(part, size, on_corrupt, on_skip) for part in parts)
+    refuse_masks([*train, *select, *held], str(folder))
+    return GoodImages(train, select, held, files.digest)
 
 
 def synthetic_good(count: int, seed: int, size: Size) -> GoodImages:
     """Good frames of the synthetic product, through the same encoder and decoder as a camera's."""
     numbers = split(range(_FIRST_TRAINING_FRAME, _FIRST_TRAINING_FRAME + count))
-    parts = [[_synthetic(number, seed, size) for number in part] for part in numbers]
-    return GoodImages(*parts, digest=f"synthetic-{count}-{seed}")
+    train, select, held = ([_synthetic(n, seed, size) for n in part] for part in numbers)
+    return GoodImages(train, select, held, f"synthetic-{count}-{seed}")
 
 
 def train_category(

@@ -1,0 +1,116 @@
+"""`stream-inspector demo`: flags and help. Nothing heavy is imported before it runs."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def demo(
+    *,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="a category in MVTec layout: trains, then streams its test/"),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", help="default: the data folder's name")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", help="default: 120 rendered, or all test images")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="inspection processes")] = None,
+    cameras: Annotated[int | None, typer.Option("--cameras", help="cameras to play")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="frames per second of each camera")
+    ] = None,
+    poison: Annotated[
+        int | None, typer.Option("--poison", help="broken frames sent along, to see them rejected")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="train with it: feature-fast | pixel-small")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="a model folder that `train` wrote")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="report, pictures, books [default: runs/demo]")
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option("--summary", help="also write the numbers to this JSON file")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="no live view: a line every few seconds")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file, e.g. configs/demo.yaml")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
+    ] = None,
+) -> None:
+    """Watch frames travel from cameras over Kafka to inspection, defect events and alarms.
+
+    Needs nothing else: broker and store are started and stopped with it. Ends with a summary and
+    one HTML page of pictures; the exit status says whether every frame got exactly one outcome.
+
+    Examples:
+
+      stream-inspector demo
+
+      stream-inspector demo --frames 300 --workers 2 --rate 5
+
+      stream-inspector demo --data photos/bolts --category bolts
+    """
+    flags: dict[str, Any] = {
+        "demo.data": data,
+        "demo.category": category,
+        "demo.frames": frames,
+        "demo.workers": workers,
+        "demo.cameras": cameras,
+        "demo.rate": rate,
+        "demo.poison": poison,
+        "demo.preset": preset,
+        "demo.model": model,
+        "demo.out": out,
+    }
+    settings = _load(config, assignments, flags)
+    raise typer.Exit(_run(settings, summary, headless=headless))
+
+
+def _load(config: Path | None, assignments: list[str] | None, flags: dict[str, Any]) -> Any:
+    from workers.demo.settings import DemoProcessSettings
+    from workers.runtime.errors import SettingsError
+    from workers.runtime.settings import parse_assignments
+
+    given = {path: value for path, value in flags.items() if value is not None}
+    try:
+        return DemoProcessSettings.load(config, parse_assignments(assignments or []) | given)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+
+
+def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
+    from rich.console import Console
+
+    console = Console()
+    console.print("[bold]stream-inspector demo[/]")
+    from workers.demo.closing import say_ending
+    from workers.demo.journey import run_demo
+    from workers.runtime.lifecycle import StopSignal
+    from workers.trainer.run import run_guarded
+
+    codes: list[int] = []
+
+    def body(stop: StopSignal) -> None:
+        ending = run_demo(
+            settings.demo, console, stop, headless=headless or not console.is_terminal
+        )
+        if summary is not None:
+            summary.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ending.report.with_name("summary.json"), summary)
+        say_ending(ending, console)
+        codes.append(ending.exit_code)
+
+    return run_guarded("demo", settings.log, body) or codes[0]

@@ -1,0 +1,109 @@
+"""The demo from beginning to end: model, stage, stream, count, report."""
+
+import time
+
+from rich.console import Console
+
+from stream_inspector.detector import Detector
+from stream_inspector.model import save_model
+from workers.demo.conclude import Ending, Streamed, conclude
+from workers.demo.folder import prepare
+from workers.demo.lines import SentFrame, SentLog
+from workers.demo.model_source import Obtained, obtain
+from workers.demo.observer import Observer
+from workers.demo.plan import plan_load
+from workers.demo.settings import DemoSettings
+from workers.demo.setup import DELIVERY, Setup
+from workers.demo.stage import Stage
+from workers.demo.tally import Tally, tally
+from workers.demo.view import View
+from workers.runtime.lifecycle import StopSignal
+
+_TICK_S = 0.2
+_AFTERWARDS_S = 1.5  # late repetitions and alarms are counted too
+_SCORE_TOLERANCE = 0.02  # of threshold minus median good score: what batch size may move
+
+
+def run_demo(
+    settings: DemoSettings, console: Console, stop: StopSignal, *, headless: bool
+) -> Ending:
+    """Run everything. Raises DataError, ModelError, WorkerError with what to do."""
+    setup = _prepare(settings, console, stop)
+    streamed = _stream(setup, console, stop, headless=headless)
+    console.print("Scoring the frames once more for pixel metrics and pictures ...")
+    return conclude(setup, streamed)
+
+
+def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setup:
+    folder, load = prepare(settings.out), plan_load(settings)
+    if load.note:
+        console.print(f"[yellow]{load.note}[/]")
+    obtained = obtain(settings, load.category, folder.folder("cache"), console, stop)
+    console.print(
+        f"Model [bold]{obtained.model.version}[/] of {load.category} "
+        f"({obtained.model.preset.name}, {obtained.origin}); choosing an engine ..."
+    )
+    detector = Detector(obtained.model)
+    console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {DELIVERY}.")
+    return Setup(settings, load, folder, obtained, detector)
+
+
+def _stream(setup: Setup, console: Console, stop: StopSignal, *, headless: bool) -> Streamed:
+    settings, load = setup.settings, setup.load
+    model = setup.obtained.model
+    files = save_model(model)
+    with Stage(settings, load, setup.folder) as stage:
+        stage.publish_model(model.version, files.manifest, files.tensors)
+        observer = stage.observe()
+        console.print("Starting workers and notifier ...")
+        stage.start_inspection(setup.detector.engine, stop)
+        stage.start_cameras()
+        watch = Watch(setup, observer)
+        title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
+        with View(console, title, expected, headless=headless) as view:
+            _follow(stage, watch, view, settings.stall_s, stop)
+        stage.stop_processes()
+        observer.finish()
+    books, sent = watch.look()
+    return Streamed(books, sent, observer, stage.failures + observer.problems(), stop.is_set())
+
+
+class Watch:
+    """Compares the books as they grow."""
+
+    def __init__(self, setup: Setup, observer: Observer) -> None:
+        books = setup.folder.books[: 1 + bool(setup.settings.poison)]
+        self._logs = [SentLog(path) for path in books]
+        self.observer, self._tolerance = observer, score_tolerance(setup.obtained)
+
+    def look(self) -> tuple[Tally, dict[str, SentFrame]]:
+        """The books as they are now."""
+        sent = {name: frame for log in self._logs for name, frame in log.read().items()}
+        return tally(sent.values(), list(self.observer.outcomes), self._tolerance), sent
+
+
+def score_tolerance(obtained: Obtained) -> float:
+    """How far two scores of one frame may lie apart: batches of another size move them a little."""
+    calibration = obtained.model.calibration
+    if calibration is None:
+        return 0.0
+    median = calibration.image_scores[len(calibration.image_scores) // 2]
+    return _SCORE_TOLERANCE * abs(calibration.image_threshold - median)
+
+
+def _follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSignal) -> None:
+    """Watch until every frame has its outcome, or nothing moves any more."""
+    moved_at, last, settled_at = time.monotonic(), -1, None
+    while not stop.wait(_TICK_S):
+        books, sent = watch.look()
+        now = time.monotonic()
+        progress = books.sent + len(books.outcomes)
+        moved_at, last = (now, progress) if progress != last else (moved_at, last)
+        sending = stage.children.sending
+        view.update(books, sent, watch.observer, "sending" if sending else "finishing")
+        done = not sending and books.settled
+        settled_at = (settled_at or now) if done else None
+        if settled_at is not None and now - settled_at > _AFTERWARDS_S:
+            return
+        if now - moved_at > stall_s or not stage.children.inspecting:
+            return

@@ -1,0 +1,72 @@
+"""What a sent frame shows and where: its pixels and its mask, from the file or the renderer.
+
+The truth never travels on the wire; the camera's book says which picture a frame was.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_inspector.decode import Decoded, DecodeLimits, decode
+from stream_inspector.pictures import encode_png
+from stream_inspector.synthetic import DEFAULT_SIZE, SyntheticFrame, render
+from stream_inspector.threshold.pro import binarise_mask
+from workers.demo.lines import SentFrame
+from workers.trainer.datasets import test_files
+from workers.trainer.images import Size, read_image, read_mask
+
+Mask = NDArray[np.bool_]
+
+
+class Truth(Protocol):
+    """Looks a sent frame up."""
+
+    def image(self, frame: SentFrame, size: Size) -> Decoded:
+        """The frame's pixels, decoded as the worker decodes them."""
+
+    def mask(self, frame: SentFrame, size: Size) -> Mask | None:
+        """Where it is defective [H, W]; empty when good, None when nobody knows."""
+
+
+class FolderTruth:
+    """Labelled test images of a folder in MVTec layout."""
+
+    def __init__(self, folder: Path) -> None:
+        self._masks = {file.path.resolve(): file.mask for file in test_files(folder)}
+
+    def image(self, frame: SentFrame, size: Size) -> Decoded:
+        """Read the file again."""
+        return read_image(_path(frame), size)
+
+    def mask(self, frame: SentFrame, size: Size) -> Mask | None:
+        """The file's mask."""
+        if frame.defective is False:
+            return np.zeros(size, bool)
+        mask = self._masks.get(_path(frame).resolve())
+        return None if mask is None else read_mask(mask, size)
+
+
+class SyntheticTruth:
+    """The rendered series of a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    def image(self, frame: SentFrame, size: Size) -> Decoded:
+        """Render the frame again."""
+        png = encode_png(self._render(frame).image)
+        return decode(png, "image/png", size, DecodeLimits())
+
+    def mask(self, frame: SentFrame, size: Size) -> Mask | None:
+        """The renderer's exact mask."""
+        return binarise_mask(self._render(frame).mask, size)
+
+    def _render(self, frame: SentFrame) -> SyntheticFrame:
+        kind = frame.truth if frame.defective else None
+        return render(frame.index or 0, self._seed, kind, DEFAULT_SIZE)
+
+
+def _path(frame: SentFrame) -> Path:
+    return Path(frame.path or "")
