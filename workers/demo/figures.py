@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, HEIGHT = 640, 200
+WIDTH, HEIGHT = 520, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
 
 
@@ -132,8 +132,8 @@ def _steps(low: float, high: float) -> list[float]:
     raw = (high - low) / 4
     scale = 10.0 ** math.floor(math.log10(raw))
     step = next(s * scale for s in (1, 2, 5, 10) if s * scale >= raw)
-    first = math.ceil(low / step)
-    return [round(n * step, 10) for n in range(first, math.floor(high / step) + 1)]
+    first = math.ceil(low / step - 1e-9)
+    return [round(n * step, 10) for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _decades(low: float, high: float) -> list[float]:

@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from workers.demo.folder import RunFolder
+from workers.demo.plan import camera_flags, plan_load, worker_flags
+from workers.demo.settings import DemoSettings
+
+
+def bolts(folder: Path, count: int = 4) -> Path:
+    for index in range(count):
+        path = folder / "bolts/test/good" / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 20)).save(path)
+    return folder / "bolts"
+
+
+def test_the_default_is_the_rendered_product() -> None:
+    load = plan_load(DemoSettings())
+
+    assert (load.category, load.source, load.frames) == ("flange", "synthetic", 120)
+    assert not load.note
+
+
+def test_real_images_are_all_streamed_once(tmp_path: Path) -> None:
+    load = plan_load(DemoSettings(data=bolts(tmp_path)))
+
+    assert (load.category, load.frames, load.loop) == ("bolts", 4, False)
+    assert load.source.endswith("bolts/test")
+
+
+def test_more_frames_than_images_repeat_them(tmp_path: Path) -> None:
+    load = plan_load(DemoSettings(data=bolts(tmp_path), frames=10))
+
+    assert (load.frames, load.loop) == (10, True)
+
+
+def test_frames_stay_within_the_memory_of_the_embedded_broker() -> None:
+    load = plan_load(DemoSettings(frames=10**6, broker_bytes=2**20))
+
+    assert load.frames == 2**20 // (256 * 256 * 3)
+    assert "5 frames instead of 1000000" in load.note
+
+
+def test_cameras_are_spread_evenly_over_partitions(tmp_path: Path) -> None:
+    settings = DemoSettings(cameras=3)
+
+    flags = camera_flags(settings, plan_load(settings), RunFolder(tmp_path))
+
+    assert flags["camera.partitions"] == {"cam-1": 0, "cam-2": 1, "cam-3": 2}
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 8), (3, 2), (16, 1)])
+def test_workers_share_the_cores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, threads: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    settings = DemoSettings(workers=workers)
+    load = plan_load(settings)
+
+    flags = worker_flags(0, settings, load, RunFolder(tmp_path), engine="torch", port=1)
+
+    assert flags["models.threads"] == threads
+    assert flags["categories.names"] == ["flange"]
