@@ -111,5 +111,10 @@ def worker_flags(
 
 
 def notifier_flags(run: RunFolder) -> dict[str, Any]:
-    """The alarm service, delivering into a file that the report shows."""
-    return {"notifier.file": run.alarms}
+    """The alarm service, delivering to a topic and a file."""
+    return {
+        "notifier.folder": run.folder("notifier"),
+        "notifier.delivery.file": run.alarms,
+        "notifier.rules.window_s": 5,  # short, so that grouped alarms come while one watches
+        "notifier.watch.silent_after_s": 0,  # the demo's cameras fall silent because it ends
+    }

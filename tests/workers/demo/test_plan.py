@@ -3,9 +3,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from workers.camera.settings import CameraProcessSettings
 from workers.demo.folder import RunFolder
-from workers.demo.plan import camera_flags, plan_load, worker_flags
+from workers.demo.plan import (
+    camera_flags,
+    notifier_flags,
+    plan_load,
+    poison_flags,
+    worker_flags,
+)
+from workers.demo.processes import flags as as_arguments
 from workers.demo.settings import DemoSettings
+from workers.inspector.settings import InspectorSettings
+from workers.notifier.settings import NotifierProcessSettings
+from workers.runtime.settings import ProcessSettings, parse_assignments
 
 
 def bolts(folder: Path, count: int = 4) -> Path:
@@ -63,3 +74,19 @@ def test_workers_share_the_cores(
 
     assert flags["models.threads"] == threads
     assert flags["categories.names"] == ["flange"]
+
+
+def test_every_process_accepts_its_flags(tmp_path: Path) -> None:
+    settings, run = DemoSettings(), RunFolder(tmp_path)
+    load = plan_load(settings)
+    flags: list[tuple[type[ProcessSettings], dict[str, object]]] = [
+        (CameraProcessSettings, camera_flags(settings, load, run)),
+        (CameraProcessSettings, poison_flags(settings, load, run, tmp_path)),
+        (InspectorSettings, worker_flags(0, settings, load, run, engine="torch", port=1)),
+        (NotifierProcessSettings, notifier_flags(run)),
+    ]
+
+    for process, given in flags:
+        arguments = as_arguments(given)
+        assert arguments[::2] == ["--set"] * len(given)
+        process.load(None, parse_assignments(arguments[1::2]))
