@@ -4,7 +4,8 @@ The paper's own row (256 px, 553 M parameters, EfficientNet-B4) fits the same co
 a device that can run it.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +40,125 @@ class TrainingPlan:
     clip_norm: float = 1.0  # of the gradient
     feature_weight: float = 1.0  # of the feature head's squared error
     bound_weight: float = 1e-3  # of the variational bound, beside a mean squared error near 1
+
+
+@dataclass(frozen=True, slots=True)
+class Diffusion:
+    """A denoiser: the space it lives in, its network, how it is trained and read."""
+
+    channels: int  # 3: pixels in [-1, 1]; else whitened features
+    size: tuple[int, int]  # [h, w] of x
+    parameterisation: str  # eps, v or edm
+    network: NetworkShape
+    plan: TrainingPlan
+    score_steps: tuple[int, ...]  # original steps at which the scores are read
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianPlan:
+    """Per-position Gaussians of the features (Mahalanobis distance)."""
+
+    block: int  # grid cells, each way, that share one Gaussian
+    margin: int  # cells around a block that also inform it: parts do not lie exactly alike
+    shrink: float  # share of the identity in the covariance of standardised features
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Everything that decides what a model of this kind computes."""
+
+    name: str
+    input_size: tuple[int, int]  # [h, w] in pixels
+    grid: tuple[int, int]  # [h, w] of features and score maps before enlarging
+    pixel: Diffusion  # makes the counterparts; scores too when `feature` is None
+    feature: Diffusion | None  # scores in the space of whitened features
+    gaussian: GaussianPlan
+    weights: tuple[tuple[str, float], ...]  # of the members in the ensemble
+    smoothing: float  # sigma of the score map's final blur, input pixels
+    top_pixels: int = 64  # image score: mean of the largest pixels (RAN section D)
+
+    @property
+    def scoring(self) -> Diffusion:
+        """The diffusion whose KL and reconstruction error are scored."""
+        return self.feature or self.pixel
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form; `preset_from_dict` reads it back."""
+        return asdict(self)
+
+
+def preset_from_dict(data: dict[str, Any]) -> Preset:
+    """Read `Preset.to_dict` back, also after a trip through JSON. Raises KeyError or TypeError."""
+    given = {name: _tuples(value) for name, value in data.items()}
+    given["pixel"] = _diffusion(data["pixel"])
+    given["feature"] = None if data["feature"] is None else _diffusion(data["feature"])
+    given["gaussian"] = GaussianPlan(**data["gaussian"])
+    return Preset(**given)
+
+
+def _diffusion(data: dict[str, Any]) -> Diffusion:
+    given = {name: _tuples(value) for name, value in data.items()}
+    given["network"] = NetworkShape(**{k: _tuples(v) for k, v in data["network"].items()})
+    given["plan"] = TrainingPlan(**{k: _tuples(v) for k, v in data["plan"].items()})
+    return Diffusion(**given)
+
+
+def _tuples(value: Any) -> Any:
+    """JSON arrays become tuples again, at any depth."""
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+_PIXEL = Diffusion(
+    channels=3,
+    size=(128, 128),
+    parameterisation="edm",
+    network=NetworkShape(
+        channels=48,
+        multipliers=(1, 2, 3),
+        res_blocks=1,
+        attention=(2, 4),
+        head_channels=24,
+        patch=4,
+        feature_channels=176,
+    ),
+    plan=TrainingPlan(iterations=500, batch=8, learning_rate=1e-3, steps=(0, 999)),
+    score_steps=(100, 200),
+)
+
+PIXEL_SMALL = Preset(
+    name="pixel-small",
+    input_size=(128, 128),
+    grid=(32, 32),
+    pixel=_PIXEL,
+    feature=None,
+    gaussian=GaussianPlan(block=8, margin=2, shrink=0.2),
+    weights=(("kl", 1.0), ("features", 1.0), ("mahalanobis", 1.0)),
+    smoothing=2.0,
+)
+
+FEATURE_FAST = Preset(
+    name="feature-fast",
+    input_size=(256, 256),
+    grid=(32, 32),
+    pixel=_PIXEL,
+    feature=Diffusion(
+        channels=176,
+        size=(32, 32),
+        parameterisation="v",
+        network=NetworkShape(
+            channels=96,
+            multipliers=(1, 1),
+            res_blocks=1,
+            attention=(2,),
+            head_channels=48,
+            position=(32, 32),
+        ),
+        plan=TrainingPlan(iterations=300, batch=4, learning_rate=1e-3, steps=(0, 999)),
+        score_steps=(600,),
+    ),
+    gaussian=GaussianPlan(block=2, margin=2, shrink=0.2),
+    weights=(("kl", 1.0), ("features", 1.0), ("mahalanobis", 1.0)),
+    smoothing=4.0,
+)
+
+PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST)}

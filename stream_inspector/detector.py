@@ -1,0 +1,138 @@
+"""Images -> score maps -> verdicts: the only place where the steps of inspection meet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from stream_inspector.assembly import unpack_network, unpack_normalisers, unpack_scorer
+from stream_inspector.engine import Engine, Part, choose
+from stream_inspector.errors import ModelUnsupported
+from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.judge import judge
+from stream_inspector.model import Model
+from stream_inspector.score.ensemble import enlarge, image_scores, weighted_mean
+from stream_inspector.score.normalise import Normaliser
+from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.verdict import Image, Verdict
+
+_CHUNK = 8  # images a forward: bounds memory whatever the batch
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Maps at the input size and image scores, of the ensemble and of each member alone."""
+
+    maps: NDArray[np.float32]  # [N, H, W]
+    image_scores: NDArray[np.float64]  # [N]
+    members: dict[str, NDArray[np.float32]]  # each [N, H, W]
+    member_image_scores: dict[str, NDArray[np.float64]]  # each [N]
+
+
+class Detector:
+    """A model version on a device, ready to score. Not safe for concurrent calls."""
+
+    def __init__(
+        self, model: Model, device: str = "cpu", engine: str = "auto", threads: int | None = None
+    ) -> None:
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self.model, self.preset, self.device = model, model.preset, torch.device(device)
+        self.runners: Engine = choose(_parts(model), engine, self.device, threads)
+        self.engine = self.runners.name
+        tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}
+        self._scorer = unpack_scorer(self.preset, tensors, self._network)
+        self._normalisers = unpack_normalisers(tensors)
+
+    def score(self, images: Sequence[Image]) -> Scores:
+        """Score uint8 images [h, w, 3] at preset.input_size."""
+        if not images:
+            raise ValueError("there is no image to score")
+        chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
+        with torch.inference_mode():
+            parts = [self._score(chunk) for chunk in chunks]
+        return self._join(parts)
+
+    def inspect(
+        self, images: Sequence[Image], original_sizes: Sequence[tuple[int, int]]
+    ) -> list[Verdict]:
+        """Verdicts; regions in pixels of the frames as captured, (width, height) each.
+
+        Raises ModelUnsupported when the model has no calibration.
+        """
+        calibration = self.model.calibration
+        if calibration is None:
+            raise ModelUnsupported(
+                f"model {self.model.version} of {self.model.category} has no thresholds: "
+                "calibrate it first"
+            )
+        scores = self.score(images)
+        return [
+            judge(
+                scores.maps[i],
+                float(scores.image_scores[i]),
+                {name: float(values[i]) for name, values in scores.member_image_scores.items()},
+                calibration,
+                size,
+            )
+            for i, size in enumerate(original_sizes)
+        ]
+
+    def raw_maps(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """Members' maps on the grid before normalisation, [B, h, w]; one forward."""
+        x = to_tensor(images).to(self.device)
+        (features,) = self.runners.runners["features"](x)
+        return self._scorer.maps(x, features)
+
+    def _network(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
+        raw, *features = self.runners.runners["network"](x, t)
+        return raw, features[0] if features else None
+
+    def _score(self, images: Sequence[Image]) -> dict[str, Tensor]:
+        """Enlarged z maps [B, H, W] of each member, and of the ensemble as "ensemble"."""
+        z = normalised(self.raw_maps(images), self._normalisers)
+        z["ensemble"] = weighted_mean(z, dict(self.preset.weights))
+        size, sigma = self.preset.input_size, self.preset.smoothing
+        return {name: enlarge(values, size, sigma).cpu() for name, values in z.items()}
+
+    def _join(self, chunks: Sequence[Mapping[str, Tensor]]) -> Scores:
+        maps = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+        image = {
+            name: image_scores(values, self.preset.top_pixels).numpy()
+            for name, values in maps.items()
+        }
+        return Scores(
+            maps["ensemble"].numpy(),
+            image["ensemble"],
+            {name: maps[name].numpy() for name in MEMBERS},
+            {name: image[name] for name in MEMBERS},
+        )
+
+
+def normalised(
+    raw: Mapping[str, Tensor], normalisers: Mapping[str, Normaliser]
+) -> dict[str, Tensor]:
+    """z maps of the members; the KL of several steps becomes their mean."""
+    z = {name: normalisers[name].maps(values) for name, values in raw.items()}
+    steps = [values for name, values in z.items() if name.startswith("kl.")]
+    return {name: values for name, values in z.items() if not name.startswith("kl.")} | {
+        "kl": torch.stack(steps).mean(0)
+    }
+
+
+def _parts(model: Model) -> list[Part]:
+    """The two networks of the serving path with inputs of their shapes."""
+    preset, scoring = model.preset, model.preset.scoring
+    h, w = preset.input_size
+    x = torch.zeros(1, scoring.channels, *scoring.size)
+    return [
+        Part("features", load_feature_net(preset.grid), (torch.zeros(1, 3, h, w),)),
+        Part(
+            "network",
+            unpack_network("network", scoring, model.tensors),
+            (x, torch.full((1,), scoring.score_steps[0])),
+        ),
+    ]

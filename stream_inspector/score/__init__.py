@@ -1,0 +1,1 @@
+"""Score members and what makes one map of them; each member has fit and maps, nothing else."""

@@ -1,0 +1,39 @@
+"""Whitened features: one linear map that makes good features white, and the control built on it.
+
+The squared length of a whitened feature is the distance to the mean without any network: the
+diffusion members have to beat it.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+RIDGE = 1e-3  # of the mean variance: keeps dead channels from exploding
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """z = matrix @ (f - mean), with unit covariance on the good features."""
+
+    mean: Tensor  # [C]
+    matrix: Tensor  # [C, C], symmetric (ZCA)
+
+    def whiten(self, features: Tensor) -> Tensor:
+        """Features [B, C, h, w] -> white features, same shape."""
+        centred = features - self.mean[:, None, None]
+        return torch.einsum("dc,bchw->bdhw", self.matrix, centred)
+
+
+def fit_whitening(features: Tensor) -> Whitening:
+    """Fit to all positions of good features [N, C, h, w]."""
+    flat = features.movedim(1, -1).reshape(-1, features.shape[1])
+    covariance = torch.cov(flat.T)
+    values, vectors = torch.linalg.eigh(covariance)
+    inverse_root = (values.clamp_min(0) + RIDGE * values.mean()).rsqrt()
+    return Whitening(flat.mean(0), (vectors * inverse_root) @ vectors.T)
+
+
+def control_maps(white: Tensor) -> Tensor:
+    """Mean squared whitened feature per position, [B, C, h, w] -> [B, h, w]."""
+    return white.square().mean(1)
