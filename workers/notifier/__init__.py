@@ -1,0 +1,1 @@
+"""The notifier process: defects, dead letters and missing frames become alarms for people."""

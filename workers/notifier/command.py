@@ -1,0 +1,112 @@
+"""`stream-inspector notifier`: flags and help. Nothing heavy is imported before it runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings import parse_assignments
+
+
+def notifier(
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", help="append alarms to this file as JSON lines")
+    ] = None,
+    urls: Annotated[
+        list[str] | None,
+        typer.Option("--url", help="Apprise URL, repeatable; better in the environment: a secret"),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="keeps undelivered alarms between starts")
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
+    ] = None,
+    show_undelivered: Annotated[
+        bool, typer.Option("--show-undelivered", help="list what could not be delivered, and stop")
+    ] = False,
+) -> None:
+    """Tell people about defects, and about parts that nobody inspected.
+
+    Examples:
+
+      stream-inspector notifier --file alarms.jsonl
+
+      stream-inspector notifier --url json://alarms.example/hook --url mqtt://plc.example/alarms
+
+      stream-inspector notifier --set notifier.watch.silent_after_s=20
+
+      stream-inspector notifier --show-undelivered
+
+    The first alarm of a camera and cause goes out at once, more of the same are counted and sent
+    together when the window closes, or as soon as it gets critical. Dead letters, a silent camera
+    and a gap in a camera's sequence raise a "not inspected" alarm. What a channel does not take is
+    kept in notifier.folder and tried again. The same alarm_id means the same alarm, sent again.
+    """
+    from workers.notifier.settings import NotifierProcessSettings
+
+    flags: dict[str, Any] = {
+        "notifier.delivery.file": file,
+        "notifier.delivery.apprise_urls": urls or None,
+        "notifier.folder": folder,
+        "kafka.bootstrap_servers": bootstrap_servers,
+    }
+    given = {path: value for path, value in flags.items() if value is not None}
+    try:
+        settings = NotifierProcessSettings.load(
+            config, parse_assignments(assignments or []) | given
+        )
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+    if show_undelivered:
+        _show(settings)
+        return
+    raise typer.Exit(_run(settings))
+
+
+def _show(settings: Any) -> None:
+    from rich.console import Console
+
+    from workers.notifier.run import show_undelivered
+
+    show_undelivered(settings.notifier, Console())
+
+
+def _run(settings: Any) -> int:
+    from workers.notifier.run import run_notifier
+    from workers.runtime.bus import kafka
+    from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
+    from workers.runtime.lifecycle import StopSignal, run_process
+
+    client_id, names = "stream-inspector-notifier", settings.topics
+    read = (names.outcomes, names.defects, names.dead_letters)
+
+    def producer() -> Producer:
+        if names.create:
+            missing = dict.fromkeys((*read, names.alarms), names.partitions)
+            kafka.create_topics(settings.kafka, missing)
+        return kafka.connect_producer(settings.kafka, client_id)
+
+    def consumer(listener: RebalanceListener) -> Consumer:
+        return kafka.connect_consumer(
+            settings.kafka,
+            settings.notifier.group,
+            read,
+            client_id,
+            listener,
+            from_beginning=settings.notifier.from_beginning,
+        )
+
+    def body(stop: StopSignal) -> None:
+        run_notifier(settings, consumer, producer, stop)
+
+    return run_process("notifier", settings.log, body)

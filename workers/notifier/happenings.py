@@ -1,0 +1,97 @@
+"""What the notifier reads, in one shape: something happened to a camera, for a cause."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from schemas.alarm import AlarmKind, Severity
+from schemas.dead_letter import DeadLetter
+from schemas.defect import DefectEvent
+from schemas.errors import SchemaError
+from workers.runtime.bus.ports import Partition, Record
+
+DEFECT = "defect"
+SEQUENCE_GAP = "sequence-gap"
+CAMERA_SILENT = "camera-silent"
+UNREADABLE_EVENT = "unreadable-event"
+
+
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    partition: Partition
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One reason to tell somebody. The same `event_id` is the same happening, delivered again."""
+
+    event_id: str
+    camera_id: str
+    cause: str
+    kind: AlarmKind
+    severity: Severity
+    at: datetime
+    text: str
+    place: Place | None  # None: nothing was read, time passed
+    category: str | None = None
+    frame_ids: tuple[str, ...] = ()
+    weight: int = 1  # frames concerned
+    badness: float = 0.0  # the worst of a group speaks for it
+    evidence: str | None = None
+
+
+def from_defect(event: DefectEvent, place: Place) -> Happening:
+    """A defect."""
+    frame, evidence = event.frame, event.evidence
+    regions = f", {len(event.regions)} regions" if len(event.regions) > 1 else ""
+    return Happening(
+        event_id=f"defect:{event.outcome_id}",
+        camera_id=frame.camera_id,
+        cause=DEFECT,
+        kind=AlarmKind.DEFECT,
+        severity=Severity.WARNING,
+        at=event.decided_at,
+        text=f"defect on {frame.category}: score {event.image_score:.3g}, "
+        f"threshold {event.image_threshold:.3g}{regions}",
+        place=place,
+        category=frame.category,
+        frame_ids=(frame.frame_id,),
+        badness=event.image_score - event.image_threshold,
+        evidence=evidence.outline or evidence.heatmap or evidence.frame,
+    )
+
+
+def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
+    """A frame that was not inspected."""
+    frame, record = letter.frame, letter.record
+    where = f"{record.topic} {record.partition}:{record.offset}"
+    return Happening(
+        event_id=f"dead-letter:{letter.outcome_id}",
+        camera_id=letter.key,
+        cause=letter.reason.value,
+        kind=AlarmKind.NOT_INSPECTED,
+        severity=Severity.WARNING,
+        at=letter.rejected_at,
+        text=f"frame not inspected ({letter.reason.value}, {where}): {letter.error}",
+        place=place,
+        category=frame.category if frame else None,
+        frame_ids=(frame.frame_id,) if frame else (),
+    )
+
+
+def from_unreadable(record: Record, error: SchemaError, at: datetime) -> Happening:
+    """An event that this version cannot read: what it reports is not known."""
+    topic, partition = record.partition.topic, record.partition.index
+    key = (record.key or b"").decode("utf-8", "replace")
+    return Happening(
+        event_id=f"unreadable:{topic}:{partition}:{record.offset}",
+        camera_id=key[:256] or topic,
+        cause=UNREADABLE_EVENT,
+        kind=AlarmKind.NOT_INSPECTED,
+        severity=Severity.WARNING,
+        at=at,
+        text=f"event {topic} {partition}:{record.offset} cannot be read: {error}",
+        place=Place(record.partition, record.offset),
+    )

@@ -1,0 +1,38 @@
+"""How far the notifier may commit: up to the oldest record whose alarm is not out yet."""
+
+from collections.abc import Iterable
+
+from workers.runtime.bus.ports import Partition, Positions, Record
+
+
+class Reading:
+    """What was read and what was committed, per partition."""
+
+    def __init__(self) -> None:
+        self._read: dict[Partition, int] = {}
+        self._committed: dict[Partition, int] = {}
+
+    def note(self, record: Record) -> None:
+        """This record was read."""
+        self._read[record.partition] = record.offset + 1
+
+    def committable(self, *held: Positions) -> dict[Partition, int]:
+        """For each partition the position that no held record is before."""
+        return {
+            partition: min(read, *(h.get(partition, read) for h in held))
+            for partition, read in self._read.items()
+        }
+
+    def fresh(self, positions: Positions) -> dict[Partition, int]:
+        """The positions that are not committed yet."""
+        return {p: offset for p, offset in positions.items() if self._committed.get(p) != offset}
+
+    def committed(self, positions: Positions) -> None:
+        """The broker has these."""
+        self._committed.update(positions)
+
+    def forget(self, partitions: Iterable[Partition]) -> None:
+        """These partitions are not ours any more."""
+        for partition in partitions:
+            self._read.pop(partition, None)
+            self._committed.pop(partition, None)

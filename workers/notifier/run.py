@@ -1,0 +1,170 @@
+"""Puts the notifier process together and runs it to its end."""
+
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+from rich.console import Console
+from rich.table import Table
+
+from workers.notifier.channels import (
+    AppriseChannel,
+    Channel,
+    ConsoleChannel,
+    FileChannel,
+    TopicChannel,
+)
+from workers.notifier.deliver import Courier, Delivery
+from workers.notifier.loop import Membership, Notifier, utc_now
+from workers.notifier.memory import WatchMemory
+from workers.notifier.rules import Rules
+from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
+from workers.notifier.undelivered import Undelivered, read_alarms
+from workers.notifier.watch import Watch
+from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
+from workers.runtime.errors import SettingsError
+from workers.runtime.health import HealthServer
+from workers.runtime.lifecycle import StopSignal
+
+log = structlog.get_logger()
+
+Connect = Callable[[RebalanceListener], Consumer]
+
+
+def run_notifier(
+    settings: NotifierProcessSettings,
+    connect_consumer: Connect,
+    connect_producer: Callable[[], Producer],
+    stop: StopSignal,
+) -> None:
+    """Run until a stop is asked for. Raises Fatal."""
+    notifier = settings.notifier
+    channels = make_channels(settings)  # a wrong URL is refused before the broker is asked
+    _warn_of_orphans(notifier, channels)
+    membership = Membership()
+    with closing(connect_producer()) as producer:
+        if notifier.delivery.topic:
+            channels.append(TopicChannel(producer, settings.topics.alarms))
+        delivery = Delivery(make_couriers(channels, notifier), utc_now)
+        with closing(connect_consumer(membership)) as consumer:
+            loop = make_notifier(settings, consumer, membership, delivery)
+            log.info("listening", channels=[courier.name for courier in delivery.couriers])
+            with _health(settings, loop, consumer, delivery):
+                loop.run(stop)
+    _summary(loop, delivery)
+
+
+def make_notifier(
+    settings: NotifierProcessSettings,
+    consumer: Consumer,
+    membership: Membership,
+    delivery: Delivery,
+) -> Notifier:
+    """The loop with its rules and what it remembers."""
+    notifier = settings.notifier
+    watch = Watch(notifier.watch, utc_now())
+    memory = WatchMemory(notifier.folder)
+    if snapshot := memory.load():
+        watch.restore(snapshot, utc_now())
+    return Notifier(
+        consumer,
+        membership,
+        Rules(notifier.rules),
+        watch,
+        delivery,
+        topics=settings.topics,
+        memory=memory,
+        commit_every_s=notifier.commit_every_s,
+    )
+
+
+def make_channels(settings: NotifierProcessSettings) -> list[Channel]:
+    """The channels that need no broker. Raises SettingsError."""
+    delivery = settings.notifier.delivery
+    channels: list[Channel] = []
+    if delivery.console:
+        channels.append(ConsoleChannel(Console()))
+    if delivery.file:
+        channels.append(FileChannel(delivery.file))
+    channels += [AppriseChannel(url) for url in delivery.apprise_urls]
+    if not channels and not delivery.topic:
+        raise SettingsError(
+            "notifier.delivery: alarms go nowhere; set console, topic, file or apprise_urls"
+        )
+    return channels
+
+
+def make_couriers(channels: Iterable[Channel], notifier: NotifierSettings) -> list[Courier]:
+    """A courier with its own undelivered alarms for each channel."""
+    folder, settings = undelivered_folder(notifier), notifier.delivery
+    return [
+        Courier(
+            channel, Undelivered(folder, channel.name, settings.undelivered_max_bytes), settings
+        )
+        for channel in channels
+    ]
+
+
+def undelivered_folder(notifier: NotifierSettings) -> Path:
+    """Where undelivered alarms are kept."""
+    return notifier.folder / "undelivered"
+
+
+def show_undelivered(notifier: NotifierSettings, console: Console) -> int:
+    """List what could not be delivered yet; returns how much it is."""
+    table = Table("channel", "raised", "severity", "alarm", title="undelivered alarms")
+    count = 0
+    for path in sorted(undelivered_folder(notifier).glob("*.jsonl")):
+        for alarm in read_alarms(path):
+            count += 1
+            raised = f"{alarm.raised_at:%Y-%m-%d %H:%M:%S}"
+            table.add_row(path.stem, raised, alarm.severity.value, alarm.message)
+    console.print(table if count else "every alarm was delivered")
+    return count
+
+
+def _warn_of_orphans(notifier: NotifierSettings, channels: Iterable[Channel]) -> None:
+    """Alarms of a channel that is not configured any more stay on disk; that must be seen."""
+    names = {channel.name for channel in channels} | {TopicChannel.name}
+    for path in undelivered_folder(notifier).glob("*.jsonl"):
+        if path.stem not in names:
+            log.warning("undelivered alarms of a channel that is not configured", file=str(path))
+
+
+def _health(
+    settings: NotifierProcessSettings, loop: Notifier, consumer: Consumer, delivery: Delivery
+) -> HealthServer:
+    registry = CollectorRegistry()
+    figures = {
+        "read_events": ("Events read", lambda: loop.counts.events),
+        "unreadable_events": ("Events of an unknown form", lambda: loop.counts.unreadable),
+        "alarms": ("Alarms raised", lambda: loop.counts.alarms),
+    }
+    for name, (text, read) in figures.items():
+        Gauge(name, text, namespace="notifier", registry=registry).set_function(read)
+    waiting = Gauge(
+        "undelivered_alarms", "On disk", ["channel"], namespace="notifier", registry=registry
+    )
+    for courier in delivery.couriers:
+        waiting.labels(courier.name).set_function(partial(getattr, courier, "waiting"))
+
+    def ready() -> str | None:
+        if loop.away:
+            return "the broker is away"
+        return None if consumer.stable() else "waiting for partitions"
+
+    return HealthServer(settings.health, registry, ready=ready)
+
+
+def _summary(loop: Notifier, delivery: Delivery) -> None:
+    log.info(
+        "notifier done",
+        events=loop.counts.events,
+        alarms=loop.counts.alarms,
+        delivered={courier.name: courier.sent for courier in delivery.couriers},
+        undelivered={courier.name: courier.waiting for courier in delivery.couriers},
+        given_up=sum(courier.given_up for courier in delivery.couriers),
+    )
