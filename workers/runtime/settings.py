@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     YamlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UndecodableVariable
 
 from schemas import topics
 from workers.runtime.errors import SettingsError
@@ -133,6 +134,11 @@ class ProcessSettings(BaseSettings):
             origin = _Origin(file, from_file, given)
             lines = [_explain(cls, problem, origin) for problem in error.errors()]
             raise SettingsError("\n".join(lines)) from None
+        except UndecodableVariable as error:
+            raise SettingsError(
+                f"environment {ENV_PREFIX}...: {error}; a list or mapping is given as JSON, "
+                'for instance ["a", "b"]'
+            ) from None
 
     @classmethod
     def settings_customise_sources(
