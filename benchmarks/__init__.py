@@ -1,0 +1,1 @@
+"""Measurements: ratios against something run beside, medians of several runs; never asserted."""

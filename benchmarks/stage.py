@@ -1,0 +1,245 @@
+"""What a frame costs in the stage, and how fast the demo's preset is: `make bench`.
+
+Real broker protocol, a real worker process. The shell's cost is the processor time of a worker
+with a null detector, less decoding; beside it, in the same run, a bare loop that only consumes and
+decodes the same records with the same client.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from schemas.frame import Frame, encode_frame, new_frame_id
+from stream_inspector.decode import DecodeLimits, decode
+from stream_inspector.detector import Detector
+from stream_inspector.model import Model, save_model
+from stream_inspector.pictures import encode_png
+from stream_inspector.synthetic import render
+from workers.demo.model_source import shipped_model
+from workers.demo.plan import EMBEDDED_KAFKA
+from workers.demo.processes import Child, flags, free_port, wait_until_ready
+from workers.demo.settings import SYNTHETIC_CATEGORY
+from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
+from workers.runtime.bus.ports import Consumer, Outgoing
+from workers.runtime.lifecycle import StopSignal
+from workers.runtime.registry import Registry
+from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
+from workers.runtime.settings import KafkaSettings, RedisSettings, TopicSettings
+from workers.runtime.store.files import open_blobs
+from workers.runtime.store.redis import connect_store
+
+TOPICS = TopicSettings()
+PARTITIONS, BATCH, DISTINCT = 4, 8, 40
+PATIENCE_S = 120.0
+
+
+def main() -> None:
+    """Measure and print one table."""
+    arguments = _arguments()
+    model = shipped_model(SYNTHETIC_CATEGORY)
+    if model is None:
+        raise SystemExit("no shipped model: see configs/models/README.md")
+    pictures = [encode_png(render(i, seed=7).image) for i in range(DISTINCT)]
+    rows = [
+        _detector_row(model, pictures, arguments.runs),
+        *_stage_rows(model, pictures, arguments.frames, arguments.runs),
+    ]
+    _print(rows, pictures, arguments)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", type=int, default=400, help="frames a run (default 400)")
+    parser.add_argument("--runs", type=int, default=3, help="runs; medians are printed (default 3)")
+    return parser.parse_args()
+
+
+Row = tuple[str, str, str]  # what, value, remark
+
+
+def _detector_row(model: Model, pictures: Sequence[bytes], runs: int) -> Row:
+    detector = Detector(model)
+    size = model.preset.input_size
+    images = [decode(png, "image/png", size, DecodeLimits()).image for png in pictures[:BATCH]]
+    sizes = [(size[1], size[0])] * len(images)
+    detector.inspect(images, sizes)
+    rates = []
+    for _ in range(max(runs, 3)):
+        start = time.perf_counter()
+        for _ in range(5):
+            detector.inspect(images, sizes)
+        rates.append(5 * len(images) / (time.perf_counter() - start))
+    took = ", ".join(f"{name} {ms:.1f} ms" for name, ms in detector.runners.milliseconds.items())
+    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine} (one image: {took})"
+    return ("detector alone", f"{statistics.median(rates):.1f} frames/s", remark)
+
+
+def _stage_rows(model: Model, pictures: Sequence[bytes], frames: int, runs: int) -> Iterator[Row]:
+    decoding = [_decode_ms(pictures, model.preset.input_size) for _ in range(runs)]
+    bare = [_bare_loop_ms(pictures, model.preset.input_size, frames) for _ in range(runs)]
+    null = [_worker(None, pictures, frames) for _ in range(runs)]
+    real = [_worker(model, pictures, frames) for _ in range(runs)]
+    decode_ms, bare_ms = statistics.median(decoding), statistics.median(bare)
+    null_ms = statistics.median(cpu for cpu, _ in null)
+    yield ("decoding", f"{decode_ms:.2f} CPU-ms/frame", "subtracted below")
+    yield (
+        "bare consume + decode loop",
+        f"{bare_ms:.2f} CPU-ms/frame",
+        "the same client and frames",
+    )
+    yield (
+        "shell (worker, null detector, less decoding)",
+        f"{null_ms - decode_ms:.2f} CPU-ms/frame",
+        f"with decoding {null_ms / bare_ms:.2f} x the bare loop",
+    )
+    yield (
+        "stage, null detector",
+        f"{statistics.median(fps for _, fps in null):.0f} frames/s",
+        "one worker process",
+    )
+    yield (
+        "whole stage",
+        f"{statistics.median(fps for _, fps in real):.1f} frames/s",
+        f"one worker process, {statistics.median(cpu for cpu, _ in real):.1f} CPU-ms/frame",
+    )
+
+
+def _decode_ms(pictures: Sequence[bytes], size: tuple[int, int]) -> float:
+    start = time.process_time()
+    for png in pictures:
+        decode(png, "image/png", size, DecodeLimits())
+    return 1000 * (time.process_time() - start) / len(pictures)
+
+
+@contextmanager
+def _servers() -> Iterator[tuple[KafkaSettings, RedisSettings]]:
+    with EmbeddedBroker() as broker, EmbeddedStore() as store:
+        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, **EMBEDDED_KAFKA)
+        create_topics(kafka, dict.fromkeys(TOPICS.names(), PARTITIONS))
+        yield kafka, RedisSettings(url=store.url)
+
+
+def _publish(kafka: KafkaSettings, pictures: Sequence[bytes], frames: int) -> None:
+    producer = connect_producer(kafka, "bench-camera")
+    producer.publish(_frame(i, pictures[i % len(pictures)]) for i in range(frames))
+    producer.close()
+
+
+def _frame(index: int, png: bytes) -> Outgoing:
+    camera = index % PARTITIONS
+    frame = Frame(
+        frame_id=new_frame_id(),
+        camera_id=f"cam-{camera}",
+        category=SYNTHETIC_CATEGORY,
+        sequence=index // PARTITIONS,
+        captured_at=datetime.now(UTC),
+        content_type="image/png",
+        data=png,
+    )
+    return Outgoing(TOPICS.frames, encode_frame(frame), partition=camera)
+
+
+def _await(consumer: Consumer, frames: int) -> None:
+    """Read until `frames` records came."""
+    seen, deadline = 0, time.monotonic() + PATIENCE_S
+    while seen < frames:
+        seen += len(consumer.poll(0.2))
+        if time.monotonic() > deadline:
+            raise SystemExit(f"only {seen} of {frames} outcomes came within {PATIENCE_S:g} s")
+
+
+def _bare_loop_ms(pictures: Sequence[bytes], size: tuple[int, int], frames: int) -> float:
+    with _servers() as (kafka, _):
+        _publish(kafka, pictures, frames)
+        consumer = connect_consumer(kafka, "bare", [TOPICS.frames], "bare")
+        seen, start = 0, time.process_time()
+        while seen < frames:
+            for record in consumer.poll(0.2):
+                decode(record.value or b"", "image/png", size, DecodeLimits())
+                seen += 1
+        spent = time.process_time() - start
+        consumer.close()
+    return 1000 * spent / frames
+
+
+def _worker(model: Model | None, pictures: Sequence[bytes], frames: int) -> tuple[float, float]:
+    """(CPU-ms a frame, frames a second) of one worker process; no model: the null detector."""
+    with tempfile.TemporaryDirectory() as folder, _servers() as (kafka, redis):
+        if model is not None:
+            _activate(model, Path(folder), redis)
+        port = free_port()
+        given = _worker_flags(kafka, redis, Path(folder), port, null=model is None)
+        child = Child("worker", ["worker", *flags(given)], Path(folder), 20.0)
+        try:
+            if (late := wait_until_ready({port: child}, PATIENCE_S, StopSignal())) is not None:
+                raise SystemExit(f"the worker did not become ready:\n{late.tail()}")
+            outcomes = connect_consumer(kafka, "bench", [TOPICS.outcomes], "bench")
+            before, start = _cpu_s(folder), time.monotonic()
+            _publish(kafka, pictures, frames)
+            _await(outcomes, frames)
+            seconds, spent = time.monotonic() - start, _cpu_s(folder) - before
+            outcomes.close()
+        finally:
+            child.stop()
+    return 1000 * spent / frames, frames / seconds
+
+
+def _worker_flags(
+    kafka: KafkaSettings, redis: RedisSettings, folder: Path, port: int, *, null: bool
+) -> dict[str, object]:
+    return {
+        "kafka.bootstrap_servers": kafka.bootstrap_servers,
+        "kafka.session_timeout_ms": kafka.session_timeout_ms,
+        "kafka.heartbeat_interval_ms": kafka.heartbeat_interval_ms,
+        "redis.url": redis.url,
+        "categories.names": [SYNTHETIC_CATEGORY],
+        "models.store": folder / "models",
+        "models.null_detector_ms": 0 if null else None,
+        "health.port": port,
+    }
+
+
+def _activate(model: Model, folder: Path, redis: RedisSettings) -> None:
+    made = save_model(model)
+    registry = Registry(open_blobs(str(folder / "models")), connect_store(redis))
+    registry.push(model.category, model.version, made.manifest, made.tensors)
+    registry.activate(model.category, model.version, "benchmark", "measuring")
+
+
+def _cpu_s(folder: str) -> float:
+    """User and system seconds so far of the worker that was given `folder`."""
+    for process in psutil.process_iter(["cmdline"]):
+        command = process.info["cmdline"] or []
+        is_worker = "workers.cli" in command and "--grace" not in command
+        if is_worker and any(folder in argument for argument in command):
+            times = process.cpu_times()
+            return times.user + times.system
+    raise SystemExit("the worker process is gone")
+
+
+def _print(rows: Sequence[Row], pictures: Sequence[bytes], arguments: argparse.Namespace) -> None:
+    kib = statistics.mean(map(len, pictures)) / 1024
+    title = (
+        f"{arguments.frames} frames of {kib:.0f} KiB, median of {arguments.runs} runs; "
+        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}"
+    )
+    table = Table("what", "value", "remark", title=title)
+    for row in rows:
+        table.add_row(*row)
+    Console(width=150).print(table)
+
+
+if __name__ == "__main__":
+    main()
