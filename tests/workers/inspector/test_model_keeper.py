@@ -1,0 +1,80 @@
+"""Loaded beside the old one, then swapped; a store that is away changes nothing."""
+
+import pytest
+
+from stream_inspector.errors import ModelCorrupt
+from workers.inspector.detectors import check, null_model
+from workers.inspector.models import ModelKeeper
+from workers.inspector.work import LoadedModel
+from workers.runtime.registry import Registry
+from workers.runtime.store.memory import MemoryBlobs, MemoryStore
+
+
+class Models:
+    def __init__(self) -> None:
+        self.blobs, self.cache = MemoryBlobs(), MemoryStore()
+        self.registry = Registry(self.blobs, self.cache)
+        self.loads: list[str] = []
+        self.keeper = ModelKeeper(self.registry, self.load, ["bolts", "nuts"])
+
+    def load(self, manifest: bytes, tensors: bytes) -> LoadedModel:
+        version = manifest.decode()
+        self.loads.append(version)
+        if version == "corrupt":
+            raise ModelCorrupt("digest")
+        return LoadedModel(version, "c", (2, 2), lambda images, sizes: [])
+
+    def activate(self, category: str, version: str) -> None:
+        self.registry.push(category, version, version.encode(), b"x")
+        self.registry.activate(category, version, by="test", why="test")
+        self.keeper.refresh()
+
+    def versions(self) -> dict[str, str]:
+        return self.keeper.models.versions()
+
+
+@pytest.fixture
+def models() -> Models:
+    return Models()
+
+
+def test_what_is_missing_says_how_to_fix_it(models: Models) -> None:
+    models.activate("bolts", "v1")
+    assert models.versions() == {"bolts": "v1"}
+    assert "model activate" in models.keeper.models.missing["nuts"]
+    assert models.keeper.models.input_size("nuts") is None
+
+
+def test_a_new_activation_replaces_the_old(models: Models) -> None:
+    models.activate("bolts", "v1")
+    models.activate("bolts", "v2")
+    assert models.versions() == {"bolts": "v2"}
+    models.keeper.refresh()
+    assert models.loads == ["v1", "v2"]  # nothing is loaded twice
+
+
+def test_a_version_for_two_categories_is_loaded_once(models: Models) -> None:
+    models.activate("bolts", "unified")
+    models.activate("nuts", "unified")
+    assert models.loads == ["unified"]
+    assert not models.keeper.models.missing
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_old_one_in_use(models: Models) -> None:
+    models.activate("bolts", "v1")
+    models.activate("bolts", "corrupt")
+    assert models.versions() == {"bolts": "v1"}
+
+
+def test_stores_that_are_away_leave_the_loaded_model_in_use(models: Models) -> None:
+    models.activate("bolts", "v1")
+    models.cache.available = models.blobs.available = False
+    models.keeper.refresh()
+    assert models.versions() == {"bolts": "v1"}
+
+
+def test_a_model_that_cannot_inspect_a_grey_image_is_not_used() -> None:
+    check(null_model(0.0))
+    broken = null_model(0.0, (8, 8))
+    with pytest.raises(ValueError, match="self-check"):
+        check(LoadedModel("v", "c", (4, 4), broken.inspect))
