@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings import LogSettings, ProcessSettings, Section
 
 SYNTHETIC_CATEGORY = "flange"
 
@@ -45,3 +45,4 @@ class DemoProcessSettings(ProcessSettings):
     """Everything that `stream-inspector demo` can be told."""
 
     demo: DemoSettings = DemoSettings()
+    log: LogSettings = LogSettings(level="warning")  # the view is the demo's voice

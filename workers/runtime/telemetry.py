@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from workers.runtime.settings import LogSettings
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
-_NOISY = ("kafka", "fsspec", "urllib3", "PIL")
+_NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
 
 
 def setup_logging(settings: LogSettings, process: str) -> None:

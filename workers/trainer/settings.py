@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings import LogSettings, ProcessSettings, Section
 
 
 class TrainerSettings(Section):
@@ -43,6 +43,7 @@ class ModelStoreSettings(Section):
 class TrainerProcessSettings(ProcessSettings):
     """Everything the offline commands can be told."""
 
+    log: LogSettings = LogSettings(level="warning")  # these commands talk to people
     trainer: TrainerSettings = TrainerSettings()
     budget: BudgetSettings = BudgetSettings()
     models: ModelStoreSettings = ModelStoreSettings()
