@@ -19,6 +19,7 @@ from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.errors import SettingsError, WorkerError
 
 _COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
+_TELL_URLS = ("apprise", "urllib3")  # below WARNING these log whole URLs, secrets and all
 _SHORT = 4  # shorter parts of a URL are no secrets: ports, `api`, `v1`
 
 
@@ -165,7 +166,7 @@ def _last_byte(path: Path) -> bytes:
 
 def scrub(text: str, url: str) -> str:
     """What a library says about a URL, without any part of that URL but its scheme."""
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = url.rpartition("://")
     for part in sorted(re.split(r"[/:@?&=+,#%\s]+", rest), key=len, reverse=True):
         if len(part) >= _SHORT and part != scheme:
             text = text.replace(part, "***")
@@ -178,6 +179,8 @@ class _Warnings(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._logger = logging.getLogger("apprise")
+        for name in _TELL_URLS:
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._lines: list[str] = []
 
     def __enter__(self) -> "_Warnings":

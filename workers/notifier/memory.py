@@ -11,6 +11,8 @@ from workers.runtime.errors import Fatal
 
 log = structlog.get_logger()
 
+NOTHING_KNOWN: dict[str, Any] = {"positions": [], "cameras": []}
+
 
 class WatchMemory:
     """`watch.json` in the notifier's folder."""

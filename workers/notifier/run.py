@@ -19,7 +19,7 @@ from workers.notifier.channels import (
 )
 from workers.notifier.deliver import Courier, Delivery
 from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.memory import WatchMemory
+from workers.notifier.memory import NOTHING_KNOWN, WatchMemory
 from workers.notifier.rules import Rules
 from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
 from workers.notifier.undelivered import Undelivered, read_alarms
@@ -65,10 +65,8 @@ def make_notifier(
 ) -> Notifier:
     """The loop with its rules and what it remembers."""
     notifier = settings.notifier
-    watch = Watch(notifier.watch, utc_now())
     memory = WatchMemory(notifier.folder)
-    if snapshot := memory.load():
-        watch.restore(snapshot, utc_now())
+    watch = _remembering_watch(notifier, memory)
     return Notifier(
         consumer,
         membership,
@@ -79,6 +77,16 @@ def make_notifier(
         memory=memory,
         commit_every_s=notifier.commit_every_s,
     )
+
+
+def _remembering_watch(notifier: NotifierSettings, memory: WatchMemory) -> Watch:
+    watch = Watch(notifier.watch, utc_now())
+    try:
+        watch.restore(memory.load() or NOTHING_KNOWN, utc_now())
+    except (KeyError, TypeError, ValueError) as error:  # the file is of another version, or damaged
+        log.warning("cameras are watched anew", reason=f"watch.json: {error!r}")
+        return Watch(notifier.watch, utc_now())
+    return watch
 
 
 def make_channels(settings: NotifierProcessSettings) -> list[Channel]:

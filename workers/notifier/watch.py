@@ -130,7 +130,7 @@ class Watch:
         """What to remember beside these positions, as JSON: the state before any open gap."""
         return {
             "positions": [[p.topic, p.index, offset] for p, offset in positions.items()],
-            "cameras": [_to_json(c) for c in self._cameras.values() if c.partition],
+            "cameras": [_to_json(c, c.partition) for c in self._cameras.values() if c.partition],
         }
 
     def restore(self, snapshot: Mapping[str, Any], now: datetime) -> None:
@@ -243,12 +243,12 @@ def _silence(camera: _Camera, now: datetime) -> Happening:
     )
 
 
-def _to_json(camera: _Camera) -> dict[str, Any]:
+def _to_json(camera: _Camera, partition: Partition) -> dict[str, Any]:
     epoch, last = camera.base or (camera.epoch, camera.last)
     past = [name for name in camera.past if name != epoch]
     return {
         "camera_id": camera.camera_id,
-        "partition": camera.partition,
+        "partition": [partition.topic, partition.index],
         "epoch": epoch,
         "last": last,
         "past": past,
