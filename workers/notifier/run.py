@@ -5,6 +5,8 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+import stamina
+import stamina.instrumentation
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 from rich.console import Console
@@ -42,6 +44,7 @@ def run_notifier(
 ) -> None:
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
+    stamina.instrumentation.set_on_retry_hooks([])  # a failed channel is logged once, by us
     channels = make_channels(settings)  # a wrong URL is refused before the broker is asked
     _warn_of_orphans(notifier, channels)
     membership = Membership()

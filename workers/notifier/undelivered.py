@@ -39,6 +39,8 @@ class Undelivered:
 
     def keep(self, alarm: Alarm) -> None:
         """Add an alarm; the disk has it when this returns. Raises Fatal when it has not."""
+        if any(_same(alarm, kept) for kept in self._alarms):
+            return  # made again from events that were read again
         self._alarms.append(alarm)
         self._bytes += _size(alarm)
         full = self._bytes > self._max_bytes
@@ -98,6 +100,10 @@ def read_alarms(path: Path) -> list[Alarm]:
         except ValidationError:
             log.warning("undelivered alarm cannot be read", file=str(path), line=number)
     return alarms
+
+
+def _same(one: Alarm, other: Alarm) -> bool:
+    return (one.alarm_id, one.count) == (other.alarm_id, other.count)
 
 
 def _line(alarm: Alarm) -> bytes:

@@ -212,6 +212,7 @@ def _fill(camera: _Camera, frame: FrameRef) -> None:
 
 def _gap(camera: _Camera, gap: _Missing) -> Happening:
     count = gap.last - gap.first + 1
+    frames = "1 frame" if count == 1 else f"{count} frames"
     which = f"{gap.first}" if count == 1 else f"{gap.first} to {gap.last}"
     return Happening(
         event_id=f"gap:{camera.camera_id}:{gap.epoch}:{gap.first}-{gap.last}",
@@ -220,7 +221,7 @@ def _gap(camera: _Camera, gap: _Missing) -> Happening:
         kind=AlarmKind.NOT_INSPECTED,
         severity=Severity.WARNING,
         at=gap.at,
-        text=f"{count} frames without an outcome (sequence {which})",
+        text=f"{frames} without an outcome (sequence {which})",
         place=gap.place,
         category=camera.category,
         weight=count,

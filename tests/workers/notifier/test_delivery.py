@@ -110,6 +110,13 @@ def test_a_full_disk_share_gives_up_the_oldest_and_says_so(tmp_path: Path) -> No
     assert Undelivered(tmp_path, "fake", 2**20).first() == alarm(2)
 
 
+def test_an_alarm_that_was_made_again_is_kept_once(tmp_path: Path) -> None:
+    sender = courier(tmp_path, Fake(10**6))
+    for _ in range(2):
+        sender.deliver(alarm(1), START)
+    assert sender.waiting == 1
+
+
 def test_a_damaged_line_is_named_and_the_others_are_kept(tmp_path: Path) -> None:
     kept = Undelivered(tmp_path, "fake", 2**20)
     kept.keep(alarm(1))

@@ -216,7 +216,7 @@ def test_after_a_crash_a_gap_across_it_is_seen(stage: Stage) -> None:
     stage.rounds(again)
     stage.clock.move(6)
     stage.rounds(again)
-    assert stage.messages == ["1 frames without an outcome (sequence 2)"]
+    assert stage.messages == ["1 frame without an outcome (sequence 2)"]
 
 
 def test_an_alarm_on_disk_lets_positions_move_and_goes_out_later(stage: Stage) -> None:

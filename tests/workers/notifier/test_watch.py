@@ -87,7 +87,7 @@ def test_a_late_outcome_fills_its_gap() -> None:
 def test_a_gap_that_is_partly_filled_is_told_without_what_came() -> None:
     line = Line().see(1, 6, 3)
     assert sorted(line.told(30)) == [
-        "1 frames without an outcome (sequence 2)",
+        "1 frame without an outcome (sequence 2)",
         "2 frames without an outcome (sequence 4 to 5)",
     ]
 
@@ -187,7 +187,7 @@ def restarted(line: Line, read_from: int, seconds: float = 0) -> Line:
 
 def test_a_gap_across_a_restart_is_seen() -> None:
     line = restarted(Line().see(1, 2), read_from=2)
-    assert line.see(4).told(30) == ["1 frames without an outcome (sequence 3)"]
+    assert line.see(4).told(30) == ["1 frame without an outcome (sequence 3)"]
 
 
 def test_a_camera_that_was_known_before_a_restart_can_fall_silent() -> None:
@@ -246,5 +246,5 @@ def test_revoked_cameras_are_forgotten() -> None:
 @pytest.mark.parametrize("lost", [0, 3, 9])
 def test_any_single_lost_frame_is_named(lost: int) -> None:
     line = Line().see(*(n for n in range(12) if n != lost), epoch="e0")
-    expected = [] if lost == 0 else [f"1 frames without an outcome (sequence {lost})"]
+    expected = [] if lost == 0 else [f"1 frame without an outcome (sequence {lost})"]
     assert line.told(30) == expected  # before the first frame that is seen nothing can be missed
