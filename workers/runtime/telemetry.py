@@ -16,8 +16,15 @@ _NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
 def setup_logging(settings: LogSettings, process: str) -> None:
     """Send structlog and the standard library's logging to standard error, in one format."""
     level = getattr(logging, settings.level.upper())
+
+    def name_process(logger: Any, method: str, event: Any) -> Any:  # noqa: ARG001  (fixed by structlog)
+        """On every thread, unlike context variables."""
+        event["process"] = process
+        return event
+
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
+        name_process,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -39,7 +46,6 @@ def setup_logging(settings: LogSettings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL if level > logging.DEBUG else level)
-    structlog.contextvars.bind_contextvars(process=process)
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

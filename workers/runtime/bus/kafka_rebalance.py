@@ -47,7 +47,7 @@ class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 self._listener.assigned(partitions)
             except Exception:
-                _log.exception("rebalance listener failed", event="assigned")
+                _log.exception("rebalance listener failed", told="assigned")
 
     async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
         """Partitions move: let finished work be published, then commit it."""
@@ -57,7 +57,7 @@ class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 self._listener.revoked(partitions)
                 await self._drain(self._listener, partitions)
             except Exception:
-                _log.exception("rebalance listener failed", event="revoked")
+                _log.exception("rebalance listener failed", told="revoked")
 
     async def _drain(self, listener: RebalanceListener, partitions: frozenset[Partition]) -> None:
         deadline = time.monotonic() + self._drain_s
@@ -75,7 +75,7 @@ class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 self._listener.lost(partitions)
             except Exception:
-                _log.exception("rebalance listener failed", event="lost")
+                _log.exception("rebalance listener failed", told="lost")
 
 
 def _frozen(tps: Iterable[Any]) -> frozenset[Partition]:
