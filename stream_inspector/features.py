@@ -39,7 +39,7 @@ class FeatureNet(nn.Module):
 
     def __init__(self, grid: tuple[int, int]) -> None:
         super().__init__()
-        self.grid = grid
+        self.grid, self.channels = grid, CHANNELS
         self.body = timm.create_model(
             ARCHITECTURE, features_only=True, out_indices=LEVELS, pretrained=False
         )
