@@ -71,7 +71,7 @@ def score_figure(dots: Sequence[Dot], threshold: float, rows: Sequence[str]) -> 
     body = [
         *_x_axis(x, ""),
         f'<line class="threshold" x1="{at}" x2="{at}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>',
-        f'<text class="label" x="{at + 5}" y="{_TOP + 9}">threshold {threshold:.3g}</text>',
+        _threshold(at, f"threshold {threshold:.3g}"),
         *(_row(name, y.at(row)) for row, name in enumerate(rows)),
         *_circles(dots, x, y),
     ]
@@ -115,6 +115,13 @@ def _y_axis(axis: Axis, unit: str) -> Iterable[str]:
             f'<text class="tick" x="{_LEFT - 6}" y="{at + 4}" text-anchor="end">'
             f"{tick:g} {unit}</text>"
         )
+
+
+def _threshold(at: float, label: str) -> str:
+    """The line's label, on the side where there is room."""
+    left = at > 0.75 * WIDTH
+    x, anchor = (at - 5, "end") if left else (at + 5, "start")
+    return f'<text class="label" x="{x}" y="{_TOP + 9}" text-anchor="{anchor}">{label}</text>'
 
 
 def _row(name: str, at: float) -> str:

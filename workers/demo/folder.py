@@ -1,16 +1,16 @@
 """The demo's output folder. Only a folder that an earlier demo made is ever emptied."""
 
+import io
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image as Pillow
+
+from stream_inspector.synthetic import render
 from workers.runtime.errors import SettingsError
 
 _MARKER = ".stream-inspector-demo"
-_POISON = {
-    "truncated.jpg": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00",
-    "no-image.png": b"this is not an image",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,12 @@ def prepare(root: Path) -> RunFolder:
 
 
 def write_poison(folder: Path, count: int) -> Path:
-    """Files that look like images by name and are none."""
+    """Broken frames: by turns a picture cut off half way, and a file that is no picture at all."""
+    whole = io.BytesIO()
+    Pillow.fromarray(render(0, 0).image).save(whole, "JPEG")
+    half = whole.getvalue()[: len(whole.getvalue()) // 2]
+    kinds = (("cut-off.jpg", half), ("no-image.png", b"this is not an image"))
     for number in range(count):
-        name, data = list(_POISON.items())[number % len(_POISON)]
+        name, data = kinds[number % 2]
         (folder / f"{number:02}-{name}").write_bytes(data)
     return folder

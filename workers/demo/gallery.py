@@ -42,7 +42,7 @@ def sections(material: Material) -> list[Section]:
         _section(material, groups["missed"], "Missed", _MISSED, ("frame", "heatmap", "truth")),
         _section(material, groups["false"], "False alarms", _FALSE, inspected),
         _section(material, groups["found"], "Defects", _FOUND, inspected, most=MOST_DEFECTS),
-        _section(material, groups["passed"], "Passed", _PASSED, ("frame", "heatmap")),
+        _section(material, groups["passed"], "Passed", _PASSED, ("frame", "heatmap"), rest=""),
     ]
 
 
@@ -123,9 +123,10 @@ def _section(
     captions: tuple[str, ...],
     *,
     most: int = MOST_OTHERS,
+    rest: str = "pictures",
 ) -> Section:
     cards = [make_card(material, outcome) for outcome in outcomes[:most]]
-    return Section(heading, lede, cards, max(0, len(outcomes) - most), captions)
+    return Section(heading, lede, cards, max(0, len(outcomes) - most), captions, rest)
 
 
 def _score_pictures(material: Material, frame: SentFrame) -> dict[str, bytes]:

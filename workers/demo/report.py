@@ -54,6 +54,7 @@ class Section:
     cards: Sequence[Card]
     left_out: int = 0
     captions: tuple[str, ...] = _PICTURES
+    rest: str = "pictures"  # the folder that shows those left out; empty: nowhere
 
 
 @dataclass(frozen=True, slots=True)
