@@ -1,0 +1,89 @@
+"""Presets and images so small that a model trains in a second."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from stream_inspector.model import Model
+from stream_inspector.presets import (
+    FEATURE_FAST,
+    PIXEL_SMALL,
+    GaussianPlan,
+    NetworkShape,
+    Preset,
+)
+from stream_inspector.training import fit
+from stream_inspector.verdict import Image
+
+_SHAPE = NetworkShape(channels=8, multipliers=(1, 2), res_blocks=1, attention=(2,), head_channels=8)
+
+
+def tiny_pixel_preset() -> Preset:
+    """The pixel preset at 32 pixels."""
+    pixel = replace(
+        PIXEL_SMALL.pixel,
+        size=(32, 32),
+        network=replace(_SHAPE, patch=4, feature_channels=176),
+        plan=replace(PIXEL_SMALL.pixel.plan, iterations=4, batch=4),
+    )
+    return replace(
+        PIXEL_SMALL,
+        input_size=(32, 32),
+        grid=(8, 8),
+        pixel=pixel,
+        gaussian=GaussianPlan(4, 1, 0.2),
+        top_pixels=8,
+    )
+
+
+def tiny_feature_preset() -> Preset:
+    """The feature preset at 32 pixels."""
+    feature = FEATURE_FAST.feature
+    if feature is None:
+        raise ValueError("the feature preset scores features")
+    small = replace(
+        feature,
+        size=(8, 8),
+        network=replace(_SHAPE, position=(8, 8)),
+        plan=replace(feature.plan, iterations=4, batch=4),
+    )
+    pixel = replace(tiny_pixel_preset().pixel, network=replace(_SHAPE, patch=4))
+    return replace(
+        FEATURE_FAST,
+        input_size=(32, 32),
+        grid=(8, 8),
+        pixel=pixel,
+        feature=small,
+        gaussian=GaussianPlan(2, 1, 0.2),
+        top_pixels=8,
+    )
+
+
+def good_images(count: int, seed: int = 0) -> list[Image]:
+    """A bright disc on grey, with noise, [32, 32, 3]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:32, :32]
+    disc = 90.0 + 100.0 * ((x - 16) ** 2 + (y - 16) ** 2 < 81)
+    noisy = disc[None, :, :, None] + rng.normal(0, 6, (count, 32, 32, 3))
+    return list(noisy.clip(0, 255).astype(np.uint8))
+
+
+def scratched(image: Image) -> Image:
+    """The same part with a dark scratch."""
+    damaged = image.copy()
+    damaged[14:18, 8:24] = 10
+    return damaged
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", params=["pixel", "feature"])
+def fitted(request: pytest.FixtureRequest) -> Model:
+    """A model of each preset's kind, trained for a few steps."""
+    preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
+    return fit(good_images(12), good_images(6, seed=1), "disc", preset, 7, lambda _: None)

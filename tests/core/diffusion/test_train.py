@@ -1,0 +1,122 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.diffusion.schedule import linear_schedule
+from stream_inspector.diffusion.train import Average, Batch, Losses, losses, train
+from stream_inspector.presets import TrainingPlan
+
+SCHEDULE = linear_schedule()
+X0 = torch.linspace(-1, 1, 32).reshape(2, 1, 4, 4)
+NOISE = torch.randn(X0.shape, generator=torch.Generator().manual_seed(0))
+T = torch.tensor([100, 600])
+
+
+class Constant(nn.Module):
+    """Predicts the same noise and variance everywhere."""
+
+    def __init__(self, noise: Tensor, v: float = 0.0) -> None:
+        super().__init__()
+        self.noise, self.v = nn.Parameter(noise.clone()), nn.Parameter(torch.tensor(v))
+
+    def forward(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
+        return torch.cat([self.noise, self.v.expand_as(self.noise)], dim=1), self.noise
+
+
+def test_perfect_noise_and_features_cost_nothing() -> None:
+    found = losses(Denoiser(Constant(NOISE), SCHEDULE), Batch(X0, NOISE), T, NOISE)
+    assert float(found.target) == pytest.approx(0)
+    assert float(found.features) == 0
+    assert float(found.bound) >= 0
+
+
+def test_the_target_term_is_the_mean_squared_noise_error() -> None:
+    found = losses(Denoiser(Constant(NOISE + 0.5), SCHEDULE), Batch(X0, None), T, NOISE)
+    assert float(found.target) == pytest.approx(0.25, rel=1e-4)
+    assert float(found.features) == 0
+
+
+def test_the_bound_trains_the_variance_and_never_the_mean() -> None:
+    network = Constant(NOISE + 0.5, v=0.3)
+    losses(Denoiser(network, SCHEDULE), Batch(X0, None), T, NOISE).bound.backward()
+    assert network.v.grad is not None
+    assert float(network.v.grad.abs()) > 0
+    assert network.noise.grad is None or not network.noise.grad.any()
+
+
+def test_the_bound_prefers_the_posteriors_variance_when_the_mean_is_right() -> None:
+    def bound(v: float) -> float:
+        model = Denoiser(Constant(NOISE, v), SCHEDULE)
+        return float(losses(model, Batch(X0, None), torch.tensor([3, 3]), NOISE).bound)
+
+    assert bound(-1.0) == pytest.approx(0, abs=1e-6)
+    assert bound(0.0) > bound(-0.5) > bound(-1.0)
+
+
+def test_total_weighs_the_terms() -> None:
+    plan = TrainingPlan(1, 1, 1e-3, (0, 9), feature_weight=2.0, bound_weight=0.5)
+    parts = Losses(torch.tensor(1.0), torch.tensor(10.0), torch.tensor(100.0))
+    assert float(parts.total(plan)) == 1 + 5 + 200
+
+
+def test_the_average_follows_the_warm_up_formula() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.zeros_(network.weight)
+    average = Average(network, decay=0.997)
+    nn.init.ones_(network.weight)
+    average.update(network)
+    assert float(average.network.weight.detach()) == pytest.approx(1 - 2 / 11)  # type: ignore[arg-type]  # a Linear
+    average.updates = 10**6
+    average.update(network)
+    assert float(average.network.weight.detach()) == pytest.approx(1 - 0.997 * 2 / 11)  # type: ignore[arg-type]  # a Linear
+
+
+def _train(seed: int) -> tuple[nn.Module, list[float]]:
+    seen: list[float] = []
+    network = Constant(torch.zeros(2, 1, 4, 4))
+    batches = iter(lambda: Batch(X0, None), None)
+    plan = TrainingPlan(60, 2, 5e-2, (300, 300), ema=0.9)
+    averaged = train(
+        network,
+        lambda net: Denoiser(net, SCHEDULE),
+        batches,
+        plan,
+        generator=torch.Generator().manual_seed(seed),
+        on_step=lambda _, loss: seen.append(loss),
+    )
+    return averaged, seen
+
+
+def test_training_is_reproducible_by_seed() -> None:
+    (first, a), (second, b), (_, c) = _train(1), _train(1), _train(2)
+    assert a == b != c
+    assert len(a) == 60
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_training_learns() -> None:
+    """Without noise in the data the constant goes to the mean of the target: here v of zero."""
+
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = nn.Parameter(torch.zeros(()))
+
+        def forward(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
+            return self.gain * x, None
+
+    network, losses_seen = Shared(), []
+    train(
+        network,
+        lambda net: Denoiser(net, SCHEDULE),
+        iter(lambda: Batch(torch.zeros(4, 1, 4, 4), None), None),
+        TrainingPlan(80, 4, 5e-2, (500, 500)),
+        generator=torch.Generator().manual_seed(0),
+        on_step=lambda _, loss: losses_seen.append(loss),
+    )
+    # data at 0: noise = x_t / sqrt(1 - alpha_bar)
+    expected = float((1 - SCHEDULE.alpha_bars[500]).rsqrt())
+    assert float(network.gain.detach()) == pytest.approx(expected, rel=0.05)
+    assert losses_seen[-1] < 0.05 * losses_seen[0]

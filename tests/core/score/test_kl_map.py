@@ -1,0 +1,48 @@
+"""The KL member on a denoiser whose error is known."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from stream_inspector.diffusion.denoiser import Denoiser, Prediction
+from stream_inspector.diffusion.schedule import diffuse, linear_schedule
+from stream_inspector.score.kl import kl_maps
+
+SCHEDULE = linear_schedule()
+X0 = torch.zeros(1, 2, 3, 3, dtype=torch.float64)
+T = torch.tensor([200])
+X_T = diffuse(SCHEDULE, X0, T, torch.ones_like(X0))
+
+
+def _unused(x: Tensor, t: Tensor, /) -> tuple[Tensor, Tensor | None]:
+    raise NotImplementedError
+
+
+def _maps(estimate: Tensor, log_variance: Tensor | None) -> Tensor:
+    denoiser = Denoiser(_unused, SCHEDULE)
+    return kl_maps(denoiser, X0, X_T, T, Prediction(estimate, log_variance, None))
+
+
+def test_a_perfect_estimate_scores_zero() -> None:
+    torch.testing.assert_close(_maps(X0, None), torch.zeros(1, 3, 3, dtype=torch.float64))
+
+
+def test_an_error_scores_its_weighted_square_where_it_is() -> None:
+    """With the posterior's variance: 0.5 w^2 error^2 / variance, w the weight of x0 in the mean."""
+    wrong = X0.clone()
+    wrong[0, :, 1, 2] = 0.3
+    b, a, before = (
+        float(values[200])
+        for values in (SCHEDULE.betas, SCHEDULE.alpha_bars, SCHEDULE.alpha_bars_before)
+    )
+    weight = before**0.5 * b / (1 - a)
+    expected = 0.5 * (weight * 0.3) ** 2 / float(SCHEDULE.posterior_variance[200])
+    found = _maps(wrong, None)[0]
+    assert float(found[1, 2]) == pytest.approx(expected)
+    assert float(found.sum()) == pytest.approx(expected)
+
+
+def test_a_learned_variance_divides_the_error() -> None:
+    wide = torch.full_like(X0, float(SCHEDULE.betas[200].log()) + 2)
+    assert float(_maps(X0 + 0.9, wide).mean()) != pytest.approx(float(_maps(X0 + 0.9, None).mean()))
+    assert float(_maps(X0, wide).mean()) > 0
