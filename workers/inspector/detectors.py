@@ -32,7 +32,7 @@ def model_loader(settings: ModelsSection) -> LoadModel:
             calibration_id=model.calibration.id,
             input_size=model.preset.input_size,
             inspect=detector.inspect,
-            explain=detector.explain,
+            explain=getattr(detector, "explain", None),
             engine=str(detector.engine),
         )
         check(loaded)

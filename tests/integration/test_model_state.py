@@ -1,0 +1,70 @@
+"""A real model, through Redis and a folder, in a real worker: versions, swaps, evidence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from stream_inspector.model import Model, save_model
+from stream_inspector.pictures import encode_png
+from stream_inspector.presets import PRESETS
+from stream_inspector.synthetic import DEFECT_KINDS, render
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.training import calibrate, fit
+from workers.runtime.registry import Registry
+from workers.runtime.settings import RedisSettings
+from workers.runtime.store.files import open_blobs
+from workers.runtime.store.redis import connect_store
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
+PRESET = PRESETS["pixel-small"]
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[Model, Model]:
+    """One barely trained model under two budgets: two versions."""
+    images = [render(n, seed=1, size=PRESET.input_size).image for n in range(40)]
+    model = fit(images[:20], images[20:28], "bolts", PRESET, 0, lambda progress: None, iterations=3)
+    loose, strict = Budget(image_false_reject=0.4), Budget(image_false_reject=0.3)
+    return calibrate(model, images[28:], loose), calibrate(model, images[28:], strict)
+
+
+def activate(registry: Registry, model: Model) -> None:
+    files = save_model(model)
+    registry.push("bolts", model.version, files.manifest, files.tensors)
+    registry.activate("bolts", model.version, by="test", why="test")
+
+
+def test_a_worker_follows_the_active_version(
+    stage: Any, models: tuple[Model, Model], tmp_path: Path
+) -> None:
+    first, second = models
+    store, evidence = tmp_path / "store", tmp_path / "evidence"
+    cache = connect_store(RedisSettings(url=stage.redis_url))
+    registry = Registry(open_blobs(str(store)), cache)
+    activate(registry, first)
+    # so that the worker can only have it from Redis:
+    (store / "models").rename(tmp_path / "hidden")
+    settings = {"models.store": store, "models.refresh_s": 0.2, "evidence.url": evidence}
+    quick = {"counterpart.enabled": "false", "models.engine": "torch"}
+    stage.worker(**settings, **quick)
+    for index in range(8):
+        kind = sorted(DEFECT_KINDS)[index % len(DEFECT_KINDS)]
+        stage.send(1, data=encode_png(render(index, seed=2, defect=kind).image))
+    stage.until(lambda: not stage.lost(), 90)
+    assert {outcome.model_version for outcome in stage.outcomes} == {first.version}
+    assert any(outcome.verdict.value == "defect" for outcome in stage.outcomes)
+    assert len(list(evidence.rglob("*.png"))) >= 3
+
+    (tmp_path / "hidden").rename(store / "models")
+    redis.Redis.from_url(stage.redis_url).flushall()
+    activate(registry, second)
+
+    def switched() -> bool:
+        stage.send(1, data=encode_png(render(50, seed=2).image))
+        return stage.outcomes[-1].model_version == second.version
+
+    stage.until(switched, 30)
+    assert stage.outcomes[-1].calibration_id == second.calibration.id
