@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from stream_inspector.counterpart import Counterpart
 from stream_inspector.detector import Detector
-
 from stream_inspector.errors import DataError
 from stream_inspector.pictures import encode_png, heatmap, outline
 from stream_inspector.threshold.budget import Calibration

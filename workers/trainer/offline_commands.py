@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from stream_inspector.baselines.padim import PaDiM
 
+from stream_inspector.baselines.padim import fit_padim
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.model import Model
@@ -128,7 +128,7 @@ def evaluate(
     scored = score_all(detector, images)
     if padim:
         files = good_files(data)
-        baseline = PaDiM.fit(read_images(files.train, size), seed=settings.trainer.seed)
+        baseline = fit_padim(read_images(files.train, size), model.preset, settings.trainer.seed)
         scored.maps["padim"], scored.image_scores["padim"] = baseline.score(images)
     card = evaluation(detector, scored, truth, model.category, model.version)
     console.print(evaluation_table(card))
