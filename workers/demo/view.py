@@ -19,6 +19,7 @@ from workers.demo.summary import latency, throughput
 from workers.demo.tally import Tally
 
 _LAST = 6
+_ALARM_WIDTH = 100  # characters; one line each
 _LINE_S = 5.0
 
 
@@ -48,7 +49,10 @@ class View:
         head = Text.assemble(
             (f"{done}", "bold"), f" of {self._expected} frames have an outcome   ", (phase, "dim")
         )
-        body = [head, bar, _numbers(books), _last_defects(observer, sent), _alarms(observer)]
+        body = [
+            *(head, bar, _numbers(books), Text("")),
+            *(_last_defects(observer, sent), _alarms(observer)),
+        ]
         return Panel(Group(*body), title=f"[bold]{self._title}[/]", padding=(1, 2))
 
     def __enter__(self) -> Self:
