@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas import samples
 from schemas.alarm import Alarm
@@ -287,3 +288,19 @@ def test_partitions_that_move_away_take_their_windows_along(stage: Stage) -> Non
     stage.rounds(first)
     assert len(stage.ear.heard) == 1  # no summary from the one that lost the partition
     assert DEFECTS not in stage.committed or stage.committed[DEFECTS] == 0
+
+
+def test_what_was_revoked_since_the_last_round_is_not_committed(stage: Stage) -> None:
+    notifier = stage.notifier()
+    notifier._commit_every = timedelta(hours=1)
+    stage.publish(TOPICS.outcomes, outcome(1))
+    stage.publish(TOPICS.defects, defect(1))
+    stage.publish(TOPICS.dead_letters, samples.DEAD_LETTER)
+    stage.rounds(notifier)
+    stage.broker.consumer(GROUP, READ)
+    kept = stage.consumer.assignment()
+    assert len(kept) < len(READ)
+    with capture_logs() as logs:
+        notifier._commit()
+    assert set(stage.committed) == kept
+    assert logs == []
