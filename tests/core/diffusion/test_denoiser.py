@@ -85,5 +85,5 @@ def test_noise_of_inverts_diffuse() -> None:
 
 
 def test_an_unknown_parameterisation_is_named() -> None:
-    with pytest.raises(ValueError, match="'score' is none of eps, v, edm"):
+    with pytest.raises(ValueError, match="'score' is none of eps, v, edm, x0"):
         scalings("score", SCHEDULE.alpha_bars)
