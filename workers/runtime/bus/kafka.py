@@ -300,13 +300,16 @@ class KafkaBusProducer:
 
 def _send(client: Any, outgoing: Outgoing) -> Any:
     message = outgoing.message
-    return client.send(
-        outgoing.topic,
-        value=message.value,
-        key=message.key,
-        headers=list(message.headers),
-        partition=outgoing.partition,
-    )
+    try:
+        return client.send(
+            outgoing.topic,
+            value=message.value,
+            key=message.key,
+            headers=list(message.headers),
+            partition=outgoing.partition,
+        )
+    except ValueError as error:  # how the client refuses a partition that the topic does not have
+        raise SettingsError(f"{error} (a map of partitions names one too many)") from error
 
 
 def _chunks(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:
