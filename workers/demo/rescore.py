@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stream_inspector.detector import Detector
+from stream_inspector.detector import Scores
 from stream_inspector.verdict import Image, ScoreMap
 from workers.demo.lines import SentFrame
 from workers.demo.summary import PixelQuality
 from workers.demo.truth import Mask, Truth
 from workers.trainer.evaluate import Truth as LabelledTruth
 from workers.trainer.evaluate import rank
+from workers.trainer.images import Size
 
 MOST_FRAMES = 600  # maps and images stay in memory until the report is written
 _BATCH = 8
@@ -32,24 +33,23 @@ class Rescored:
 
 
 def rescore(
-    detector: Detector,
+    score: Callable[[Sequence[Image]], Scores],
+    size: Size,
     frames: Sequence[SentFrame],
     truth: Truth,
-    on_frame: Callable[[int, int], None] = lambda *_: None,
 ) -> Rescored:
-    """Score at most MOST_FRAMES frames, evenly taken from all."""
+    """Score at most MOST_FRAMES frames, evenly taken from all, at the detector's input size."""
     chosen = frames[:: -(-len(frames) // MOST_FRAMES)] if frames else []
-    result, size = Rescored(), detector.preset.input_size
+    result = Rescored()
     for first in range(0, len(chosen), _BATCH):
         batch = chosen[first : first + _BATCH]
         images = [truth.image(frame, size).image for frame in batch]
-        scores = detector.score(images)
+        scores = score(images)
         for index, frame in enumerate(batch):
             result.images[frame.frame_id] = images[index]
             result.maps[frame.frame_id] = scores.maps[index]
             result.masks[frame.frame_id] = truth.mask(frame, size)
             result.image_scores[frame.frame_id] = float(scores.image_scores[index])
-        on_frame(min(first + _BATCH, len(chosen)), len(chosen))
     return result
 
 
