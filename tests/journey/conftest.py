@@ -84,6 +84,7 @@ class Stage:
         self.evidence = MemoryBlobs()
         self.registry = Registry(self.blobs, self.redis)
         self.metrics = InspectorMetrics()
+        self.max_records = 50
         self.inspectors: list[Inspector] = []
         self.errors: list[BaseException] = []
         self._running: list[tuple[StopSignal, threading.Thread]] = []
@@ -91,6 +92,15 @@ class Stage:
     def activate(self, category: str, version: str) -> None:
         self.registry.push(category, version, version.encode(), b"weights")
         self.registry.activate(category, version, by="test", why="test")
+
+    def slowly(self, seconds: float) -> Any:
+        """Loads a detector that takes its time for each batch."""
+
+        def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Verdict]:
+            time.sleep(seconds)
+            return brightness(images, sizes)
+
+        return lambda manifest, tensors: LoadedModel(manifest.decode(), "c", SIZE, inspect)
 
     def start(self, load: Any = load_brightness, **overrides: Any) -> StopSignal:
         given = {
@@ -115,12 +125,15 @@ class Stage:
 
     def _run(self, inspector: Inspector, stop: StopSignal) -> None:
         def connect(listener: RebalanceListener) -> Any:
-            return self.broker.consumer("inspectors", ["frames"], listener)
+            return self.broker.consumer("inspectors", ["frames"], listener, self.max_records)
 
         try:
             inspector.run(connect, lambda c: AtLeastOnce(self.broker.producer(), c), stop)
         except BaseException as error:
             self.errors.append(error)
+
+    def frames_read(self) -> int:
+        return int(self.metrics.registry.get_sample_value("inspector_frames_total") or 0)
 
     def send(self, *frames: Frame | WireMessage, partition: int | None = None) -> None:
         for each in frames:

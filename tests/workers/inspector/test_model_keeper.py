@@ -64,6 +64,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_in_use(models: Model
     models.activate("bolts", "v1")
     models.activate("bolts", "corrupt")
     assert models.versions() == {"bolts": "v1"}
+    assert "bolts" not in models.keeper.models.missing  # it can be inspected
 
 
 def test_stores_that_are_away_leave_the_loaded_model_in_use(models: Models) -> None:

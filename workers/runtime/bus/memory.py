@@ -49,13 +49,17 @@ class MemoryBroker:
         return MemoryProducer(self)
 
     def consumer(
-        self, group: str, topics: Sequence[str], listener: RebalanceListener | None = None
+        self,
+        group: str,
+        topics: Sequence[str],
+        listener: RebalanceListener | None = None,
+        max_records: int = 50,
     ) -> "MemoryConsumer":
         """A new member of a group, reading from the beginning where nothing is committed."""
         with self._lock:
             for topic in topics:
                 self.create_topic(topic)
-            member = MemoryConsumer(self, group, tuple(topics), listener)
+            member = MemoryConsumer(self, group, tuple(topics), listener, max_records)
             self._groups.setdefault(group, _Group()).members.append(member)
             self._rebalance(group)
             return member
@@ -189,7 +193,9 @@ class MemoryConsumer:
         group: str,
         topics: tuple[str, ...],
         listener: RebalanceListener | None,
+        max_records: int,
     ):
+        self._max_records = max_records
         self.group, self.topics = group, topics
         self._broker, self._listener = broker, listener
         self._positions: dict[Partition, int] = {}
@@ -203,9 +209,9 @@ class MemoryConsumer:
             found = self._take()
         return found
 
-    def _take(self, limit: int = 50) -> list[Record]:
+    def _take(self) -> list[Record]:
         for partition in sorted(set(self._positions) - self._paused):
-            records = self._broker.read(partition, self._positions[partition], limit)
+            records = self._broker.read(partition, self._positions[partition], self._max_records)
             if records:
                 self._positions[partition] = records[-1].offset + 1
                 return records
