@@ -42,11 +42,12 @@ def pack_network(prefix: str, network: nn.Module) -> dict[str, Tensor]:
 
 def unpack_network(prefix: str, diffusion: Diffusion, tensors: Tensors) -> UNet:
     """The network in evaluation mode. Raises ModelCorrupt when tensors do not fit the preset."""
-    network = UNet(diffusion.network, diffusion.channels)
+    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
+        network = UNet(diffusion.network, diffusion.channels)
     start = f"{prefix}."
     state = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
     try:
-        network.load_state_dict({name: value.float() for name, value in state.items()})
+        network.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
     except RuntimeError as error:
         raise ModelCorrupt(f"the weights {prefix}.* do not fit the preset: {error}") from error
     return network.requires_grad_(requires_grad=False).eval()

@@ -55,10 +55,10 @@ class FeatureNet(nn.Module):
 
 def load_feature_net(grid: tuple[int, int]) -> FeatureNet:
     """The network with its ImageNet weights, frozen, in evaluation mode."""
-    net = FeatureNet(grid)
-    wanted = net.body.state_dict()
+    with torch.device("meta"):  # no random numbers for weights that are replaced
+        net = FeatureNet(grid)
     weights = _imagenet_weights()
-    net.body.load_state_dict({name: weights[name] for name in wanted})
+    net.body.load_state_dict({name: weights[name] for name in net.body.state_dict()}, assign=True)
     return net.requires_grad_(requires_grad=False).eval()
 
 
@@ -83,7 +83,8 @@ def _weights_file() -> Path:
 @cache
 def _imagenet_weights() -> dict[str, Tensor]:
     """The packaged tensors under timm's names: same order and shapes, other names."""
-    names = timm.create_model(ARCHITECTURE, pretrained=False).state_dict()
+    with torch.device("meta"):
+        names = timm.create_model(ARCHITECTURE, pretrained=False).state_dict()
     packaged = torch.load(_weights_file(), weights_only=True, map_location="cpu")
     if [v.shape for v in names.values()] != [v.shape for v in packaged.values()]:
         raise ModelUnsupported("the ImageNet weights do not fit timm's tf_efficientnet_lite0")

@@ -48,7 +48,7 @@ class Diffusion:
 
     channels: int  # 3: pixels in [-1, 1]; else whitened features
     size: tuple[int, int]  # [h, w] of x
-    parameterisation: str  # eps, v or edm
+    parameterisation: str  # eps, v, edm or x0
     network: NetworkShape
     plan: TrainingPlan
     score_steps: tuple[int, ...]  # original steps at which the scores are read
@@ -114,10 +114,10 @@ _PIXEL = Diffusion(
     parameterisation="edm",
     network=NetworkShape(
         channels=48,
-        multipliers=(1, 2, 3),
+        multipliers=(1, 2),
         res_blocks=1,
-        attention=(2, 4),
-        head_channels=24,
+        attention=(2,),
+        head_channels=48,
         patch=4,
         feature_channels=176,
     ),

@@ -54,11 +54,12 @@ def scalings(kind: str, alpha_bar: Tensor, sigma_data: float = 1.0) -> Scalings:
         return Scalings(1 / root, -sigma, torch.ones_like(root))
     if kind == "v":
         return Scalings(root, -(1 - alpha_bar).sqrt(), torch.ones_like(root))
+    total = (sigma**2 + sigma_data**2).sqrt()
+    inp = 1 / (root * total)
     if kind == "edm":
-        total = (sigma**2 + sigma_data**2).sqrt()
-        return Scalings(
-            sigma_data**2 / (total**2 * root), sigma * sigma_data / total, 1 / (root * total)
-        )
+        return Scalings(sigma_data**2 / (total**2 * root), sigma * sigma_data / total, inp)
+    if kind == "x0":
+        return Scalings(torch.zeros_like(root), torch.full_like(root, sigma_data), inp)
     if kind == "x0":
         inp = 1 / (root * (sigma**2 + sigma_data**2).sqrt())
         return Scalings(torch.zeros_like(root), torch.full_like(root, sigma_data), inp)

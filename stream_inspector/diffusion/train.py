@@ -88,6 +88,7 @@ def train(
     bind: Callable[[nn.Module], Denoiser],
     batches: Iterator[Batch],
     plan: TrainingPlan,
+    *,
     generator: torch.Generator,
     on_step: Callable[[int, float], None],
 ) -> nn.Module:

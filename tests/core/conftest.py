@@ -21,16 +21,16 @@ _SHAPE = NetworkShape(channels=8, multipliers=(1, 2), res_blocks=1, attention=(2
 
 
 def tiny_pixel_preset() -> Preset:
-    """The pixel preset at 32 pixels."""
+    """The pixel preset at 64 pixels."""
     pixel = replace(
         PIXEL_SMALL.pixel,
-        size=(32, 32),
-        network=replace(_SHAPE, patch=4, feature_channels=176),
+        size=(64, 64),
+        network=replace(_SHAPE, patch=8, feature_channels=176),
         plan=replace(PIXEL_SMALL.pixel.plan, iterations=4, batch=4),
     )
     return replace(
         PIXEL_SMALL,
-        input_size=(32, 32),
+        input_size=(64, 64),
         grid=(8, 8),
         pixel=pixel,
         gaussian=GaussianPlan(4, 1, 0.2),
@@ -39,7 +39,7 @@ def tiny_pixel_preset() -> Preset:
 
 
 def tiny_feature_preset() -> Preset:
-    """The feature preset at 32 pixels."""
+    """The feature preset at 64 pixels."""
     feature = FEATURE_FAST.feature
     if feature is None:
         raise ValueError("the feature preset scores features")
@@ -49,10 +49,10 @@ def tiny_feature_preset() -> Preset:
         network=replace(_SHAPE, position=(8, 8)),
         plan=replace(feature.plan, iterations=4, batch=4),
     )
-    pixel = replace(tiny_pixel_preset().pixel, network=replace(_SHAPE, patch=4))
+    pixel = replace(tiny_pixel_preset().pixel, size=(32, 32), network=replace(_SHAPE, patch=4))
     return replace(
         FEATURE_FAST,
-        input_size=(32, 32),
+        input_size=(64, 64),
         grid=(8, 8),
         pixel=pixel,
         feature=small,
@@ -62,18 +62,18 @@ def tiny_feature_preset() -> Preset:
 
 
 def good_images(count: int, seed: int = 0) -> list[Image]:
-    """A bright disc on grey, with noise, [32, 32, 3]."""
+    """A bright disc on grey, with noise, [64, 64, 3]."""
     rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:32, :32]
-    disc = 90.0 + 100.0 * ((x - 16) ** 2 + (y - 16) ** 2 < 81)
-    noisy = disc[None, :, :, None] + rng.normal(0, 6, (count, 32, 32, 3))
+    y, x = np.mgrid[:64, :64]
+    disc = 90.0 + 100.0 * ((x - 32) ** 2 + (y - 32) ** 2 < 18**2)
+    noisy = disc[None, :, :, None] + rng.normal(0, 6, (count, 64, 64, 3))
     return list(noisy.clip(0, 255).astype(np.uint8))
 
 
 def scratched(image: Image) -> Image:
     """The same part with a dark scratch."""
     damaged = image.copy()
-    damaged[14:18, 8:24] = 10
+    damaged[28:36, 16:48] = 10
     return damaged
 
 
