@@ -111,7 +111,7 @@ def _tuples(value: Any) -> Any:
 _PIXEL = Diffusion(
     channels=3,
     size=(128, 128),
-    parameterisation="edm",
+    parameterisation="x0",
     network=NetworkShape(
         channels=48,
         multipliers=(1, 2),
@@ -121,7 +121,7 @@ _PIXEL = Diffusion(
         patch=4,
         feature_channels=176,
     ),
-    plan=TrainingPlan(iterations=500, batch=8, learning_rate=1e-3, steps=(0, 999)),
+    plan=TrainingPlan(iterations=500, batch=8, learning_rate=1e-3, steps=(20, 450)),
     score_steps=(100, 200),
 )
 

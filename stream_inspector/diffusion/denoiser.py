@@ -60,9 +60,6 @@ def scalings(kind: str, alpha_bar: Tensor, sigma_data: float = 1.0) -> Scalings:
         return Scalings(sigma_data**2 / (total**2 * root), sigma * sigma_data / total, inp)
     if kind == "x0":
         return Scalings(torch.zeros_like(root), torch.full_like(root, sigma_data), inp)
-    if kind == "x0":
-        inp = 1 / (root * (sigma**2 + sigma_data**2).sqrt())
-        return Scalings(torch.zeros_like(root), torch.full_like(root, sigma_data), inp)
     raise ValueError(f"parameterisation {kind!r} is none of {', '.join(PARAMETERISATIONS)}")
 
 
