@@ -10,46 +10,42 @@ from rich.table import Table
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings import parse_assignments
 
+Config = Annotated[
+    Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")
+]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable")]
+Source = Annotated[
+    str | None, typer.Option(metavar="WHAT", help="a folder, a glob pattern, or: synthetic")
+]
+Category = Annotated[str | None, typer.Option(help="product category")]
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", help="camera id, repeatable for several cameras")
+]
+Rate = Annotated[float | None, typer.Option(help="frames/s of each camera; 0: no pause")]
+Frames = Annotated[int | None, typer.Option(help="stop after this many frames in all")]
+Loop = Annotated[
+    bool | None, typer.Option("--loop/--once", help="start the files again at their end")
+]
+SentLog = Annotated[Path | None, typer.Option(help="JSON lines, written before each send")]
+Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
+ShowSpread = Annotated[
+    bool, typer.Option("--show-spread", help="show the partition of each camera, and stop")
+]
+
 
 def camera(
     *,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
-    ] = None,
-    source: Annotated[
-        str | None,
-        typer.Option(
-            "--source",
-            metavar="WHAT",
-            help="a folder, a glob pattern, or: synthetic",
-            show_default=False,
-        ),
-    ] = None,
-    category: Annotated[str | None, typer.Option("--category", help="product category")] = None,
-    ids: Annotated[
-        list[str] | None, typer.Option("--id", help="camera id, repeatable for several cameras")
-    ] = None,
-    rate: Annotated[
-        float | None, typer.Option("--rate", help="frames/s of each camera; 0: no pause")
-    ] = None,
-    frames: Annotated[
-        int | None, typer.Option("--frames", help="stop after this many frames in all")
-    ] = None,
-    loop: Annotated[
-        bool | None, typer.Option("--loop/--once", help="start the files again at their end")
-    ] = None,
-    sent_log: Annotated[
-        Path | None, typer.Option("--sent-log", help="JSON lines, written before each send")
-    ] = None,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
-    ] = None,
-    show_spread: Annotated[
-        bool, typer.Option("--show-spread", help="show the partition of each camera, and stop")
-    ] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    source: Source = None,
+    category: Category = None,
+    ids: Ids = None,
+    rate: Rate = None,
+    frames: Frames = None,
+    loop: Loop = None,
+    sent_log: SentLog = None,
+    bootstrap_servers: Bootstrap = None,
+    show_spread: ShowSpread = False,
 ) -> None:
     """Play pictures as cameras do: onto the frames topic, in order, at a steady rate.
 
@@ -59,15 +55,11 @@ def camera(
 
       stream-inspector camera --source photos/ --category bolts --id line-1 --loop
 
-      stream-inspector camera --source 'photos/**/*.jpg' --set camera.spool.when_full=drop-oldest
-
       stream-inspector camera --set camera.count=8 --set topics.partitions=8 --show-spread
 
-    While the broker is away frames wait in memory (camera.spool); --sent-log keeps a book of what
+    While the broker is away frames wait in memory (camera.spool.*); --sent-log keeps a book of what
     was sent. Files larger than kafka.max_frame_bytes are named and left out.
     """
-    from workers.camera.settings import CameraProcessSettings
-
     flags: dict[str, Any] = {
         "camera.source": source,
         "camera.category": category,
@@ -78,21 +70,22 @@ def camera(
         "camera.sent_log": sent_log,
         "kafka.bootstrap_servers": bootstrap_servers,
     }
-    try:
-        settings = CameraProcessSettings.load(
-            config, parse_assignments(assignments or []) | _given(flags)
-        )
-    except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
-        raise typer.Exit(SettingsError.exit_code) from None
+    settings = _load(config, assignments or [], flags)
     if show_spread:
         _show_spread(settings)
         return
     raise typer.Exit(_run(settings))
 
 
-def _given(flags: dict[str, Any]) -> dict[str, Any]:
-    return {path: value for path, value in flags.items() if value is not None}
+def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> Any:
+    from workers.camera.settings import CameraProcessSettings
+
+    given = {path: value for path, value in flags.items() if value is not None}
+    try:
+        return CameraProcessSettings.load(config, parse_assignments(assignments) | given)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
 
 
 def _run(settings: Any) -> int:

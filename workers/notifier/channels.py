@@ -100,8 +100,13 @@ class AppriseChannel:
     """One Apprise URL. It is named by its scheme and a digest: the rest may be a secret."""
 
     def __init__(self, url: SecretStr) -> None:
-        import apprise
-
+        try:
+            import apprise
+        except ImportError:
+            raise SettingsError(
+                "notifier.delivery.apprise_urls needs Apprise: "
+                "pip install 'stream-inspector[notifier]'"
+            ) from None
         self._secret = url.get_secret_value()
         scheme = re.match(r"[a-zA-Z0-9+]+(?=://)", self._secret)
         digest = hashlib.sha256(self._secret.encode()).hexdigest()[:6]

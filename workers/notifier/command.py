@@ -8,31 +8,31 @@ import typer
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings import parse_assignments
 
+Config = Annotated[
+    Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
+]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable")]
+File = Annotated[Path | None, typer.Option(help="append alarms to this file as JSON lines")]
+Urls = Annotated[
+    list[str] | None,
+    typer.Option("--url", help="Apprise URL, repeatable; a secret is better in the environment"),
+]
+Folder = Annotated[Path | None, typer.Option(help="keeps undelivered alarms between starts")]
+Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
+ShowUndelivered = Annotated[
+    bool, typer.Option("--show-undelivered", help="list what could not be delivered yet, and stop")
+]
+
 
 def notifier(
     *,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
-    ] = None,
-    file: Annotated[
-        Path | None, typer.Option("--file", help="append alarms to this file as JSON lines")
-    ] = None,
-    urls: Annotated[
-        list[str] | None,
-        typer.Option("--url", help="Apprise URL, repeatable; better in the environment: a secret"),
-    ] = None,
-    folder: Annotated[
-        Path | None, typer.Option("--folder", help="keeps undelivered alarms between starts")
-    ] = None,
-    bootstrap_servers: Annotated[
-        str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
-    ] = None,
-    show_undelivered: Annotated[
-        bool, typer.Option("--show-undelivered", help="list what could not be delivered, and stop")
-    ] = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    file: File = None,
+    urls: Urls = None,
+    folder: Folder = None,
+    bootstrap_servers: Bootstrap = None,
+    show_undelivered: ShowUndelivered = False,
 ) -> None:
     """Tell people about defects, and about parts that nobody inspected.
 
@@ -42,8 +42,6 @@ def notifier(
 
       stream-inspector notifier --url json://alarms.example/hook --url mqtt://plc.example/alarms
 
-      stream-inspector notifier --set notifier.watch.silent_after_s=20
-
       stream-inspector notifier --show-undelivered
 
     The first alarm of a camera and cause goes out at once, more of the same are counted and sent
@@ -51,26 +49,28 @@ def notifier(
     and a gap in a camera's sequence raise a "not inspected" alarm. What a channel does not take is
     kept in notifier.folder and tried again. The same alarm_id means the same alarm, sent again.
     """
-    from workers.notifier.settings import NotifierProcessSettings
-
     flags: dict[str, Any] = {
         "notifier.delivery.file": file,
         "notifier.delivery.apprise_urls": urls or None,
         "notifier.folder": folder,
         "kafka.bootstrap_servers": bootstrap_servers,
     }
-    given = {path: value for path, value in flags.items() if value is not None}
-    try:
-        settings = NotifierProcessSettings.load(
-            config, parse_assignments(assignments or []) | given
-        )
-    except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
-        raise typer.Exit(SettingsError.exit_code) from None
+    settings = _load(config, assignments or [], flags)
     if show_undelivered:
         _show(settings)
         return
     raise typer.Exit(_run(settings))
+
+
+def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> Any:
+    from workers.notifier.settings import NotifierProcessSettings
+
+    given = {path: value for path, value in flags.items() if value is not None}
+    try:
+        return NotifierProcessSettings.load(config, parse_assignments(assignments) | given)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
 
 
 def _show(settings: Any) -> None:

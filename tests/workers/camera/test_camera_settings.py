@@ -96,7 +96,11 @@ def test_the_command_shows_the_spread_without_a_broker() -> None:
     assert "partitions get no frames" in result.stdout
 
 
-def test_the_command_refuses_wrong_settings_with_their_path() -> None:
-    result = CliRunner().invoke(app, ["camera", "--rate", "-1"])
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [(["--rate", "-1"], "flag camera.rate"), (["--set", "rate"], "expected key.path=value")],
+)
+def test_the_command_refuses_wrong_settings_with_their_path(flags: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["camera", *flags])
     assert result.exit_code == 78
-    assert "flag camera.rate" in result.output
+    assert message in result.output

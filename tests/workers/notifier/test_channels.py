@@ -2,6 +2,7 @@
 
 import io
 import logging
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,9 @@ def test_the_console_shows_the_alarm_as_it_is() -> None:
     ConsoleChannel(Console(file=out)).send(alarm)
     assert "WARNING defect cam [red]: odd" in out.getvalue()
     assert ALARM.alarm_id[:8] in out.getvalue()
+
+
+def test_without_apprise_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    with pytest.raises(SettingsError, match=r"stream-inspector\[notifier\]"):
+        AppriseChannel(SecretStr("json://host/"))
