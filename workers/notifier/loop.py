@@ -113,6 +113,11 @@ class Notifier:
         self.counts = Counts()
         self.away = False
 
+    @property
+    def stalled_s(self) -> float:
+        """Seconds since the last poll: a channel that hangs shows here."""
+        return (self._now() - self._polled).total_seconds()
+
     def run(self, stop: StopSignal) -> None:
         """Work until a stop is asked for; then close the windows, deliver and commit."""
         while not stop.is_set():

@@ -33,6 +33,8 @@ from workers.runtime.lifecycle import StopSignal
 
 log = structlog.get_logger()
 
+_STALLED_S = 120.0  # many channels may fail slowly one after another; a hang lasts longer
+
 Connect = Callable[[RebalanceListener], Consumer]
 
 
@@ -167,7 +169,11 @@ def _health(
             return "the broker is away"
         return None if consumer.stable() else "waiting for partitions"
 
-    return HealthServer(settings.health, registry, ready=ready)
+    def live() -> str | None:
+        stalled = loop.stalled_s
+        return f"no poll for {stalled:.0f} s" if stalled > _STALLED_S else None
+
+    return HealthServer(settings.health, registry, live=live, ready=ready)
 
 
 def _summary(loop: Notifier, delivery: Delivery) -> None:
