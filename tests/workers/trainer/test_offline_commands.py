@@ -1,0 +1,181 @@
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stream_inspector.errors import ModelCorrupt
+from stream_inspector.model import Model
+from stream_inspector.synthetic import DEFAULT_SIZE, render
+from workers.cli import app
+from workers.trainer.model_folder import MANIFEST, TENSORS, read_model, write_model
+from workers.trainer.train import synthetic_good
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_a_model_is_the_same_after_a_trip_through_its_folder(
+    tiny_model: Model, model_folder: Path
+) -> None:
+    assert read_model(model_folder).version == tiny_model.version
+    assert sorted(path.name for path in model_folder.iterdir()) == [MANIFEST, TENSORS]
+
+
+def test_a_model_knows_the_images_it_was_trained_on(tiny_model: Model) -> None:
+    assert len(str(tiny_model.provenance["source_digest"])) == 64
+
+
+def test_a_damaged_model_is_named(model_folder: Path) -> None:
+    tensors = bytearray((model_folder / TENSORS).read_bytes())
+    tensors[-1] ^= 1
+    (model_folder / TENSORS).write_bytes(tensors)
+
+    with pytest.raises(ModelCorrupt, match=str(model_folder)):
+        read_model(model_folder)
+
+
+def test_a_folder_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ModelCorrupt, match="stream-inspector train"):
+        read_model(tmp_path)
+
+
+def test_evaluation_reports_every_member_beside_padim(
+    model_folder: Path, flanges: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "card.json"
+
+    result = run(
+        "evaluate", "--model", model_folder, "--data", flanges, "--engine", "torch", "--json", file
+    )
+
+    assert result.exit_code == 0, result.output
+    card = json.loads(file.read_text())
+    assert set(card["members"]) == {
+        *("ensemble", "kl", "features", "mahalanobis", "control", "padim")
+    }
+    assert card["members"]["padim"]["image_auroc"] == 1.0
+    assert (card["n_good"], card["n_defective"], card["n_masks"]) == (1, 1, 1)
+
+
+def test_inspection_shows_verdicts_and_writes_pictures(
+    model_folder: Path, flanges: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "look"
+
+    result = run(
+        *("inspect", flanges / "test/stain", "--model", model_folder, "--out", out),
+        *("--engine", "torch", "--no-explain"),
+    )
+
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in out.iterdir()} == {
+        *("0-frame.png", "0-heatmap.png", "0-outline.png")
+    }
+
+
+def test_calibration_takes_unseen_images_and_another_budget(
+    model_folder: Path, flanges: Path, tmp_path: Path
+) -> None:
+    good = tmp_path / "more"
+    good.mkdir()
+    for index in range(6):
+        shutil.copy(flanges / f"train/good/{index:03}.png", good)
+
+    result = run("calibrate", "--model", model_folder, "--good", good, "--false-reject", "0.2")
+
+    assert result.exit_code == 0, result.output
+    calibration = read_model(model_folder).calibration
+    assert calibration is not None
+    assert (calibration.n_images, calibration.budget.image_false_reject) == (6, 0.2)
+
+
+def test_calibration_refuses_a_folder_that_has_changed(
+    model_folder: Path, flanges: Path, tmp_path: Path
+) -> None:
+    changed = tmp_path / "changed"
+    shutil.copytree(flanges, changed)
+    (changed / "train/good/000.png").unlink()
+
+    result = run("calibrate", "--model", model_folder, "--data", changed)
+
+    assert result.exit_code == 65
+    assert "no longer, what this model was trained on" in result.stderr
+
+
+def test_calibration_needs_images(model_folder: Path) -> None:
+    result = run("calibrate", "--model", model_folder)
+
+    assert result.exit_code == 78
+    assert "--good" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--data", "nowhere"], 65, "nowhere: no such folder"),
+        (["--synthetic", "30"], 78, "--category"),
+        (["--category", "nut"], 78, "either --data FOLDER or --synthetic COUNT"),
+        (["--category", "nut", "--synthetic", "30", "--preset", "huge"], 78, "'huge'; allowed"),
+        (["--data", ".", "--set", "trainer.colour=red"], 78, "trainer.colour: unknown key"),
+    ],
+)
+def test_training_says_what_is_missing(arguments: list[str], status: int, message: str) -> None:
+    result = run("train", *arguments)
+
+    assert result.exit_code == status
+    assert message in result.stderr
+
+
+def test_versions_are_pushed_listed_and_activated(
+    tiny_model: Model, model_folder: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    other = replace(tiny_model, provenance={**tiny_model.provenance, "note": "another"})
+    write_model(other, tmp_path / "other")
+
+    run("model", "push", model_folder, "--activate", "--store", store)
+    run("model", "push", tmp_path / "other", "--store", store)
+    switched = run(
+        *("model", "activate", "flanges", other.version, "--why", "better", "--store", store)
+    )
+    listed = run("model", "list", "flanges", "--store", store)
+
+    assert switched.exit_code == 0, switched.output
+    assert tiny_model.version in listed.output
+    assert "better" in listed.output
+    assert listed.output.rindex(other.version) > listed.output.rindex(tiny_model.version)
+
+
+def test_a_model_without_thresholds_is_not_pushed(tiny_model: Model, tmp_path: Path) -> None:
+    write_model(replace(tiny_model, calibration=None), tmp_path / "bare")
+
+    result = run("model", "push", tmp_path / "bare", "--store", tmp_path / "store")
+
+    assert result.exit_code == 65
+    assert "has no thresholds" in result.stderr
+
+
+def test_an_unknown_version_is_not_activated(model_folder: Path, tmp_path: Path) -> None:
+    run("model", "push", model_folder, "--store", tmp_path)
+
+    result = run("model", "activate", "flanges", "ffff", "--store", tmp_path)
+
+    assert result.exit_code == 69
+    assert "has no version ffff" in result.stderr
+
+
+def test_rendered_good_images_are_split_like_files() -> None:
+    good = synthetic_good(20, 0, (32, 32))
+
+    assert (len(good.train), len(good.select), len(good.calibrate), len(good)) == (16, 2, 2, 20)
+
+
+def test_rendered_training_frames_are_none_that_a_camera_shows() -> None:
+    good = synthetic_good(20, 0, DEFAULT_SIZE)
+    shown = {render(index, 0).image.tobytes() for index in range(20)}
+
+    assert not any(image.tobytes() in shown for image in good.train)
