@@ -52,7 +52,14 @@ _MEMBERSHIP = (
     errors.IllegalGenerationError,
     errors.UnknownMemberIdError,
 )
-_FATAL = (errors.AuthorizationError, errors.FencedInstanceIdError)
+_FATAL = (
+    errors.AuthorizationError,
+    errors.FencedInstanceIdError,
+    errors.InvalidTopicError,
+    errors.SaslAuthenticationFailedError,
+    errors.UnsupportedSaslMechanismError,
+    errors.UnsupportedVersionError,
+)
 _CONFIGURATION = (errors.KafkaConfigurationError, errors.InvalidSessionTimeoutError)
 
 
@@ -150,7 +157,7 @@ def connect_consumer(
         "heartbeat_interval_ms": kafka.heartbeat_interval_ms,
         "max_partition_fetch_bytes": frame,
         "fetch_max_bytes": 4 * frame,
-        "fetch_max_wait_ms": 200,
+        "fetch_max_wait_ms": 50,  # the embedded broker answers only at the end of the wait
         "metadata_max_age_ms": 30_000,
     }
     client = _connect(kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms))
