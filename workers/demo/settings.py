@@ -1,6 +1,7 @@
 """What the demo can be told: the servers are its own, so only the run itself is left to choose."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,6 +20,9 @@ class DemoSettings(Section):
     model: Path | None = Field(default=None, description="a model folder; empty: shipped or made")
     preset: str | None = Field(
         default=None, description="empty: pixel-small when rendered, feature-fast for --data"
+    )
+    engine: Literal["auto", "torch", "onnxruntime"] = Field(
+        default="auto", description="auto: the faster of those whose scores agree"
     )
     out: Path = Field(default=Path("runs/demo"), description="report, pictures, books, logs")
     frames: int | None = Field(
