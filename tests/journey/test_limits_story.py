@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from schemas.frame import Frame
-from schemas.outcome import Verdict
-from stream_inspector.verdict import Grade, Image
+from schemas.outcome import RejectReason, Verdict
+from stream_inspector.verdict import Grade, Image, Region
 from stream_inspector.verdict import Verdict as CoreVerdict
 from workers.inspector.work import LoadedModel
 from workers.runtime.errors import DeviceHung, Fatal
@@ -41,7 +41,7 @@ def test_a_partition_with_a_waiting_frame_is_not_read_on(
     stage.max_records = 2
     stage.start()
     stage.send(make_frame(picture(GOOD), category="nuts"), partition=0)
-    stage.until(lambda: stage.inspectors[0]._parking.partitions())
+    stage.until(stage.inspectors[0]._parking.partitions)
     time.sleep(0.05)
     stage.send(*(make_frame(picture(GOOD), n) for n in range(40)), partition=0)
     stage.send(*(make_frame(picture(GOOD), n) for n in range(40)), partition=1)
@@ -120,3 +120,41 @@ def test_a_bug_in_a_thread_ends_the_process_instead_of_freezing_it(
         stage.outcomes_of(1)
     assert isinstance(stage.errors[0], Fatal)
     assert "bug" in str(stage.errors[0])
+
+
+def test_a_verdict_that_no_message_can_hold_is_a_failed_inspection(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    def nonsense(manifest: bytes, tensors: bytes) -> LoadedModel:
+        region = Region(0, 0, 0, 0, (), 0, 1.0)  # no region has no pixels
+
+        def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[CoreVerdict]:
+            grey = images[0][:, :, 0].astype("float32")
+            return [CoreVerdict(Grade.DEFECT, 2.0, 1.0, 1.0, (region,), grey)] * len(images)
+
+        return LoadedModel("v", "c", (32, 32), inspect)
+
+    stage.start(nonsense, **BOLTS)
+    stage.send(make_frame(picture(GOOD)))
+    assert stage.outcomes_of(1)[0].rejected is RejectReason.INSPECTION_FAILED
+    assert "the verdict cannot be told" in stage.dead_letters()[0].error
+
+
+def test_a_stop_does_not_wait_for_frames_without_a_model(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stop = stage.start(**{"worker.drain_s": 60})
+    stage.send(make_frame(picture(GOOD), category="nuts"), partition=0)
+    stage.until(stage.inspectors[0]._parking.partitions)
+    stop.set()
+    stage.stop()  # fails when it takes longer than 10 s
+    assert not stage.broker.committed("inspectors")  # the next worker gets it
+
+
+def test_a_worker_is_alive_while_it_starts_and_ready_when_it_has_partitions(stage: Any) -> None:
+    stage.start(**BOLTS)
+    inspector = stage.inspectors[0]
+    assert inspector.live() is None
+    stage.until(lambda: inspector.ready() is None)
+    inspector._polled_at = time.monotonic() - 60
+    assert inspector.live() in (None, "no poll for 60 s")

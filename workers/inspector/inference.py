@@ -146,7 +146,7 @@ class Inference:
             self._reject(rejection)
             return
         judged = self._judged(item, result, model, started)
-        self._pool.submit(lambda: self._finish(item.ticket, passed(judged, self._sender)))
+        self._pool.submit(lambda: self._tell(item, lambda: passed(judged, self._sender)))
 
     def _explain(
         self, item: Admitted, image: Image, verdict: Verdict, model: LoadedModel, started: float
@@ -155,12 +155,23 @@ class Inference:
         self._metrics.explained.labels(explanation.check.status).inc()
         judged = self._judged(item, verdict, model, started)
 
-        def conclude() -> None:
+        def messages() -> Result:
             evidence = self._evidence.write(judged, explanation)
-            result = defective(judged, evidence, explanation.check, self._sender)
-            self._finish(item.ticket, result)
+            return defective(judged, evidence, explanation.check, self._sender)
 
-        self._pool.submit(conclude)
+        self._pool.submit(lambda: self._tell(item, messages))
+
+    def _tell(self, item: Admitted, messages: Callable[[], Result]) -> None:
+        """A verdict that no message can hold is a failed inspection, not a crash on every retry."""
+        try:
+            result = messages()
+        except Exception as error:
+            _log.exception("a verdict cannot be told")
+            reason = RejectReason.INSPECTION_FAILED
+            text = f"the verdict cannot be told: {type(error).__name__}: {error}"
+            self._reject(Rejection(item.ticket, item.frame, reason, text))
+            return
+        self._finish(item.ticket, result)
 
     def _reject(self, rejection: Rejection) -> None:
         result = rejected(rejection, datetime.now(UTC), self._sender)

@@ -36,6 +36,7 @@ _log = structlog.get_logger()
 
 _POLL_S = 0.1
 _GAUGES_S = 2.0
+_SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
 _AWAY_PAUSE_S = 0.5  # between polls while the broker is away
 
 DeliveryFactory = Callable[[Callable[[Positions], None]], Delivery]
@@ -63,15 +64,17 @@ class Inspector:
         self._stop_threads = threading.Event()
         self._committed_at = time.monotonic()
         self._gauges_at = 0.0
-        self._polled_at = time.monotonic()
+        self._polled_at: float | None = None
         self._stable = False
 
     # -- health ---------------------------------------------------------------------------------
 
     def live(self) -> str | None:
         """What is wrong with this process, or None."""
+        if self._polled_at is None:  # loading models and connecting may take minutes
+            return None
         silent = time.monotonic() - self._polled_at
-        return None if silent < 30.0 else f"no poll for {silent:.0f} s"
+        return None if silent < _SILENT_S else f"no poll for {silent:.0f} s"
 
     def ready(self) -> str | None:
         """Why frames cannot be inspected now, or None."""
@@ -151,14 +154,17 @@ class Inspector:
             self._check_health()
             self._unpark()
             self._steer(consumer)
-            try:
-                self._take_in(consumer.poll(_POLL_S))
-            except Transient as error:
-                _log.warning("cannot read, trying again", reason=str(error))
-                stop.wait(_AWAY_PAUSE_S)
-            self._polled_at = time.monotonic()
-            self._commit(consumer, self._settings.worker.commit_interval_ms / 1000)
+            self._poll(consumer)
             self._observe(consumer)
+
+    def _poll(self, consumer: Consumer) -> None:
+        try:
+            self._take_in(consumer.poll(_POLL_S))
+        except Transient as error:
+            _log.warning("cannot read, trying again", reason=str(error))
+            time.sleep(_AWAY_PAUSE_S)
+        self._polled_at = time.monotonic()
+        self._commit(consumer, self._settings.worker.commit_interval_ms / 1000)
 
     def _check_health(self) -> None:
         if isinstance(self._failure, Fatal):
@@ -253,17 +259,17 @@ class Inspector:
         for category, version in self._keeper.models.versions().items():
             metrics.model.labels(category, version).set(1)
 
+    def _can_finish(self) -> bool:
+        """Whether anything is in work besides frames that wait for a model."""
+        return self._publisher.in_work() > len(self._parking)
+
     def _drain(self, consumer: Consumer, publisher: threading.Thread) -> None:
         """Finish what is in work, stay a member meanwhile, publish, commit."""
         deadline = time.monotonic() + self._settings.worker.drain_s
-        while self._publisher.in_work() and time.monotonic() < deadline:
+        while self._can_finish() and time.monotonic() < deadline:
             self._check_health()
             consumer.pause(consumer.assignment())
-            with suppress(Transient):
-                self._take_in(consumer.poll(0.05))
-            self._commit(consumer, self._settings.worker.commit_interval_ms / 1000)
-            if self._parking.partitions():
-                break  # frames without a model cannot be finished
+            self._poll(consumer)
         left = self._publisher.in_work()
         self._publisher.stop()
         publisher.join(max(1.0, deadline - time.monotonic()))

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from stream_inspector.errors import InspectorError
 from workers.inspector.work import LoadedModel
 from workers.runtime.errors import WorkerError
 from workers.runtime.registry import Registry
@@ -80,7 +79,7 @@ class ModelKeeper:
             loaded, missing = dict(self._models.loaded), dict(self._models.missing)
             try:
                 model = self._wanted(category)
-            except (WorkerError, InspectorError, OSError, ValueError, RuntimeError) as error:
+            except Exception as error:  # a version that cannot be loaded must not stop the others
                 self._complain(category, f"{type(error).__name__}: {error}", missing)
             else:
                 missing.pop(category, None)

@@ -28,6 +28,9 @@ class Parking:
             self._waiting = [each for each in self._waiting if each.category not in loaded]
             return leaving
 
+    def __len__(self) -> int:
+        return len(self._waiting)
+
     def partitions(self) -> frozenset[Partition]:
         """Where frames wait."""
         with self._lock:

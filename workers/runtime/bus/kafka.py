@@ -115,13 +115,20 @@ def _connect(kafka: KafkaSettings, make: Callable[[int], _Client]) -> _Client:
         pause = min(2 * pause, 2.0)
 
 
+def _record_limit(kafka: KafkaSettings) -> int:
+    """Bytes of the largest record: the dead letter (base64) of a frame of twice the limit."""
+    return 2 * kafka.max_frame_bytes * 4 // 3 + _HEADERS_ROOM
+
+
 def create_topics(kafka: KafkaSettings, topics: Mapping[str, int]) -> None:
     """Create topics, name -> number of partitions. Existing ones are left as they are."""
-    options = _client_options(kafka, "stream-inspector-admin")
-    admin = _connect(kafka, lambda ms: KafkaAdminClient(**options, bootstrap_timeout_ms=ms))
+    client = _client_options(kafka, "stream-inspector-admin")
+    admin = _connect(kafka, lambda ms: KafkaAdminClient(**client, bootstrap_timeout_ms=ms))
     try:
+        limit = {"max.message.bytes": str(_record_limit(kafka))}  # Kafka's default is 1 MB
         for name, partitions in topics.items():
-            wanted = {name: {"num_partitions": partitions, "replication_factor": -1}}
+            options = {"num_partitions": partitions, "replication_factor": -1, "configs": limit}
+            wanted = {name: options}
             with _translated(), contextlib.suppress(errors.TopicAlreadyExistsError):
                 admin.create_topics(wanted, wait_for_metadata=True)
     finally:
@@ -257,7 +264,6 @@ class KafkaBusProducer:
         self._client: Any = _connect(kafka, self._make)
 
     def _make(self, bootstrap_timeout_ms: int) -> Any:
-        limit = self._kafka.max_frame_bytes * 4 // 3 + _HEADERS_ROOM  # a dead letter is base64
         return KafkaProducer(
             **_client_options(self._kafka, self._client_id),
             bootstrap_timeout_ms=bootstrap_timeout_ms,
@@ -265,7 +271,7 @@ class KafkaBusProducer:
             enable_idempotence=True,
             delivery_timeout_ms=self._kafka.delivery_timeout_ms,
             max_block_ms=self._kafka.request_timeout_ms,
-            max_request_size=limit,
+            max_request_size=_record_limit(self._kafka),
             batch_size=900_000,  # the default of 16 KB sends one frame per round trip
             linger_ms=5,
         )
