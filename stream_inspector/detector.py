@@ -1,14 +1,24 @@
 """Images -> score maps -> verdicts: the only place where the steps of inspection meet."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stream_inspector.assembly import unpack_network, unpack_normalisers, unpack_scorer
+from stream_inspector.assembly import (
+    bind,
+    pixel_prefix,
+    unpack_network,
+    unpack_normalisers,
+    unpack_scorer,
+)
+from stream_inspector.counterpart import Counterpart, anomaly_weights, judged, make_counterparts
+from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.engine import Engine, Part, choose
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.features import load_feature_net, to_tensor
@@ -17,8 +27,10 @@ from stream_inspector.model import Model
 from stream_inspector.score.ensemble import enlarge, image_scores, weighted_mean
 from stream_inspector.score.normalise import Normaliser
 from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image, Verdict
 
+JUDGE = "mahalanobis"  # the member that judges counterparts
 _CHUNK = 8  # images a forward: bounds memory whatever the batch
 
 
@@ -63,12 +75,7 @@ class Detector:
 
         Raises ModelUnsupported when the model has no calibration.
         """
-        calibration = self.model.calibration
-        if calibration is None:
-            raise ModelUnsupported(
-                f"model {self.model.version} of {self.model.category} has no thresholds: "
-                "calibrate it first"
-            )
+        calibration = self._calibration()
         scores = self.score(images)
         return [
             judge(
@@ -80,6 +87,35 @@ class Detector:
             )
             for i, size in enumerate(original_sizes)
         ]
+
+    def explain(self, images: Sequence[Image], verdicts: Sequence[Verdict]) -> list[Counterpart]:
+        """Normal counterparts of defective images, with the judgement whether they convince.
+
+        The judge is the Mahalanobis distance: frozen features that the pixel network, which makes
+        the counterparts, has never seen. Raises ModelUnsupported without a calibration.
+        """
+        normal = dict(self._calibration().member_thresholds).get(JUDGE, -math.inf)
+        weights = anomaly_weights(verdicts).to(self.device)
+        denoiser, size = self._pixel_denoiser, self.preset.pixel.size
+        made, rounds = make_counterparts(images, weights, denoiser, size)
+        before = [verdict.member_scores[JUDGE] for verdict in verdicts]
+        after = self.score(made).member_image_scores[JUDGE].tolist()
+        return judged(made, before, after, normal, rounds)
+
+    @cached_property
+    def _pixel_denoiser(self) -> Denoiser:
+        """The denoiser of the pixel space; loaded at the first defect when features score."""
+        tensors, prefix = self.model.tensors, pixel_prefix(self.preset)
+        network = unpack_network(prefix, self.preset.pixel, tensors).to(self.device)
+        return bind(self.preset.pixel, network, float(tensors["sigma_data"]))
+
+    def _calibration(self) -> Calibration:
+        if self.model.calibration is None:
+            raise ModelUnsupported(
+                f"model {self.model.version} of {self.model.category} has no thresholds: "
+                "calibrate it first"
+            )
+        return self.model.calibration
 
     def raw_maps(self, images: Sequence[Image]) -> dict[str, Tensor]:
         """Members' maps on the grid before normalisation, [B, h, w]; one forward."""

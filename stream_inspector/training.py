@@ -102,7 +102,10 @@ def calibrate(
     Raises CalibrationRefused when they are too few for the budget.
     """
     scores = (detector or Detector(model, engine="torch")).score(images)
-    return model.with_calibration(calibrate_scores(scores.maps, scores.image_scores, budget))
+    calibration = calibrate_scores(
+        scores.maps, scores.image_scores, budget, member_scores=scores.member_image_scores
+    )
+    return model.with_calibration(calibration)
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:

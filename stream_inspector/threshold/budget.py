@@ -54,12 +54,14 @@ class Calibration:
     promise: str
     fpr_table: tuple[tuple[float, float], ...]  # (pixel false-positive rate, threshold)
     image_scores: tuple[float, ...]  # of the good images, ascending
+    member_thresholds: tuple[tuple[str, float], ...] = ()  # each member alone, by the same rule
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         plain = asdict(self)
         plain["fpr_table"] = [list(row) for row in self.fpr_table]
         plain["image_scores"] = list(self.image_scores)
+        plain["member_thresholds"] = [list(row) for row in self.member_thresholds]
         return plain
 
     @classmethod
@@ -69,6 +71,7 @@ class Calibration:
         fields["budget"] = Budget(**fields["budget"])
         fields["fpr_table"] = tuple((float(r), float(t)) for r, t in fields["fpr_table"])
         fields["image_scores"] = tuple(float(score) for score in fields["image_scores"])
+        fields["member_thresholds"] = tuple((n, float(t)) for n, t in fields["member_thresholds"])
         read = cls(**fields)
         if read.id != _content_id(read):
             raise CalibrationRefused(
@@ -82,6 +85,7 @@ def calibrate(
     good_image_scores: NDArray[np.float64],
     budget: Budget,
     *,
+    member_scores: Mapping[str, NDArray[np.float64]] | None = None,
     strict: bool = False,
 ) -> Calibration:
     """Thresholds from good maps [N, H, W] and image scores [N] that nothing else has used.
@@ -110,6 +114,10 @@ def calibrate(
         promise=_promise(n, rank, certified, budget),
         fpr_table=table,
         image_scores=tuple(scores.tolist()),
+        member_thresholds=tuple(
+            (name, float(np.sort(values)[rank - 1]))
+            for name, values in sorted((member_scores or {}).items())
+        ),
     )
     return replace(unnamed, id=_content_id(unnamed))
 

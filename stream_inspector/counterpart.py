@@ -1,0 +1,201 @@
+"""A defective image -> its normal counterpart: gradient denoising (RAN section D, Algorithm 1).
+
+Made for defects only, as evidence: what would this part look like without the defect? A network
+or statistics that did not guide it say whether the counterpart convinces.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.diffusion.posterior import posterior_mean
+from stream_inspector.diffusion.sample import ancestral_step
+from stream_inspector.diffusion.schedule import diffuse, respace
+from stream_inspector.features import to_images, to_tensor
+from stream_inspector.verdict import Image, Verdict
+
+Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance to normal [B]; differentiable
+OnRound = Callable[[int, Tensor], None]  # round and images [B, 3, H, W] after it
+
+_STRONG_CHANGE = 0.1  # of [-1, 1]: beyond it the fine detail belongs to the defect too
+
+
+@dataclass(frozen=True, slots=True)
+class CounterpartSettings:
+    """One variant: each round is `gradient_steps` steps of descent and one denoising."""
+
+    steps: tuple[int, ...]  # the chain's step at which each round denoises
+    chain: int  # steps the chain is respaced to
+    gradient_steps: int  # N_d; 0: nothing guides
+    strength: float  # s: a gradient step has the variance of a diffusion step, s^2
+    unit_gradient: bool  # scale g to unit deviation
+    estimate: str  # "sample" of p(x_{t-1} | x_t), its "mean", or "clean" x_0
+    masked: bool  # noise the image first, and change only where it is anomalous
+
+
+COUNTERPARTS = {
+    # as printed: the image itself is taken for x_t
+    "paper": CounterpartSettings((8,) * 20, 250, 5, 0.02, False, "sample", False),
+    # as released by its authors
+    "released": CounterpartSettings((8,) * 100, 250, 5, 0.02, True, "mean", False),
+    # what works with small networks, whose gradients are adversarial; large steps remove, small
+    # ones sharpen
+    "masked": CounterpartSettings((200, 100, 50), 1000, 0, 0.0, False, "clean", True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Counterpart:
+    """The normal counterpart of one defective image, and how it fared before its judge."""
+
+    image: Image  # [H, W, 3], input size
+    score_before: float
+    score_after: float
+    convincing: bool
+    steps: int  # rounds it took
+
+
+def make_counterparts(
+    images: Sequence[Image],
+    weights: Tensor,
+    denoiser: Denoiser,
+    size: tuple[int, int],
+    settings: CounterpartSettings = COUNTERPARTS["masked"],
+    *,
+    seed: int = 0,
+    guide: Guide | None = None,
+    normal: float = -math.inf,
+    on_round: OnRound | None = None,
+) -> tuple[list[Image], list[int]]:
+    """Counterparts of uint8 images [H, W, 3] and the rounds each took.
+
+    The denoiser works at `size`. `weights` [N, 1, H, W] say where an image is anomalous; outside
+    it stays untouched, detail finer than `size` included. An image is finished early when `guide`
+    puts it at `normal` or nearer.
+    """
+    full = to_tensor(images).to(weights.device)
+    x = _resized(full, size)
+    noise = torch.Generator().manual_seed(seed)
+    weight = _resized(weights, size)
+    y, rounds = gradient_denoise(
+        x, weight, denoiser, settings, noise, guide=guide, normal=normal, on_round=on_round
+    )
+    change = y - x
+    strong = (change.abs().mean(1, keepdim=True) / _STRONG_CHANGE).clamp(0, 1)
+    fine = full - _resized(x, full.shape[2:])
+    lost = _resized(weight * strong, full.shape[2:]) * fine
+    return to_images(full + _resized(change, full.shape[2:]) - lost), rounds
+
+
+def gradient_denoise(
+    x: Tensor,
+    weight: Tensor,
+    denoiser: Denoiser,
+    settings: CounterpartSettings,
+    generator: torch.Generator,
+    *,
+    guide: Guide | None = None,
+    normal: float = -math.inf,
+    on_round: OnRound | None = None,
+) -> tuple[Tensor, list[int]]:
+    """Algorithm 1 on images [B, 3, h, w] in [-1, 1]; weight [B, 1, h, w] where it may change."""
+    if settings.gradient_steps and guide is None:
+        raise ValueError("this variant descends a distance: give it a guide")
+    bound = denoiser.on(respace(denoiser.schedule, settings.chain))
+    rounds = torch.zeros(len(x), dtype=torch.int64)
+    for number, step in enumerate(settings.steps):
+        active = _active(x, guide, normal)
+        if not active.any():
+            break
+        moved = x
+        for _ in range(settings.gradient_steps):
+            moved = gradient_step(moved, guide, settings) if guide else moved
+        moved = _denoised(moved, bound, step, settings, generator)
+        allowed = weight if settings.masked else torch.ones_like(weight)
+        x = x + allowed * active[:, None, None, None] * (moved - x)
+        rounds += active.cpu()
+        if on_round is not None:
+            on_round(number, x)
+    return x, rounds.tolist()
+
+
+def gradient_step(x: Tensor, guide: Guide, settings: CounterpartSettings) -> Tensor:
+    """x <- sqrt(1 - s^2) x - s g, with g the gradient of the distance (Algorithm 1, line 4).
+
+    The paper prints a plus sign there; it descends.
+    """
+    with torch.enable_grad():
+        at = x.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(guide(at).sum(), at)
+    if settings.unit_gradient:
+        g = g / g.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
+    return math.sqrt(1 - settings.strength**2) * x - settings.strength * g
+
+
+@torch.no_grad()
+def _denoised(
+    x: Tensor, denoiser: Denoiser, step: int, how: CounterpartSettings, generator: torch.Generator
+) -> Tensor:
+    t = denoiser.schedule.steps(step, len(x))
+    noise = torch.randn(x.shape[1:], generator=generator).to(x).expand_as(x)
+    x_t = diffuse(denoiser.schedule, x, t, noise) if how.masked else x
+    if how.estimate == "sample":
+        return ancestral_step(denoiser, x_t, t, torch.randn(x.shape, generator=generator).to(x))
+    x0 = denoiser(x_t, t).x0
+    return posterior_mean(denoiser.schedule, x0, x_t, t) if how.estimate == "mean" else x0
+
+
+def _active(x: Tensor, guide: Guide | None, normal: float) -> Tensor:
+    if guide is None:
+        return torch.ones(len(x), dtype=torch.bool, device=x.device)
+    with torch.no_grad():
+        return guide(x) > normal
+
+
+def anomaly_weights(verdicts: Sequence[Verdict]) -> Tensor:
+    """Where each image may change, [N, 1, H, W] in [0, 1]: its anomalous pixels, soft at the rim.
+
+    An image without a pixel above its threshold may change around its peak, down to half height.
+    """
+    masks = np.stack([_anomalous(verdict) for verdict in verdicts])
+    hard = torch.from_numpy(masks)[:, None].float()
+    reach = max(1, min(masks.shape[1:]) // 64)  # pixels by which the region grows
+    grown = functional.max_pool2d(hard, 2 * reach + 1, 1, reach)
+    return functional.avg_pool2d(grown, 2 * reach + 1, 1, reach, count_include_pad=False)
+
+
+def _anomalous(verdict: Verdict) -> NDArray[np.bool_]:
+    scores = verdict.score_map
+    above = scores > verdict.pixel_threshold
+    if above.any():
+        return above
+    return np.asarray(scores >= (scores.max() + np.median(scores)) / 2)
+
+
+def judged(
+    images: Sequence[Image],
+    before: Sequence[float],
+    after: Sequence[float],
+    normal: float,
+    rounds: Sequence[int],
+) -> list[Counterpart]:
+    """Counterparts with their judge's scores; convincing when after is lower and normal."""
+    return [
+        Counterpart(image, float(old), float(new), bool(new <= normal and new < old), steps)
+        for image, old, new, steps in zip(images, before, after, rounds, strict=True)
+    ]
+
+
+def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
+    if tuple(x.shape[2:]) == tuple(size):
+        return x
+    return functional.interpolate(
+        x, size=tuple(size), mode="bilinear", align_corners=False, antialias=True
+    )
