@@ -80,11 +80,12 @@ def test_it_keeps_its_book_and_reads_what_is_left_before_it_ends(tmp_path: Path)
     observer.start()
     broker.producer().publish([Outgoing(TOPICS.outcomes, outcome("a").encode())])
     wait_for(lambda: len(observer.outcomes) == 1)
-    broker.producer().publish([Outgoing(TOPICS.outcomes, outcome("b").encode())])
+    late = [Outgoing(TOPICS.outcomes, outcome(f"b{n}").encode()) for n in range(200)]
+    broker.producer().publish(late)  # more than one poll brings
 
     observer.finish()
 
-    assert len((tmp_path / "outcomes.jsonl").read_text().splitlines()) == 2
+    assert len((tmp_path / "outcomes.jsonl").read_text().splitlines()) == 201
 
 
 def test_a_reader_that_cannot_connect_says_so(tmp_path: Path) -> None:
