@@ -4,13 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from stream_inspector.counterpart import Counterpart
+from stream_inspector.counterpart import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.pictures import encode_png, heatmap, outline
@@ -40,7 +38,7 @@ class Inspected:
     image: Image
     original_size: tuple[int, int]
     verdict: Verdict
-    counterpart: "Counterpart | None"
+    counterpart: Counterpart | None
 
 
 def score_all(detector: Detector, images: Sequence[Image]) -> Scored:
@@ -148,7 +146,7 @@ def score_picture(image: Image, score_map: NDArray[np.float32], threshold: float
 
 def _explain(
     detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict]
-) -> "dict[int, Counterpart]":
+) -> dict[int, Counterpart]:
     wanted = [index for index, verdict in enumerate(verdicts) if verdict.grade is Grade.DEFECT]
     made = detector.explain([images[i] for i in wanted], [verdicts[i] for i in wanted])
     return dict(zip(wanted, made, strict=True))
