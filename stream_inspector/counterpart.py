@@ -144,10 +144,10 @@ def _denoised(
     x: Tensor, denoiser: Denoiser, step: int, how: CounterpartSettings, generator: torch.Generator
 ) -> Tensor:
     t = denoiser.schedule.steps(step, len(x))
-    noise = torch.randn(x.shape[1:], generator=generator).to(x).expand_as(x)
+    noise = torch.randn(x.shape[1:], generator=generator).to(x).expand_as(x)  # one for all images
     x_t = diffuse(denoiser.schedule, x, t, noise) if how.masked else x
     if how.estimate == "sample":
-        return ancestral_step(denoiser, x_t, t, torch.randn(x.shape, generator=generator).to(x))
+        return ancestral_step(denoiser, x_t, t, noise)
     x0 = denoiser(x_t, t).x0
     return posterior_mean(denoiser.schedule, x0, x_t, t) if how.estimate == "mean" else x0
 

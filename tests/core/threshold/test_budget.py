@@ -87,6 +87,15 @@ def test_thresholds_come_from_the_good_scores() -> None:
     assert made.n_images == 99
 
 
+def test_each_member_has_a_threshold_by_the_same_rule() -> None:
+    maps, scores = good(n=99)
+    made = calibrate(maps, scores, Budget(), member_scores={"kl": 2 * scores, "control": -scores})
+    thresholds = dict(made.member_thresholds)
+    assert thresholds["kl"] == 2 * made.image_threshold
+    assert thresholds["control"] == np.sort(-scores)[94]
+    assert Calibration.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
 def test_at_most_the_budgeted_share_of_good_pixels_lies_above() -> None:
     maps, scores = good()
     made = calibrate(maps, scores, Budget(pixel_false_positive=1e-3))
