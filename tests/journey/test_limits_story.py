@@ -55,7 +55,8 @@ def test_a_partition_with_a_waiting_frame_is_not_read_on(
 def test_frames_of_lost_partitions_are_not_inspected_for_nothing(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
-    stage.start(stage.slowly(0.02), **BOLTS, **{"worker.batch_max": 1})
+    one = {"worker.batch_max": 1, "worker.threads": 1}
+    stage.start(stage.slowly(0.02), **BOLTS, **one)
     stage.send(*(make_frame(picture(GOOD), n) for n in range(45)), partition=0)
     stage.outcomes_of(1)
     stage.broker.expel(stage.broker.members("inspectors")[0])
@@ -83,7 +84,8 @@ def sized(manifest: bytes, tensors: bytes) -> LoadedModel:
 def test_a_model_of_another_size_inspects_frames_that_were_decoded_for_the_old_one(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
-    stage.start(sized, **BOLTS, **{"worker.batch_max": 1})
+    one = {"worker.batch_max": 1, "worker.threads": 1}  # decoded in order
+    stage.start(sized, **BOLTS, **one)
     stage.send(*(make_frame(picture(GOOD), n) for n in range(8)), partition=0)
     stage.outcomes_of(1)
     stage.activate("bolts", "bolts-v2")
