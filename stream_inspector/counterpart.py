@@ -47,7 +47,7 @@ COUNTERPARTS = {
     "released": CounterpartSettings((8,) * 100, 250, 5, 0.02, True, "mean", False),
     # what works with small networks, whose gradients are adversarial; large steps remove, small
     # ones sharpen
-    "masked": CounterpartSettings((200, 100, 50), 1000, 0, 0.0, False, "clean", True),
+    "masked": CounterpartSettings((400, 200, 100, 50), 1000, 0, 0.0, False, "clean", True),
 }
 
 
