@@ -114,6 +114,12 @@ def test_what_is_published_is_committed(
     assert len(bolts.outcomes()) == 10
 
 
+def test_a_partition_without_frames_has_a_committed_start(bolts: Any) -> None:
+    """Autoscalers read "nothing committed" as no lag, or as all of it."""
+    both = {Partition("frames", 0): 0, Partition("frames", 1): 0}
+    bolts.until(lambda: bolts.broker.committed("inspectors") == both)
+
+
 def test_a_category_without_a_model_waits_and_goes_on_when_it_comes(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

@@ -15,6 +15,7 @@ import structlog
 from stream_inspector.decode import DecodeLimits
 from workers.inspector.admit import admit
 from workers.inspector.batch import Batcher
+from workers.inspector.commit import Committer
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer, TimeShare
 from workers.inspector.flow import InFlight, Leases, PendingCommits
@@ -27,8 +28,15 @@ from workers.inspector.publish import Delivered, Finished, Publisher
 from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import Rejection, Result, Ticket, Waiting
-from workers.runtime.bus.ports import Consumer, ConsumerFactory, Delivery, Positions, Record
-from workers.runtime.errors import DeviceHung, Fatal, MembershipLost, Transient
+from workers.runtime.bus.ports import (
+    Consumer,
+    ConsumerFactory,
+    Delivery,
+    Partition,
+    Positions,
+    Record,
+)
+from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry import InspectorMetrics
 
@@ -62,7 +70,6 @@ class Inspector:
         self._leases, self._commits, self._parking = Leases(), PendingCommits(), Parking()
         self._failure: BaseException | None = None
         self._stop_threads = threading.Event()
-        self._committed_at = time.monotonic()
         self._gauges_at = 0.0
         self._polled_at: float | None = None
         self._stable = False
@@ -90,6 +97,8 @@ class Inspector:
         delivery = deliver(self._commits.put)
         _log.info("delivery", guarantee=delivery.guarantee)
         self._publisher = Publisher(delivery, self._in_flight, self._metrics)
+        interval_s = self._settings.worker.commit_interval_ms / 1000
+        self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
         self._pool = Pool(self._settings.worker.threads, "pool", self._fail)
         self._inference = self._make_inference()
         self._keeper.refresh()
@@ -159,12 +168,12 @@ class Inspector:
 
     def _poll(self, consumer: Consumer) -> None:
         try:
-            self._take_in(consumer.poll(_POLL_S))
+            self._take_in(consumer.poll(_POLL_S), consumer.assignment())
         except Transient as error:
             _log.warning("cannot read, trying again", reason=str(error))
             time.sleep(_AWAY_PAUSE_S)
         self._polled_at = time.monotonic()
-        self._commit(consumer, self._settings.worker.commit_interval_ms / 1000)
+        self._committer.commit(consumer)
 
     def _check_health(self) -> None:
         if isinstance(self._failure, Fatal):
@@ -177,13 +186,15 @@ class Inspector:
                 f"the device has not answered for {busy:.0f} s (setting worker.device_deadline_s)"
             )
 
-    def _take_in(self, records: list[Record]) -> None:
+    def _take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
         now = datetime.now(UTC)
         tickets = []
         for record in records:
             lease = self._leases.of(record.partition)
             if lease is not None:
                 tickets.append(Ticket(record, lease, now, self._weight(record)))
+            elif record.partition in assigned:  # its position moved on: only a restart repairs it
+                raise Fatal(f"records of {record.partition} came before its assignment")
         if not tickets:
             return
         self._metrics.frames.inc(len(tickets))
@@ -226,34 +237,19 @@ class Inspector:
         consumer.pause(wanted)
         consumer.resume(assigned - wanted)
 
-    def _commit(self, consumer: Consumer, interval_s: float) -> None:
-        if time.monotonic() - self._committed_at < interval_s:
-            return
-        positions = {p: n for p, n in self._commits.take().items() if self._leases.of(p)}
-        if not positions:
-            return
-        try:
-            consumer.commit(positions)
-            self._committed_at = time.monotonic()
-        except MembershipLost as error:  # a rebalance: what is still ours is committed later
-            _log.info("commit postponed", reason=str(error))
-            self._commits.put({p: n for p, n in positions.items() if self._leases.of(p)})
-        except Transient as error:
-            _log.warning("cannot commit, trying again", reason=str(error))
-            self._commits.put(positions)
-
     def _observe(self, consumer: Consumer) -> None:
         now = time.monotonic()
         if now - self._gauges_at < _GAUGES_S:
             return
         self._gauges_at = now
         self._stable = consumer.stable()
+        self._committer.commit_idle(consumer)
         metrics = self._metrics
         with suppress(Transient):
             for partition, lag in consumer.lag().items():
                 metrics.lag.labels(str(partition.index)).set(lag)
         metrics.in_flight.set(self._in_flight.bytes)
-        metrics.uncommitted.set(now - self._committed_at if self._in_flight.bytes else 0)
+        metrics.uncommitted.set(now - self._committer.at if self._in_flight.bytes else 0)
         metrics.ready.set(self.ready() is None)
         metrics.model.clear()
         for category, version in self._keeper.models.versions().items():
@@ -273,5 +269,5 @@ class Inspector:
         left = self._publisher.in_work()
         self._publisher.stop()
         publisher.join(max(1.0, deadline - time.monotonic()))
-        self._commit(consumer, 0.0)
+        self._committer.commit(consumer, now=True)
         _log.info("stopped", left_to_the_next_worker=left)

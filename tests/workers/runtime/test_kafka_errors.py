@@ -3,7 +3,7 @@
 import pytest
 from kafka import errors
 
-from workers.runtime.bus.kafka import translate
+from workers.runtime.bus.kafka_errors import translate
 from workers.runtime.errors import (
     BusUnavailable,
     Fatal,

@@ -16,6 +16,7 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.record import util as record_util
 
 from workers.runtime.bus.delivery import AtLeastOnce
+from workers.runtime.bus.kafka_errors import translate, translated
 from workers.runtime.bus.kafka_rebalance import Relay, as_offsets, as_partition, as_topic_partition
 from workers.runtime.bus.ports import (
     Delivery,
@@ -26,13 +27,8 @@ from workers.runtime.bus.ports import (
     Record,
 )
 from workers.runtime.errors import (
-    BusUnavailable,
-    Fatal,
-    MembershipLost,
-    MessageTooLarge,
     ServerUnreachable,
     SettingsError,
-    WorkerError,
 )
 from workers.runtime.settings import KafkaSettings
 
@@ -44,45 +40,8 @@ _Client = TypeVar("_Client")
 
 _HEADERS_ROOM = 256 * 1024  # bytes for headers, key and the JSON around a dead letter
 _CHUNK_BYTES = 32 * 2**20  # the client has no memory bound of its own
+_POSITION_MS = 500  # known locally, except right after an assignment
 _ATTEMPT_S = 5.0  # one try to reach the broker at start
-
-_MEMBERSHIP = (
-    errors.CommitFailedError,
-    errors.RebalanceInProgressError,
-    errors.IllegalGenerationError,
-    errors.UnknownMemberIdError,
-)
-_FATAL = (
-    errors.AuthorizationError,
-    errors.FencedInstanceIdError,
-    errors.InvalidTopicError,
-    errors.SaslAuthenticationFailedError,
-    errors.UnsupportedSaslMechanismError,
-    errors.UnsupportedVersionError,
-)
-_CONFIGURATION = (errors.KafkaConfigurationError, errors.InvalidSessionTimeoutError)
-
-
-def translate(error: Exception) -> WorkerError:
-    """A client error as one of ours, by what the caller can do."""
-    what = f"{type(error).__name__}: {error}"
-    if isinstance(error, _MEMBERSHIP):
-        return MembershipLost(what)
-    if isinstance(error, errors.MessageSizeTooLargeError):
-        return MessageTooLarge(f"{what} (setting kafka.max_frame_bytes, and the topic's own limit)")
-    if isinstance(error, _CONFIGURATION):
-        return SettingsError(f"kafka: {what}")
-    if isinstance(error, _FATAL):
-        return Fatal(f"the broker refuses this client: {what}")
-    return BusUnavailable(what)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except errors.KafkaError as error:
-        raise translate(error) from error
 
 
 def _client_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
@@ -129,7 +88,7 @@ def create_topics(kafka: KafkaSettings, topics: Mapping[str, int]) -> None:
         for name, partitions in topics.items():
             options = {"num_partitions": partitions, "replication_factor": -1, "configs": limit}
             wanted = {name: options}
-            with _translated(), contextlib.suppress(errors.TopicAlreadyExistsError):
+            with translated(), contextlib.suppress(errors.TopicAlreadyExistsError):
                 admin.create_topics(wanted, wait_for_metadata=True)
     finally:
         admin.close()
@@ -186,16 +145,12 @@ class KafkaBusConsumer:
 
     def __init__(self, client: Any):
         self._client = client
-        self._read: dict[Partition, int] = {}  # the position after what `poll` returned
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived. Raises Transient or Fatal."""
-        with _translated():
+        with translated():
             batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
-        records = [_record(item) for batch in batches.values() for item in batch]
-        for record in records:
-            self._read[record.partition] = record.offset + 1
-        return records
+        return [_record(item) for batch in batches.values() for item in batch]
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""
@@ -215,7 +170,7 @@ class KafkaBusConsumer:
 
     def commit(self, positions: Positions) -> None:
         """Store positions. Raises MembershipLost or Transient."""
-        with _translated():
+        with translated():
             self._client.commit(as_offsets(positions))
 
     def lag(self) -> dict[Partition, int]:
@@ -223,16 +178,19 @@ class KafkaBusConsumer:
         found = {}
         for partition in self.assignment():
             end = self._client.highwater(as_topic_partition(partition))
-            if end is not None:
-                found[partition] = max(0, end - self._position(partition))
+            position = self.position(partition)
+            if end is not None and position is not None:
+                found[partition] = max(0, end - position)
         return found
 
-    def _position(self, partition: Partition) -> int:
-        if partition not in self._read:
-            with _translated():
-                tp = as_topic_partition(partition)
-                self._read[partition] = self._client.position(tp, timeout_ms=1000) or 0
-        return self._read[partition]
+    def position(self, partition: Partition) -> int | None:
+        """The offset after what `poll` returned, markers included; None when it is not known."""
+        tp = as_topic_partition(partition)
+        if tp not in self._client.assignment():
+            return None
+        with translated():
+            found = self._client.position(tp, timeout_ms=_POSITION_MS)
+        return None if found is None else int(found)
 
     def stable(self) -> bool:
         """Whether the group has settled and gave us partitions."""
@@ -293,7 +251,7 @@ class KafkaBusProducer:
     def _current(self) -> Any:
         with self._lock:
             if self._client is None:
-                with _translated():
+                with translated():
                     self._client = self._make(int(_ATTEMPT_S * 1000))
             return self._client
 

@@ -34,14 +34,14 @@ class MemoryBroker:
     """Topics and groups in memory. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._lock = RLock()
+        self.lock = RLock()
         self._topics: dict[str, list[list[Record]]] = {}
         self._groups: dict[str, _Group] = {}
         self.available = True  # tests switch it off: every call then raises BusUnavailable
 
     def create_topic(self, name: str, partitions: int = _PARTITIONS) -> None:
         """Create a topic; an existing one is left as it is."""
-        with self._lock:
+        with self.lock:
             self._topics.setdefault(name, [[] for _ in range(partitions)])
 
     def producer(self) -> "MemoryProducer":
@@ -56,7 +56,7 @@ class MemoryBroker:
         max_records: int = 50,
     ) -> "MemoryConsumer":
         """A new member of a group, reading from the beginning where nothing is committed."""
-        with self._lock:
+        with self.lock:
             for topic in topics:
                 self.create_topic(topic)
             member = MemoryConsumer(self, group, tuple(topics), listener, max_records)
@@ -66,29 +66,29 @@ class MemoryBroker:
 
     def records(self, topic: str) -> list[Record]:
         """All records of a topic, partition by partition."""
-        with self._lock:
+        with self.lock:
             return [record for log in self._topics.get(topic, []) for record in log]
 
     def committed(self, group: str) -> dict[Partition, int]:
         """What a group has committed."""
-        with self._lock:
+        with self.lock:
             return dict(self._groups.get(group, _Group()).committed)
 
     def members(self, group: str) -> list["MemoryConsumer"]:
         """The members of a group, in the order they joined."""
-        with self._lock:
+        with self.lock:
             return list(self._groups.get(group, _Group()).members)
 
     def expel(self, member: "MemoryConsumer") -> None:
         """Throw a member out, as a broker does after a session timeout."""
-        with self._lock:
+        with self.lock:
             self._groups[member.group].members.remove(member)
             member.lose()
             self._rebalance(member.group)
 
     def append(self, outgoing: Outgoing) -> None:
         """Write one message."""
-        with self._lock:
+        with self.lock:
             self._check()
             self.create_topic(outgoing.topic)
             logs = self._topics[outgoing.topic]
@@ -106,18 +106,18 @@ class MemoryBroker:
 
     def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
         """At most `limit` records from an offset on."""
-        with self._lock:
+        with self.lock:
             self._check()
             return self._topics[partition.topic][partition.index][offset : offset + limit]
 
     def end(self, partition: Partition) -> int:
         """The offset after the last record."""
-        with self._lock:
+        with self.lock:
             return len(self._topics[partition.topic][partition.index])
 
     def store(self, member: "MemoryConsumer", positions: Positions) -> None:
         """Commit for a member. Raises MembershipLost for partitions that are not its own."""
-        with self._lock:
+        with self.lock:
             self._check()
             foreign = set(positions) - member.assignment()
             if foreign:
@@ -126,7 +126,7 @@ class MemoryBroker:
 
     def leave(self, member: "MemoryConsumer") -> None:
         """Take a member out in order."""
-        with self._lock:
+        with self.lock:
             group = self._groups[member.group]
             if member in group.members:
                 self._hand_over(member, member.assignment())
@@ -210,6 +210,10 @@ class MemoryConsumer:
         return found
 
     def _take(self) -> list[Record]:
+        with self._broker.lock:  # partitions may be taken away by another thread
+            return self._next()
+
+    def _next(self) -> list[Record]:
         for partition in sorted(set(self._positions) - self._paused):
             records = self._broker.read(partition, self._positions[partition], self._max_records)
             if records:
@@ -232,6 +236,10 @@ class MemoryConsumer:
     def commit(self, positions: Positions) -> None:
         """Store positions."""
         self._broker.store(self, positions)
+
+    def position(self, partition: Partition) -> int | None:
+        """The offset of the next record to read."""
+        return self._positions.get(partition)
 
     def lag(self) -> dict[Partition, int]:
         """Records not yet read."""

@@ -90,6 +90,9 @@ class Consumer(Protocol):
     def commit(self, positions: Positions) -> None:
         """Store positions. Raises MembershipLost when the group has moved on, or Transient."""
 
+    def position(self, partition: Partition) -> int | None:
+        """The offset after what `poll` returned, markers included; None when it is not known."""
+
     def lag(self) -> dict[Partition, int]:
         """Records not yet read, per assigned partition."""
 
