@@ -177,6 +177,13 @@ def test_truncated_images_are_undecodable(kind: str, share: float) -> None:
         pixels(data[: int(len(data) * share)], ENCODED_BY_KIND[kind])
 
 
+def test_a_comment_that_inflates_without_end_is_the_frames_fault() -> None:
+    png = encoded(picture())
+    text = chunk(b"zTXtComment\0\0" + zlib.compress(bytes(3 * 2**20)))
+    with pytest.raises(Undecodable, match="ValueError"):
+        pixels(png[:33] + text + png[33:])
+
+
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PPM"])
 def test_formats_that_are_not_ours_are_not_opened(kind: str) -> None:
     with pytest.raises(Undecodable, match="no whole PNG, JPEG, BMP or TIFF"):
