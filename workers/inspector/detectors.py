@@ -32,7 +32,7 @@ def model_loader(settings: ModelsSection) -> LoadModel:
             calibration_id=model.calibration.id,
             input_size=model.preset.input_size,
             inspect=detector.inspect,
-            explain=getattr(detector, "explain", None),
+            explain=detector.explain,
             engine=str(detector.engine),
         )
         check(loaded)
