@@ -94,6 +94,8 @@ class Detector:
         The judge is the Mahalanobis distance: frozen features that the pixel network, which makes
         the counterparts, has never seen. Raises ModelUnsupported without a calibration.
         """
+        if not images:
+            return []
         normal = dict(self._calibration().member_thresholds).get(JUDGE, -math.inf)
         weights = anomaly_weights(verdicts).to(self.device)
         denoiser, size = self._pixel_denoiser, self.preset.pixel.size

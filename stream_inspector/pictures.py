@@ -36,8 +36,8 @@ _GAP, _CAPTION = 8, 22  # pixels
 def heatmap(image: Image, score_map: ScoreMap, vmin: float, vmax: float) -> Image:
     """`image` [H, W, 3] under its scores: clear at `vmin` and below, inferno towards `vmax`.
 
-    Give the same `vmin` and `vmax` to all frames of a category (for instance the calibration's
-    median good score and twice its threshold), or colours cannot be compared.
+    Give the same range to all frames of a calibration (see `heat_range`), or colours cannot be
+    compared.
     """
     if not vmax > vmin:
         raise ValueError(f"vmax must be larger than vmin, got {vmin} and {vmax}")
@@ -47,6 +47,12 @@ def heatmap(image: Image, score_map: ScoreMap, vmin: float, vmax: float) -> Imag
     alpha = (0.8 * np.sqrt(level))[..., None]
     blended = image * (1 - alpha) + colours(level) * alpha
     return np.asarray(np.rint(blended), np.uint8)
+
+
+def heat_range(pixel_threshold: float) -> tuple[float, float]:
+    """Scores from clear to full colour, from half the threshold to twice it, signs apart."""
+    span = max(abs(pixel_threshold), 1e-6)
+    return pixel_threshold - span / 2, pixel_threshold + span
 
 
 def colours(level: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -230,3 +230,7 @@ def test_the_detector_explains_its_defects(fitted: Model) -> None:
     assert found.convincing == (found.score_after <= min(normal, found.score_before))
     changed = (found.image != image).any(axis=2)
     assert not changed[anomaly_weights(verdicts)[0, 0].numpy() == 0].any()
+
+
+def test_no_defect_needs_no_explanation(fitted: Model) -> None:
+    assert Detector(fitted, engine="torch").explain([], []) == []

@@ -6,7 +6,14 @@ import numpy as np
 import PIL.Image as Pil
 import pytest
 
-from stream_inspector.pictures import colours, encode_png, heatmap, outline, side_by_side
+from stream_inspector.pictures import (
+    colours,
+    encode_png,
+    heat_range,
+    heatmap,
+    outline,
+    side_by_side,
+)
 from stream_inspector.verdict import Image, Region
 
 GREY = np.full((20, 30, 3), 100, np.uint8)
@@ -34,6 +41,12 @@ def test_a_small_map_is_enlarged() -> None:
 def test_an_empty_range_is_refused() -> None:
     with pytest.raises(ValueError, match="vmax"):
         heatmap(GREY, np.zeros((20, 30), np.float32), 1.0, 1.0)
+
+
+@pytest.mark.parametrize("threshold", [-2.0, 0.0, 1e-9, 3.0])
+def test_the_threshold_lies_inside_its_heat_range(threshold: float) -> None:
+    low, high = heat_range(threshold)
+    assert low < threshold < high
 
 
 def test_colours_grow_brighter() -> None:

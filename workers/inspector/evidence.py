@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from schemas.defect import Evidence
 from schemas.frame import RAW_GRAY8, RAW_RGB8
-from stream_inspector.pictures import encode_png, heatmap, outline
+from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
 from workers.inspector.explain import Explanation
 from workers.inspector.messages import Judged
 from workers.runtime.store.ports import BlobStore
@@ -61,12 +61,6 @@ def _pictures(
     if counterpart is not None:
         pictures["counterpart"] = ("png", lambda: encode_png(counterpart.image))
     return pictures
-
-
-def heat_range(pixel_threshold: float) -> tuple[float, float]:
-    """Scores from clear to full colour: the same for every frame of a calibration."""
-    span = max(abs(pixel_threshold), 1e-6)
-    return pixel_threshold - span / 2, pixel_threshold + span
 
 
 def _store(blobs: BlobStore, data: bytes, extension: str) -> str:

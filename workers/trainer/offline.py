@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stream_inspector.counterpart import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
-from stream_inspector.pictures import encode_png, heatmap, outline
+from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Grade, Image, Verdict
 from workers.trainer.datasets import TestFile, images_in, is_image
@@ -141,7 +141,7 @@ def pictures(result: Inspected) -> dict[str, bytes]:
 
 def score_picture(image: Image, score_map: NDArray[np.float32], threshold: float) -> Image:
     """A heatmap on one scale for all images of a model: clear below half the pixel threshold."""
-    return heatmap(image, score_map, threshold / 2, 2 * threshold)
+    return heatmap(image, score_map, *heat_range(threshold))
 
 
 def _explain(

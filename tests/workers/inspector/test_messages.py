@@ -10,8 +10,9 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.frame import Frame, encode_frame
 from schemas.outcome import Latencies, Outcome, RejectReason, outcome_id
+from stream_inspector.pictures import heat_range
 from stream_inspector.verdict import Grade, Region, Verdict
-from workers.inspector.evidence import EvidenceWriter, heat_range
+from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import skipped
 from workers.inspector.messages import Judged, Sender, defective, passed, rejected, rejected_id
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Ticket
