@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 import redis
 
+from schemas.defect import DefectEvent
 from stream_inspector.model import Model, save_model
 from stream_inspector.pictures import encode_png
 from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import DEFECT_KINDS, render
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import calibrate, fit
+from workers.runtime.bus.kafka import connect_consumer
 from workers.runtime.registry import Registry
 from workers.runtime.settings import RedisSettings
 from workers.runtime.store.files import open_blobs
@@ -37,6 +39,24 @@ def activate(registry: Registry, model: Model) -> None:
     registry.activate("bolts", model.version, by="test", why="test")
 
 
+def assert_explained_once(stage: Any, evidence: Path) -> None:
+    """The first defect has all its pictures; the others say that the budget was spent."""
+    reader = connect_consumer(stage.kafka, "defects-reader", ["defects"], "defects-reader")
+    defects = sum(outcome.verdict.value == "defect" for outcome in stage.outcomes)
+    events: list[DefectEvent] = []
+    while len(events) < defects:
+        events += [DefectEvent.decode(r.headers, r.value) for r in reader.poll(0.5)]
+    reader.close()
+    explained = [event for event in events if event.counterpart.status != "skipped"]
+    assert len(explained) == 1
+    assert {e.counterpart.reason for e in events if e not in explained} <= {"budget"}
+    links = explained[0].evidence
+    for link in (links.frame, links.heatmap, links.outline, links.counterpart):
+        assert link is not None
+        assert Path(link.removeprefix("file://")).is_relative_to(evidence)
+        assert Path(link.removeprefix("file://")).read_bytes()[1:4] == b"PNG"
+
+
 def test_a_worker_follows_the_active_version(
     stage: Any, models: tuple[Model, Model], tmp_path: Path
 ) -> None:
@@ -48,15 +68,15 @@ def test_a_worker_follows_the_active_version(
     # so that the worker can only have it from Redis:
     (store / "models").rename(tmp_path / "hidden")
     settings = {"models.store": store, "models.refresh_s": 0.2, "evidence.url": evidence}
-    quick = {"counterpart.enabled": "false", "models.engine": "torch"}
-    stage.worker(**settings, **quick)
+    one = {"counterpart.burst_s": 0.01, "counterpart.max_share": 0.001}  # then the budget is spent
+    stage.worker(**settings, **one, **{"models.engine": "torch"})
     for index in range(8):
         kind = sorted(DEFECT_KINDS)[index % len(DEFECT_KINDS)]
         stage.send(1, data=encode_png(render(index, seed=2, defect=kind).image))
     stage.until(lambda: not stage.lost(), 90)
     assert {outcome.model_version for outcome in stage.outcomes} == {first.version}
     assert any(outcome.verdict.value == "defect" for outcome in stage.outcomes)
-    assert len(list(evidence.rglob("*.png"))) >= 3
+    assert_explained_once(stage, evidence)
 
     (tmp_path / "hidden").rename(store / "models")
     redis.Redis.from_url(stage.redis_url).flushall()
