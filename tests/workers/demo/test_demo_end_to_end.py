@@ -1,0 +1,56 @@
+"""The whole demo, as a person starts it: real servers, real processes, one page at the end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+
+def start(out: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "workers.cli", "demo", "--headless", "--out", str(out)]
+    return subprocess.Popen(
+        [*command, "--set", "demo.engine=torch", *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"OMP_WAIT_POLICY": "PASSIVE"},
+    )
+
+
+def test_every_frame_has_one_outcome_and_the_page_shows_it(tmp_path: Path) -> None:
+    summary_file = tmp_path / "numbers.json"
+
+    demo = start(tmp_path / "out", "--frames", "24", "--rate", "4", "--summary", str(summary_file))
+    text, _ = demo.communicate(timeout=240)
+
+    assert demo.returncode == 0, text
+    frames = json.loads(summary_file.read_text())["frames"]
+    assert (frames["sent"], frames["inspected"], frames["rejected"]) == (26, 24, 2)
+    assert (frames["lost"], frames["duplicated"]) == (0, 0)
+    assert len((tmp_path / "out/outcomes.jsonl").read_text().splitlines()) >= 26
+    page = (tmp_path / "out/report.html").read_text()
+    assert "Normal counterpart" in page
+    assert "none lost" in page
+    assert "undecodable" in page
+
+
+def test_control_c_stops_everything_and_still_tells_what_was_seen(tmp_path: Path) -> None:
+    demo = start(tmp_path / "out", "--frames", "1000", "--rate", "2")
+    book = tmp_path / "out/outcomes.jsonl"
+    deadline = time.monotonic() + 200
+    while not (book.exists() and book.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+
+    demo.send_signal(signal.SIGINT)
+    text, _ = demo.communicate(timeout=120)
+
+    assert demo.returncode == 130, text
+    assert "Interrupted" in text
+    assert (tmp_path / "out/report.html").exists()
