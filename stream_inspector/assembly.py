@@ -1,7 +1,7 @@
 """Tensors of a model version <-> the parts that compute with them.
 
 Names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another one),
-whitening.*, gaussians.*, noise.<t>, normalise.<member>.*, sigma_data (of the pixel space).
+whitening.*, gaussians.*, noise.<t>, normalise.<raw map>.*, views.<member>.*, sigma_data (pixels).
 Weights and statistics travel in half precision; everything computes in single precision.
 """
 
@@ -15,12 +15,14 @@ from stream_inspector.diffusion.schedule import linear_schedule
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.presets import Diffusion, Preset
+from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
 from stream_inspector.score.normalise import Normaliser
-from stream_inspector.score.scorer import Scorer
+from stream_inspector.score.scorer import MEMBERS, Scorer
 from stream_inspector.score.whitening import Whitening
 
 Tensors = Mapping[str, Tensor]
+_NORMALISER = ("mean", "deviation", "overall")
 
 
 def bind(diffusion: Diffusion, network: Network, sigma_data: float) -> Denoiser:
@@ -87,32 +89,32 @@ def unpack_scorer(preset: Preset, tensors: Tensors, network: Network) -> Scorer:
     )
 
 
-def pack_normalisers(normalisers: Mapping[str, Normaliser]) -> dict[str, Tensor]:
-    """Each member's normalisation."""
-    return {
-        f"normalise.{member}.{part}": getattr(normaliser, part).float()
-        for member, normaliser in normalisers.items()
-        for part in ("mean", "deviation", "overall")
+def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
+    """Normalisation of the raw maps, and the weighing of the views."""
+    packed = {
+        f"normalise.{name}.{part}": getattr(normaliser, part).float()
+        for name, normaliser in ensemble.normalisers.items()
+        for part in _NORMALISER
     }
+    for member in MEMBERS:
+        packed[f"views.{member}.centre"] = ensemble.centre[member].double()
+        packed[f"views.{member}.spread"] = ensemble.spread[member].float()
+    return packed
 
 
-def unpack_normalisers(tensors: Tensors) -> dict[str, Normaliser]:
-    """Each member's normalisation; members are named by the tensors."""
-    ending = ".overall"
-    members = [
-        name.removeprefix("normalise.").removesuffix(ending)
-        for name in tensors
-        if name.startswith("normalise.") and name.endswith(ending)
-    ]
-    return {
-        member: Normaliser(
-            *(
-                _get(tensors, f"normalise.{member}.{part}")
-                for part in ("mean", "deviation", "overall")
-            )
-        )
-        for member in members
-    }
+def unpack_ensemble(preset: Preset, tensors: Tensors) -> Ensemble:
+    """The inverse of `pack_ensemble`."""
+    raw = ["mahalanobis", "control", "features"]
+    raw += [f"kl.{step}" for step in preset.scoring.score_steps]
+    return Ensemble(
+        preset,
+        {
+            name: Normaliser(*(_get(tensors, f"normalise.{name}.{part}") for part in _NORMALISER))
+            for name in raw
+        },
+        {member: _get(tensors, f"views.{member}.centre") for member in MEMBERS},
+        {member: _get(tensors, f"views.{member}.spread") for member in MEMBERS},
+    )
 
 
 def _get(tensors: Tensors, name: str) -> Tensor:

@@ -1,7 +1,7 @@
 """Images -> score maps -> verdicts: the only place where the steps of inspection meet."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +13,8 @@ from torch import Tensor
 from stream_inspector.assembly import (
     bind,
     pixel_prefix,
+    unpack_ensemble,
     unpack_network,
-    unpack_normalisers,
     unpack_scorer,
 )
 from stream_inspector.counterpart import Counterpart, anomaly_weights, judged, make_counterparts
@@ -24,9 +24,7 @@ from stream_inspector.errors import ModelUnsupported
 from stream_inspector.features import load_feature_net, to_tensor
 from stream_inspector.judge import judge
 from stream_inspector.model import Model
-from stream_inspector.score.ensemble import enlarge, image_scores, weighted_mean
-from stream_inspector.score.normalise import Normaliser
-from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image, Verdict
 
@@ -56,8 +54,8 @@ class Detector:
         self.runners: Engine = choose(_parts(model), engine, self.device, threads)
         self.engine = self.runners.name
         tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}
+        self._tensors = tensors
         self._scorer = unpack_scorer(self.preset, tensors, self._network)
-        self._normalisers = unpack_normalisers(tensors)
 
     def score(self, images: Sequence[Image]) -> Scores:
         """Score uint8 images [h, w, 3] at preset.input_size."""
@@ -66,7 +64,7 @@ class Detector:
         chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
         with torch.inference_mode():
             parts = [self._score(chunk) for chunk in chunks]
-        return self._join(parts)
+        return _join(parts)
 
     def inspect(
         self, images: Sequence[Image], original_sizes: Sequence[tuple[int, int]]
@@ -105,6 +103,11 @@ class Detector:
         return judged(made, before, after, normal, rounds)
 
     @cached_property
+    def _ensemble(self) -> Ensemble:
+        """Training measures raw maps with a detector that has none yet."""
+        return unpack_ensemble(self.preset, self._tensors)
+
+    @cached_property
     def _pixel_denoiser(self) -> Denoiser:
         """The denoiser of the pixel space; loaded at the first defect when features score."""
         tensors, prefix = self.model.tensors, pixel_prefix(self.preset)
@@ -129,36 +132,20 @@ class Detector:
         raw, *features = self.runners.runners["network"](x, t)
         return raw, features[0] if features else None
 
-    def _score(self, images: Sequence[Image]) -> dict[str, Tensor]:
-        """Enlarged z maps [B, H, W] of each member, and of the ensemble as "ensemble"."""
-        z = normalised(self.raw_maps(images), self._normalisers)
-        z["ensemble"] = weighted_mean(z, dict(self.preset.weights))
-        size, sigma = self.preset.input_size, self.preset.smoothing
-        return {name: enlarge(values, size, sigma).cpu() for name, values in z.items()}
-
-    def _join(self, chunks: Sequence[Mapping[str, Tensor]]) -> Scores:
-        maps = {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-        image = {
-            name: image_scores(values, self.preset.top_pixels).numpy()
-            for name, values in maps.items()
-        }
-        return Scores(
-            maps["ensemble"].numpy(),
-            image["ensemble"],
-            {name: maps[name].numpy() for name in MEMBERS},
-            {name: image[name] for name in MEMBERS},
+    def _score(self, images: Sequence[Image]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        maps, scores = self._ensemble.combine(self.raw_maps(images))
+        return (
+            {name: values.cpu() for name, values in maps.items()},
+            {name: values.cpu() for name, values in scores.items()},
         )
 
 
-def normalised(
-    raw: Mapping[str, Tensor], normalisers: Mapping[str, Normaliser]
-) -> dict[str, Tensor]:
-    """z maps of the members; the KL of several steps becomes their mean."""
-    z = {name: normalisers[name].maps(values) for name, values in raw.items()}
-    steps = [values for name, values in z.items() if name.startswith("kl.")]
-    return {name: values for name, values in z.items() if not name.startswith("kl.")} | {
-        "kl": torch.stack(steps).mean(0)
-    }
+def _join(chunks: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> Scores:
+    maps, scores = (
+        {name: torch.cat([chunk[i][name] for chunk in chunks]).numpy() for name in chunks[0][i]}
+        for i in (0, 1)
+    )
+    return Scores(maps.pop(ENSEMBLE), scores.pop(ENSEMBLE), maps, scores)
 
 
 def _parts(model: Model) -> list[Part]:

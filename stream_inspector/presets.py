@@ -4,7 +4,7 @@ The paper's own row (256 px, 553 M parameters, EfficientNet-B4) fits the same co
 a device that can run it.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -132,18 +132,18 @@ PIXEL_SMALL = Preset(
     pixel=_PIXEL,
     feature=None,
     gaussian=GaussianPlan(block=8, margin=2, shrink=0.2),
-    weights=(("kl", 1.0), ("features", 1.0), ("mahalanobis", 1.0)),
+    weights=(("kl", 0.5), ("features", 0.5), ("mahalanobis", 1.0)),
     smoothing=2.0,
 )
 
 FEATURE_FAST = Preset(
     name="feature-fast",
-    input_size=(256, 256),
-    grid=(32, 32),
-    pixel=_PIXEL,
+    input_size=(320, 320),
+    grid=(40, 40),
+    pixel=replace(_PIXEL, network=replace(_PIXEL.network, feature_channels=0)),
     feature=Diffusion(
         channels=176,
-        size=(32, 32),
+        size=(40, 40),
         parameterisation="v",
         network=NetworkShape(
             channels=96,
@@ -151,13 +151,13 @@ FEATURE_FAST = Preset(
             res_blocks=1,
             attention=(2,),
             head_channels=48,
-            position=(32, 32),
+            position=(40, 40),
         ),
-        plan=TrainingPlan(iterations=300, batch=4, learning_rate=1e-3, steps=(0, 999)),
-        score_steps=(600,),
+        plan=TrainingPlan(iterations=250, batch=4, learning_rate=1e-3, steps=(300, 700)),
+        score_steps=(500,),
     ),
     gaussian=GaussianPlan(block=2, margin=2, shrink=0.2),
-    weights=(("kl", 1.0), ("features", 1.0), ("mahalanobis", 1.0)),
+    weights=(("kl", 0.5), ("features", 0.5), ("mahalanobis", 1.0)),
     smoothing=4.0,
 )
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from stream_inspector import __version__
 from stream_inspector.assembly import (
     bind,
+    pack_ensemble,
     pack_network,
-    pack_normalisers,
     pack_statistics,
     pixel_prefix,
 )
@@ -28,8 +28,8 @@ from stream_inspector.errors import TooFewImages
 from stream_inspector.features import FeatureNet, load_feature_net, to_tensor
 from stream_inspector.model import Model
 from stream_inspector.presets import Diffusion, Preset, TrainingPlan
+from stream_inspector.score.ensemble import fit_ensemble
 from stream_inspector.score.mahalanobis import fit_gaussians
-from stream_inspector.score.normalise import Normaliser, fit_normaliser
 from stream_inspector.score.scorer import draw_noise
 from stream_inspector.score.whitening import Whitening, fit_whitening
 from stream_inspector.threshold.budget import Budget
@@ -90,8 +90,8 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     head = white if preset.pixel.network.feature_channels else None
     tensors |= pack_network(pixel_prefix(preset), learn(preset.pixel, x, head, "pixels"))
     model = Model(category, preset, tensors, _provenance(images, select, seed, iterations))
-    normalisers = _normalisers(model, select)
-    return replace(model, tensors=tensors | pack_normalisers(normalisers))
+    ensemble = fit_ensemble(_raw_maps(model, select), preset)
+    return replace(model, tensors=tensors | pack_ensemble(ensemble))
 
 
 def calibrate(
@@ -193,14 +193,12 @@ def _batches(
             yield Batch(x[picked], None if features is None else features[picked])
 
 
-def _normalisers(model: Model, select: Sequence[Image]) -> dict[str, Normaliser]:
-    """Statistics of each member's raw maps over the select images, scored as they will be."""
+def _raw_maps(model: Model, select: Sequence[Image]) -> dict[str, Tensor]:
+    """Raw maps of the select images, computed as they will be when frames are scored."""
     detector = Detector(model, engine="torch")
     with torch.inference_mode():
         chunks = [detector.raw_maps(select[i : i + _CHUNK]) for i in range(0, len(select), _CHUNK)]
-    return {
-        name: fit_normaliser(torch.cat([chunk[name] for chunk in chunks])) for name in chunks[0]
-    }
+    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
 def _shortened(plan: TrainingPlan, iterations: int | None) -> TrainingPlan:

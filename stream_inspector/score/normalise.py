@@ -1,7 +1,7 @@
 """Scores in units of the good images' spread, globally and per position.
 
 One rule for all categories: the per-position z-score finds faults on parts that lie alike, the
-global one does not punish parts that move; the map is their mean.
+global one does not punish parts that move. Both views are kept; score/ensemble.py weighs them.
 """
 
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Normaliser:
         """z-score with each position's own, brought to the same overall scale, [B, h, w]."""
         return ((maps - self.mean) / self.deviation - self.overall[2]) / self.overall[3]
 
-    def maps(self, maps: Tensor) -> Tensor:
-        """The rule: the mean of both z-scores, [B, h, w]."""
-        return (self.globally(maps) + self.per_position(maps)) / 2
+    def views(self, maps: Tensor) -> Tensor:
+        """Both z-scores, [B, h, w] -> [2, B, h, w]."""
+        return torch.stack([self.globally(maps), self.per_position(maps)])
 
 
 def fit_normaliser(maps: Tensor) -> Normaliser:

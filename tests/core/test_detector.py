@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
-import torch
 from conftest import good_images, scratched, tiny_pixel_preset
 
-from stream_inspector.detector import Detector, normalised
+from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported
 from stream_inspector.model import Model, load_model, save_model
-from stream_inspector.score.normalise import Normaliser
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import calibrate
 
@@ -44,6 +42,8 @@ def test_the_ensemble_is_the_weighted_mean_of_its_members(fitted: Model) -> None
     weights = dict(fitted.preset.weights)
     mean = sum(weights[name] * scores.members[name] for name in weights) / sum(weights.values())
     np.testing.assert_allclose(scores.maps, mean, rtol=1e-4, atol=1e-4)
+    total = sum(weights[name] * scores.member_image_scores[name] for name in weights)
+    np.testing.assert_allclose(scores.image_scores, total / sum(weights.values()), rtol=1e-6)
 
 
 def test_inspection_gives_each_frame_its_verdict(fitted: Model) -> None:
@@ -72,11 +72,3 @@ def test_a_model_without_a_network_is_corrupt() -> None:
     empty = Model("disc", tiny_pixel_preset(), {}, {})
     with pytest.raises(ModelCorrupt, match=r"network\.\* do not fit"):
         Detector(empty, engine="torch")
-
-
-def test_the_kl_of_several_steps_becomes_one_member() -> None:
-    unit = Normaliser(torch.zeros(2, 2), torch.ones(2, 2), torch.tensor([0.0, 1.0, 0.0, 1.0]))
-    raw = {"kl.100": torch.ones(1, 2, 2), "kl.200": torch.full((1, 2, 2), 3.0)}
-    found = normalised(raw, dict.fromkeys(raw, unit))
-    assert found.keys() == {"kl"}
-    assert found["kl"].unique().tolist() == [2.0]

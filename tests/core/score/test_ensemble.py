@@ -1,9 +1,30 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from stream_inspector.score.ensemble import enlarge, image_scores, weighted_mean
+from stream_inspector.presets import PIXEL_SMALL
+from stream_inspector.score.ensemble import (
+    enlarge,
+    fit_ensemble,
+    image_scores,
+    member_views,
+    weighted_mean,
+)
+from stream_inspector.score.normalise import Normaliser
+
+PRESET = replace(PIXEL_SMALL, input_size=(16, 16), grid=(8, 8), top_pixels=8)
+RAW = ("kl.100", "kl.200", "features", "mahalanobis", "control")
+
+
+def _raw(count: int, seed: int, swing: float = 0.0) -> dict[str, torch.Tensor]:
+    """Maps of good images; with `swing` the level of a whole kl map varies from image to image."""
+    generator = torch.Generator().manual_seed(seed)
+    raw = {name: torch.rand(count, 8, 8, generator=generator) for name in RAW}
+    shift = swing * torch.rand(count, 1, 1, generator=generator)
+    return raw | {name: raw[name] + shift for name in ("kl.100", "kl.200")}
 
 
 def test_members_are_averaged_with_their_weights() -> None:
@@ -37,3 +58,55 @@ def test_image_score_is_the_mean_of_the_largest_pixels() -> None:
     assert image_scores(maps, 2).tolist() == [7.5, 16.5]
     assert image_scores(maps, 100).tolist() == [4.0, 13.0]
     assert image_scores(maps, 2).dtype == torch.float64
+
+
+def test_the_kl_of_several_steps_becomes_one_member() -> None:
+    unit = Normaliser(torch.zeros(2, 2), torch.ones(2, 2), torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    raw = {"kl.100": torch.ones(1, 2, 2), "kl.200": torch.full((1, 2, 2), 3.0)}
+    found = member_views(raw, dict.fromkeys(raw, unit))
+    assert found.keys() == {"kl"}
+    assert found["kl"].shape == (2, 1, 2, 2)
+    assert found["kl"].unique().tolist() == [2.0]
+
+
+def test_image_scores_of_the_good_images_are_standardised() -> None:
+    raw = _raw(400, seed=0)
+    _, scores = fit_ensemble(raw, PRESET).combine(raw)
+    for member in ("kl", "features", "mahalanobis", "control"):
+        assert float(scores[member].mean()) == pytest.approx(0, abs=1e-5)
+        assert float(scores[member].std()) == pytest.approx(1, abs=0.1)
+
+
+def test_a_map_is_the_mean_of_its_views_in_their_spread() -> None:
+    raw = _raw(20, seed=0)
+    ensemble = fit_ensemble(raw, PRESET)
+    maps, scores = ensemble.combine(raw)
+    views = member_views(raw, ensemble.normalisers)["control"]
+    spread, centre = ensemble.spread["control"], ensemble.centre["control"]
+    large = [enlarge(view, (16, 16), PRESET.smoothing) for view in views]
+    torch.testing.assert_close(maps["control"], (large[0] / spread[0] + large[1] / spread[1]) / 2)
+    tops = [(image_scores(large[i], 8) - centre[i]) / spread[i] for i in (0, 1)]
+    torch.testing.assert_close(scores["control"], (tops[0] + tops[1]) / 2)
+
+
+def test_a_member_that_swings_on_good_images_counts_less() -> None:
+    """The same defect in kl moves the ensemble's map less when kl is unsteady."""
+    gains = []
+    for swing in (0.0, 20.0):
+        ensemble = fit_ensemble(_raw(50, seed=0, swing=swing), PRESET)
+        clean = _raw(1, seed=1)
+        marked = {name: maps.clone() for name, maps in clean.items()}
+        marked["kl.100"][0, 4, 4] += 5
+        marked["kl.200"][0, 4, 4] += 5
+        gains.append(
+            ensemble.combine(marked)[0]["ensemble"] - ensemble.combine(clean)[0]["ensemble"]
+        )
+    assert float(gains[1].max()) < 0.3 * float(gains[0].max())
+
+
+def test_few_images_do_not_make_a_view_certain_by_chance() -> None:
+    """Three images whose control scores happen to agree: the common spread keeps it in bounds."""
+    raw = _raw(3, seed=0, swing=5.0)
+    raw["control"] = raw["control"][:1].expand(3, 8, 8) + 1e-4 * raw["features"]
+    ensemble = fit_ensemble(raw, PRESET)
+    assert float(ensemble.spread["control"].min()) > 0.3 * float(ensemble.spread["kl"].min())

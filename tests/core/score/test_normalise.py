@@ -33,4 +33,11 @@ def test_per_position_by_hand() -> None:
 
 def test_constant_maps_stay_finite() -> None:
     flat = torch.ones(5, 2, 2)
-    assert torch.isfinite(fit_normaliser(flat).maps(flat)).all()
+    assert torch.isfinite(fit_normaliser(flat).views(flat)).all()
+
+
+def test_both_views_are_kept() -> None:
+    normaliser = fit_normaliser(MAPS)
+    views = normaliser.views(MAPS)
+    assert torch.equal(views[0], normaliser.globally(MAPS))
+    assert torch.equal(views[1], normaliser.per_position(MAPS))
