@@ -34,6 +34,15 @@ def to_images(x: Tensor) -> list[Image]:
     return list(rounded.permute(0, 2, 3, 1).contiguous().numpy())
 
 
+def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images [B, 3, H, W] at another size, antialiased."""
+    if tuple(x.shape[2:]) == size:
+        return x
+    return nn.functional.interpolate(
+        x, size=size, mode="bilinear", align_corners=False, antialias=True
+    )
+
+
 class FeatureNet(nn.Module):
     """EfficientNet-Lite0 at strides 4, 8 and 16, brought to one grid."""
 

@@ -25,7 +25,7 @@ from stream_inspector.detector import Detector
 from stream_inspector.diffusion.train import Batch, train
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import TooFewImages
-from stream_inspector.features import FeatureNet, load_feature_net, to_tensor
+from stream_inspector.features import FeatureNet, load_feature_net, resized, to_tensor
 from stream_inspector.model import Model
 from stream_inspector.presets import Diffusion, Preset, TrainingPlan
 from stream_inspector.score.ensemble import fit_ensemble
@@ -74,7 +74,7 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     net = load_feature_net(preset.grid)
     features = _features(net, images, on_progress)
     whitening, gaussians = fit_whitening(features), fit_gaussians(features, preset.gaussian)
-    x = resize(to_tensor(images), preset.pixel.size)
+    x = _pixels(images, preset.pixel.size)
     sigma_data = float(x.std())
     tensors = pack_statistics(whitening, gaussians, draw_noise(preset, seed), sigma_data)
     learn = partial(
@@ -108,15 +108,6 @@ def calibrate(
     return model.with_calibration(calibration)
 
 
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Images [B, 3, H, W] at another size, antialiased."""
-    if tuple(x.shape[2:]) == size:
-        return x
-    return nn.functional.interpolate(
-        x, size=size, mode="bilinear", align_corners=False, antialias=True
-    )
-
-
 def _check(images: Sequence[Image], select: Sequence[Image], category: str, preset: Preset) -> None:
     for what, given, needed in (("train", images, MIN_TRAIN), ("select", select, MIN_SELECT)):
         if len(given) < needed:
@@ -147,6 +138,13 @@ def _features(net: FeatureNet, images: Sequence[Image], on_progress: OnProgress)
             done = min(start + _CHUNK, len(images))
             on_progress(Progress("statistics", done, len(images), None))
     return torch.cat(chunks).clone()
+
+
+def _pixels(images: Sequence[Image], size: tuple[int, int]) -> Tensor:
+    """All images at the pixel network's size [N, 3, h, w]; never all of them at full size."""
+    return torch.cat(
+        [resized(to_tensor(images[i : i + _CHUNK]), size) for i in range(0, len(images), _CHUNK)]
+    )
 
 
 def _whitened(whitening: Whitening, features: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.schedule import diffuse
+from stream_inspector.features import resized
 from stream_inspector.presets import Preset
 from stream_inspector.score.kl import kl_maps
 from stream_inspector.score.mahalanobis import Gaussians, pooled
@@ -48,7 +49,7 @@ class Scorer:
 
     def _diffusion_maps(self, x: Tensor, white: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """KL map and feature error of one noise level."""
-        x0 = x if self.preset.feature is None else white
+        x0 = white if self.preset.feature else resized(x, self.preset.pixel.size)
         t = torch.full((len(x0),), step, device=x0.device)
         x_t = diffuse(self.denoiser.schedule, x0, t, self.noise[step].expand_as(x0))
         seen = self.denoiser(x_t, t)

@@ -5,7 +5,7 @@ import torch
 
 from stream_inspector import features
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import CHANNELS, load_feature_net, to_images, to_tensor
+from stream_inspector.features import CHANNELS, load_feature_net, resized, to_images, to_tensor
 
 
 def test_pixels_become_minus_one_to_one_and_back() -> None:
@@ -55,3 +55,9 @@ def test_the_net_is_frozen() -> None:
     net = load_feature_net((4, 4))
     assert not net.training
     assert not any(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_resizing_keeps_the_mean() -> None:
+    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    assert float(resized(x, (8, 8)).mean()) == pytest.approx(float(x.mean()), abs=0.01)
+    assert resized(x, (16, 16)) is x

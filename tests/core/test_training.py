@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from stream_inspector.errors import CalibrationRefused, TooFewImages
 from stream_inspector.model import Model, load_model, save_model
 from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import Progress, calibrate, fit, resize
+from stream_inspector.training import Progress, calibrate, fit
 from stream_inspector.verdict import Image
 
 GOOD, SELECT = good_images(12), good_images(6, seed=1)
@@ -102,7 +103,8 @@ def test_calibration_refuses_a_single_image(fitted: Model) -> None:
         calibrate(fitted, GOOD[:1], Budget())
 
 
-def test_resizing_keeps_the_mean() -> None:
-    x = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert float(resize(x, (8, 8)).mean()) == pytest.approx(float(x.mean()), abs=0.01)
-    assert resize(x, (16, 16)) is x
+def test_a_pixel_model_may_look_at_features_of_a_larger_image() -> None:
+    preset = tiny_pixel_preset()
+    pixel = replace(preset.pixel, size=(32, 32), network=replace(preset.pixel.network, patch=4))
+    model = fit(GOOD, SELECT, "disc", replace(preset, pixel=pixel), 1, _quiet, iterations=1)
+    assert Detector(model, engine="torch").score(GOOD[:1]).maps.shape == (1, 64, 64)
