@@ -127,13 +127,13 @@ _PIXEL = Diffusion(
 
 PIXEL_SMALL = Preset(
     name="pixel-small",
-    input_size=(128, 128),
+    input_size=(256, 256),
     grid=(32, 32),
     pixel=_PIXEL,
     feature=None,
     gaussian=GaussianPlan(block=8, margin=2, shrink=0.2),
     weights=(("kl", 0.5), ("features", 0.5), ("mahalanobis", 1.0)),
-    smoothing=2.0,
+    smoothing=4.0,
 )
 
 FEATURE_FAST = Preset(
