@@ -107,13 +107,10 @@ def _facts(setup: Setup, calibration: Calibration) -> RunFacts:
 
 
 def _page(summary: dict[str, Any], material: Material, observer: Observer) -> Page:
-    images = material.rescored.images
-    height, width = next(iter(images.values())).shape[:2] if images else (1, 1)
     alarms = sorted(observer.alarms.values(), key=lambda alarm: alarm.raised_at)
     return Page(
         summary=summary,
         when=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
-        aspect=f"{width} / {height}",
         sections=sections(material),
         figures=figures(material.books, material.sent),
         rejected=[_rejected_row(letter) for letter in observer.dead_letters[:_MOST_ROWS]],

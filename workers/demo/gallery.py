@@ -20,6 +20,7 @@ from workers.demo.tally import Tally
 from workers.trainer.offline import score_picture
 
 MOST_PANELS = 400
+_PANEL_HEIGHT = 256
 _TRUTH_COLOUR = (64, 200, 120)
 
 
@@ -75,9 +76,10 @@ def write_panels(material: Material, folder: Path) -> int:
     wanted = [*groups["missed"], *groups["false"], *groups["found"]][:MOST_PANELS]
     for outcome in wanted:
         card = make_card(material, outcome)
-        shown = [(name, _pixels(card.pictures[name])) for name in _ORDER if name in card.pictures]
-        if shown:
-            panel = encode_png(side_by_side(shown))
+        names = [name for name in _ORDER if name in card.pictures]
+        if names:
+            shown = [(name, _pixels(card.pictures[name], card.size)) for name in names]
+            panel = encode_png(side_by_side(shown, _PANEL_HEIGHT))
             (folder / f"{_file_name(material, outcome)}.png").write_bytes(panel)
     return len(wanted)
 
@@ -99,6 +101,7 @@ def make_card(material: Material, outcome: Observed) -> Card:
         right=None if frame.defective is None else frame.defective == (outcome.verdict == "defect"),
         pictures=found,
         note=_note(event, outcome),
+        size=material.rescored.sizes.get(frame.frame_id, (1, 1)),
     )
 
 
@@ -167,9 +170,11 @@ def _local(link: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
 
 
-def _pixels(data: bytes) -> Image:
+def _pixels(data: bytes, shape: tuple[int, int]) -> Image:
+    """A picture in the shape of the captured frame: maps come squeezed to the detector's input."""
+    width = max(1, round(_PANEL_HEIGHT * shape[0] / shape[1]))
     with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG", "BMP", "TIFF")) as opened:
-        return np.asarray(opened.convert("RGB"))
+        return np.asarray(opened.convert("RGB").resize((width, _PANEL_HEIGHT)))
 
 
 def _file_name(material: Material, outcome: Observed) -> str:

@@ -36,7 +36,7 @@ class Card:
     right: bool | None  # None: the truth is not known
     pictures: Mapping[str, bytes]  # by name in _PICTURES; PNG or JPEG
     note: str = ""
-    regions: int = 0
+    size: tuple[int, int] = (1, 1)  # (width, height) as captured: pictures are shown in its shape
 
     @property
     def fill(self) -> float:
@@ -63,7 +63,6 @@ class Page:
 
     summary: Mapping[str, Any]
     when: str
-    aspect: str  # of the frames, as CSS: "3 / 2"
     sections: Sequence[Section]
     figures: Mapping[str, str]  # name -> SVG
     rejected: Sequence[Mapping[str, str]] = ()

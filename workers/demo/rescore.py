@@ -30,6 +30,7 @@ class Rescored:
     maps: dict[str, ScoreMap] = field(default_factory=dict)
     masks: dict[str, Mask | None] = field(default_factory=dict)
     image_scores: dict[str, float] = field(default_factory=dict)
+    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # (width, height) as captured
 
 
 def rescore(
@@ -43,10 +44,12 @@ def rescore(
     result = Rescored()
     for first in range(0, len(chosen), _BATCH):
         batch = chosen[first : first + _BATCH]
-        images = [truth.image(frame, size).image for frame in batch]
+        decoded = [truth.image(frame, size) for frame in batch]
+        images = [each.image for each in decoded]
         scores = score(images)
         for index, frame in enumerate(batch):
             result.images[frame.frame_id] = images[index]
+            result.sizes[frame.frame_id] = decoded[index].original_size
             result.maps[frame.frame_id] = scores.maps[index]
             result.masks[frame.frame_id] = truth.mask(frame, size)
             result.image_scores[frame.frame_id] = float(scores.image_scores[index])

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from schemas.defect import CounterpartCheck, DefectEvent, Evidence
 from schemas.outcome import FrameRef, Latencies, RecordRef
@@ -138,6 +139,16 @@ def test_a_panel_is_written_for_everything_worth_a_look(tmp_path: Path) -> None:
 
     verdicts = sorted(file.name.split("-cam")[0] for file in tmp_path.iterdir())
     assert verdicts == ["false-alarm", "found", "found", "missed"]
+
+
+def test_a_panel_has_the_shape_of_the_frame_as_captured(tmp_path: Path) -> None:
+    parts = material(("d", "dent", "pass", 1.0))
+    parts.rescored.sizes["d"] = (300, 100)
+
+    write_panels(parts, tmp_path)
+
+    with Pillow.open(next(tmp_path.iterdir())) as panel:
+        assert panel.width > 3 * 3 * 256  # three pictures, three times as wide as high
 
 
 def test_names_of_kinds_cannot_leave_the_folder(tmp_path: Path) -> None:

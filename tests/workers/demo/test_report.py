@@ -47,7 +47,7 @@ def card(**changes: object) -> Card:
 
 def page(*cards: Card, **changes: object) -> str:
     section = Section("Defects", "Raised.", cards)
-    return render_page(Page(summary(**changes), "today", "3 / 2", [section], {}))
+    return render_page(Page(summary(**changes), "today", [section], {}))
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
@@ -79,6 +79,10 @@ def test_lost_frames_are_not_hidden() -> None:
     assert "none lost" not in page(frames=frames)
 
 
+def test_pictures_have_the_shape_of_the_frame_as_captured() -> None:
+    assert 'style="--shape: 1500 / 1000"' in page(card(size=(1500, 1000)))
+
+
 def test_pictures_are_made_small() -> None:
     assert len(inline(PNG)) < 5000
 
@@ -100,5 +104,5 @@ def test_a_run_without_truth_has_a_page_too(tmp_path: Path) -> None:
     text = page(card(right=None, truth=None), quality=None)
 
     assert "recall" not in text
-    written = write_page(Page(summary(), "today", "1 / 1", [], {}), tmp_path / "report.html")
+    written = write_page(Page(summary(), "today", [], {}), tmp_path / "report.html")
     assert written.read_text().startswith("<!doctype html>")
