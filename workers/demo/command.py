@@ -6,48 +6,55 @@ from typing import Annotated, Any
 
 import typer
 
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="a category in MVTec layout: trains, then streams its test/"),
+]
+Category = Annotated[str | None, typer.Option("--category", help="default: the data folder's name")]
+Frames = Annotated[
+    int | None, typer.Option("--frames", help="default: 120 rendered, or all test images")
+]
+Workers = Annotated[int | None, typer.Option("--workers", help="inspection processes")]
+Cameras = Annotated[int | None, typer.Option("--cameras", help="cameras to play")]
+Rate = Annotated[float | None, typer.Option("--rate", help="frames per second of each camera")]
+Poison = Annotated[
+    int | None, typer.Option("--poison", help="broken frames sent along, to see them rejected")
+]
+PresetName = Annotated[
+    str | None, typer.Option("--preset", help="train with it: feature-fast | pixel-small")
+]
+ModelFolder = Annotated[
+    Path | None, typer.Option("--model", help="a model folder that `train` wrote")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="report, pictures, books [default: runs/demo]")
+]
+Summary = Annotated[
+    Path | None, typer.Option("--summary", help="also write the numbers to this JSON file")
+]
+Headless = Annotated[
+    bool, typer.Option("--headless", help="no live view: a line every few seconds")
+]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/demo.yaml")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable")]
+
 
 def demo(
     *,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="a category in MVTec layout: trains, then streams its test/"),
-    ] = None,
-    category: Annotated[
-        str | None, typer.Option("--category", help="default: the data folder's name")
-    ] = None,
-    frames: Annotated[
-        int | None, typer.Option("--frames", help="default: 120 rendered, or all test images")
-    ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", help="inspection processes")] = None,
-    cameras: Annotated[int | None, typer.Option("--cameras", help="cameras to play")] = None,
-    rate: Annotated[
-        float | None, typer.Option("--rate", help="frames per second of each camera")
-    ] = None,
-    poison: Annotated[
-        int | None, typer.Option("--poison", help="broken frames sent along, to see them rejected")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="train with it: feature-fast | pixel-small")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="a model folder that `train` wrote")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="report, pictures, books [default: runs/demo]")
-    ] = None,
-    summary: Annotated[
-        Path | None, typer.Option("--summary", help="also write the numbers to this JSON file")
-    ] = None,
-    headless: Annotated[
-        bool, typer.Option("--headless", help="no live view: a line every few seconds")
-    ] = False,
-    config: Annotated[
-        Path | None, typer.Option("--config", help="YAML file, e.g. configs/demo.yaml")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
-    ] = None,
+    data: Data = None,
+    category: Category = None,
+    frames: Frames = None,
+    workers: Workers = None,
+    cameras: Cameras = None,
+    rate: Rate = None,
+    poison: Poison = None,
+    preset: PresetName = None,
+    model: ModelFolder = None,
+    out: Out = None,
+    summary: Summary = None,
+    headless: Headless = False,
+    config: Config = None,
+    assignments: Assignments = None,
 ) -> None:
     """Watch frames travel from cameras over Kafka to inspection, defect events and alarms.
 
