@@ -1,10 +1,17 @@
 """A progress bar for training: stage, loss and the time left. Ends training on Ctrl-C."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from stream_inspector.training import Progress as Step
 from workers.runtime.lifecycle import StopSignal
@@ -15,19 +22,45 @@ OnStep = Callable[[Step], None]
 
 @contextmanager
 def training_bar(console: Console, stop: StopSignal) -> Iterator[OnStep]:
-    """Yields the callback that `fit` reports to."""
-    with _columns(console) as bar:
-        tasks: dict[str, int] = {}
+    """Yields the callback that `fit` reports to; without a terminal it prints a line at times."""
+    with _columns(console) if console.is_terminal else nullcontext() as bar:
+        show = _Bars(bar) if bar else _Lines(console)
 
         def on_step(step: Step) -> None:
             if stop.is_set():
                 raise Interrupted("training was interrupted; nothing was written")
-            if step.stage not in tasks:
-                tasks[step.stage] = bar.add_task(step.stage, total=step.total, loss="")
-            loss = "" if step.loss is None else f"loss {step.loss:.3f}"
-            bar.update(bar.task_ids[tasks[step.stage]], completed=step.step, loss=loss)
+            show(step)
 
         yield on_step
+
+
+class _Bars:
+    """One bar for each stage."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar, self._tasks = bar, dict[str, TaskID]()
+
+    def __call__(self, step: Step) -> None:
+        if step.stage not in self._tasks:
+            self._tasks[step.stage] = self._bar.add_task(step.stage, total=step.total, loss="")
+        self._bar.update(self._tasks[step.stage], completed=step.step, loss=_loss(step))
+
+
+class _Lines:
+    """A line at every quarter of a stage."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._told = console, set[tuple[str, int]]()
+
+    def __call__(self, step: Step) -> None:
+        quarter = (step.stage, 4 * step.step // max(1, step.total))
+        if quarter not in self._told:
+            self._told.add(quarter)
+            self._console.print(f"  {step.stage} {step.step}/{step.total} {_loss(step)}".rstrip())
+
+
+def _loss(step: Step) -> str:
+    return "" if step.loss is None else f"loss {step.loss:.3f}"
 
 
 def _columns(console: Console) -> Progress:
