@@ -109,6 +109,8 @@ class Stage:
             "worker.batch_age_ms": 5,
             "worker.commit_interval_ms": 10,
             "worker.drain_s": 5,
+            "kafka.session_timeout_ms": 1000,
+            "kafka.heartbeat_interval_ms": 100,
             "worker.id": f"worker-{len(self._running)}",
         }
         settings = InspectorSettings.load(None, given | overrides)

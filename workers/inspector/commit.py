@@ -22,12 +22,13 @@ class Committer:
         self._pending, self._leases, self._publisher = pending, leases, publisher
         self._interval_s = interval_s
         self._committed: dict[Partition, int] = {}
-        self.at = time.monotonic()  # of the last commit
+        self.at = self._tried_at = time.monotonic()  # of the last commit, of the last attempt
 
     def commit(self, consumer: Consumer, now: bool = False) -> None:
         """Commit what is pending and still ours. Errors postpone it."""
-        if not now and time.monotonic() - self.at < self._interval_s:
+        if not now and time.monotonic() - self._tried_at < self._interval_s:
             return
+        self._tried_at = time.monotonic()
         positions = self._ours(self._pending.take())
         if not positions:
             return
@@ -36,11 +37,15 @@ class Committer:
             self._committed |= positions
             self.at = time.monotonic()
         except MembershipLost as error:  # a rebalance: what is still ours is committed later
-            _log.info("commit postponed", reason=str(error))
+            _log.debug("commit postponed", reason=str(error))
             self._pending.put(self._ours(positions))
         except Transient as error:
             _log.warning("cannot commit, trying again", reason=str(error))
             self._pending.put(positions)
+
+    def done(self) -> bool:
+        """Whether nothing that is published waits for its commit."""
+        return not self._pending
 
     def _ours(self, positions: dict[Partition, int]) -> dict[Partition, int]:
         return {p: n for p, n in positions.items() if self._leases.of(p) is not None}

@@ -93,6 +93,9 @@ class PendingCommits:
         self._lock = threading.Lock()
         self._positions: dict[Partition, int] = {}
 
+    def __len__(self) -> int:
+        return len(self._positions)
+
     def put(self, positions: Positions) -> None:
         """Add positions; they only move forward."""
         with self._lock:

@@ -255,6 +255,13 @@ class Inspector:
         for category, version in self._keeper.models.versions().items():
             metrics.model.labels(category, version).set(1)
 
+    def _settle(self, consumer: Consumer) -> None:
+        """Stay until a rebalance is over: it refuses commits."""
+        deadline = time.monotonic() + self._settings.kafka.session_timeout_ms / 1000
+        while not (self._committer.done() and consumer.stable()) and time.monotonic() < deadline:
+            consumer.pause(consumer.assignment())
+            self._poll(consumer)
+
     def _can_finish(self) -> bool:
         """Whether anything is in work besides frames that wait for a model."""
         return self._publisher.in_work() > len(self._parking)
@@ -270,4 +277,5 @@ class Inspector:
         self._publisher.stop()
         publisher.join(max(1.0, deadline - time.monotonic()))
         self._committer.commit(consumer, now=True)
+        self._settle(consumer)
         _log.info("stopped", left_to_the_next_worker=left)

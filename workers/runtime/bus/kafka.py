@@ -16,15 +16,14 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.record import util as record_util
 
 from workers.runtime.bus.delivery import AtLeastOnce
+from workers.runtime.bus.kafka_consumer import KafkaBusConsumer
 from workers.runtime.bus.kafka_errors import translate, translated
-from workers.runtime.bus.kafka_rebalance import Relay, as_offsets, as_partition, as_topic_partition
+from workers.runtime.bus.kafka_rebalance import Relay
 from workers.runtime.bus.ports import (
     Delivery,
     Outgoing,
-    Partition,
     Positions,
     RebalanceListener,
-    Record,
 )
 from workers.runtime.errors import (
     ServerUnreachable,
@@ -40,7 +39,6 @@ _Client = TypeVar("_Client")
 
 _HEADERS_ROOM = 256 * 1024  # bytes for headers, key and the JSON around a dead letter
 _CHUNK_BYTES = 32 * 2**20  # the client has no memory bound of its own
-_POSITION_MS = 500  # known locally, except right after an assignment
 _ATTEMPT_S = 5.0  # one try to reach the broker at start
 
 
@@ -108,7 +106,7 @@ def connect_consumer(
     *,
     from_beginning: bool = True,
     max_records: int = 50,
-) -> "KafkaBusConsumer":
+) -> KafkaBusConsumer:
     """A member of a group. Raises ServerUnreachable, SettingsError."""
     frame = kafka.max_frame_bytes + _HEADERS_ROOM
     options = _client_options(kafka, client_id) | {
@@ -130,7 +128,7 @@ def connect_consumer(
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
     relay = Relay(client, listener, drain_s)
     client.subscribe(topics=list(topics), listener=relay)
-    return KafkaBusConsumer(client)
+    return KafkaBusConsumer(client, kafka.session_timeout_ms / 1000)
 
 
 def connect_delivery(
@@ -138,75 +136,6 @@ def connect_delivery(
 ) -> Delivery:
     """How results are published. `commit` hands positions to the thread that owns the consumer."""
     return AtLeastOnce(connect_producer(kafka, client_id), commit)
-
-
-class KafkaBusConsumer:
-    """Consumer port on kafka-python. One thread only."""
-
-    def __init__(self, client: Any):
-        self._client = client
-
-    def poll(self, timeout_s: float) -> list[Record]:
-        """Records that have arrived. Raises Transient or Fatal."""
-        with translated():
-            batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
-        return [_record(item) for batch in batches.values() for item in batch]
-
-    def assignment(self) -> frozenset[Partition]:
-        """The partitions that are ours now."""
-        return frozenset(as_partition(tp) for tp in self._client.assignment())
-
-    def pause(self, partitions: Iterable[Partition]) -> None:
-        """Stop fetching from these; those that were taken away meanwhile are skipped."""
-        self._client.pause(*self._own(partitions))
-
-    def resume(self, partitions: Iterable[Partition]) -> None:
-        """Fetch from these again."""
-        self._client.resume(*self._own(partitions))
-
-    def _own(self, partitions: Iterable[Partition]) -> list[Any]:
-        assigned = self._client.assignment()
-        return [tp for tp in map(as_topic_partition, partitions) if tp in assigned]
-
-    def commit(self, positions: Positions) -> None:
-        """Store positions. Raises MembershipLost or Transient."""
-        with translated():
-            self._client.commit(as_offsets(positions))
-
-    def lag(self) -> dict[Partition, int]:
-        """Records not yet read, per partition, as the last fetch saw it."""
-        found = {}
-        for partition in self.assignment():
-            end = self._client.highwater(as_topic_partition(partition))
-            position = self.position(partition)
-            if end is not None and position is not None:
-                found[partition] = max(0, end - position)
-        return found
-
-    def position(self, partition: Partition) -> int | None:
-        """The offset after what `poll` returned, markers included; None when it is not known."""
-        tp = as_topic_partition(partition)
-        if tp not in self._client.assignment():
-            return None
-        with translated():
-            found = self._client.position(tp, timeout_ms=_POSITION_MS)
-        return None if found is None else int(found)
-
-    def stable(self) -> bool:
-        """Whether the group has settled and gave us partitions."""
-        metadata = self._client.group_metadata()
-        return metadata is not None and str(metadata.state).endswith("<stable>")
-
-    def close(self) -> None:
-        """Leave the group. An unreachable broker does not hold us up."""
-        with contextlib.suppress(errors.KafkaError):
-            self._client.close(autocommit=False, timeout_ms=5000)
-
-
-def _record(item: Any) -> Record:
-    headers = tuple((name, data or b"") for name, data in item.headers or ())
-    partition = Partition(item.topic, item.partition)
-    return Record(partition, item.offset, item.key, item.value, headers, item.timestamp)
 
 
 class KafkaBusProducer:

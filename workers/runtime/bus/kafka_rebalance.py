@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from kafka import TopicPartition
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from workers.runtime.bus.ports import Partition, Positions, RebalanceListener
@@ -66,7 +67,10 @@ class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             await self._client._net.sleep(_ASK_AGAIN_S)
             handover = listener.handover(partitions)
         if handover.positions:
-            await self._client.commit_async(as_offsets(handover.positions))
+            try:
+                await self._client.commit_async(as_offsets(handover.positions))
+            except KafkaError as error:  # the next rebalance has begun: some work is repeated
+                _log.info("positions not handed over", reason=str(error))
 
     async def on_partitions_lost(self, lost: Iterable[Any]) -> None:
         """Partitions are gone; committing them is forbidden."""
