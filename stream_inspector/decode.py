@@ -61,7 +61,8 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
     """
     if len(data) > limits.max_bytes:
         raise TooLarge(
-            f"frame has {len(data)} bytes; the limit is {limits.max_bytes} (setting max_bytes)"
+            f"frame has {len(data)} bytes; the limit is {limits.max_bytes} "
+            "(setting kafka.max_frame_bytes)"
         )
     if content_type in RAW_CHANNELS:
         return _resized(_raw(data, RAW_CHANNELS[content_type], width, height, limits), size)
@@ -121,7 +122,7 @@ def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
     if width * height > limits.max_pixels:
         raise TooLarge(
             f"image of {width}x{height} has {width * height} pixels; the limit is "
-            f"{limits.max_pixels} (setting max_pixels)"
+            f"{limits.max_pixels} (setting worker.max_pixels)"
         )
 
 

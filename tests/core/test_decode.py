@@ -136,7 +136,7 @@ def test_float_pixels_are_refused_with_advice() -> None:
 
 
 def test_too_many_bytes_are_refused_before_anything_else() -> None:
-    with pytest.raises(TooLarge, match="max_bytes"):
+    with pytest.raises(TooLarge, match="max_frame_bytes"):
         decode(b"x" * 11, "image/png", (8, 8), DecodeLimits(max_bytes=10))
 
 
