@@ -61,7 +61,7 @@ def _stream(setup: Setup, console: Console, stop: StopSignal, *, headless: bool)
         watch = Watch(setup, observer)
         title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
         with View(console, title, expected, headless=headless) as view:
-            _follow(stage, watch, view, settings.stall_s, stop)
+            follow(stage, watch, view, settings.stall_s, stop)
         stage.stop_processes()
         observer.finish()
     books, sent = watch.look()
@@ -91,7 +91,7 @@ def score_tolerance(obtained: Obtained) -> float:
     return _SCORE_TOLERANCE * abs(calibration.image_threshold - median)
 
 
-def _follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSignal) -> None:
+def follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSignal) -> None:
     """Watch until every frame has its outcome, or nothing moves any more."""
     moved_at, last, settled_at = time.monotonic(), -1, None
     while not stop.wait(_TICK_S):
