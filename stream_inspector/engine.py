@@ -107,11 +107,22 @@ def export(part: Part) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            part.module, example, dynamo=True, dynamic_shapes=shapes, verbose=False
+            _Outputs(part.module), example, dynamo=True, dynamic_shapes=(shapes,), verbose=False
         )
     if program is None:
         raise RuntimeError("the exporter returned nothing")
     return bytes(program.model_proto.SerializeToString())
+
+
+class _Outputs(nn.Module):
+    """A module whose missing outputs are left out, as ONNX knows no None."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return _as_tuple(self.module(*inputs))
 
 
 def disagreement(one: Runner, other: Runner, example: tuple[Tensor, ...]) -> float:
