@@ -41,7 +41,7 @@ def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setu
     obtained = obtain(settings, load.category, folder.folder("cache"), console, stop)
     console.print(
         f"Model [bold]{obtained.model.version}[/] of {load.category} "
-        f"({obtained.model.preset.name}, {obtained.origin}); choosing an engine ..."
+        f"({obtained.model.preset.name}, {obtained.origin}); loading it ..."
     )
     detector = Detector(obtained.model, engine=settings.engine)
     console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {DELIVERY}.")

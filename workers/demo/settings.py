@@ -22,7 +22,7 @@ class DemoSettings(Section):
         default=None, description="empty: pixel-small when rendered, feature-fast for --data"
     )
     engine: Literal["auto", "torch", "onnxruntime"] = Field(
-        default="auto", description="auto: the faster of those whose scores agree"
+        default="torch", description="torch starts at once; auto first exports, times and compares"
     )
     out: Path = Field(default=Path("runs/demo"), description="report, pictures, books, logs")
     frames: int | None = Field(

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 def start(out: Path, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "workers.cli", "demo", "--headless", "--out", str(out)]
     return subprocess.Popen(
-        [*command, "--set", "demo.engine=torch", *more],
+        [*command, *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
