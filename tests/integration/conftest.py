@@ -62,6 +62,10 @@ class Stage:
         self.processes.append(process)
         return process
 
+    def log_of(self, process: subprocess.Popen[bytes]) -> str:
+        """What a worker has logged so far."""
+        return (self.folder / f"worker-{self.processes.index(process)}.log").read_text()
+
     def send(self, count: int, cameras: int = 8, data: bytes | None = None) -> None:
         """Publish frames, spread over cameras."""
         for index in range(count):

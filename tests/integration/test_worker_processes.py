@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -33,6 +34,20 @@ def test_sigterm_drains_commits_and_leaves_nothing_to_repeat(stage: Any) -> None
     stage.worker(**NULL)
     stage.until(lambda: not stage.lost())
     assert len(stage.outcomes) == 150  # none of them twice
+
+
+def test_a_rolling_restart_hands_over_while_the_successor_joins(stage: Any) -> None:
+    old = stage.worker(**NULL)
+    stage.send(60)
+    stage.until(lambda: stage.by("worker-0") > 20)
+    new = stage.worker(**NULL)
+    stage.until(lambda: "delivery" in stage.log_of(new))  # it connects and joins now
+    time.sleep(0.3)
+    old.send_signal(signal.SIGTERM)
+    stage.send(60)
+    stage.until(lambda: not stage.lost())
+    assert old.wait(15) == 0
+    assert stage.duplicated() == []
 
 
 def test_bad_frames_are_rejected_and_the_stream_goes_on(stage: Any) -> None:
