@@ -57,7 +57,9 @@ def save_model(model: Model) -> ModelFiles:
     manifest = _manifest(model) | {"version": model.version}
     return ModelFiles(
         _canonical(manifest),
-        save({name: model.tensors[name].contiguous() for name in sorted(model.tensors)}),
+        save(
+            {name: tensor.contiguous() for name, tensor in model.tensors.items()}
+        ),  # sorts by itself,
     )
 
 

@@ -1,5 +1,7 @@
 """The KL member on a denoiser whose error is known."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -42,7 +44,11 @@ def test_an_error_scores_its_weighted_square_where_it_is() -> None:
     assert float(found.sum()) == pytest.approx(expected)
 
 
-def test_a_learned_variance_divides_the_error() -> None:
-    wide = torch.full_like(X0, float(SCHEDULE.betas[200].log()) + 2)
-    assert float(_maps(X0 + 0.9, wide).mean()) != pytest.approx(float(_maps(X0 + 0.9, None).mean()))
-    assert float(_maps(X0, wide).mean()) > 0
+def test_a_learned_variance_is_the_second_of_the_divergence() -> None:
+    """KL(q || p) with p wider by e^2: 0.5 (-1 + 2 + e^-2 + error^2 / (e^2 variance))."""
+    narrow = float(SCHEDULE.posterior_variance[200])
+    wide = torch.full_like(X0, math.log(narrow) + 2)
+    expected = 0.5 * (-1 + 2 + math.exp(-2))
+    assert float(_maps(X0, wide).mean()) == pytest.approx(expected)
+    error = float(_maps(X0 + 0.9, None).mean()) * math.exp(-2)
+    assert float(_maps(X0 + 0.9, wide).mean()) == pytest.approx(expected + error)
