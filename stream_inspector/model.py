@@ -57,9 +57,7 @@ def save_model(model: Model) -> ModelFiles:
     manifest = _manifest(model) | {"version": model.version}
     return ModelFiles(
         _canonical(manifest),
-        save(
-            {name: tensor.contiguous() for name, tensor in model.tensors.items()}
-        ),  # sorts by itself,
+        save({name: tensor.contiguous() for name, tensor in model.tensors.items()}),  # it sorts
     )
 
 
