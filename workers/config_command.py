@@ -25,12 +25,16 @@ class Process(StrEnum):
     CAMERA = "camera"
     WORKER = "worker"
     NOTIFIER = "notifier"
+    DEMO = "demo"
+    TRAINER = "trainer"
 
 
 SETTINGS = {
     Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
+    Process.DEMO: "workers.demo.settings:DemoProcessSettings",
+    Process.TRAINER: "workers.trainer.settings:TrainerProcessSettings",
 }
 
 File = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")]

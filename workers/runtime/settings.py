@@ -232,7 +232,7 @@ class _Origin:
     def of(self, path: str) -> str:
         variable = ENV_PREFIX + path.replace(".", ENV_DELIMITER).upper()
         if any(path == flag or path.startswith(f"{flag}.") for flag in self._flags):
-            return f"flag {path}"
+            return "flags"
         if any(name.upper() == variable for name in os.environ):
             return f"environment {variable}"
         return f"{self._file}" if self._file else "settings"

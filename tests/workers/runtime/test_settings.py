@@ -77,7 +77,7 @@ def test_the_origin_of_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SettingsError, match="environment STREAM_INSPECTOR_HEALTH__PORT"):
         ProcessSettings.load()
     monkeypatch.delenv("STREAM_INSPECTOR_HEALTH__PORT")
-    with pytest.raises(SettingsError, match=r"flag health\.port"):
+    with pytest.raises(SettingsError, match=r"flags: health\.port"):
         ProcessSettings.load(None, {"health.port": "no"})
 
 
