@@ -5,10 +5,11 @@ Pure strings; colours come from the page's style sheet, so they follow dark and 
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 WIDTH, HEIGHT = 520, 190
+_LONG_MS = 5000  # beyond it latencies are told in seconds
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 30
 
 
@@ -50,10 +51,16 @@ def latency_figure(dots: Sequence[Dot], p50: float, p95: float) -> str:
     """Latency [ms] over time [s], with the median and the 95th percentile as lines."""
     if not dots:
         return ""
+    scale, unit, pattern = (1000, "s", ".1f") if p95 > _LONG_MS else (1, "ms", ".0f")
+    dots = [replace(dot, y=dot.y / scale) for dot in dots]
+    p50, p95 = p50 / scale, p95 / scale
     x = Axis(0.0, max(1.0, *(dot.x for dot in dots)), _LEFT, WIDTH - _RIGHT)
     y = Axis(0.0, 1.1 * max(dot.y for dot in dots) + 1e-9, HEIGHT - _BOTTOM, _TOP)
-    lines = [_level(y.at(p95), f"p95 {p95:.0f}"), _level(y.at(p50), f"p50 {p50:.0f}")]
-    body = [*_x_axis(x, "s"), *_y_axis(y, "ms"), *lines, *_circles(dots, x, y)]
+    lines = [
+        _level(y.at(p95), f"p95 {p95:{pattern}} {unit}"),
+        _level(y.at(p50), f"p50 {p50:{pattern}} {unit}"),
+    ]
+    body = [*_x_axis(x, "s"), *_y_axis(y, unit), *lines, *_circles(dots, x, y)]
     return _svg("Latency of every frame over the run", body)
 
 

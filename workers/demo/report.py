@@ -5,6 +5,7 @@ Pictures are inlined, so the page can be mailed; their number is bounded and the
 
 import base64
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -40,9 +41,9 @@ class Card:
 
     @property
     def fill(self) -> float:
-        """The score as a bar's width in percent: 50 at the threshold, 75 at three times that."""
-        score, threshold = max(self.score, 0.0), max(self.threshold, 1e-9)
-        return max(2.0, 100.0 * score / (score + threshold))
+        """The score as a bar's width in percent: 50 at the threshold, whatever its sign."""
+        excess = (self.score - self.threshold) / max(abs(self.threshold), 1e-9)
+        return 50.0 + 48.0 * math.tanh(excess / 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ def test_figures_are_well_formed_whatever_the_names() -> None:
     assert latency.findall("circle")[0].findtext("title") == "<cam & co>"
 
 
+@pytest.mark.parametrize(("p95", "label"), [(200, "p95 200 ms"), (30_000, "p95 30.0 s")])
+def test_long_latencies_are_told_in_seconds(p95: float, label: str) -> None:
+    assert label in latency_figure([Dot(0, p95, "dot", "")], p95 / 2, p95)
+
+
 def test_without_dots_there_is_no_figure() -> None:
     assert latency_figure([], 0, 0) == score_figure([], 1, []) == ""
 
