@@ -7,6 +7,7 @@ counts less, for parts that move as for parts that lie alike, and no rule has to
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -90,20 +91,31 @@ def weighted_mean(maps: Mapping[str, Tensor], weights: Mapping[str, float]) -> T
 
 
 def enlarge(maps: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
-    """Bilinear enlargement [B, h, w] -> [B, H, W], then a Gaussian blur of sigma pixels."""
-    x = functional.interpolate(maps[:, None], size=size, mode="bilinear", align_corners=False)
-    return _blur(x, sigma)[:, 0] if sigma > 0 else x[:, 0]
+    """Bilinear enlargement [B, h, w] -> [B, H, W], then a Gaussian blur of sigma pixels.
+
+    Both are linear and separable: two small matrix products do them at once.
+    """
+    rows = _enlarging_matrix(maps.shape[1], size[0], sigma).to(maps)
+    columns = _enlarging_matrix(maps.shape[2], size[1], sigma).to(maps)
+    return rows @ maps @ columns.T
+
+
+@lru_cache(maxsize=16)
+def _enlarging_matrix(cells: int, pixels: int, sigma: float) -> Tensor:
+    """What each of `cells` gives to each of `pixels`, [pixels, cells]."""
+    with torch.inference_mode(mode=False):
+        units = torch.eye(cells)[:, None]
+        spread = functional.interpolate(units, size=pixels, mode="linear", align_corners=False)
+        return (_blur(spread, sigma) if sigma > 0 else spread)[:, 0].T.contiguous()
 
 
 def _blur(x: Tensor, sigma: float) -> Tensor:
-    """Separable Gaussian blur of [B, 1, H, W], cut at 3 sigma, borders replicated."""
+    """Gaussian blur of lines [B, 1, L], cut at 3 sigma, ends replicated."""
     radius = int(3 * sigma + 0.5)
-    offsets = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
+    offsets = torch.arange(-radius, radius + 1, dtype=x.dtype)
     kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    padded = functional.pad(x, (radius,) * 4, mode="replicate")
-    rows = functional.conv2d(padded, kernel[None, None, :, None])
-    return functional.conv2d(rows, kernel[None, None, None, :])
+    padded = functional.pad(x, (radius, radius), mode="replicate")
+    return functional.conv1d(padded, (kernel / kernel.sum())[None, None])
 
 
 def image_scores(maps: Tensor, top: int) -> Tensor:
