@@ -37,7 +37,7 @@ from stream_inspector.threshold.budget import calibrate as calibrate_scores
 from stream_inspector.verdict import Image
 
 MIN_TRAIN, MIN_SELECT = 8, 3
-MAX_IMAGES = 600  # kept in memory as features; more are drawn from at random
+MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from at random
 _CHUNK = 8  # images a forward
 
 
@@ -85,6 +85,7 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
         on_progress=on_progress,
     )
     white = _whitened(whitening, features)
+    del features  # hundreds of megabytes
     if preset.feature is not None:
         tensors |= pack_network("network", learn(preset.feature, white, None, "features"))
     head = white if preset.pixel.network.feature_channels else None
@@ -132,12 +133,12 @@ def _at_most(images: Sequence[Image], limit: int, generator: torch.Generator) ->
 def _features(net: FeatureNet, images: Sequence[Image], on_progress: OnProgress) -> Tensor:
     """Features of all images [N, C, h, w]."""
     chunks = []
-    with torch.inference_mode():
+    with torch.no_grad():
         for start in range(0, len(images), _CHUNK):
             chunks.append(net(to_tensor(images[start : start + _CHUNK])))
             done = min(start + _CHUNK, len(images))
             on_progress(Progress("statistics", done, len(images), None))
-    return torch.cat(chunks).clone()
+    return torch.cat(chunks)
 
 
 def _pixels(images: Sequence[Image], size: tuple[int, int]) -> Tensor:

@@ -39,10 +39,9 @@ def fit_gaussians(features: Tensor, plan: GaussianPlan) -> Gaussians:
     """Fit to good features [N, C, h, w]; h and w must divide by plan.block."""
     c = features.shape[1]
     scale = features.std(dim=(0, 2, 3)).clamp_min(1e-6)
-    standard = features / scale[:, None, None]
     mean, factor = [], []
-    for window in _windows(standard, plan):
-        flat = window.movedim(1, -1).reshape(-1, c)
+    for window in _windows(features, plan):
+        flat = window.movedim(1, -1).reshape(-1, c) / scale
         covariance = torch.cov(flat.T, correction=0)
         shrunk = (1 - plan.shrink) * covariance + plan.shrink * torch.eye(c)
         mean.append(flat.mean(0))
