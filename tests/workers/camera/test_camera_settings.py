@@ -98,7 +98,7 @@ def test_the_command_shows_the_spread_without_a_broker() -> None:
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [(["--rate", "-1"], "flag camera.rate"), (["--set", "rate"], "expected key.path=value")],
+    [(["--rate", "-1"], "flags: camera.rate"), (["--set", "rate"], "expected key.path=value")],
 )
 def test_the_command_refuses_wrong_settings_with_their_path(flags: list[str], message: str) -> None:
     result = CliRunner().invoke(app, ["camera", *flags])
