@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import good_images, scratched, tiny_pixel_preset
@@ -72,3 +74,9 @@ def test_a_model_without_a_network_is_corrupt() -> None:
     empty = Model("disc", tiny_pixel_preset(), {}, {})
     with pytest.raises(ModelCorrupt, match=r"network\.\* do not fit"):
         Detector(empty, engine="torch")
+
+
+def test_a_missing_statistic_is_named(fitted: Model) -> None:
+    tensors = {k: v for k, v in fitted.tensors.items() if k != "views.kl.spread"}
+    with pytest.raises(ModelCorrupt, match=r"lacks the tensor views\.kl\.spread"):
+        Detector(replace(fitted, tensors=tensors), engine="torch").score(IMAGES[:1])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
 
+from stream_inspector import training
 from stream_inspector.detector import Detector
 from stream_inspector.errors import CalibrationRefused, TooFewImages
 from stream_inspector.model import Model, load_model, save_model
@@ -108,3 +109,9 @@ def test_a_pixel_model_may_look_at_features_of_a_larger_image() -> None:
     pixel = replace(preset.pixel, size=(32, 32), network=replace(preset.pixel.network, patch=4))
     model = fit(GOOD, SELECT, "disc", replace(preset, pixel=pixel), 1, _quiet, iterations=1)
     assert Detector(model, engine="torch").score(GOOD[:1]).maps.shape == (1, 64, 64)
+
+
+def test_memory_is_bounded_by_drawing_from_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "MAX_IMAGES", 9)
+    model = fit(GOOD, SELECT, "disc", tiny_pixel_preset(), 1, _quiet, iterations=1)
+    assert model.provenance["train_images"] == 9
