@@ -1,0 +1,39 @@
+"""The model in configs/models/flange, as everybody gets it."""
+
+from importlib.resources import files
+
+import numpy as np
+
+from stream_inspector.decode import DecodeLimits, decode
+from stream_inspector.detector import Detector
+from stream_inspector.pictures import encode_png
+from stream_inspector.synthetic import DEFECT_KINDS, render
+from stream_inspector.threshold.pro import roc_auc
+from workers.demo.model_source import shipped_model
+from workers.demo.settings import SYNTHETIC_CATEGORY
+
+MOST_BYTES = 6_000_000
+
+
+def test_it_is_small() -> None:
+    folder = files("configs").joinpath("models", SYNTHETIC_CATEGORY)
+
+    assert sum(len(file.read_bytes()) for file in folder.iterdir()) <= MOST_BYTES
+
+
+def test_it_tells_good_parts_from_defective_ones() -> None:
+    model = shipped_model(SYNTHETIC_CATEGORY)
+    assert model is not None
+    assert model.calibration is not None
+    kinds = [None, *DEFECT_KINDS] * 3 + [None] * 9
+    frames = [render(9000 + n, 0, kind).image for n, kind in enumerate(kinds)]
+    size = model.preset.input_size
+    images = [
+        decode(encode_png(frame), "image/png", size, DecodeLimits()).image for frame in frames
+    ]
+
+    scores = Detector(model, engine="torch").score(images).image_scores
+
+    defective = np.array([kind is not None for kind in kinds])
+    assert roc_auc(scores, defective) > 0.85  # 0.97 on hundreds of frames
+    assert (scores[~defective] > model.calibration.image_threshold).sum() <= 3
