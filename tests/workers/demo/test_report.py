@@ -11,7 +11,16 @@ PNG = encode_png(np.full((600, 900, 3), 90, np.uint8))
 
 
 def summary(**changes: object) -> dict:
-    counts = ("sent", "inspected", "defective", "rejected", "lost", "repeated", "duplicated")
+    counts = (
+        "sent",
+        "inspected",
+        "defective",
+        "rejected",
+        "lost",
+        "repeated",
+        "duplicated",
+        "near_misses",
+    )
     quality = {
         **dict.fromkeys(("precision", "recall", "image_auroc", "pixel_auroc", "aupro_30"), 0.9),
         **{"true_alarms": 3, "false_alarms": 1, "missed": 2, "passed": 4, "pixel_how": "offline"},
@@ -81,6 +90,13 @@ def test_lost_frames_are_not_hidden() -> None:
 
 def test_pictures_have_the_shape_of_the_frame_as_captured() -> None:
     assert 'style="--shape: 1500 / 1000"' in page(card(size=(1500, 1000)))
+
+
+def test_near_misses_are_counted_where_there_are_some() -> None:
+    frames = summary()["frames"]
+
+    assert "near misses" not in page()
+    assert "raised as defects, 3 near misses" in page(frames=frames | {"near_misses": 3})
 
 
 def test_pictures_are_made_small() -> None:
