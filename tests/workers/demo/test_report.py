@@ -31,7 +31,7 @@ def summary(**changes: object) -> dict:
         **{"train_seconds": None, "cameras": 1, "workers": 1, "rate_fps": 2.0},
     }
     return {
-        "frames": dict.fromkeys(counts, 0),
+        "frames": dict.fromkeys((*counts, "near_misses"), 0),
         "latency_ms": {"p50": 100.0, "p95": 200.0},
         "throughput_fps": 5.0,
         "quality": quality,
