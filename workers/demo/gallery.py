@@ -152,7 +152,7 @@ def _score_pictures(material: Material, frame: SentFrame) -> dict[str, bytes]:
 
 def _note(event: DefectEvent | None, outcome: Observed) -> str:
     if event is None:
-        return "near miss" if outcome.verdict == "near_miss" else ""
+        return "A near miss." if outcome.verdict == "near_miss" else ""
     check = event.counterpart
     if check.status == "skipped":
         return f"No counterpart: {check.reason or 'skipped'}."
