@@ -63,7 +63,7 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     on_progress: OnProgress,
     iterations: int | None = None,
 ) -> Model:
-    """Train on good images [h, w, 3] at preset.input_size; `select` gives the normalisation.
+    """Train on good images [h, w, 3] at preset.input_size; `select` helps to normalise.
 
     The same seed, images, machine and thread count give the same tensors. `iterations` replaces
     the plan's. Raises TooFewImages, and ValueError for images of another size.
@@ -91,7 +91,10 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     head = white if preset.pixel.network.feature_channels else None
     tensors |= pack_network(pixel_prefix(preset), learn(preset.pixel, x, head, "pixels"))
     model = Model(category, preset, tensors, _provenance(images, select, seed, iterations))
-    ensemble = fit_ensemble(_raw_maps(model, select), preset)
+    raw = _raw_maps(model, [*images, *select], on_progress)
+    trained = {name: maps[: len(images)] for name, maps in raw.items()}
+    held_out = {name: maps[len(images) :] for name, maps in raw.items()}
+    ensemble = fit_ensemble(trained, held_out, preset)
     return replace(model, tensors=tensors | pack_ensemble(ensemble))
 
 
@@ -192,11 +195,14 @@ def _batches(
             yield Batch(x[picked], None if features is None else features[picked])
 
 
-def _raw_maps(model: Model, select: Sequence[Image]) -> dict[str, Tensor]:
-    """Raw maps of the select images, computed as they will be when frames are scored."""
-    detector = Detector(model, engine="torch")
+def _raw_maps(model: Model, images: Sequence[Image], on_progress: OnProgress) -> dict[str, Tensor]:
+    """Raw maps of good images, computed as they will be when frames are scored."""
+    detector, chunks = Detector(model, engine="torch"), []
     with torch.inference_mode():
-        chunks = [detector.raw_maps(select[i : i + _CHUNK]) for i in range(0, len(select), _CHUNK)]
+        for start in range(0, len(images), _CHUNK):
+            chunks.append(detector.raw_maps(images[start : start + _CHUNK]))
+            done = min(start + _CHUNK, len(images))
+            on_progress(Progress("normalisation", done, len(images), None))
     return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 

@@ -49,10 +49,15 @@ class Ensemble:
         return maps, scores
 
 
-def fit_ensemble(raw: Mapping[str, Tensor], preset: Preset) -> Ensemble:
-    """Fit to raw maps [N, h, w] of held-out good images."""
-    normalisers = {name: fit_normaliser(maps) for name, maps in raw.items()}
-    views = member_views(raw, normalisers)
+def fit_ensemble(
+    raw: Mapping[str, Tensor], held_out: Mapping[str, Tensor], preset: Preset
+) -> Ensemble:
+    """Fit to raw maps [N, h, w] of good images, trained on and held out, by raw map name.
+
+    How much a view swings is measured on the held-out part alone.
+    """
+    normalisers = {name: fit_normaliser(raw[name], held_out[name]) for name in raw}
+    views = member_views(held_out, normalisers)
     tops = {member: _enlarged(views[member], preset)[1] for member in MEMBERS}
     variance = {member: top.var(dim=1) for member, top in tops.items()}
     common = torch.stack(list(variance.values())).mean()

@@ -14,7 +14,7 @@ FLOOR = 1.0  # of the mean per-position deviation, added to each: few good image
 
 @dataclass(frozen=True, eq=False)
 class Normaliser:
-    """Statistics of one member's maps over held-out good images."""
+    """Statistics of one member's maps over good images."""
 
     mean: Tensor  # [h, w]
     deviation: Tensor  # [h, w], floored
@@ -33,10 +33,21 @@ class Normaliser:
         return torch.stack([self.globally(maps), self.per_position(maps)])
 
 
-def fit_normaliser(maps: Tensor) -> Normaliser:
-    """Fit to maps [N, h, w] of at least two held-out good images."""
+def fit_normaliser(trained: Tensor, held_out: Tensor) -> Normaliser:
+    """Fit to maps [N, h, w] of good images: places from all, level and scale from the held-out.
+
+    A deviation per position needs many images. A member scores what it was trained on lower on the
+    whole, the more so with few images, so those maps are brought to the held-out ones' level first.
+    """
+    maps = torch.cat([_to_level_of(held_out, trained), held_out])
     mean, spread = maps.mean(0), maps.std(0)
     deviation = (spread + FLOOR * spread.mean()).clamp_min(1e-12)
     z = (maps - mean) / deviation
     parts = (maps.mean(), maps.std().clamp_min(1e-12), z.mean(), z.std().clamp_min(1e-12))
     return Normaliser(mean, deviation, torch.stack(parts))
+
+
+def _to_level_of(target: Tensor, maps: Tensor) -> Tensor:
+    """The maps with the target's overall mean and deviation."""
+    scale = target.std() / maps.std().clamp_min(1e-12)
+    return (maps - maps.mean()) * scale + target.mean()

@@ -58,8 +58,8 @@ def test_training_leaves_the_global_random_state_alone() -> None:
 @pytest.mark.parametrize(
     ("preset", "stages"),
     [
-        (tiny_pixel_preset(), ["statistics", "pixels"]),
-        (tiny_feature_preset(), ["statistics", "features", "pixels"]),
+        (tiny_pixel_preset(), ["statistics", "pixels", "normalisation"]),
+        (tiny_feature_preset(), ["statistics", "features", "pixels", "normalisation"]),
     ],
 )
 def test_progress_names_every_stage_and_reaches_its_end(preset: Preset, stages: list[str]) -> None:
@@ -69,7 +69,7 @@ def test_progress_names_every_stage_and_reaches_its_end(preset: Preset, stages: 
     for stage in stages:
         last = [progress for progress in seen if progress.stage == stage][-1]
         assert last.step == last.total
-        assert (last.loss is None) == (stage == "statistics")
+        assert (last.loss is None) == (stage in ("statistics", "normalisation"))
 
 
 @pytest.mark.parametrize(
