@@ -43,7 +43,7 @@ def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setu
         f"Model [bold]{obtained.model.version}[/] of {load.category} "
         f"({obtained.model.preset.name}, {obtained.origin}); loading it ..."
     )
-    detector = Detector(obtained.model, engine=settings.engine)
+    detector = Detector(obtained.model, engine=settings.wanted_engine)
     console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {DELIVERY}.")
     return Setup(settings, load, folder, obtained, detector)
 
