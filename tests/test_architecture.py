@@ -34,3 +34,14 @@ def test_every_command_explains_itself() -> None:
     )
     result = run(sys.executable, "-c", code)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_a_missing_extra_is_named() -> None:
+    code = (
+        "import sys; sys.modules['scipy'] = None; sys.argv = ['stream-inspector', 'demo'];"
+        "from workers.cli import main; main()"
+    )
+    result = run(sys.executable, "-c", code)
+    assert result.returncode == 78
+    assert "scipy is not installed; install the extra `demo`" in result.stderr
+    assert "Traceback" not in result.stderr

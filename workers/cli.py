@@ -5,10 +5,13 @@ A command's module is imported when it is called, so a camera needs no torch.
 
 import importlib
 import os
+import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from workers.runtime.errors import SettingsError
 
 # name -> "module:attribute"; the attribute is a function or a typer.Typer with subcommands
 COMMANDS = {
@@ -23,6 +26,8 @@ COMMANDS = {
     "model": "workers.trainer.command:model",
     "config": "workers.config_command:config",
 }
+
+EXTRAS = {"demo": "demo", "notifier": "notifier"}  # the other heavy commands: worker
 
 
 class LazyCommands(TyperGroup):
@@ -74,7 +79,26 @@ def main() -> None:
     # Several workers on few cores: threads that spin at OpenMP's barriers starve each other
     # (1800 ms a frame instead of 140 were measured). Must be set before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    app()
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        _explain_missing(error, sys.argv[1:2])
+
+
+def _explain_missing(error: ModuleNotFoundError, command: list[str]) -> None:
+    """A library that only an extra brings: say which. Anything of ours missing is a bug."""
+    package = (error.name or "").partition(".")[0]
+    if package in {"workers", "stream_inspector", "schemas", "configs", ""}:
+        raise error
+    name = command[0] if command else "demo"
+    extra = EXTRAS.get(name, "worker")
+    typer.secho(
+        f"stream-inspector {name}: {package} is not installed; "
+        f"install the extra `{extra}`: pip install '.[{extra}]' in the checkout",
+        err=True,
+        fg="red",
+    )
+    raise SystemExit(SettingsError.exit_code)
 
 
 if __name__ == "__main__":
