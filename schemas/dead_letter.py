@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from schemas.message import Message, Time, WireModel
-from schemas.outcome import LIVE, FrameRef, RecordRef, RejectReason
+from schemas.message import Time, WireModel
+from schemas.outcome import LIVE, InspectorMessage, RejectReason
 
 
 def _decodable(text: str) -> str:
@@ -59,36 +59,18 @@ def _b64(data: bytes | None) -> str | None:
     return None if data is None else base64.b64encode(data).decode()
 
 
-class DeadLetter(Message):
+class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
 
-    outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     run: str = LIVE
     reason: RejectReason
     error: str
-    frame: FrameRef | None = Field(description="absent when the headers were unreadable")
-    record: RecordRef
     attempts: int = Field(ge=1)
     original: OriginalRecord
-    worker_id: str
     rejected_at: Time
-
-    @property
-    def event_id(self) -> str:
-        return self.outcome_id
-
-    @property
-    def event_source(self) -> str:
-        return f"/inspectors/{self.worker_id}"
 
     @property
     def event_time(self) -> datetime:
         return self.rejected_at
-
-    @property
-    def key(self) -> str:
-        return (
-            self.frame.camera_id if self.frame else f"{self.record.topic}-{self.record.partition}"
-        )

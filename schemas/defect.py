@@ -5,8 +5,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.message import Message, Time, WireModel
-from schemas.outcome import FrameRef, Latencies, RecordRef
+from schemas.message import Time, WireModel
+from schemas.outcome import FrameRef, InspectorMessage, Latencies
 
 Unit = Literal["px"]
 
@@ -48,14 +48,12 @@ class CounterpartCheck(WireModel):
     reason: str | None = None
 
 
-class DefectEvent(Message):
+class DefectEvent(InspectorMessage):
     """What alarm services subscribe to."""
 
     message_name: ClassVar[str] = "defect"
 
-    outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     frame: FrameRef
-    record: RecordRef
     verdict: Literal["defect"] = "defect"
     image_score: float
     image_threshold: float
@@ -69,25 +67,12 @@ class DefectEvent(Message):
     latencies: Latencies
     evidence: Evidence = Evidence()
     counterpart: CounterpartCheck
-    worker_id: str
     decided_at: Time
     traceparent: str | None = None
 
     @property
-    def event_id(self) -> str:
-        return self.outcome_id
-
-    @property
-    def event_source(self) -> str:
-        return f"/inspectors/{self.worker_id}"
-
-    @property
     def event_time(self) -> datetime:
         return self.decided_at
-
-    @property
-    def key(self) -> str:
-        return self.frame.camera_id
 
     def trace(self) -> str | None:
         return self.traceparent

@@ -75,35 +75,13 @@ def _only(name: str, other: str) -> dict[str, Any]:
     return {"required": [name], "properties": {name: {"not": null}, other: null}}
 
 
-class Outcome(Message):
-    """The one outcome of one frame. Two messages with the same `outcome_id` are one outcome."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
-    )
-    message_name: ClassVar[str] = "outcome"
+class InspectorMessage(Message):
+    """What the three messages of an inspector share: one frame's outcome, and who decided it."""
 
     outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    run: str = LIVE
     frame: FrameRef | None = Field(description="absent when the frame's headers were unreadable")
     record: RecordRef
-    verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
-    rejected: RejectReason | None = Field(default=None, description="absent when inspected")
-    image_score: float | None = None
-    image_threshold: float | None = None
-    member_scores: dict[str, float] = Field(default_factory=dict)
-    model_version: str | None = None
-    calibration_id: str | None = None
-    latencies: Latencies | None = None
     worker_id: str
-    decided_at: Time
-    traceparent: str | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.verdict is None) == (self.rejected is None):
-            raise ValueError("an outcome has either a verdict or a reject reason")
-        return self
 
     @property
     def event_id(self) -> str:
@@ -114,14 +92,41 @@ class Outcome(Message):
         return f"/inspectors/{self.worker_id}"
 
     @property
-    def event_time(self) -> datetime:
-        return self.decided_at
+    def key(self) -> str:
+        if self.frame is not None:
+            return self.frame.camera_id
+        return f"{self.record.topic}-{self.record.partition}"
+
+
+class Outcome(InspectorMessage):
+    """The one outcome of one frame. Two messages with the same `outcome_id` are one outcome."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
+    )
+    message_name: ClassVar[str] = "outcome"
+
+    run: str = LIVE
+    verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
+    rejected: RejectReason | None = Field(default=None, description="absent when inspected")
+    image_score: float | None = None
+    image_threshold: float | None = None
+    member_scores: dict[str, float] = Field(default_factory=dict)
+    model_version: str | None = None
+    calibration_id: str | None = None
+    latencies: Latencies | None = None
+    decided_at: Time
+    traceparent: str | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.verdict is None) == (self.rejected is None):
+            raise ValueError("an outcome has either a verdict or a reject reason")
+        return self
 
     @property
-    def key(self) -> str:
-        return (
-            self.frame.camera_id if self.frame else f"{self.record.topic}-{self.record.partition}"
-        )
+    def event_time(self) -> datetime:
+        return self.decided_at
 
     def trace(self) -> str | None:
         return self.traceparent
