@@ -22,6 +22,14 @@ RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
 RAW_CHANNELS = {RAW_GRAY8: 1, RAW_RGB8: 3}
 ENCODED = {"image/png": "PNG", "image/jpeg": "JPEG", "image/bmp": "BMP", "image/tiff": "TIFF"}
+FILE_TYPES = {  # file name suffix, lower case -> content type
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
 
 _EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 _SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})

@@ -14,19 +14,12 @@ import numpy as np
 from PIL import Image
 
 from schemas.frame import RAW_GRAY8, RAW_RGB8
+from stream_inspector.decode import FILE_TYPES
 from stream_inspector.synthetic import render
 from workers.camera.settings import SYNTHETIC, CameraSettings, SyntheticSettings
 from workers.runtime.errors import SettingsError
 
-CONTENT_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-    ".npy": RAW_RGB8,  # or gray: its shape decides
-}
+CONTENT_TYPES = {**FILE_TYPES, ".npy": RAW_RGB8}  # or gray: the array's shape decides
 GOOD = "good"
 
 

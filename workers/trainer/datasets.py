@@ -12,17 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from stream_inspector.decode import FILE_TYPES
 from stream_inspector.errors import DataError, TooFewImages
 
 T = TypeVar("T")
-CONTENT_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
 GOOD = "good"
 LEAST_GOOD = 20  # below this, two images of each held-out part cannot be had
 _IGNORED = {"thumbs.db", "desktop.ini"}  # left behind by file managers
@@ -99,14 +92,14 @@ def images_in(folder: Path) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Whether the suffix names a format that the decoder opens (any case)."""
-    return path.suffix.lower() in CONTENT_TYPES
+    return path.suffix.lower() in FILE_TYPES
 
 
 def _good_paths(folder: Path) -> list[Path]:
     source = _good_folder(folder)
     found = images_in(source)
     if not found:
-        raise DataError(f"{source}: no images; expected {', '.join(CONTENT_TYPES)} files")
+        raise DataError(f"{source}: no images; expected {', '.join(FILE_TYPES)} files")
     named = (path for path in found if path.stem.lower().endswith(("_mask", "-mask")))
     _refuse(source, named, "masks among the good images")
     return found

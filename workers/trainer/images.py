@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from stream_inspector.decode import Decoded, DecodeLimits, decode
+from stream_inspector.decode import FILE_TYPES, Decoded, DecodeLimits, decode
 from stream_inspector.errors import DataError, FrameRejected
 from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image
-from workers.trainer.datasets import CONTENT_TYPES
 
 OnCorrupt = Literal["fail", "skip"]
 Size = tuple[int, int]  # height, width
@@ -31,7 +30,7 @@ def read_image(path: Path, size: Size, limits: DecodeLimits | None = None) -> De
     try:
         if path.stat().st_size > limits.max_bytes:
             raise DataError(f"{path}: larger than {limits.max_bytes} bytes (kafka.max_frame_bytes)")
-        return decode(path.read_bytes(), CONTENT_TYPES[path.suffix.lower()], size, limits)
+        return decode(path.read_bytes(), FILE_TYPES[path.suffix.lower()], size, limits)
     except FrameRejected as error:
         raise DataError(f"{path}: {error}; repair or remove it") from error
     except OSError as error:
