@@ -7,6 +7,8 @@ a device that can run it.
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+MULTIPLE = 16  # pixels: the input divides by it, the deepest stride of the features
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkShape:
@@ -87,6 +89,44 @@ class Preset:
         return asdict(self)
 
 
+def at_size(preset: Preset, size: tuple[int, int]) -> Preset:
+    """The preset for images of another size or shape, [h, w] in pixels.
+
+    What depends on the size follows: the grid, the feature diffusion on it with its position
+    input, and the pixel diffusion at the same reduction. Raises ValueError unless both sides
+    divide by 16.
+    """
+    if any(side <= 0 or side % MULTIPLE for side in size):
+        raise ValueError(f"the input size {size[0]} x {size[1]} does not divide by {MULTIPLE}")
+    grid = _scaled(preset.grid, preset.input_size, size, preset.gaussian.block)
+    network = preset.pixel.network
+    deepest = network.patch * 2 ** (len(network.multipliers) - 1)
+    pixel_size = _scaled(preset.pixel.size, preset.input_size, size, deepest)
+    return replace(
+        preset,
+        input_size=size,
+        grid=grid,
+        pixel=_diffusion_at(preset.pixel, pixel_size),
+        feature=preset.feature and _diffusion_at(preset.feature, grid),
+    )
+
+
+def _scaled(
+    size: tuple[int, int], before: tuple[int, int], after: tuple[int, int], multiple: int
+) -> tuple[int, int]:
+    """A size that grows as the input does, rounded to a multiple."""
+    h, w = (
+        max(1, round(side * new / (old * multiple))) * multiple
+        for side, old, new in zip(size, before, after, strict=True)
+    )
+    return h, w
+
+
+def _diffusion_at(diffusion: Diffusion, size: tuple[int, int]) -> Diffusion:
+    network = replace(diffusion.network, position=diffusion.network.position and size)
+    return replace(diffusion, size=size, network=network)
+
+
 def preset_from_dict(data: dict[str, Any]) -> Preset:
     """Read `Preset.to_dict` back, also after a trip through JSON. Raises KeyError or TypeError."""
     given = {name: _tuples(value) for name, value in data.items()}
@@ -131,7 +171,7 @@ PIXEL_SMALL = Preset(
     grid=(32, 32),
     pixel=_PIXEL,
     feature=None,
-    gaussian=GaussianPlan(block=8, margin=2, shrink=0.2),
+    gaussian=GaussianPlan(block=2, margin=2, shrink=0.2),
     weights=(("kl", 0.5), ("features", 0.5), ("mahalanobis", 1.0)),
     smoothing=4.0,
 )
