@@ -25,7 +25,7 @@ from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import LoadedModel
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
-from workers.runtime.bus.ports import Outgoing, RebalanceListener
+from workers.runtime.bus.ports import Consumer, Outgoing, Positions, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
@@ -129,8 +129,11 @@ class Stage:
         def connect(listener: RebalanceListener) -> Any:
             return self.broker.consumer("inspectors", ["frames"], listener, self.max_records)
 
+        def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> AtLeastOnce:
+            return AtLeastOnce(self.broker.producer(), commit)
+
         try:
-            inspector.run(connect, lambda c: AtLeastOnce(self.broker.producer(), c), stop)
+            inspector.run(connect, deliver, stop)
         except BaseException as error:
             self.errors.append(error)
 

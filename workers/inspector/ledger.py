@@ -32,10 +32,12 @@ class _Page(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Run(Generic[R]):
-    """Results that may be published now, and the positions they settle."""
+    """Results of one partition that may be published now, and the position they settle."""
 
+    partition: Partition
+    lease: int
     results: tuple[R, ...]
-    positions: dict[Partition, int]
+    position: int  # the offset after the last of them
     freed: int  # bytes
 
 
@@ -69,27 +71,15 @@ class Ledger(Generic[R]):
         entry.result = result
         return True
 
-    def take(self, limit: int) -> Run[R]:
+    def take(self, limit: int) -> list[Run[R]]:
         """The contiguous finished runs, at most `limit` results over all partitions."""
-        results: list[R] = []
-        positions: dict[Partition, int] = {}
-        freed = 0
+        runs = []
         for partition, page in self._pages.items():
-            for offset, entry in self._finished(page, limit - len(results)):
-                del page.entries[offset]
-                positions[partition] = offset + 1
-                freed += entry.size
-                results.append(entry.result)  # type: ignore[arg-type]  # _finished checked it
-        return Run(tuple(results), positions, freed)
-
-    @staticmethod
-    def _finished(page: _Page[R], limit: int) -> list[tuple[int, _Entry[R]]]:
-        run: list[tuple[int, _Entry[R]]] = []
-        for offset, entry in page.entries.items():
-            if entry.result is None or len(run) >= limit:
-                break
-            run.append((offset, entry))
-        return run
+            run = _finished(partition, page, limit)
+            if run.results:
+                limit -= len(run.results)
+                runs.append(run)
+        return runs
 
     def drop(self, partitions: Iterable[Partition]) -> int:
         """Forget partitions; their records are delivered again elsewhere. Returns bytes freed."""
@@ -101,3 +91,16 @@ class Ledger(Generic[R]):
         chosen = list(self._pages) if partitions is None else partitions
         pages = (self._pages.get(partition) for partition in chosen)
         return sum(len(page.entries) for page in pages if page is not None)
+
+
+def _finished(partition: Partition, page: _Page[R], limit: int) -> Run[R]:
+    """Take the finished records out of a page, up to the first that is not."""
+    results: list[R] = []
+    freed, position = 0, 0
+    for offset, entry in list(page.entries.items()):
+        if entry.result is None or len(results) >= limit:
+            break
+        results.append(entry.result)
+        del page.entries[offset]
+        freed, position = freed + entry.size, offset + 1
+    return Run(partition, page.lease, tuple(results), position, freed)

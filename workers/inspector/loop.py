@@ -7,7 +7,7 @@ thread -> positions back to the poll thread, which commits. It never blocks long
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 
 import structlog
@@ -31,9 +31,8 @@ from workers.inspector.work import Rejection, Result, Ticket, Waiting
 from workers.runtime.bus.ports import (
     Consumer,
     ConsumerFactory,
-    Delivery,
+    DeliveryFactory,
     Partition,
-    Positions,
     Record,
 )
 from workers.runtime.errors import DeviceHung, Fatal, Transient
@@ -46,8 +45,6 @@ _POLL_S = 0.1
 _GAUGES_S = 2.0
 _SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
 _AWAY_PAUSE_S = 0.5  # between polls while the broker is away
-
-DeliveryFactory = Callable[[Callable[[Positions], None]], Delivery]
 
 
 class Inspector:
@@ -94,9 +91,7 @@ class Inspector:
 
     def run(self, connect: ConsumerFactory, deliver: DeliveryFactory, stop: StopSignal) -> None:
         """Work until stopped, then drain. Raises Fatal when the process has to end."""
-        delivery = deliver(self._commits.put)
-        _log.info("delivery", guarantee=delivery.guarantee)
-        self._publisher = Publisher(delivery, self._in_flight, self._metrics)
+        self._publisher = Publisher(self._leases, self._in_flight, self._metrics)
         interval_s = self._settings.worker.commit_interval_ms / 1000
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
         self._pool = Pool(self._settings.worker.threads, "pool", self._fail)
@@ -104,19 +99,19 @@ class Inspector:
         self._keeper.refresh()
         drain_s = self._settings.kafka.session_timeout_ms / 3000
         membership = Membership(self._leases, self._publisher, self._commits, drain_s)
-        threads = [
-            self._start("publisher", self._publisher.run),
-            self._start("inference", lambda: self._inference.run(self._stop_threads)),
-            self._start("models", self._refresh_models),
-        ]
-        consumer = connect(membership)
-        try:
+        self._start("inference", lambda: self._inference.run(self._stop_threads))
+        self._start("models", self._refresh_models)
+        with ExitStack() as closing:
+            consumer = connect(membership)
+            closing.callback(consumer.close)
+            closing.callback(self._stop_threads.set)
+            closing.callback(setattr, membership, "closing", True)
+            delivery = deliver(consumer, self._commits.put)
+            closing.callback(delivery.close)
+            _log.info("delivery", guarantee=delivery.guarantee)
+            publisher = self._start("publisher", lambda: self._publisher.run(delivery))
             self._consume(consumer, stop)
-            self._drain(consumer, threads[0])
-        finally:
-            membership.closing = True
-            self._stop_threads.set()
-            consumer.close()
+            self._drain(consumer, publisher)
 
     def _make_inference(self) -> Inference:
         worker, counterpart = self._settings.worker, self._settings.counterpart

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from workers.inspector.flow import InFlight
+from workers.inspector.flow import InFlight, Leases
 from workers.inspector.ledger import Ledger, Run
 from workers.inspector.work import Result, Ticket
-from workers.runtime.bus.ports import Delivery, Partition
+from workers.runtime.bus.ports import Delivery, Outgoing, Partition
 from workers.runtime.errors import Fatal, MembershipLost, MessageTooLarge, Transient
 from workers.runtime.telemetry import InspectorMetrics
 
@@ -60,11 +60,11 @@ Event = Assigned | Withdrawn | Delivered | Finished
 class Publisher:
     """Applies events to the ledger and publishes what may leave."""
 
-    def __init__(self, delivery: Delivery, in_flight: InFlight, metrics: InspectorMetrics) -> None:
+    def __init__(self, leases: Leases, in_flight: InFlight, metrics: InspectorMetrics) -> None:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._ledger: Ledger[Result] = Ledger()
         self._leaving: dict[Partition, float] = {}  # partition -> when its work is forgotten
-        self._delivery, self._in_flight, self._metrics = delivery, in_flight, metrics
+        self._leases, self._in_flight, self._metrics = leases, in_flight, metrics
         self._stopping = False
         self._busy = False  # holds results that are neither in the ledger nor published
         self._apply: dict[type, Callable[..., None]] = {
@@ -86,14 +86,14 @@ class Publisher:
         """Delivered records that are not published yet; events in the queue count as one."""
         return self._ledger.in_work(partitions) + self._busy + (not self._events.empty())
 
-    def run(self) -> None:
+    def run(self, delivery: Delivery) -> None:
         """Work until stopped."""
         while True:
             stopping = self._stopping
             for event in self._collect():
                 self._apply[type(event)](event)
             self._forget_leaving()
-            while self._publish():
+            while self._publish(delivery):
                 pass
             self._busy = False
             if stopping and self._events.empty():
@@ -136,35 +136,46 @@ class Publisher:
         for partition in gone:
             del self._leaving[partition]
 
-    def _publish(self) -> bool:
-        run = self._ledger.take(_RUN_LIMIT)
-        if not run.results:
+    def _publish(self, delivery: Delivery) -> bool:
+        runs = self._ledger.take(_RUN_LIMIT)
+        if not runs:
             return False
-        self._settle(run)
-        self._in_flight.free(run.freed)
-        for result in run.results:
-            self._count(result)
+        for run in self._settle(runs, delivery):
+            for result in run.results:
+                self._count(result)
+        self._in_flight.free(sum(run.freed for run in runs))
         return True
 
-    def _settle(self, run: Run[Result]) -> None:
-        """Publish and hand over the positions. Repeats while the broker is away."""
+    def _settle(self, runs: list[Run[Result]], delivery: Delivery) -> list[Run[Result]]:
+        """Publish and commit as one statement, again and again while the broker is away.
+
+        Returns what was settled: runs whose partition was taken away are left to its new owner.
+        """
         pause = _RETRY_FIRST_S
-        results = list(run.results)
         while True:
+            generation = delivery.generation()  # before the leases: a later loss is fenced
+            runs = [run for run in runs if self._ours(run)]
+            if not runs:
+                return []
             try:
-                self._delivery.settle([m for r in results for m in r.messages], run.positions)
-                return
-            except MembershipLost as error:
-                _log.warning("partitions moved while publishing", reason=str(error))
-                return
+                delivery.settle(
+                    _messages(runs), {r.partition: r.position for r in runs}, generation
+                )
+                return runs
             except MessageTooLarge as error:
                 _log.warning("a message is too large; sending it without bytes", reason=str(error))
-                _shrink_largest(results)
+                runs = _shrink_largest(runs)
+                continue
+            except MembershipLost as error:
+                _log.info("the group moved while publishing, trying again", reason=str(error))
             except Transient as error:
-                self._metrics.retries.inc()
                 _log.warning("cannot publish, trying again", reason=str(error), pause_s=pause)
-                time.sleep(pause)
-                pause = min(2 * pause, _RETRY_MAX_S)
+            self._metrics.retries.inc()
+            time.sleep(pause)
+            pause = min(2 * pause, _RETRY_MAX_S)
+
+    def _ours(self, run: Run[Result]) -> bool:
+        return self._leases.alive(run.partition, run.lease, time.monotonic())
 
     def _count(self, result: Result) -> None:
         if result.rejected:
@@ -175,12 +186,17 @@ class Publisher:
             self._metrics.latency.observe(result.total_s)
 
 
-def _shrink_largest(results: list[Result]) -> None:
+def _messages(runs: list[Run[Result]]) -> list[Outgoing]:
+    return [message for run in runs for result in run.results for message in result.messages]
+
+
+def _shrink_largest(runs: list[Run[Result]]) -> list[Run[Result]]:
     """Take the bytes out of the largest dead letter. Raises Fatal when there is none left."""
-    large = [index for index, result in enumerate(results) if result.smaller is not None]
+    large = [(run, result) for run in runs for result in run.results if result.smaller is not None]
     if not large:
         raise Fatal("outcomes without bytes are refused by the broker: raise the topics' limits")
-    index = max(large, key=lambda i: sum(len(m.message.value) for m in results[i].messages))
-    smaller = results[index].smaller
-    messages = smaller() if smaller else results[index].messages
-    results[index] = replace(results[index], messages=messages, smaller=None)
+    run, largest = max(large, key=lambda pair: sum(len(m.message.value) for m in pair[1].messages))
+    messages = largest.smaller() if largest.smaller else largest.messages
+    small = replace(largest, messages=messages, smaller=None)
+    shrunk = replace(run, results=tuple(small if r is largest else r for r in run.results))
+    return [shrunk if each is run else each for each in runs]

@@ -1,5 +1,7 @@
 """Connects the inspector to real servers, stores and devices."""
 
+from collections.abc import Callable
+
 import structlog
 
 from workers.inspector.detectors import model_loader, null_model
@@ -8,7 +10,7 @@ from workers.inspector.loop import Inspector
 from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.kafka import connect_consumer, connect_delivery, create_topics
-from workers.runtime.bus.ports import Consumer, RebalanceListener
+from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.errors import ServerUnreachable
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
@@ -39,9 +41,12 @@ def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: St
         group = settings.worker.group
         return connect_consumer(kafka, group, topics, client_id, listener, max_records=_MAX_RECORDS)
 
+    def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> Delivery:
+        return connect_delivery(kafka, client_id, consumer, commit)
+
     health = HealthServer(settings.health, metrics.registry, inspector.live, inspector.ready)
     with health:
-        inspector.run(connect, lambda commit: connect_delivery(kafka, client_id, commit), stop)
+        inspector.run(connect, deliver, stop)
 
 
 def _models(settings: InspectorSettings, categories: frozenset[str]) -> ModelSource:

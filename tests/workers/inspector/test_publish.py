@@ -1,6 +1,7 @@
 """Publication: repeated while the broker is away, made smaller when it must be."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.envelope import WireMessage
-from workers.inspector.flow import InFlight
+from workers.inspector.flow import InFlight, Leases
 from workers.inspector.publish import Assigned, Delivered, Finished, Publisher, Withdrawn
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import Outgoing, Partition, Positions, Record
@@ -27,13 +28,22 @@ class Delivery:
         self.errors, self.limit = list(errors), limit
         self.settled: list[tuple[list[bytes], dict[Partition, int]]] = []
 
-    def settle(self, messages: Iterable[Outgoing], positions: Positions) -> None:
+    def generation(self) -> int:
+        return 7
+
+    def settle(
+        self, messages: Iterable[Outgoing], positions: Positions, generation: object | None
+    ) -> None:
+        assert generation == 7
         values = [message.message.value for message in messages]
         if self.errors:
             raise self.errors.pop(0)
         if max(map(len, values)) > self.limit:
             raise MessageTooLarge("too large")
         self.settled.append((values, dict(positions)))
+
+    def close(self) -> None:
+        """Nothing to close."""
 
 
 def ticket(offset: int) -> Ticket:
@@ -51,19 +61,22 @@ def result(value: bytes = b"x", small: bytes | None = None) -> Result:
 
 
 @contextmanager
-def running(delivery: Delivery, in_flight: InFlight | None = None) -> Iterator[Publisher]:
-    publisher = Publisher(delivery, in_flight or InFlight(100), InspectorMetrics())
+def running(
+    delivery: Delivery, in_flight: InFlight | None = None, leases: Leases | None = None
+) -> Iterator[Publisher]:
+    leases = leases or Leases()
+    publisher = Publisher(leases, in_flight or InFlight(100), InspectorMetrics())
     errors: list[BaseException] = []
 
     def run() -> None:
         try:
-            publisher.run()
+            publisher.run(delivery)
         except BaseException as error:
             errors.append(error)
 
     thread = threading.Thread(target=run)
     thread.start()
-    publisher.put(Assigned({P: 1}))
+    leases.open([P], lambda opened: publisher.put(Assigned(opened)))
     yield publisher
     publisher.stop()
     thread.join(5)
@@ -91,12 +104,29 @@ def test_it_repeats_while_the_broker_is_away() -> None:
     assert delivery.settled == [([b"a"], {P: 1})]
 
 
-def test_partitions_that_moved_are_left_to_their_new_owner() -> None:
-    delivery = Delivery(MembershipLost("moved"))
+def test_a_rebalance_repeats_what_is_still_ours() -> None:
+    delivery = Delivery(MembershipLost("a new generation"))
     with running(delivery) as publisher:
-        publisher.put(Delivered((ticket(0), ticket(1))))
+        publisher.put(Delivered((ticket(0),)))
+        publisher.put(Finished(ticket(0), result(b"a")))
+    assert delivery.settled == [([b"a"], {P: 1})]
+
+
+def test_partitions_that_moved_are_left_to_their_new_owner() -> None:
+    leases, in_flight = Leases(), InFlight(100)
+
+    class Moves(Delivery):
+        def generation(self) -> int:
+            leases.close([P], time.monotonic())
+            return 7
+
+    delivery = Moves()
+    in_flight.add(10)
+    with running(delivery, in_flight, leases) as publisher:
+        publisher.put(Delivered((ticket(0),)))
         publisher.put(Finished(ticket(0), result(b"a")))
     assert delivery.settled == []
+    assert in_flight.bytes == 0
 
 
 def test_only_the_dead_letter_that_is_too_large_loses_its_bytes() -> None:

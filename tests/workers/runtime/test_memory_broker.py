@@ -98,9 +98,9 @@ def test_at_least_once_publishes_before_it_commits(broker: MemoryBroker) -> None
     committed: list[dict[Partition, int]] = []
     delivery = AtLeastOnce(broker.producer(), lambda positions: committed.append(dict(positions)))
     message = Outgoing("outcomes", WireMessage(b"k", b"v", ()))
-    delivery.settle([message], {P: 1})
+    delivery.settle([message], {P: 1}, None)
     assert (len(broker.records("outcomes")), committed) == (1, [{P: 1}])
     broker.available = False
     with pytest.raises(BusUnavailable):
-        delivery.settle([message], {P: 2})
+        delivery.settle([message], {P: 2}, None)
     assert committed == [{P: 1}]

@@ -19,7 +19,19 @@ class AtLeastOnce:
     def __init__(self, producer: Producer, commit: Callable[[Positions], None]):
         self._producer, self._commit = producer, commit
 
-    def settle(self, messages: Iterable[Outgoing], positions: Positions) -> None:
+    def generation(self) -> None:
+        """Commits are fenced on the consumer's own thread."""
+
+    def settle(
+        self,
+        messages: Iterable[Outgoing],
+        positions: Positions,
+        generation: object | None,  # noqa: ARG002  (the port)
+    ) -> None:
         """Publish all, wait for the broker, then hand over the positions."""
         self._producer.publish(messages)
         self._commit(positions)
+
+    def close(self) -> None:
+        """Close the producer."""
+        self._producer.close()

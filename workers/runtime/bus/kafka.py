@@ -20,6 +20,7 @@ from workers.runtime.bus.kafka_consumer import KafkaBusConsumer
 from workers.runtime.bus.kafka_errors import translate, translated
 from workers.runtime.bus.kafka_rebalance import Relay
 from workers.runtime.bus.ports import (
+    Consumer,
     Delivery,
     Outgoing,
     Positions,
@@ -132,7 +133,10 @@ def connect_consumer(
 
 
 def connect_delivery(
-    kafka: KafkaSettings, client_id: str, commit: Callable[[Positions], None]
+    kafka: KafkaSettings,
+    client_id: str,
+    consumer: Consumer,  # noqa: ARG001
+    commit: Callable[[Positions], None],
 ) -> Delivery:
     """How results are published. `commit` hands positions to the thread that owns the consumer."""
     return AtLeastOnce(connect_producer(kafka, client_id), commit)

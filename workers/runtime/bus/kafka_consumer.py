@@ -70,6 +70,12 @@ class KafkaBusConsumer:
         """Whether the group has settled and gave us partitions."""
         return self._state() == "<stable>"
 
+    def generation(self) -> object | None:
+        """The group's metadata as transactions need it; without a member id nothing is fenced."""
+        metadata = self._client.group_metadata()
+        member = metadata.generation_id >= 0 and metadata.member_id
+        return metadata if member else None
+
     def _state(self) -> str:
         metadata = self._client.group_metadata()
         return "<unjoined>" if metadata is None else str(metadata.state)

@@ -249,6 +249,10 @@ class MemoryConsumer:
         """Whether we are a member; rebalances here take no time."""
         return self in self._broker.members(self.group)
 
+    def generation(self) -> object | None:
+        """Ourselves, as long as the group has us."""
+        return self if self.stable() else None
+
     def close(self) -> None:
         """Leave the group."""
         self._broker.leave(self)

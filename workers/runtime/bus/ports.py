@@ -99,6 +99,9 @@ class Consumer(Protocol):
     def stable(self) -> bool:
         """Whether the group has settled and gave us our partitions."""
 
+    def generation(self) -> object | None:
+        """Our membership as the broker knows it, for fencing; None: no member. Any thread."""
+
     def close(self) -> None:
         """Leave the group."""
 
@@ -128,8 +131,21 @@ class Delivery(Protocol):
     def guarantee(self) -> str:
         """What it promises, in words: printed when a process starts."""
 
-    def settle(self, messages: Iterable[Outgoing], positions: Positions) -> None:
-        """Publish and commit. Raises MembershipLost or Transient; both leave the positions."""
+    def generation(self) -> object | None:
+        """The membership that `settle` speaks for: take it, then look what is still ours."""
+
+    def settle(
+        self, messages: Iterable[Outgoing], positions: Positions, generation: object | None
+    ) -> None:
+        """Publish and commit.
+
+        Raises MembershipLost when the group has moved on since `generation`, MessageTooLarge or
+        Transient. Called again with the same or fewer partitions, it knows what it has done.
+        """
+
+    def close(self) -> None:
+        """Leave nothing half done."""
 
 
 ConsumerFactory = Callable[[RebalanceListener], Consumer]
+DeliveryFactory = Callable[[Consumer, Callable[[Positions], None]], Delivery]
