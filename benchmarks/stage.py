@@ -214,8 +214,8 @@ def _worker_flags(
 def _activate(model: Model, folder: Path, redis: RedisSettings) -> None:
     made = save_model(model)
     registry = Registry(open_blobs(str(folder / "models")), connect_store(redis))
-    registry.push(model.category, model.version, made.manifest, made.tensors)
-    registry.activate(model.category, model.version, "benchmark", "measuring")
+    registry.push(model.categories, model.version, made.manifest, made.tensors)
+    registry.activate(model.category(), model.version, "benchmark", "measuring")
 
 
 def _cpu_s(folder: str) -> float:

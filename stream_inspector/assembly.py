@@ -1,11 +1,12 @@
 """Tensors of a model version <-> the parts that compute with them.
 
-Names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another one),
-whitening.*, gaussians.*, noise.<t>, normalise.<raw map>.*, views.<member>.*, sigma_data (pixels).
+Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
+one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, gaussians.*,
+normalise.<raw map>.*, views.<member>.*.
 Weights and statistics travel in half precision; everything computes in single precision.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from stream_inspector.presets import Diffusion, Preset
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
 from stream_inspector.score.normalise import Normaliser
-from stream_inspector.score.scorer import MEMBERS, Scorer
+from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics
 from stream_inspector.score.whitening import Whitening
 
 Tensors = Mapping[str, Tensor]
@@ -60,31 +61,55 @@ def pixel_prefix(preset: Preset) -> str:
     return "network" if preset.feature is None else "pixel"
 
 
-def pack_statistics(
-    whitening: Whitening, gaussians: Gaussians, noise: Mapping[int, Tensor], sigma_data: float
-) -> dict[str, Tensor]:
-    """What training measured, apart from the normalisation."""
+def of_category(category: str, packed: Tensors) -> dict[str, Tensor]:
+    """A category's statistics under the names that tell them from another category's."""
+    return {f"{category}/{name}": value for name, value in packed.items()}
+
+
+def for_category(category: str, tensors: Tensors) -> Tensors:
+    """The inverse of `of_category`: one category's statistics by their own names."""
+    start = f"{category}/"
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def pack_shared(noise: Mapping[int, Tensor], sigma_data: float) -> dict[str, Tensor]:
+    """What the networks compute with, beside their weights."""
+    return {
+        "sigma_data": torch.tensor(sigma_data),
+        **{f"noise.{step}": values.half() for step, values in noise.items()},
+    }
+
+
+def pack_statistics(whitening: Whitening, gaussians: Gaussians) -> dict[str, Tensor]:
+    """What training measured of a category, apart from the normalisation."""
     return {
         "whitening.mean": whitening.mean.float(),
         "whitening.matrix": whitening.matrix.float(),
         "gaussians.scale": gaussians.scale.float(),
         "gaussians.mean": gaussians.mean.half(),
         "gaussians.factor": pack_triangles(gaussians.factor).half(),
-        "sigma_data": torch.tensor(sigma_data),
-        **{f"noise.{step}": values.half() for step, values in noise.items()},
     }
 
 
-def unpack_scorer(preset: Preset, tensors: Tensors, network: Network) -> Scorer:
-    """The members, computing with the given runner of the scoring network."""
+def unpack_statistics(tensors: Tensors) -> Statistics:
+    """The inverse of `pack_statistics`; tensors of one category."""
     factor = unpack_triangles(_get(tensors, "gaussians.factor").float())
-    return Scorer(
-        preset,
-        bind(preset.scoring, network, float(_get(tensors, "sigma_data"))),
+    return Statistics(
         Whitening(_get(tensors, "whitening.mean"), _get(tensors, "whitening.matrix")),
         Gaussians(
             _get(tensors, "gaussians.scale"), _get(tensors, "gaussians.mean").float(), factor
         ),
+    )
+
+
+def unpack_scorer(
+    preset: Preset, categories: Sequence[str], tensors: Tensors, network: Network
+) -> Scorer:
+    """The members, computing with the given runner of the scoring network."""
+    return Scorer(
+        preset,
+        bind(preset.scoring, network, float(_get(tensors, "sigma_data"))),
+        [unpack_statistics(for_category(name, tensors)) for name in categories],
         {step: _get(tensors, f"noise.{step}").float() for step in preset.scoring.score_steps},
     )
 
@@ -103,7 +128,7 @@ def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
 
 
 def unpack_ensemble(preset: Preset, tensors: Tensors) -> Ensemble:
-    """The inverse of `pack_ensemble`."""
+    """The inverse of `pack_ensemble`; tensors of one category."""
     raw = ["mahalanobis", "control", "features"]
     raw += [f"kl.{step}" for step in preset.scoring.score_steps]
     return Ensemble(

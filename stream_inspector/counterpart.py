@@ -183,13 +183,13 @@ def judged(
     images: Sequence[Image],
     before: Sequence[float],
     after: Sequence[float],
-    normal: float,
+    normal: Sequence[float],
     rounds: Sequence[int],
 ) -> list[Counterpart]:
     """Counterparts with their judge's scores; convincing when after is lower and normal."""
     return [
-        Counterpart(image, float(old), float(new), bool(new <= normal and new < old), steps)
-        for image, old, new, steps in zip(images, before, after, rounds, strict=True)
+        Counterpart(image, float(old), float(new), bool(new <= limit and new < old), steps)
+        for image, old, new, limit, steps in zip(images, before, after, normal, rounds, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stream_inspector.assembly import (
     bind,
+    for_category,
     pixel_prefix,
     unpack_ensemble,
     unpack_network,
@@ -55,38 +56,52 @@ class Detector:
         self.engine = self.runners.name
         tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}
         self._tensors = tensors
-        self._scorer = unpack_scorer(self.preset, tensors, self._network)
+        self._scorer = unpack_scorer(self.preset, model.categories, tensors, self._network)
 
-    def score(self, images: Sequence[Image]) -> Scores:
-        """Score uint8 images [h, w, 3] at preset.input_size."""
+    def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:
+        """Score uint8 images [h, w, 3] at preset.input_size, each as one of its category.
+
+        A batch may mix the categories of a unified model; one category need not be named.
+        """
         if not images:
             raise ValueError("there is no image to score")
-        chunks = [images[i : i + _CHUNK] for i in range(0, len(images), _CHUNK)]
+        labels = self.model.labels(categories, len(images))
         with torch.inference_mode():
-            parts = [self._score(chunk) for chunk in chunks]
+            parts = [
+                self._score(images[i : i + _CHUNK], labels[i : i + _CHUNK])
+                for i in range(0, len(images), _CHUNK)
+            ]
         return _join(parts)
 
     def inspect(
-        self, images: Sequence[Image], original_sizes: Sequence[tuple[int, int]]
+        self,
+        images: Sequence[Image],
+        original_sizes: Sequence[tuple[int, int]],
+        categories: Sequence[str] | None = None,
     ) -> list[Verdict]:
         """Verdicts; regions in pixels of the frames as captured, (width, height) each.
 
-        Raises ModelUnsupported when the model has no calibration.
+        Raises ModelUnsupported when a category has no calibration.
         """
-        calibration = self._calibration()
-        scores = self.score(images)
+        calibrations = self._calibrations(categories, len(images))
+        scores = self.score(images, categories)
         return [
             judge(
                 scores.maps[i],
                 float(scores.image_scores[i]),
                 {name: float(values[i]) for name, values in scores.member_image_scores.items()},
-                calibration,
+                calibrations[i],
                 size,
             )
             for i, size in enumerate(original_sizes)
         ]
 
-    def explain(self, images: Sequence[Image], verdicts: Sequence[Verdict]) -> list[Counterpart]:
+    def explain(
+        self,
+        images: Sequence[Image],
+        verdicts: Sequence[Verdict],
+        categories: Sequence[str] | None = None,
+    ) -> list[Counterpart]:
         """Normal counterparts of defective images, with the judgement whether they convince.
 
         The judge is the Mahalanobis distance: frozen features that the pixel network, which makes
@@ -94,18 +109,26 @@ class Detector:
         """
         if not images:
             return []
-        normal = dict(self._calibration().member_thresholds).get(JUDGE, -math.inf)
+        thresholds = [
+            dict(calibration.member_thresholds).get(JUDGE, -math.inf)
+            for calibration in self._calibrations(categories, len(images))
+        ]
         weights = anomaly_weights(verdicts).to(self.device)
         denoiser, size = self._pixel_denoiser, self.preset.pixel.size
+        if self.preset.pixel.network.classes:
+            denoiser = denoiser.given(torch.tensor(self.model.labels(categories, len(images))))
         made, rounds = make_counterparts(images, weights, denoiser, size)
         before = [verdict.member_scores[JUDGE] for verdict in verdicts]
-        after = self.score(made).member_image_scores[JUDGE].tolist()
-        return judged(made, before, after, normal, rounds)
+        after = self.score(made, categories).member_image_scores[JUDGE].tolist()
+        return judged(made, before, after, thresholds, rounds)
 
     @cached_property
-    def _ensemble(self) -> Ensemble:
-        """Training measures raw maps with a detector that has none yet."""
-        return unpack_ensemble(self.preset, self._tensors)
+    def _ensembles(self) -> list[Ensemble]:
+        """By class label. Training measures raw maps with a detector that has none yet."""
+        return [
+            unpack_ensemble(self.preset, for_category(name, self._tensors))
+            for name in self.model.categories
+        ]
 
     @cached_property
     def _pixel_denoiser(self) -> Denoiser:
@@ -114,30 +137,45 @@ class Detector:
         network = unpack_network(prefix, self.preset.pixel, tensors).to(self.device)
         return bind(self.preset.pixel, network, float(tensors["sigma_data"]))
 
-    def _calibration(self) -> Calibration:
-        if self.model.calibration is None:
-            raise ModelUnsupported(
-                f"model {self.model.version} of {self.model.category} has no thresholds: "
-                "calibrate it first"
-            )
-        return self.model.calibration
+    def _calibrations(self, categories: Sequence[str] | None, count: int) -> list[Calibration]:
+        """The thresholds that hold for each image."""
+        named = [self.model.categories[k] for k in self.model.labels(categories, count)]
+        for name in named:
+            if name not in self.model.calibrations:
+                raise ModelUnsupported(
+                    f"model {self.model.version} has no thresholds for {name}: calibrate it first"
+                )
+        return [self.model.calibrations[name] for name in named]
 
-    def raw_maps(self, images: Sequence[Image]) -> dict[str, Tensor]:
+    def raw_maps(self, images: Sequence[Image], labels: Sequence[int]) -> dict[str, Tensor]:
         """Members' maps on the grid before normalisation, [B, h, w]; one forward."""
         x = to_tensor(images).to(self.device)
         (features,) = self.runners.runners["features"](x)
-        return self._scorer.maps(x, features)
+        return self._scorer.maps(x, features, torch.tensor(labels, device=self.device))
 
-    def _network(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
-        raw, *features = self.runners.runners["network"](x, t)
+    def _network(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        raw, *features = self.runners.runners["network"](*inputs)
         return raw, features[0] if features else None
 
-    def _score(self, images: Sequence[Image]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        maps, scores = self._ensemble.combine(self.raw_maps(images))
-        return (
-            {name: values.cpu() for name, values in maps.items()},
-            {name: values.cpu() for name, values in scores.items()},
+    def _score(
+        self, images: Sequence[Image], labels: Sequence[int]
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Maps and image scores of one chunk, each image normalised as its category."""
+        raw, told = self.raw_maps(images, labels), torch.tensor(labels, device=self.device)
+        rows = {k: torch.nonzero(told == k)[:, 0] for k in sorted(set(labels))}
+        parts = [
+            self._ensembles[k].combine({name: maps[picked] for name, maps in raw.items()})
+            for k, picked in rows.items()
+        ]
+        order = torch.cat(list(rows.values())).argsort()
+        maps, scores = (
+            {
+                name: torch.cat([part[i][name] for part in parts])[order].cpu()
+                for name in parts[0][i]
+            }
+            for i in (0, 1)
         )
+        return maps, scores
 
 
 def _join(chunks: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> Scores:
@@ -153,11 +191,12 @@ def _parts(model: Model) -> list[Part]:
     preset, scoring = model.preset, model.preset.scoring
     h, w = preset.input_size
     x = torch.zeros(1, scoring.channels, *scoring.size)
+    label = (torch.zeros(1, dtype=torch.int64),) if scoring.network.classes else ()
     return [
         Part("features", load_feature_net(preset.grid), (torch.zeros(1, 3, h, w),)),
         Part(
             "network",
             unpack_network("network", scoring, model.tensors),
-            (x, torch.full((1,), scoring.score_steps[0])),
+            (x, torch.full((1,), scoring.score_steps[0]), *label),
         ),
     ]

@@ -9,6 +9,7 @@ InspectorError
 ├── ModelError           a model version cannot be used
 │   ├── ModelCorrupt     digest, shape or key does not match the manifest
 │   └── ModelUnsupported made by a newer format or another preset
+├── UnknownCategory      the model is not for this category, or for several and none was named
 └── CalibrationRefused   the good images cannot carry the promise; says how many are missing
 """
 
@@ -53,6 +54,10 @@ class ModelCorrupt(ModelError):
 
 class ModelUnsupported(ModelError):
     """The artefact needs another version of this code."""
+
+
+class UnknownCategory(InspectorError):
+    """The model does not know this category, or knows several and none was named."""
 
 
 class CalibrationRefused(InspectorError):

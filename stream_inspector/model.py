@@ -7,41 +7,67 @@ version never changes; writing the same model twice gives the same bytes.
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
 from safetensors.torch import load, save
 
-from stream_inspector.errors import CalibrationRefused, ModelCorrupt, ModelUnsupported
+from stream_inspector.errors import (
+    CalibrationRefused,
+    ModelCorrupt,
+    ModelUnsupported,
+    UnknownCategory,
+)
 from stream_inspector.features import weights_digest
 from stream_inspector.presets import Preset, preset_from_dict
 from stream_inspector.threshold.budget import Calibration
 
-FORMAT = 1
+FORMAT = 2
 Scalar = str | int | float | bool | None
 
 
 @dataclass(frozen=True)
 class Model:
-    """One category's model."""
+    """One model for one category, or a unified one for several.
 
-    category: str
+    A category's place in `categories` is its class label. Its statistics are the tensors under
+    "<category>/"; the networks and their noise are shared.
+    """
+
+    categories: tuple[str, ...]
     preset: Preset
     tensors: dict[str, torch.Tensor]
     provenance: Mapping[str, Scalar]
-    calibration: Calibration | None = None
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # by category
 
     @cached_property
     def version(self) -> str:
         """16 hex digits over everything in the artefact."""
         return _digest(_canonical(_manifest(self)))[:16]
 
-    def with_calibration(self, calibration: Calibration) -> "Model":
-        """The same weights under another calibration: another version."""
-        return dataclasses.replace(self, calibration=calibration)
+    def category(self, wanted: str | None = None) -> str:
+        """The category that is meant: the wanted one, or the only one. Raises UnknownCategory."""
+        if wanted is None and len(self.categories) == 1:
+            return self.categories[0]
+        if wanted not in self.categories:
+            what = "is for several categories" if wanted is None else f"is not for {wanted}"
+            raise UnknownCategory(f"the model {what}; it knows {', '.join(self.categories)}")
+        return wanted
+
+    def labels(self, categories: Sequence[str] | None, count: int) -> list[int]:
+        """Class labels of `count` images; without categories all are of the only one."""
+        named = [self.category()] * count if categories is None else categories
+        if len(named) != count:
+            raise ValueError(f"{len(named)} categories for {count} images")
+        return [self.categories.index(self.category(name)) for name in named]
+
+    def with_calibration(self, category: str, calibration: Calibration) -> "Model":
+        """The same weights under another calibration of a category: another version."""
+        renewed = {**self.calibrations, self.category(category): calibration}
+        return dataclasses.replace(self, calibrations=renewed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +92,14 @@ def load_model(files: ModelFiles) -> Model:
     manifest = _read_manifest(files.manifest)
     try:
         model = Model(
-            category=manifest["category"],
+            categories=tuple(manifest["categories"]),
             preset=preset_from_dict(manifest["preset"]),
             tensors=_read_tensors(files.tensors, manifest["tensors"]),
             provenance=manifest["provenance"],
-            calibration=_calibration(manifest["calibration"]),
+            calibrations={
+                name: Calibration.from_dict(plain)
+                for name, plain in manifest["calibrations"].items()
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibrationRefused) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
@@ -82,13 +111,12 @@ def load_model(files: ModelFiles) -> Model:
 
 
 def _manifest(model: Model) -> dict[str, Any]:
-    calibration = model.calibration
     return {
         "format": FORMAT,
-        "category": model.category,
+        "categories": list(model.categories),
         "preset": json.loads(json.dumps(model.preset.to_dict())),
         "provenance": dict(model.provenance),
-        "calibration": None if calibration is None else calibration.to_dict(),
+        "calibrations": {name: each.to_dict() for name, each in model.calibrations.items()},
         "backbone": weights_digest(),
         "tensors": {name: _describe(tensor) for name, tensor in sorted(model.tensors.items())},
     }
@@ -135,10 +163,6 @@ def _read_tensors(data: bytes, described: Mapping[str, Any]) -> dict[str, torch.
         if _describe(tensor) != described[name]:
             raise ModelCorrupt(f"tensor {name} is not the one the manifest describes")
     return tensors
-
-
-def _calibration(plain: Any) -> Calibration | None:
-    return None if plain is None else Calibration.from_dict(plain)
 
 
 def _canonical(manifest: Mapping[str, Any]) -> bytes:

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from stream_inspector import __version__
 from stream_inspector.assembly import (
     bind,
+    of_category,
     pack_ensemble,
     pack_network,
+    pack_shared,
     pack_statistics,
     pixel_prefix,
 )
@@ -76,7 +78,8 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     whitening, gaussians = fit_whitening(features), fit_gaussians(features, preset.gaussian)
     x = _pixels(images, preset.pixel.size)
     sigma_data = float(x.std())
-    tensors = pack_statistics(whitening, gaussians, draw_noise(preset, seed), sigma_data)
+    tensors = pack_shared(draw_noise(preset, seed), sigma_data)
+    tensors |= of_category(category, pack_statistics(whitening, gaussians))
     learn = partial(
         _learn,
         sigma_data=sigma_data,
@@ -90,26 +93,32 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
         tensors |= pack_network("network", learn(preset.feature, white, None, "features"))
     head = white if preset.pixel.network.feature_channels else None
     tensors |= pack_network(pixel_prefix(preset), learn(preset.pixel, x, head, "pixels"))
-    model = Model(category, preset, tensors, _provenance(images, select, seed, iterations))
+    model = Model((category,), preset, tensors, _provenance(images, select, seed, iterations))
     raw = _raw_maps(model, [*images, *select], on_progress)
     trained = {name: maps[: len(images)] for name, maps in raw.items()}
     held_out = {name: maps[len(images) :] for name, maps in raw.items()}
     ensemble = fit_ensemble(trained, held_out, preset)
-    return replace(model, tensors=tensors | pack_ensemble(ensemble))
+    return replace(model, tensors=tensors | of_category(category, pack_ensemble(ensemble)))
 
 
 def calibrate(
-    model: Model, images: Sequence[Image], budget: Budget, detector: Detector | None = None
+    model: Model,
+    images: Sequence[Image],
+    budget: Budget,
+    detector: Detector | None = None,
+    category: str | None = None,
 ) -> Model:
-    """Set the thresholds from good images that neither trained nor normalised the model.
+    """Set a category's thresholds from good images that neither trained nor normalised the model.
 
-    Raises CalibrationRefused when they are too few for the budget.
+    Raises CalibrationRefused when they are too few for the budget, UnknownCategory.
     """
-    scores = (detector or Detector(model, engine="torch")).score(images)
+    named = model.category(category)
+    detector = detector or Detector(model, engine="torch")
+    scores = detector.score(images, [named] * len(images))
     calibration = calibrate_scores(
         scores.maps, scores.image_scores, budget, member_scores=scores.member_image_scores
     )
-    return model.with_calibration(calibration)
+    return model.with_calibration(named, calibration)
 
 
 def _check(images: Sequence[Image], select: Sequence[Image], category: str, preset: Preset) -> None:
@@ -200,7 +209,8 @@ def _raw_maps(model: Model, images: Sequence[Image], on_progress: OnProgress) ->
     detector, chunks = Detector(model, engine="torch"), []
     with torch.inference_mode():
         for start in range(0, len(images), _CHUNK):
-            chunks.append(detector.raw_maps(images[start : start + _CHUNK]))
+            chunk = images[start : start + _CHUNK]
+            chunks.append(detector.raw_maps(chunk, [0] * len(chunk)))
             done = min(start + _CHUNK, len(images))
             on_progress(Progress("normalisation", done, len(images), None))
     return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}

@@ -5,6 +5,7 @@ x0 = skip * x_t + out * F(inp * x_t, t), so the KL score, the loss and the count
 know nothing of it.
 """
 
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -23,9 +24,12 @@ class Prediction(NamedTuple):
 
 
 class Network(Protocol):
-    """A U-Net: (x [B, C, H, W], original step [B]) -> (raw [B, C or 2 C, H, W], features)."""
+    """A U-Net: x [B, C, H, W] at original steps [B] -> (raw [B, C or 2 C, H, W], features).
 
-    def __call__(self, x: Tensor, t: Tensor, /) -> tuple[Tensor, Tensor | None]:
+    Class labels [B] are passed only to a denoiser that was given them.
+    """
+
+    def __call__(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         """Raw prediction F (and variance fractions), and the feature head's output."""
         ...
 
@@ -63,27 +67,28 @@ def scalings(kind: str, alpha_bar: Tensor, sigma_data: float = 1.0) -> Scalings:
     raise ValueError(f"parameterisation {kind!r} is none of {', '.join(PARAMETERISATIONS)}")
 
 
+@dataclass(frozen=True, eq=False)
 class Denoiser:
-    """A network bound to a chain and a parameterisation.
+    """A network bound to a chain, a parameterisation and, if it is told them, class labels.
 
     `t` counts steps of the bound chain; the network is told the original step. `clip` bounds the
     clean estimate (1.0 for images in [-1, 1], None for features).
     """
 
-    def __init__(
-        self,
-        network: Network,
-        schedule: Schedule,
-        parameterisation: str = "eps",
-        sigma_data: float = 1.0,
-        clip: float | None = 1.0,
-    ) -> None:
-        self.network, self.schedule = network, schedule
-        self.parameterisation, self.sigma_data, self.clip = parameterisation, sigma_data, clip
+    network: Network
+    schedule: Schedule
+    parameterisation: str = "eps"
+    sigma_data: float = 1.0
+    clip: float | None = 1.0
+    labels: Tensor | None = None  # [B]
 
     def on(self, schedule: Schedule) -> "Denoiser":
         """The same network on another chain."""
-        return Denoiser(self.network, schedule, self.parameterisation, self.sigma_data, self.clip)
+        return replace(self, schedule=schedule)
+
+    def given(self, labels: Tensor | None) -> "Denoiser":
+        """The same network told the class labels [B] of the samples it will see."""
+        return replace(self, labels=labels)
 
     def scalings(self, t: Tensor, like: Tensor) -> Scalings:
         """The factors at steps t, shaped for `like`; computed in float64."""
@@ -93,7 +98,9 @@ class Denoiser:
     def raw(self, x_t: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """F, the variance fraction v (None when not learned) and the features."""
         original = self.schedule.original.to(x_t.device)[t.to(x_t.device)]
-        output, features = self.network(self.scalings(t, x_t).inp * x_t, original)
+        inputs = (self.scalings(t, x_t).inp * x_t, original)
+        told = () if self.labels is None else (self.labels.to(x_t.device),)
+        output, features = self.network(*inputs, *told)
         channels = x_t.shape[1]
         v = output[:, channels:] if output.shape[1] == 2 * channels else None
         return output[:, :channels], v, features

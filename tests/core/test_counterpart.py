@@ -210,12 +210,12 @@ def test_a_counterpart_convinces_when_its_judge_finds_it_normal(
     after: float, convincing: bool
 ) -> None:
     image = grey(0, 2)
-    (found,) = judged([image], [2.0], [after], 1.0, [3])
+    (found,) = judged([image], [2.0], [after], [1.0], [3])
     assert found == Counterpart(image, 2.0, after, convincing, 3)
 
 
 def test_a_counterpart_that_is_no_better_does_not_convince() -> None:
-    assert not judged([grey(0, 2)], [0.5], [0.5], 1.0, [3])[0].convincing
+    assert not judged([grey(0, 2)], [0.5], [0.5], [1.0], [3])[0].convincing
 
 
 def test_the_detector_explains_its_defects(fitted: Model) -> None:
@@ -226,7 +226,7 @@ def test_the_detector_explains_its_defects(fitted: Model) -> None:
     (found,) = detector.explain([image], verdicts)
     assert found.image.shape == image.shape
     assert found.score_before == verdicts[0].member_scores["mahalanobis"]
-    normal = dict(model.calibration.member_thresholds)["mahalanobis"] if model.calibration else 0
+    normal = dict(model.calibrations["disc"].member_thresholds)["mahalanobis"]
     assert found.convincing == (found.score_after <= min(normal, found.score_before))
     changed = (found.image != image).any(axis=2)
     assert not changed[anomaly_weights(verdicts)[0, 0].numpy() == 0].any()

@@ -71,12 +71,12 @@ def test_nothing_to_score_is_an_error(fitted: Model) -> None:
 
 
 def test_a_model_without_a_network_is_corrupt() -> None:
-    empty = Model("disc", tiny_pixel_preset(), {}, {})
+    empty = Model(("disc",), tiny_pixel_preset(), {}, {})
     with pytest.raises(ModelCorrupt, match=r"network\.\* do not fit"):
         Detector(empty, engine="torch")
 
 
 def test_a_missing_statistic_is_named(fitted: Model) -> None:
-    tensors = {k: v for k, v in fitted.tensors.items() if k != "views.kl.spread"}
+    tensors = {k: v for k, v in fitted.tensors.items() if k != "disc/views.kl.spread"}
     with pytest.raises(ModelCorrupt, match=r"lacks the tensor views\.kl\.spread"):
         Detector(replace(fitted, tensors=tensors), engine="torch").score(IMAGES[:1])

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from stream_inspector import model as model_module
-from stream_inspector.errors import ModelCorrupt, ModelUnsupported
+from stream_inspector.errors import ModelCorrupt, ModelUnsupported, UnknownCategory
 from stream_inspector.model import Model, ModelFiles, load_model, save_model
 from stream_inspector.presets import PRESETS
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.budget import calibrate as calibrate_scores
 
 MODEL = Model(
-    category="disc",
+    categories=("disc",),
     preset=PRESETS["pixel-small"],
     tensors={"b": torch.arange(4.0).half(), "a": torch.ones(2, 3), "c": torch.tensor(0.5)},
     provenance={"seed": 1, "torch": "2"},
@@ -27,8 +27,8 @@ def _edited(**changes: object) -> ModelFiles:
 
 def test_a_model_comes_back_whole() -> None:
     read = load_model(save_model(MODEL))
-    assert (read.category, read.preset, dict(read.provenance)) == (
-        "disc",
+    assert (read.categories, read.preset, dict(read.provenance)) == (
+        ("disc",),
         MODEL.preset,
         MODEL.provenance,
     )
@@ -44,7 +44,7 @@ def test_the_same_model_gives_the_same_bytes_whatever_the_order() -> None:
 
 def test_the_version_follows_every_part() -> None:
     changed = [
-        replace(MODEL, category="ring"),
+        replace(MODEL, categories=("ring",)),
         replace(MODEL, preset=replace(MODEL.preset, smoothing=3.0)),
         replace(MODEL, provenance={"seed": 2, "torch": "2"}),
         replace(MODEL, tensors=MODEL.tensors | {"a": torch.ones(3, 2)}),
@@ -57,9 +57,9 @@ def test_a_calibration_makes_another_version_and_comes_back() -> None:
     rng = torch.Generator().manual_seed(0)
     maps = torch.rand(60, 8, 8, generator=rng).numpy()
     calibration = calibrate_scores(maps, maps.max(axis=(1, 2)).astype("float64"), Budget())
-    calibrated = MODEL.with_calibration(calibration)
+    calibrated = MODEL.with_calibration("disc", calibration)
     assert calibrated.version != MODEL.version
-    assert load_model(save_model(calibrated)).calibration == calibration
+    assert load_model(save_model(calibrated)).calibrations == {"disc": calibration}
 
 
 def test_a_flipped_bit_in_the_tensors_is_found() -> None:
@@ -83,7 +83,7 @@ def test_a_missing_tensor_is_named() -> None:
 
 def test_an_edited_manifest_is_found() -> None:
     with pytest.raises(ModelCorrupt, match="its content is"):
-        load_model(_edited(category="ring"))
+        load_model(_edited(categories=["ring"]))
 
 
 @pytest.mark.parametrize("manifest", [b"not json", b"[1]"])
@@ -98,7 +98,7 @@ def test_a_manifest_without_a_preset_is_corrupt() -> None:
 
 
 def test_a_newer_format_is_unsupported() -> None:
-    with pytest.raises(ModelUnsupported, match="format 99, this code reads 1"):
+    with pytest.raises(ModelUnsupported, match="format 99, this code reads 2"):
         load_model(_edited(format=99))
 
 
@@ -107,3 +107,20 @@ def test_other_imagenet_weights_are_unsupported(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(model_module, "weights_digest", lambda: "another")
     with pytest.raises(ModelUnsupported, match="ImageNet weights"):
         load_model(files)
+
+
+UNIFIED = replace(MODEL, categories=("disc", "ring"))
+
+
+def test_a_category_is_labelled_by_its_place() -> None:
+    assert UNIFIED.labels(["ring", "disc", "ring"], 3) == [1, 0, 1]
+    assert MODEL.labels(None, 2) == [0, 0]
+
+
+def test_a_unified_model_wants_every_image_to_have_its_category() -> None:
+    with pytest.raises(UnknownCategory, match="several categories; it knows disc, ring"):
+        UNIFIED.labels(None, 1)
+    with pytest.raises(UnknownCategory, match="not for bolt; it knows disc, ring"):
+        UNIFIED.labels(["disc", "bolt"], 2)
+    with pytest.raises(ValueError, match="1 categories for 2 images"):
+        UNIFIED.labels(["disc"], 2)

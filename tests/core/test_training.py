@@ -92,8 +92,7 @@ def test_an_image_of_another_size_is_refused() -> None:
 def test_calibration_stores_thresholds_and_keeps_the_weights(fitted: Model) -> None:
     calibrated = calibrate(fitted, good_images(30, seed=9), Budget(confidence=0.5))
     read = load_model(save_model(calibrated))
-    assert read.calibration is not None
-    assert read.calibration.n_images == 30
+    assert read.calibrations["disc"].n_images == 30
     assert read.tensors.keys() == fitted.tensors.keys()
     verdicts = Detector(read, engine="torch").inspect([scratched(GOOD[0])], [(128, 128)])
     assert verdicts[0].grade == "defect"

@@ -35,7 +35,7 @@ def models() -> tuple[Model, Model]:
 
 def activate(registry: Registry, model: Model) -> None:
     files = save_model(model)
-    registry.push("bolts", model.version, files.manifest, files.tensors)
+    registry.push(["bolts"], model.version, files.manifest, files.tensors)
     registry.activate("bolts", model.version, by="test", why="test")
 
 
@@ -87,4 +87,4 @@ def test_a_worker_follows_the_active_version(
         return stage.outcomes[-1].model_version == second.version
 
     stage.until(switched, 30)
-    assert stage.outcomes[-1].calibration_id == second.calibration.id
+    assert stage.outcomes[-1].calibration_id == second.calibrations["bolts"].id

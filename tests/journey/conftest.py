@@ -32,9 +32,12 @@ from workers.runtime.store.memory import MemoryBlobs, MemoryStore
 from workers.runtime.telemetry import InspectorMetrics
 
 SIZE = (32, 32)
+CALIBRATIONS = dict.fromkeys(("bolts", "nuts"), "calibration-1")
 
 
-def brightness(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Verdict]:
+def brightness(
+    images: Sequence[Image], sizes: Sequence[tuple[int, int]], categories: Sequence[str]
+) -> list[Verdict]:
     """A detector that calls dark products defective. It cannot bear pure white ones."""
     return [_verdict(image, size) for image, size in zip(images, sizes, strict=True)]
 
@@ -51,7 +54,7 @@ def _verdict(image: Image, size: tuple[int, int]) -> Verdict:
 
 def load_brightness(manifest: bytes, tensors: bytes) -> LoadedModel:
     """Loads the stand-in; its version is its manifest."""
-    return LoadedModel(manifest.decode(), "calibration-1", SIZE, brightness)
+    return LoadedModel(manifest.decode(), CALIBRATIONS, SIZE, brightness)
 
 
 def png(grey: int, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -90,17 +93,19 @@ class Stage:
         self._running: list[tuple[StopSignal, threading.Thread]] = []
 
     def activate(self, category: str, version: str) -> None:
-        self.registry.push(category, version, version.encode(), b"weights")
+        self.registry.push([category], version, version.encode(), b"weights")
         self.registry.activate(category, version, by="test", why="test")
 
     def slowly(self, seconds: float) -> Any:
         """Loads a detector that takes its time for each batch."""
 
-        def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Verdict]:
+        def inspect(
+            images: Sequence[Image], sizes: Sequence[tuple[int, int]], categories: Sequence[str]
+        ) -> list[Verdict]:
             time.sleep(seconds)
-            return brightness(images, sizes)
+            return brightness(images, sizes, categories)
 
-        return lambda manifest, tensors: LoadedModel(manifest.decode(), "c", SIZE, inspect)
+        return lambda manifest, tensors: LoadedModel(manifest.decode(), CALIBRATIONS, SIZE, inspect)
 
     def start(self, load: Any = load_brightness, **overrides: Any) -> StopSignal:
         given = {

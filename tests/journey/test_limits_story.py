@@ -71,14 +71,14 @@ def sized(manifest: bytes, tensors: bytes) -> LoadedModel:
     """v1 is slow and wants 32 pixels; v2 wants 16 and refuses anything else."""
     size = (32, 32) if manifest == b"bolts-v1" else (16, 16)
 
-    def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[CoreVerdict]:
+    def inspect(images: Sequence[Image], *_: object) -> list[CoreVerdict]:
         time.sleep(0.1 if size == (32, 32) else 0.0)
         if any(image.shape[:2] != size for image in images):
             raise ValueError("wrong size")
         grey = images[0][:, :, 0].astype("float32")
         return [CoreVerdict(Grade.PASS, 0.0, 1.0, 1.0, (), grey) for _ in images]
 
-    return LoadedModel(manifest.decode(), "c", size, inspect)
+    return LoadedModel(manifest.decode(), {"bolts": "c"}, size, inspect)
 
 
 def test_a_model_of_another_size_inspects_frames_that_were_decoded_for_the_old_one(
@@ -130,11 +130,11 @@ def test_a_verdict_that_no_message_can_hold_is_a_failed_inspection(
     def nonsense(manifest: bytes, tensors: bytes) -> LoadedModel:
         region = Region(0, 0, 0, 0, (), 0, 1.0)  # no region has no pixels
 
-        def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[CoreVerdict]:
+        def inspect(images: Sequence[Image], *_: object) -> list[CoreVerdict]:
             grey = images[0][:, :, 0].astype("float32")
             return [CoreVerdict(Grade.DEFECT, 2.0, 1.0, 1.0, (region,), grey)] * len(images)
 
-        return LoadedModel("v", "c", (32, 32), inspect)
+        return LoadedModel("v", {"bolts": "c"}, (32, 32), inspect)
 
     stage.start(nonsense, **BOLTS)
     stage.send(make_frame(picture(GOOD)))

@@ -1,7 +1,7 @@
 """After the stream: pixel metrics, summary, pictures and the report page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +9,10 @@ from typing import Any
 
 from schemas.alarm import Alarm
 from schemas.dead_letter import DeadLetter
+from stream_inspector.detector import Scores
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.threshold.budget import Calibration
+from stream_inspector.verdict import Image
 from workers.demo.gallery import Material, sections, write_panels
 from workers.demo.lines import SentFrame
 from workers.demo.observer import Observer
@@ -61,7 +63,7 @@ def conclude(setup: Setup, streamed: Streamed) -> Ending:
     books, observer = streamed.books, streamed.observer
     frames = [streamed.sent[name] for name, o in books.outcomes.items() if not o.rejected]
     size = setup.detector.preset.input_size
-    rescored = rescore(setup.detector.score, size, frames, find_truth(setup.settings))
+    rescored = rescore(_scorer(setup), size, frames, find_truth(setup.settings))
     pixel = pixel_quality(rescored, books.sent)
     summary = summarise(
         books, streamed.sent, _facts(setup, calibration), pixel, _by_kind(observer.alarms)
@@ -81,8 +83,13 @@ def find_truth(settings: DemoSettings) -> Truth:
     return SyntheticTruth(settings.seed) if settings.data is None else FolderTruth(settings.data)
 
 
+def _scorer(setup: Setup) -> Callable[[Sequence[Image]], Scores]:
+    """Scores frames as the demo's category, whichever others the model knows."""
+    return lambda images: setup.detector.score(images, [setup.load.category] * len(images))
+
+
 def _calibration(setup: Setup) -> Calibration:
-    calibration = setup.obtained.model.calibration
+    calibration = setup.obtained.model.calibrations.get(setup.load.category)
     if calibration is None:
         raise ModelUnsupported("the model has no thresholds; run `stream-inspector calibrate`")
     return calibration

@@ -9,7 +9,7 @@ from stream_inspector.model import save_model
 from workers.demo.conclude import Ending, Streamed, conclude
 from workers.demo.folder import prepare
 from workers.demo.lines import SentFrame, SentLog
-from workers.demo.model_source import Obtained, obtain
+from workers.demo.model_source import obtain
 from workers.demo.observer import Observer
 from workers.demo.plan import plan_load
 from workers.demo.settings import DemoSettings
@@ -74,7 +74,7 @@ class Watch:
     def __init__(self, setup: Setup, observer: Observer) -> None:
         books = setup.folder.books[: 1 + bool(setup.settings.poison)]
         self._logs = [SentLog(path) for path in books]
-        self.observer, self._tolerance = observer, score_tolerance(setup.obtained)
+        self.observer, self._tolerance = observer, score_tolerance(setup)
 
     def look(self) -> tuple[Tally, dict[str, SentFrame]]:
         """The books as they are now."""
@@ -82,9 +82,9 @@ class Watch:
         return tally(sent.values(), list(self.observer.outcomes), self._tolerance), sent
 
 
-def score_tolerance(obtained: Obtained) -> float:
+def score_tolerance(setup: Setup) -> float:
     """How far two scores of one frame may lie apart: batches of another size move them a little."""
-    calibration = obtained.model.calibration
+    calibration = setup.obtained.model.calibrations.get(setup.load.category)
     if calibration is None:
         return 0.0
     median = calibration.image_scores[len(calibration.image_scores) // 2]

@@ -106,11 +106,12 @@ def _digest(settings: DemoSettings) -> str:
 
 
 def _fitting(model: Model, category: str) -> Model:
-    if model.category != category:
+    if category not in model.categories:
+        known = ", ".join(model.categories)
         raise DataError(
-            f"the model is for {model.category}, the frames are of {category}; "
-            f"pass --category {model.category} or another --model"
+            f"the model is for {known}, the frames are of {category}; "
+            f"pass --category {known} or another --model"
         )
-    if model.calibration is None:
+    if category not in model.calibrations:
         raise DataError("the model has no thresholds; run `stream-inspector calibrate`")
     return model

@@ -88,7 +88,7 @@ class Stage:
         """Put the model into the registry, as `model push --activate` does."""
         blobs = open_blobs(str(self._run.folder("models")))
         registry = Registry(blobs, connect_store(self.at.redis))
-        registry.push(self._load.category, version, manifest, tensors)
+        registry.push([self._load.category], version, manifest, tensors)
         registry.activate(self._load.category, version, "demo", "the demo's model")
 
     def observe(self) -> Observer:

@@ -26,43 +26,54 @@ class Detection:
     fits: int | None = None
 
 
-def detect(
-    inspect: Inspect, images: Sequence[Image], sizes: Sequence[tuple[int, int]]
-) -> Detection:
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """What the device gets to see of a batch: one entry a frame in each."""
+
+    images: Sequence[Image]  # at the model's input size
+    sizes: Sequence[tuple[int, int]]  # (width, height) as captured
+    categories: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def part(self, start: int, stop: int) -> "Pictures":
+        """Frames start..stop, without the last."""
+        return Pictures(
+            self.images[start:stop], self.sizes[start:stop], self.categories[start:stop]
+        )
+
+
+def detect(inspect: Inspect, batch: Pictures) -> Detection:
     """Inspect a batch. Out of memory: halve it. Any other error: frame by frame."""
     try:
-        return Detection(tuple(_checked(inspect, images, sizes)))
+        return Detection(tuple(_checked(inspect, batch)))
     except Exception as error:
-        if len(images) > 1 and type(error).__name__ in _OUT_OF_MEMORY:
-            return _halved(inspect, images, sizes)
-    singles = (_single(inspect, images[i], sizes[i]) for i in range(len(images)))
-    return Detection(tuple(singles))
+        if len(batch) > 1 and type(error).__name__ in _OUT_OF_MEMORY:
+            return _halved(inspect, batch)
+    return Detection(tuple(_single(inspect, batch.part(i, i + 1)) for i in range(len(batch))))
 
 
-def _checked(
-    inspect: Inspect, images: Sequence[Image], sizes: Sequence[tuple[int, int]]
-) -> list[Verdict]:
-    verdicts = inspect(images, sizes)
-    if len(verdicts) != len(images):
-        raise ValueError(f"the detector returned {len(verdicts)} verdicts for {len(images)} frames")
+def _checked(inspect: Inspect, batch: Pictures) -> list[Verdict]:
+    verdicts = inspect(batch.images, batch.sizes, batch.categories)
+    if len(verdicts) != len(batch):
+        raise ValueError(f"the detector returned {len(verdicts)} verdicts for {len(batch)} frames")
     for verdict in verdicts:
         if not math.isfinite(verdict.image_score):
             raise ValueError(f"the detector returned the score {verdict.image_score}")
     return verdicts
 
 
-def _halved(
-    inspect: Inspect, images: Sequence[Image], sizes: Sequence[tuple[int, int]]
-) -> Detection:
-    half = (len(images) + 1) // 2
-    first = detect(inspect, images[:half], sizes[:half])
+def _halved(inspect: Inspect, batch: Pictures) -> Detection:
+    half = (len(batch) + 1) // 2
+    first = detect(inspect, batch.part(0, half))
     fits = first.fits or half
-    second = detect(inspect, images[half:], sizes[half:])
+    second = detect(inspect, batch.part(half, len(batch)))
     return Detection(first.results + second.results, min(fits, second.fits or fits))
 
 
-def _single(inspect: Inspect, image: Image, size: tuple[int, int]) -> Verdict | Failure:
+def _single(inspect: Inspect, frame: Pictures) -> Verdict | Failure:
     try:
-        return _checked(inspect, [image], [size])[0]
+        return _checked(inspect, frame)[0]
     except Exception as error:  # whatever it was, this frame cannot be inspected
         return Failure(f"the detector failed: {type(error).__name__}: {error}")

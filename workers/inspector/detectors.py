@@ -1,7 +1,7 @@
 """Makes a model version ready on the device, or stands in for one in benchmarks."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -22,14 +22,14 @@ def model_loader(settings: ModelsSection) -> LoadModel:
         from stream_inspector.model import ModelFiles, load_model
 
         model = load_model(ModelFiles(manifest=manifest, tensors=tensors))
-        if model.calibration is None:
+        if not model.calibrations:
             raise ModelUnsupported(
                 f"version {model.version} is not calibrated: run `stream-inspector calibrate`"
             )
         detector = Detector(model, settings.device, settings.engine, settings.threads)
         loaded = LoadedModel(
             version=model.version,
-            calibration_id=model.calibration.id,
+            calibrations={name: each.id for name, each in model.calibrations.items()},
             input_size=model.preset.input_size,
             inspect=detector.inspect,
             explain=detector.explain,
@@ -42,21 +42,30 @@ def model_loader(settings: ModelsSection) -> LoadModel:
 
 
 def check(model: LoadedModel) -> None:
-    """Inspect a plain grey image once: a model that cannot is not swapped in. Raises ValueError."""
+    """Inspect a plain grey image as each category: a model that cannot is not swapped in.
+
+    Raises ValueError.
+    """
     height, width = model.input_size
     grey = np.full((height, width, 3), 128, np.uint8)
-    verdict = model.inspect([grey], [(width, height)])[0]
-    if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
-        raise ValueError(f"version {model.version} fails its self-check: {verdict.image_score}")
+    for category in model.calibrations:
+        verdict = model.inspect([grey], [(width, height)], [category])[0]
+        if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
+            raise ValueError(
+                f"version {model.version} fails its self-check as {category}: {verdict.image_score}"
+            )
 
 
-def null_model(batch_ms: float, input_size: tuple[int, int] = (256, 256)) -> LoadedModel:
+def null_model(
+    batch_ms: float, categories: Iterable[str], input_size: tuple[int, int] = (256, 256)
+) -> LoadedModel:
     """Inspects nothing: passes every frame after `batch_ms` per batch. For benchmarks only."""
     empty = np.zeros(input_size, np.float32)
 
-    def inspect(images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Verdict]:  # noqa: ARG001
+    def inspect(images: Sequence[Image], *_: object) -> list[Verdict]:
         time.sleep(batch_ms / 1000)
         verdict = Verdict(Grade.PASS, 0.0, 1.0, 1.0, (), empty)
         return [verdict] * len(images)
 
-    return LoadedModel(NULL_VERSION, NULL_VERSION, input_size, inspect, engine="none")
+    calibrations = dict.fromkeys(categories, NULL_VERSION)
+    return LoadedModel(NULL_VERSION, calibrations, input_size, inspect, engine="none")

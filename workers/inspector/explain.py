@@ -48,7 +48,9 @@ class Explainer:
     def __init__(self, enabled: bool, share: TimeShare, clock: Callable[[], float]):
         self._enabled, self._share, self._clock = enabled, share, clock
 
-    def explain(self, model: LoadedModel, image: Image, verdict: Verdict) -> Explanation:
+    def explain(
+        self, model: LoadedModel, image: Image, verdict: Verdict, category: str
+    ) -> Explanation:
         """One defect's counterpart, or why there is none."""
         if not self._enabled or model.explain is None:
             return skipped("disabled")
@@ -56,7 +58,7 @@ class Explainer:
         if not self._share.allows(started):
             return skipped("budget")
         try:
-            counterpart = model.explain([image], [verdict])[0]
+            counterpart = model.explain([image], [verdict], [category])[0]
         except Exception as error:  # the defect is certain; its explanation is a courtesy
             return skipped(f"failed: {type(error).__name__}: {error}")
         finally:

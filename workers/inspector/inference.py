@@ -17,7 +17,7 @@ from stream_inspector.errors import FrameRejected
 from stream_inspector.verdict import Grade, Image, Verdict
 from workers.inspector.admit import decode_to
 from workers.inspector.batch import Batch, Batcher
-from workers.inspector.detect import Failure, detect
+from workers.inspector.detect import Failure, Pictures, detect
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer
 from workers.inspector.flow import Leases
@@ -97,7 +97,8 @@ class Inference:
         if not items:
             return
         sizes = [item.original_size for item in items]
-        detection = detect(model.inspect, images, sizes)
+        categories = [item.frame.category for item in items]
+        detection = detect(model.inspect, Pictures(images, sizes, categories))
         if detection.fits is not None:
             _log.warning("out of memory: smaller batches from now on", size=detection.fits)
             self._batcher.max_size = min(self._batcher.max_size, detection.fits)
@@ -151,7 +152,7 @@ class Inference:
     def _explain(
         self, item: Admitted, image: Image, verdict: Verdict, model: LoadedModel, started: float
     ) -> None:
-        explanation = self._explainer.explain(model, image, verdict)
+        explanation = self._explainer.explain(model, image, verdict, item.frame.category)
         self._metrics.explained.labels(explanation.check.status).inc()
         judged = self._judged(item, verdict, model, started)
 

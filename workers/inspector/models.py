@@ -95,6 +95,15 @@ class ModelKeeper:
                 f"{category} has no active model: train and calibrate one, then "
                 f"`stream-inspector model push` and `model activate`"
             )
+        model = self._loaded(version)
+        if category not in model.calibrations:
+            raise WorkerError(
+                f"the active version {version} is for {', '.join(model.calibrations)}, "
+                f"not for {category}: activate another or calibrate it for {category}"
+            )
+        return model
+
+    def _loaded(self, version: str) -> LoadedModel:
         for model in self._models.loaded.values():
             if model.version == version:
                 return model

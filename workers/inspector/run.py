@@ -53,7 +53,7 @@ def _models(settings: InspectorSettings, categories: frozenset[str]) -> ModelSou
     null_ms = settings.models.null_detector_ms
     if null_ms is not None:
         _log.warning("null detector: nothing is inspected, every frame passes")
-        return FixedModels(dict.fromkeys(categories, null_model(null_ms)))
+        return FixedModels(dict.fromkeys(categories, null_model(null_ms, categories)))
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache)
     return ModelKeeper(registry, model_loader(settings.models), categories)

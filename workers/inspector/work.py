@@ -1,6 +1,6 @@
 """What travels between the inspector's stages: plain values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +10,8 @@ from schemas.outcome import RejectReason
 from stream_inspector.verdict import Image, Verdict
 from workers.runtime.bus.ports import Outgoing, Record
 
-Inspect = Callable[[Sequence[Image], Sequence[tuple[int, int]]], list[Verdict]]
+# images, their frames' sizes (width, height) and categories -> verdicts
+Inspect = Callable[[Sequence[Image], Sequence[tuple[int, int]], Sequence[str]], list[Verdict]]
 
 
 class Counterpart(Protocol):
@@ -33,7 +34,7 @@ class Counterpart(Protocol):
         """Whether it looks normal to that network."""
 
 
-Explain = Callable[[Sequence[Image], Sequence[Verdict]], Sequence[Counterpart]]
+Explain = Callable[[Sequence[Image], Sequence[Verdict], Sequence[str]], Sequence[Counterpart]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class LoadedModel:
     """A model version on the device, ready to inspect."""
 
     version: str
-    calibration_id: str
+    calibrations: Mapping[str, str]  # category that it inspects -> calibration id
     input_size: tuple[int, int]  # (height, width)
     inspect: Inspect
     explain: Explain | None = None

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,14 +55,15 @@ class Registry:
     def __init__(self, blobs: BlobStore, cache: KeyValueStore | None = None):
         self._blobs, self._cache = blobs, cache
 
-    def push(self, category: str, version: str, manifest: bytes, tensors: bytes) -> str:
-        """Store a version; storing it again is harmless. Returns the version."""
-        check_name(category)
+    def push(self, categories: Iterable[str], version: str, manifest: bytes, tensors: bytes) -> str:
+        """Store a version for its categories; storing it again is harmless. Returns the version."""
+        names = [check_name(category) for category in categories]
         check_name(version)
         self._blobs.write(f"models/{version}/tensors.safetensors", tensors)
         self._blobs.write(f"models/{version}/manifest.json", manifest)
         entry = {"version": version, "pushed_at": _now()}
-        self._blobs.create(f"categories/{category}/versions/{version}.json", _dump(entry))
+        for name in names:
+            self._blobs.create(f"categories/{name}/versions/{version}.json", _dump(entry))
         self._fill(version, manifest, tensors)
         return version
 

@@ -41,13 +41,18 @@ def push(
 ) -> None:
     """Verify and store the model in a folder."""
     verified = read_model(folder)
-    if verified.calibration is None:
-        raise NotCalibrated(f"{folder}: has no thresholds; run `stream-inspector calibrate`")
+    lacking = [name for name in verified.categories if name not in verified.calibrations]
+    if lacking:
+        names = ", ".join(lacking)
+        raise NotCalibrated(
+            f"{folder}: no thresholds for {names}; run `stream-inspector calibrate`"
+        )
     registry, files = open_registry(settings, console), read_files(folder)
-    version = registry.push(verified.category, verified.version, files.manifest, files.tensors)
-    console.print(f"{verified.category}: stored version [bold]{version}[/]")
+    version = registry.push(verified.categories, verified.version, files.manifest, files.tensors)
+    console.print(f"{', '.join(verified.categories)}: stored version [bold]{version}[/]")
     if activate_now:
-        _activate(registry, verified.category, version, "pushed", console)
+        for category in verified.categories:
+            _activate(registry, category, version, "pushed", console)
 
 
 def show(settings: TrainerProcessSettings, category: str, console: Console) -> None:
@@ -58,7 +63,7 @@ def show(settings: TrainerProcessSettings, category: str, console: Console) -> N
     table = Table("version", "", "preset", "calibration", title=f"{category} in the model store")
     for version in registry.versions(category):
         manifest = json.loads(registry.fetch(version)[0])
-        calibration = manifest.get("calibration") or {}
+        calibration = manifest.get("calibrations", {}).get(category, {})
         table.add_row(
             version,
             "[green]active[/]" if version == current else "",

@@ -69,7 +69,7 @@ def evaluation(
     detector: Detector, scored: Scored, truth: Truth, category: str, version: str
 ) -> Evaluation:
     """The report card of a scored test set."""
-    calibration: Calibration | None = detector.model.calibration
+    calibration: Calibration | None = detector.model.calibrations.get(category)
     return Evaluation(
         category=category,
         model_version=version,

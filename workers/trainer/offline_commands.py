@@ -130,7 +130,7 @@ def evaluate(
         files = good_files(data)
         baseline = fit_padim(read_images(files.train, size), model.preset, settings.trainer.seed)
         scored.maps["padim"], scored.image_scores["padim"] = baseline.score(images)
-    card = evaluation(detector, scored, truth, model.category, model.version)
+    card = evaluation(detector, scored, truth, model.category(), model.version)
     console.print(evaluation_table(card))
     if json_file:
         json_file.parent.mkdir(parents=True, exist_ok=True)
@@ -198,8 +198,8 @@ def _unseen(
 
 
 def _say_promise(model: Model, console: Console) -> None:
-    if model.calibration:
-        console.print(model.calibration.promise)
+    for calibration in model.calibrations.values():
+        console.print(calibration.promise)
 
 
 def _skip(text: str, console: Console) -> None:

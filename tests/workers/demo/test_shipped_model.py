@@ -24,7 +24,7 @@ def test_it_is_small() -> None:
 def test_it_tells_good_parts_from_defective_ones() -> None:
     model = shipped_model(SYNTHETIC_CATEGORY)
     assert model is not None
-    assert model.calibration is not None
+    assert "flange" in model.calibrations
     kinds = [None, *DEFECT_KINDS] * 3 + [None] * 9
     frames = [render(9000 + n, 0, kind).image for n, kind in enumerate(kinds)]
     size = model.preset.input_size
@@ -36,4 +36,4 @@ def test_it_tells_good_parts_from_defective_ones() -> None:
 
     defective = np.array([kind is not None for kind in kinds])
     assert roc_auc(scores, defective) > 0.85  # 0.97 on hundreds of frames
-    assert (scores[~defective] > model.calibration.image_threshold).sum() <= 3
+    assert (scores[~defective] > model.calibrations["flange"].image_threshold).sum() <= 3

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.detect import Failure, detect
+from workers.inspector.detect import Failure, Pictures, detect
 
 MAP = np.zeros((2, 2), np.float32)
 
@@ -24,7 +24,7 @@ class Device:
     def __init__(self, room: int = 100, flaky: int = 0):
         self.room, self.flaky, self.calls = room, flaky, 0
 
-    def __call__(self, images: Sequence[Image], sizes: Sequence[tuple[int, int]]) -> list[Verdict]:
+    def __call__(self, images: Sequence[Image], *_: object) -> list[Verdict]:
         self.calls += 1
         if len(images) > self.room:
             raise MemoryError
@@ -33,8 +33,12 @@ class Device:
         return [verdict(float(each[0, 0, 0])) for each in images]
 
 
+def pictures(images: list[Image]) -> Pictures:
+    return Pictures(images, [(2, 2)] * len(images), ["bolts"] * len(images))
+
+
 def scores(images: list[Image], device: Device) -> list[float | str]:
-    found = detect(device, images, [(2, 2)] * len(images)).results
+    found = detect(device, pictures(images)).results
     return [each.error if isinstance(each, Failure) else each.image_score for each in found]
 
 
@@ -55,7 +59,7 @@ def test_a_fault_that_passes_costs_no_frame() -> None:
 
 def test_out_of_memory_halves_and_reports_what_fits() -> None:
     images = [image(value) for value in range(7)]
-    found = detect(Device(room=2), images, [(2, 2)] * 7)
+    found = detect(Device(room=2), pictures(images))
     assert [v.image_score for v in found.results if isinstance(v, Verdict)] == list(range(7))
     assert found.fits == 2
 
@@ -66,12 +70,12 @@ def test_a_single_frame_that_does_not_fit_fails() -> None:
 
 
 def test_a_score_that_is_no_number_is_a_failure() -> None:
-    found = detect(lambda images, sizes: [verdict(float("nan"))], [image(1)], [(2, 2)])
+    found = detect(lambda *_: [verdict(float("nan"))], pictures([image(1)]))
     assert isinstance(found.results[0], Failure)
 
 
 def test_a_detector_that_loses_a_frame_is_not_believed() -> None:
-    found = detect(lambda images, sizes: [verdict(0.0)], [image(1), image(2)], [(2, 2)] * 2)
+    found = detect(lambda *_: [verdict(0.0)], pictures([image(1), image(2)]))
     assert all(isinstance(each, Verdict) for each in found.results)  # one by one it works
-    found = detect(lambda images, sizes: [], [image(1)], [(2, 2)])
+    found = detect(lambda *_: [], pictures([image(1)]))
     assert isinstance(found.results[0], Failure)

@@ -30,11 +30,11 @@ class Clock:
 
 
 def model(clock: Clock, seconds: float = 4.0) -> LoadedModel:
-    def explain(images: Any, verdicts: Any) -> list[Normal]:
+    def explain(*_: Any) -> list[Normal]:
         clock.now += seconds
         return [Normal()]
 
-    return LoadedModel("v", "c", (2, 2), lambda images, sizes: [], explain)
+    return LoadedModel("v", {"bolts": "c"}, (2, 2), lambda *_: [], explain)
 
 
 def test_the_share_is_spent_and_earned_again() -> None:
@@ -58,7 +58,9 @@ def test_no_share_means_no_counterpart() -> None:
 
 def test_a_counterpart_says_how_it_fared() -> None:
     clock = Clock()
-    found = Explainer(True, TimeShare(0.5, 3.0, 0.0), clock).explain(model(clock), IMAGE, VERDICT)
+    found = Explainer(True, TimeShare(0.5, 3.0, 0.0), clock).explain(
+        model(clock), IMAGE, VERDICT, "bolts"
+    )
     assert found.check.status == "convincing"
     assert (found.check.score_before, found.check.score_after) == (2.0, 0.5)
 
@@ -66,23 +68,27 @@ def test_a_counterpart_says_how_it_fared() -> None:
 def test_beyond_the_share_it_says_budget() -> None:
     clock = Clock()
     explainer = Explainer(True, TimeShare(0.5, 3.0, 0.0), clock)
-    explainer.explain(model(clock, 10.0), IMAGE, VERDICT)
-    second = explainer.explain(model(clock), IMAGE, VERDICT)
+    explainer.explain(model(clock, 10.0), IMAGE, VERDICT, "bolts")
+    second = explainer.explain(model(clock), IMAGE, VERDICT, "bolts")
     assert (second.check.status, second.check.reason) == ("skipped", "budget")
     clock.now += 100
-    assert explainer.explain(model(clock), IMAGE, VERDICT).check.status == "convincing"
+    assert explainer.explain(model(clock), IMAGE, VERDICT, "bolts").check.status == "convincing"
 
 
 def test_a_failing_explanation_does_not_cost_the_event() -> None:
-    def explain(images: Any, verdicts: Any) -> list[Normal]:
+    def explain(*_: Any) -> list[Normal]:
         raise RuntimeError("no gradient")
 
-    broken = LoadedModel("v", "c", (2, 2), lambda images, sizes: [], explain)
-    found = Explainer(True, TimeShare(0.5, 3.0, 0.0), Clock()).explain(broken, IMAGE, VERDICT)
+    broken = LoadedModel("v", {"bolts": "c"}, (2, 2), lambda *_: [], explain)
+    found = Explainer(True, TimeShare(0.5, 3.0, 0.0), Clock()).explain(
+        broken, IMAGE, VERDICT, "bolts"
+    )
     assert found.check.reason == "failed: RuntimeError: no gradient"
 
 
 def test_switched_off() -> None:
     clock = Clock()
-    found = Explainer(False, TimeShare(0.5, 3.0, 0.0), clock).explain(model(clock), IMAGE, VERDICT)
+    found = Explainer(False, TimeShare(0.5, 3.0, 0.0), clock).explain(
+        model(clock), IMAGE, VERDICT, "bolts"
+    )
     assert found.check.reason == "disabled"

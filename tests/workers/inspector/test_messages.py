@@ -45,7 +45,7 @@ def judged(grade: Grade) -> Judged:
     verdict = Verdict(grade, 2.0, 1.0, 0.9, regions, score_map, {"kl": 1.2})
     image = np.zeros((8, 8, 3), np.uint8)
     admitted = Admitted(ticket(), FRAME, image, (64, 48), 2.0, 0.0)
-    model = LoadedModel("v1", "c1", (8, 8), lambda images, sizes: [])
+    model = LoadedModel("v1", {FRAME.category: "c1"}, (8, 8), lambda *_: [])
     return Judged(admitted, verdict, model, LATENCIES, NOW)
 
 

@@ -22,10 +22,10 @@ class Models:
         self.loads.append(version)
         if version == "corrupt":
             raise ModelCorrupt("digest")
-        return LoadedModel(version, "c", (2, 2), lambda images, sizes: [])
+        return LoadedModel(version, dict.fromkeys(("bolts", "nuts"), "c"), (2, 2), lambda *_: [])
 
     def activate(self, category: str, version: str) -> None:
-        self.registry.push(category, version, version.encode(), b"x")
+        self.registry.push([category], version, version.encode(), b"x")
         self.registry.activate(category, version, by="test", why="test")
         self.keeper.refresh()
 
@@ -75,7 +75,14 @@ def test_stores_that_are_away_leave_the_loaded_model_in_use(models: Models) -> N
 
 
 def test_a_model_that_cannot_inspect_a_grey_image_is_not_used() -> None:
-    check(null_model(0.0))
-    broken = null_model(0.0, (8, 8))
+    check(null_model(0.0, ["bolts"]))
+    broken = null_model(0.0, ["bolts"], (8, 8))
     with pytest.raises(ValueError, match="self-check"):
-        check(LoadedModel("v", "c", (4, 4), broken.inspect))
+        check(LoadedModel("v", {"bolts": "c"}, (4, 4), broken.inspect))
+
+
+def test_a_version_that_does_not_know_the_category_is_not_used_for_it(models: Models) -> None:
+    models.keeper = ModelKeeper(models.registry, models.load, ["bolts", "washers"])
+    models.activate("washers", "v1")
+    assert models.versions() == {}
+    assert "v1 is for bolts, nuts, not for washers" in models.keeper.models.missing["washers"]

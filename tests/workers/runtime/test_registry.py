@@ -15,7 +15,7 @@ class Stores:
         self.registry = Registry(self.blobs, self.cache)
 
     def push(self, version: str, tensors: bytes = b"weights") -> None:
-        self.registry.push("bolts", version, b"manifest of " + version.encode(), tensors)
+        self.registry.push(["bolts"], version, b"manifest of " + version.encode(), tensors)
 
     def activate(self, version: str) -> int:
         return self.registry.activate("bolts", version, by="anna", why="test")
@@ -129,8 +129,8 @@ def test_a_half_written_activation_is_read_again_later(stores: Stores) -> None:
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a b"])
 def test_names_that_would_leave_the_store(stores: Stores, name: str) -> None:
     calls: list[Any] = [
-        lambda: stores.registry.push(name, "v1", b"", b""),
-        lambda: stores.registry.push("bolts", name, b"", b""),
+        lambda: stores.registry.push([name], "v1", b"", b""),
+        lambda: stores.registry.push(["bolts"], name, b"", b""),
         lambda: stores.registry.fetch(name),
         lambda: stores.registry.versions(name),
     ]

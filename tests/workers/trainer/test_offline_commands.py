@@ -88,8 +88,7 @@ def test_calibration_takes_unseen_images_and_another_budget(
     result = run("calibrate", "--model", model_folder, "--good", good, "--false-reject", "0.2")
 
     assert result.exit_code == 0, result.output
-    calibration = read_model(model_folder).calibration
-    assert calibration is not None
+    calibration = read_model(model_folder).calibrations["flange"]
     assert (calibration.n_images, calibration.budget.image_false_reject) == (6, 0.2)
 
 
