@@ -71,12 +71,13 @@ def roc_auc(scores: NDArray[np.floating], labels: NDArray[np.bool_]) -> float:
 
 
 def binarise_mask(mask: NDArray[np.uint8] | NDArray[np.bool_], size: tuple[int, int]) -> Masks:
-    """A mask [h, w] of 0..255 (or 0..1, or bool) at `size` (height, width), cut at half coverage.
+    """A mask [h, w] of 0..255 (or bool) at `size` (height, width), cut at half coverage.
 
-    Antialiased first: "> 0" would grow every region by a pixel, "== 255" would shrink it.
+    Antialiased first: "> 0" would grow every region by a pixel, "== 255" would shrink it. A mask
+    of small numbers only names classes of defects (VisA's do): all of them are defects.
     """
-    full = 255.0 if mask.dtype == np.uint8 and mask.max(initial=0) > 1 else 1.0
-    coverage = Pil.fromarray((mask / full).astype(np.float32))
+    shades = mask.dtype == np.uint8 and mask.max(initial=0) >= 128
+    coverage = Pil.fromarray((mask / 255.0 if shades else mask != 0).astype(np.float32))
     height, width = size
     return np.asarray(coverage.resize((width, height), Pil.Resampling.BOX)) >= 0.5
 

@@ -32,6 +32,7 @@ def train(
         int | None, typer.Option("--iterations", help="default: the preset's own")
     ] = None,
     false_reject: options.FalseReject = None,
+    layout: options.Layout = None,
     on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -54,6 +55,7 @@ def train(
         "trainer.preset": preset,
         "trainer.seed": seed,
         "trainer.iterations": iterations,
+        "trainer.layout": layout,
         "trainer.on_corrupt": on_corrupt,
         "budget.image_false_reject": false_reject,
     }
@@ -73,6 +75,7 @@ def calibrate(
     false_reject: options.FalseReject = None,
     pixel_rate: options.PixelRate = None,
     out: Annotated[Path | None, typer.Option("--out", help="default: the model's folder")] = None,
+    layout: options.Layout = None,
     on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -93,6 +96,7 @@ def calibrate(
     flags = {
         "budget.image_false_reject": false_reject,
         "budget.pixel_false_positive": pixel_rate,
+        "trainer.layout": layout,
         "trainer.on_corrupt": on_corrupt,
     }
     settings = load_settings(config, assignments, flags)
@@ -113,6 +117,7 @@ def evaluate(
     padim: Annotated[
         bool, typer.Option("--padim/--no-padim", help="PaDiM on the same images in the same run")
     ] = True,
+    layout: options.Layout = None,
     engine: options.Engine = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -124,7 +129,8 @@ def evaluate(
     from workers.trainer import offline_commands as offline
     from workers.trainer.run import load_settings, run_command
 
-    settings = load_settings(config, assignments, {"trainer.engine": engine})
+    flags = {"trainer.engine": engine, "trainer.layout": layout}
+    settings = load_settings(config, assignments, flags)
     run_command(
         "evaluate",
         settings,

@@ -60,10 +60,17 @@ def read_mask(path: Path, size: Size) -> NDArray[np.bool_]:
     """A ground-truth mask [H, W] at the detector's input size: covered at least by half."""
     try:
         with Pillow.open(path, formats=("PNG", "BMP", "TIFF")) as picture:
-            full = np.asarray(picture.convert("L"))
+            full = _mask_values(picture)
     except (OSError, ValueError, Pillow.DecompressionBombError) as error:
         raise DataError(f"{path}: is no readable mask: {error}") from error
     return binarise_mask(full, size)
+
+
+def _mask_values(picture: Pillow.Image) -> NDArray[np.uint8] | NDArray[np.bool_]:
+    """A palette's colours stand for classes of defects: everything that is not black."""
+    if picture.mode == "P":
+        return np.asarray(np.asarray(picture.convert("RGB")).any(axis=2))
+    return np.asarray(picture.convert("L"))
 
 
 def refuse_masks(images: Sequence[Image], source: str) -> None:

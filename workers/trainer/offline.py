@@ -14,7 +14,7 @@ from stream_inspector.errors import DataError
 from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.trainer.datasets import TestFile, images_in, is_image
+from workers.trainer.datasets import LabelledFile, images_in, is_image
 from workers.trainer.evaluate import Evaluation, ImageScores, Maps, Truth, operating_point, rank
 from workers.trainer.images import Size, read_image, read_images, read_mask
 
@@ -57,7 +57,7 @@ def score_all(detector: Detector, images: Sequence[Image]) -> Scored:
     return Scored(maps, scores, 1000 * seconds / len(images))
 
 
-def read_labelled(files: Sequence[TestFile], size: Size) -> tuple[list[Image], Truth]:
+def read_labelled(files: Sequence[LabelledFile], size: Size) -> tuple[list[Image], Truth]:
     """Test images and their truth; a good image's mask is empty."""
     images = read_images([file.path for file in files], size)
     return images, Truth(
@@ -152,7 +152,7 @@ def _explain(
     return dict(zip(wanted, made, strict=True))
 
 
-def _mask(file: TestFile, size: Size) -> NDArray[np.bool_] | None:
+def _mask(file: LabelledFile, size: Size) -> NDArray[np.bool_] | None:
     if not file.defective:
         return np.zeros(size, bool)
     return read_mask(file.mask, size) if file.mask else None

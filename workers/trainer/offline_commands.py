@@ -59,7 +59,13 @@ class Source:
         if self.data is None:
             return synthetic_good(self.synthetic, settings.seed, preset.input_size)
         size = preset.input_size
-        return load_good(self.data, size, settings.on_corrupt, lambda text: _skip(text, console))
+        return load_good(
+            self.data,
+            size,
+            settings.on_corrupt,
+            lambda text: _skip(text, console),
+            settings.layout,
+        )
 
 
 def train(
@@ -124,10 +130,10 @@ def evaluate(
     model = read_model(folder)
     detector = make_detector(model, settings.trainer)
     size = model.preset.input_size
-    images, truth = read_labelled(test_files(data), size)
+    images, truth = read_labelled(test_files(data, settings.trainer.layout), size)
     scored = score_all(detector, images)
     if padim:
-        files = good_files(data)
+        files = good_files(data, layout=settings.trainer.layout)
         baseline = fit_padim(read_images(files.train, size), model.preset, settings.trainer.seed)
         scored.maps["padim"], scored.image_scores["padim"] = baseline.score(images)
     card = evaluation(detector, scored, truth, model.category(), model.version)
@@ -181,7 +187,7 @@ def _unseen(
     if data is None and good is None:
         raise SettingsError("give --data (the folder it was trained on), --good, or both")
     if data is not None:
-        files = good_files(data)
+        files = good_files(data, layout=settings.layout)
         if files.digest != model.provenance.get("source_digest"):
             raise DataError(
                 f"{data}: is not, or no longer, what this model was trained on; put images that it "

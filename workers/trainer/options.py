@@ -13,8 +13,9 @@ Assignments = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", help="folder of one category: MVTec layout, or just good images"),
+    typer.Option("--data", help="folder of one category: a known layout, or just good images"),
 ]
+Layout = Annotated[str | None, typer.Option("--layout", help="auto | mvtec | btad | visa | plain")]
 ModelFolder = Annotated[Path, typer.Option("--model", help="folder that `train` wrote")]
 Category = Annotated[str | None, typer.Option("--category", help="default: the folder's name")]
 FalseReject = Annotated[

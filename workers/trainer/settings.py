@@ -21,6 +21,9 @@ class TrainerSettings(Section):
         default="auto", description="auto: the faster of those whose scores agree"
     )
     threads: int | None = Field(default=None, ge=1, description="empty: all cores")
+    layout: Literal["auto", "mvtec", "btad", "visa", "plain"] = Field(
+        default="auto", description="of the data folder; auto: by its sub-folders"
+    )
     on_corrupt: Literal["fail", "skip"] = Field(
         default="fail", description="skip: go on without unreadable images, and name them"
     )

@@ -40,9 +40,10 @@ def load_good(
     size: Size,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
+    layout: str = "auto",
 ) -> GoodImages:
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
-    files = good_files(folder)
+    files = good_files(folder, layout=layout)
     parts = (files.train, files.select, files.calibrate)
     train, select, held = (read_images(part, size, on_corrupt, on_skip) for part in parts)
     refuse_masks([*train, *select, *held], str(folder))

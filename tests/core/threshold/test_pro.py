@@ -177,6 +177,11 @@ def test_roc_auc_needs_both_kinds() -> None:
         roc_auc(np.array([1.0, 2]), np.array([True, True]))
 
 
+def test_classes_of_defects_do_not_weigh_differently() -> None:
+    assert binarise_mask(np.array([[1, 0], [3, 0]], np.uint8), (1, 2)).tolist() == [[True, False]]
+    assert binarise_mask(np.array([[1, 0], [0, 3]], np.uint8), (2, 2)).sum() == 2
+
+
 def test_masks_are_cut_at_half_coverage() -> None:
     mask = np.zeros((4, 4), np.uint8)
     mask[0, :2] = 255  # half of the top left block
@@ -184,8 +189,8 @@ def test_masks_are_cut_at_half_coverage() -> None:
     assert binarise_mask(mask, (2, 2)).tolist() == [[True, False], [False, False]]
 
 
-@pytest.mark.parametrize("full", [1, 255])
-def test_masks_of_zero_and_one_are_read_alike(full: Any) -> None:
+@pytest.mark.parametrize("full", [1, 3, 255])
+def test_masks_of_zero_and_one_and_of_class_numbers_are_read_alike(full: Any) -> None:
     mask = np.full((4, 4), full, np.uint8)
     assert binarise_mask(mask, (2, 2)).all()
     assert binarise_mask(mask.astype(bool), (2, 2)).all()

@@ -49,6 +49,14 @@ def test_a_mask_covers_a_pixel_by_half(tmp_path: Path) -> None:
     assert read_mask(tmp_path / "mask.png", (2, 2)).tolist() == [[True, False], [False, False]]
 
 
+def test_every_colour_of_a_palette_is_a_defect(tmp_path: Path) -> None:
+    mask = Image.fromarray(np.array([[0, 1], [2, 0]], np.uint8), "P")
+    mask.putpalette([0, 0, 0, 0, 0, 90, 1, 0, 0])
+    mask.save(tmp_path / "mask.png")
+
+    assert read_mask(tmp_path / "mask.png", (2, 2)).tolist() == [[False, True], [True, False]]
+
+
 def test_an_unreadable_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_bytes(b"nothing")
 
