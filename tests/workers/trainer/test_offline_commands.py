@@ -88,7 +88,7 @@ def test_calibration_takes_unseen_images_and_another_budget(
     result = run("calibrate", "--model", model_folder, "--good", good, "--false-reject", "0.2")
 
     assert result.exit_code == 0, result.output
-    calibration = read_model(model_folder).calibrations["flange"]
+    calibration = read_model(model_folder).calibrations["flanges"]
     assert (calibration.n_images, calibration.budget.image_false_reject) == (6, 0.2)
 
 
@@ -150,12 +150,12 @@ def test_versions_are_pushed_listed_and_activated(
 
 
 def test_a_model_without_thresholds_is_not_pushed(tiny_model: Model, tmp_path: Path) -> None:
-    write_model(replace(tiny_model, calibration=None), tmp_path / "bare")
+    write_model(replace(tiny_model, calibrations={}), tmp_path / "bare")
 
     result = run("model", "push", tmp_path / "bare", "--store", tmp_path / "store")
 
     assert result.exit_code == 65
-    assert "has no thresholds" in result.stderr
+    assert "no thresholds for flanges" in result.stderr
 
 
 def test_an_unknown_version_is_not_activated(model_folder: Path, tmp_path: Path) -> None:
