@@ -1,69 +1,57 @@
-"""PaDiM (Defard et al. 2021): a Gaussian per position of pooled, randomly chosen channels.
+"""PaDiM (Defard et al. 2021): a Gaussian per position of pooled, randomly chosen channels."""
 
-Same frozen features, grid, enlargement and image score as the detector; no network, no
-normalisation.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from stream_inspector.features import FeatureNet, load_feature_net, to_tensor
-from stream_inspector.presets import GaussianPlan, Preset
-from stream_inspector.score.ensemble import enlarge, image_scores
-from stream_inspector.score.mahalanobis import Gaussians, fit_gaussians
-from stream_inspector.verdict import Image
+from stream_inspector.baselines.method import Scored, neighbourhood_means
 
-CHANNELS = 100  # of 176, drawn at random as in the paper
-_PLAN = GaussianPlan(block=1, margin=0, shrink=0.2)
-_CHUNK = 8
+CHANNELS = 100  # drawn at random, as in the paper for its smaller network
+EPSILON = 0.01  # added to the covariance's diagonal
 
 
 @dataclass(frozen=True, eq=False)
 class Padim:
-    """A fitted baseline."""
+    """Mean and inverse Cholesky factor of every position."""
 
-    preset: Preset
-    net: FeatureNet
-    picked: Tensor  # [CHANNELS], int64
-    gaussians: Gaussians
+    picked: Tensor  # [D], int64
+    mean: Tensor  # [h w, D]
+    factor: Tensor  # [h w, D, D], L^-1 with L L^T the covariance
+    pool: bool
 
-    def score(self, images: Sequence[Image]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Distance maps [N, H, W] at the input size, and image scores [N]."""
-        size, sigma = self.preset.input_size, self.preset.smoothing
-        with torch.inference_mode():
-            maps = torch.cat(
-                [
-                    enlarge(self.gaussians.maps(chunk), size, sigma)
-                    for chunk in _features(self.net, images, self.picked)
-                ]
-            )
-        return maps.numpy(), image_scores(maps, self.preset.top_pixels).numpy()
+    @property
+    def nbytes(self) -> int:
+        """What it has to keep in memory."""
+        return self.mean.nbytes + self.factor.nbytes
+
+    def score(self, features: Tensor) -> Scored:
+        """Mahalanobis distances of features [B, C, h, w]."""
+        b, _, h, w = features.shape
+        centred = _observations(features, self.picked, pool=self.pool) - self.mean[:, :, None]
+        distances = torch.linalg.vector_norm(self.factor @ centred, dim=1)
+        return Scored(distances.T.reshape(b, h, w), None)
 
 
-def fit_padim(images: Sequence[Image], preset: Preset, seed: int = 0) -> Padim:
-    """Fit to good images [h, w, 3] at preset.input_size."""
+def fit_padim(
+    features: Tensor, seed: int, channels: int | None = CHANNELS, *, pool: bool = True
+) -> Padim:
+    """Fit to good features [N, C, h, w] with so many channels; None takes all of them."""
     generator = torch.Generator().manual_seed(seed)
-    net = load_feature_net(preset.grid)
-    picked = torch.randperm(net.channels, generator=generator)[:CHANNELS].sort().values
-    with torch.inference_mode():
-        features = torch.cat(_features(net, images, picked))
-    return Padim(preset, net, picked, fit_gaussians(features, _PLAN))
+    order = torch.randperm(features.shape[1], generator=generator)
+    picked = order[:channels].sort().values
+    observed = _observations(features, picked, pool=pool)
+    mean, identity = observed.mean(2), torch.eye(len(picked))
+    factor = torch.empty(len(observed), len(picked), len(picked))
+    for position, x in enumerate(observed):
+        lower = torch.linalg.cholesky(torch.cov(x) + EPSILON * identity)
+        factor[position] = torch.linalg.solve_triangular(lower, identity, upper=False)
+    return Padim(picked, mean, factor, pool)
 
 
-def _features(net: FeatureNet, images: Sequence[Image], picked: Tensor) -> list[Tensor]:
-    """Chosen channels pooled over 3x3 positions, in chunks [B, 100, h, w]."""
-    return [
-        nn.functional.avg_pool2d(
-            net(to_tensor(images[i : i + _CHUNK]))[:, picked],
-            kernel_size=3,
-            stride=1,
-            padding=1,
-            count_include_pad=False,
-        )
-        for i in range(0, len(images), _CHUNK)
-    ]
+def _observations(features: Tensor, picked: Tensor, *, pool: bool) -> Tensor:
+    """The chosen channels, position by position: [N, C, h, w] -> [h w, D, N]."""
+    chosen = features[:, picked]
+    if pool:
+        chosen = neighbourhood_means(chosen)
+    return chosen.flatten(2).permute(2, 1, 0)
