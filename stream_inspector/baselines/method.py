@@ -46,6 +46,6 @@ def nearest_distances(queries: Tensor, bank: Tensor) -> Tensor:
     rows = max(1, _PAIRS // len(bank))
     # |q - m|^2 = |q|^2 - 2 (q.m - |m|^2 / 2): one matrix product and one maximum
     closeness = [
-        torch.addmm(-half_norms, part, bank.T).amax(1) for part in queries.split(rows)
+        torch.addmm(-half_norms, part, bank.T).amax(1) for part in torch.split(queries, rows)
     ]
     return (queries.square().sum(1) - 2 * torch.cat(closeness)).clamp_min(0).sqrt()

@@ -114,15 +114,12 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="also write the figures to this file")
     ] = None,
-    padim: Annotated[
-        bool, typer.Option("--padim/--no-padim", help="PaDiM on the same images in the same run")
-    ] = True,
     layout: options.Layout = None,
     engine: options.Engine = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
-    """Measure a model on labelled test images: each member alone, together, and beside PaDiM.
+    """Measure a model on labelled test images: each member alone, and together.
 
     Example: stream-inspector evaluate --model runs/bolts --data photos/bolts
     """
@@ -134,7 +131,7 @@ def evaluate(
     run_command(
         "evaluate",
         settings,
-        lambda _: offline.evaluate(settings, model, data, json_file, padim=padim, console=console),
+        lambda _: offline.evaluate(settings, model, data, json_file, console=console),
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stream_inspector.baselines.padim import fit_padim
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.model import Model
@@ -122,8 +121,6 @@ def evaluate(
     folder: Path,
     data: Path,
     json_file: Path | None,
-    *,
-    padim: bool,
     console: Console,
 ) -> None:
     """Print and write a model's report card."""
@@ -132,10 +129,6 @@ def evaluate(
     size = model.preset.input_size
     images, truth = read_labelled(test_files(data, settings.trainer.layout), size)
     scored = score_all(detector, images)
-    if padim:
-        files = good_files(data, layout=settings.trainer.layout)
-        baseline = fit_padim(read_images(files.train, size), model.preset, settings.trainer.seed)
-        scored.maps["padim"], scored.image_scores["padim"] = baseline.score(images)
     card = evaluation(detector, scored, truth, model.category(), model.version)
     console.print(evaluation_table(card))
     if json_file:

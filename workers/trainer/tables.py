@@ -7,7 +7,7 @@ from rich.table import Table
 from workers.trainer.evaluate import Evaluation
 from workers.trainer.offline import Inspected
 
-_ROWS = ("ensemble", "kl", "features", "mahalanobis", "control", "padim")
+_ROWS = ("ensemble", "kl", "features", "mahalanobis", "control")
 _STYLES = {"defect": "bold red", "near_miss": "yellow", "pass": "green"}
 
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from stream_inspector.baselines import patchcore
@@ -21,7 +22,7 @@ def test_k_centres_never_takes_a_point_twice() -> None:
     assert sorted(k_centres(torch.zeros(5, 3), 5).tolist()) == [0, 1, 2, 3, 4]
 
 
-def test_the_score_is_the_distance_to_the_nearest_memory(monkeypatch) -> None:
+def test_the_score_is_the_distance_to_the_nearest_memory() -> None:
     good = torch.randn(3, 5, 4, 4, generator=torch.Generator().manual_seed(0))
     fitted = fit_patchcore(good, 0, pool=False)  # few enough to keep every position
     query = torch.randn(2, 5, 4, 4, generator=torch.Generator().manual_seed(1))
@@ -33,7 +34,7 @@ def test_the_score_is_the_distance_to_the_nearest_memory(monkeypatch) -> None:
     assert fitted.score(good).maps.max() < 1e-2
 
 
-def test_memory_and_candidates_are_bounded(monkeypatch) -> None:
+def test_memory_and_candidates_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patchcore, "CANDIDATES", 20)
     good = torch.randn(10, 5, 4, 4)
     assert len(fit_patchcore(good, 0, memory=7).bank) == 7

@@ -1,10 +1,11 @@
+import pytest
 import torch
 
 from stream_inspector.baselines import spade
 from stream_inspector.baselines.spade import fit_spade
 
 
-def test_only_the_retrieved_images_count(monkeypatch) -> None:
+def test_only_the_retrieved_images_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spade, "NEIGHBOURS", 2)
     # four flat good images; the query resembles 0 and 1, and has one odd cell like image 3
     good = torch.tensor([0.0, 1.0, 5.0, 9.0])[:, None, None, None].expand(4, 3, 4, 4)
