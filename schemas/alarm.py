@@ -33,7 +33,9 @@ class Alarm(Message):
     severity: Severity
     camera_id: Name
     category: str | None = None
-    cause: str = Field(description="defect, a reject reason, camera-silent or sequence-gap")
+    cause: str = Field(
+        description="defect, a reject reason, an interruption, camera-silent or sequence-gap"
+    )
     message: str
     first_seen: Time
     last_seen: Time

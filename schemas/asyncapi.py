@@ -7,12 +7,33 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.envelope import JSON_CONTENT_TYPE
 from schemas.headers import message_headers
+from schemas.interruption import Interruption
 from schemas.message import Message
 from schemas.outcome import Outcome
-from schemas.topics import ALARMS, DEAD_LETTERS, DEFECTS, FRAMES, OUTCOMES, TOPICS, Topic
+from schemas.resolution import Resolution
+from schemas.topics import (
+    ALARMS,
+    DEAD_LETTERS,
+    DEFECTS,
+    FRAMES,
+    OUTCOMES,
+    RESOLUTIONS,
+    TOPICS,
+    Topic,
+)
 
-MESSAGES: tuple[type[Message], ...] = (Outcome, DefectEvent, DeadLetter, Alarm)
+MESSAGES: tuple[type[Message], ...] = (
+    Outcome,
+    DefectEvent,
+    DeadLetter,
+    Interruption,
+    Resolution,
+    Alarm,
+)
 Node = dict[str, Any]
+
+_CAMERA_KEY = "camera id; topic and partition of the frame when it is unreadable"
+_KEYS = {"interruption": "topic and partition", "resolution": "outcome id of the dead letter"}
 
 KAFKA_BINDING = "0.5.0"
 _OPERATIONS = (
@@ -21,6 +42,9 @@ _OPERATIONS = (
     ("inspector", "send", OUTCOMES),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
+    ("dlq", "receive", DEAD_LETTERS),
+    ("dlq", "send", RESOLUTIONS),
+    ("dlq", "send", FRAMES),
     ("notifier", "receive", OUTCOMES),
     ("notifier", "receive", DEFECTS),
     ("notifier", "receive", DEAD_LETTERS),
@@ -65,7 +89,7 @@ def _channel(topic: Topic) -> Node:
     return {
         "address": topic.name,
         "description": f"Kept {topic.retention_hours} hours: {topic.why}.",
-        "messages": {topic.message: {"$ref": f"#/components/messages/{topic.message}"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in topic.messages},
         "bindings": {
             "kafka": {
                 "topic": topic.name,
@@ -83,7 +107,9 @@ def _operation(action: str, topic: Topic) -> Node:
     return {
         "action": action,
         "channel": {"$ref": f"#/channels/{topic.name}"},
-        "messages": [{"$ref": f"#/channels/{topic.name}/messages/{topic.message}"}],
+        "messages": [
+            {"$ref": f"#/channels/{topic.name}/messages/{name}"} for name in topic.messages
+        ],
     }
 
 
@@ -108,7 +134,7 @@ def _json(message: type[Message]) -> Node:
         "contentType": JSON_CONTENT_TYPE,
         "headers": message_headers(message),
         "payload": {"$ref": f"./json/{name}.json"},
-        "bindings": _keyed("camera id; topic and partition of the frame when it is unreadable"),
+        "bindings": _keyed(_KEYS.get(name, _CAMERA_KEY)),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from schemas.message import Time, WireModel
-from schemas.outcome import LIVE, InspectorMessage, RejectReason
+from schemas.outcome import InspectorMessage, RejectReason
 
 
 def _decodable(text: str) -> str:
@@ -64,7 +64,6 @@ class DeadLetter(InspectorMessage):
 
     message_name: ClassVar[str] = "dead-letter"
 
-    run: str = LIVE
     reason: RejectReason
     error: str
     attempts: int = Field(ge=1)

@@ -21,7 +21,8 @@ from schemas.envelope import (
 )
 from schemas.errors import InvalidAttribute, MissingAttribute
 
-FRAME_VERSION = "1.0"
+LIVE = "live"  # the run of the production stream; a replay has an id of its own
+FRAME_VERSION = "1.1"  # 1.1: run and replayedfrom
 RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", RAW_GRAY8, RAW_RGB8)
@@ -48,6 +49,8 @@ class Frame:
     width: int | None = None
     height: int | None = None
     traceparent: str | None = None
+    run: str = LIVE
+    replayed_from: str | None = None  # topic/partition/offset of the record that was sent again
 
     @property
     def source(self) -> str:
@@ -82,6 +85,8 @@ def encode_frame(frame: Frame) -> WireMessage:
         "width": None if frame.width is None else str(frame.width),
         "height": None if frame.height is None else str(frame.height),
         "traceparent": frame.traceparent,
+        "run": None if frame.run == LIVE else frame.run,
+        "replayedfrom": frame.replayed_from,
     }
     return seal(attributes, frame.data)
 
@@ -103,6 +108,8 @@ def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> F
         width=_positive(attributes, "width") if raw else None,
         height=_positive(attributes, "height") if raw else None,
         traceparent=_traceparent(attributes),
+        run=_name(attributes, "run") if "run" in attributes else LIVE,
+        replayed_from=_name(attributes, "replayedfrom") if "replayedfrom" in attributes else None,
     )
 
 

@@ -61,6 +61,11 @@ def frame_headers() -> Schema:
             "ce_epoch": {**_NAME, "description": "one start of the camera process"},
             "ce_width": {**_COUNT, "description": "pixels; raw content types only"},
             "ce_height": {**_COUNT, "description": "pixels; raw content types only"},
+            "ce_run": {**_NAME, "description": "a replay's id; absent on the live stream"},
+            "ce_replayedfrom": {
+                **_NAME,
+                "description": "topic/partition/offset of the record that was sent again",
+            },
         },
         "required": [
             *("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"),

@@ -7,9 +7,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from schemas.frame import LIVE
 from schemas.message import Message, Name, Time, WireModel
-
-LIVE = "live"  # the run of the production stream; a replay has an id of its own
 
 
 class Verdict(StrEnum):
@@ -31,6 +30,7 @@ class RejectReason(StrEnum):
     TOO_LARGE = "too-large"
     UNDECODABLE = "undecodable"
     INSPECTION_FAILED = "inspection-failed"
+    CRASHED_WORKER = "crashed-worker"
 
 
 class FrameRef(WireModel):
@@ -81,6 +81,10 @@ class InspectorMessage(Message):
     outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     frame: FrameRef | None = Field(description="absent when the frame's headers were unreadable")
     record: RecordRef
+    run: str = Field(default=LIVE, description="live, or the id of a replay")
+    replayed_from: str | None = Field(
+        default=None, description="topic/partition/offset of the record that was sent again"
+    )
     worker_id: str
 
     @property
@@ -106,7 +110,6 @@ class Outcome(InspectorMessage):
     )
     message_name: ClassVar[str] = "outcome"
 
-    run: str = LIVE
     verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
     rejected: RejectReason | None = Field(default=None, description="absent when inspected")
     image_score: float | None = None

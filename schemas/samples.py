@@ -9,6 +9,7 @@ from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.envelope import Headers, WireMessage
 from schemas.frame import Frame, encode_frame
+from schemas.interruption import Interruption, InterruptionCause
 from schemas.message import Message
 from schemas.outcome import (
     FrameRef,
@@ -19,6 +20,7 @@ from schemas.outcome import (
     Verdict,
     outcome_id,
 )
+from schemas.resolution import Action, Resolution
 
 CAPTURED = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 DECIDED = CAPTURED + timedelta(milliseconds=182)
@@ -122,6 +124,26 @@ def _dead_letter() -> DeadLetter:
 
 
 DEAD_LETTER = _dead_letter()
+INTERRUPTION = Interruption(
+    interruption_id="8277e0910d750195b448797616e091ad",
+    cause=InterruptionCause.EXPIRED,
+    topic="frames",
+    partition=2,
+    first_offset=90_125,
+    records=1200,
+    error="1200 records were deleted by the topic's retention before they were read",
+    worker_id="inspector-0",
+    noticed_at=DECIDED,
+)
+RESOLUTION = Resolution(
+    outcome_id=_ID,
+    action=Action.REPLAYED,
+    run="replay-4a8a08f09d37",
+    original=_RECORD,
+    by="operator@line-1",
+    why="the camera's cable was replaced",
+    resolved_at=DECIDED,
+)
 ALARM = Alarm(
     alarm_id="5d41402abc4b2a76b9719d911017c592",
     kind=AlarmKind.DEFECT,
@@ -143,6 +165,8 @@ MESSAGES: dict[str, Message] = {
     "outcome-rejected": REJECTED,
     "defect": DEFECT,
     "dead-letter": DEAD_LETTER,
+    "interruption": INTERRUPTION,
+    "resolution": RESOLUTION,
     "alarm": ALARM,
 }
 

@@ -5,18 +5,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic of the stage: its default name, its message and how long it should be kept."""
+    """A topic of the stage: its default name, its messages and how long it should be kept."""
 
     name: str
-    message: str
+    messages: tuple[str, ...]
     retention_hours: int
     why: str
 
 
-FRAMES = Topic("frames", "frame", 24, "long enough to repair a stopped stage and catch up")
-OUTCOMES = Topic("outcomes", "outcome", 24 * 30, "the production record")
-DEFECTS = Topic("defects", "defect", 24 * 30, "what alarm services subscribe to")
-DEAD_LETTERS = Topic("dead-letters", "dead-letter", 24 * 30, "uninspected parts, replayable")
-ALARMS = Topic("alarms", "alarm", 24 * 30, "what people were told")
+FRAMES = Topic("frames", ("frame",), 24, "long enough to repair a stopped stage and catch up")
+OUTCOMES = Topic("outcomes", ("outcome",), 24 * 30, "the production record")
+DEFECTS = Topic("defects", ("defect",), 24 * 30, "what alarm services subscribe to")
+DEAD_LETTERS = Topic(
+    "dead-letters", ("dead-letter", "interruption"), 24 * 30, "uninspected parts, replayable"
+)
+RESOLUTIONS = Topic(
+    "resolutions", ("resolution",), 24 * 60, "what became of dead letters; outlives them"
+)
+ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
-TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, ALARMS)
+TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, ALARMS)

@@ -19,6 +19,7 @@ COMMANDS = {
     "camera": "workers.camera.command:camera",
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
+    "dlq": "workers.dlq.command:dlq",
     "train": "workers.trainer.command:train",
     "calibrate": "workers.trainer.command:calibrate",
     "evaluate": "workers.trainer.command:evaluate",

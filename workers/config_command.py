@@ -25,6 +25,7 @@ class Process(StrEnum):
     CAMERA = "camera"
     WORKER = "worker"
     NOTIFIER = "notifier"
+    DLQ = "dlq"
     DEMO = "demo"
     TRAINER = "trainer"
 
@@ -33,6 +34,7 @@ SETTINGS = {
     Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
+    Process.DLQ: "workers.runtime.settings:ProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",
     Process.TRAINER: "workers.trainer.settings:TrainerProcessSettings",
 }

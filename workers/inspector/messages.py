@@ -5,7 +5,7 @@ from datetime import datetime
 
 from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
-from schemas.frame import Frame
+from schemas.frame import LIVE, Frame
 from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
@@ -102,22 +102,42 @@ def record_ref(record: Record) -> RecordRef:
 
 def rejected_id(rejection: Rejection) -> str:
     """The outcome id; of the raw headers when the frame was unreadable, else of its coordinates."""
-    if rejection.frame is not None:
-        return outcome_id(rejection.frame.source, rejection.frame.frame_id)
-    record = rejection.ticket.record
-    headers = {name: data.decode("utf-8", "replace") for name, data in record.headers}
-    source, frame_id = headers.get("ce_source"), headers.get("ce_id")
-    if source and frame_id and max(len(source), len(frame_id)) <= _ID_LIMIT:
-        return outcome_id(source, frame_id)
+    frame, record = rejection.frame, rejection.ticket.record
+    if frame is not None:
+        return outcome_id(frame.source, frame.frame_id, frame.run)
+    source, frame_id = _header(record, "ce_source"), _header(record, "ce_id")
+    if source and frame_id:
+        return outcome_id(source, frame_id, _run(rejection))
     return outcome_id(f"{record.partition.topic}/{record.partition.index}", str(record.offset))
+
+
+def _run(rejection: Rejection) -> str:
+    """The run of a frame, however unreadable its other headers are."""
+    if rejection.frame is not None:
+        return rejection.frame.run
+    return _header(rejection.ticket.record, "ce_run") or LIVE
+
+
+def _replayed_from(rejection: Rejection) -> str | None:
+    if rejection.frame is not None:
+        return rejection.frame.replayed_from
+    return _header(rejection.ticket.record, "ce_replayedfrom")
+
+
+def _header(record: Record, name: str) -> str | None:
+    """A header's text, when it is of a size that an id may have."""
+    text = dict(record.headers).get(name, b"").decode("utf-8", "replace")
+    return text if 0 < len(text) <= _ID_LIMIT else None
 
 
 def _outcome(judged: Judged, sender: Sender) -> Outcome:
     frame, verdict = judged.admitted.frame, judged.verdict
     return Outcome(
-        outcome_id=outcome_id(frame.source, frame.frame_id),
+        outcome_id=outcome_id(frame.source, frame.frame_id, frame.run),
         frame=frame_ref(frame),
         record=record_ref(judged.admitted.ticket.record),
+        run=frame.run,
+        replayed_from=frame.replayed_from,
         verdict=WireVerdict(verdict.grade.value),
         image_score=verdict.image_score,
         image_threshold=verdict.image_threshold,
@@ -137,9 +157,11 @@ def _defect(
     frame, verdict = judged.admitted.frame, judged.verdict
     width, height = judged.admitted.original_size
     return DefectEvent(
-        outcome_id=outcome_id(frame.source, frame.frame_id),
+        outcome_id=outcome_id(frame.source, frame.frame_id, frame.run),
         frame=frame_ref(frame),
         record=record_ref(judged.admitted.ticket.record),
+        run=frame.run,
+        replayed_from=frame.replayed_from,
         image_score=verdict.image_score,
         image_threshold=verdict.image_threshold,
         pixel_threshold=verdict.pixel_threshold,
@@ -174,6 +196,8 @@ def _rejected_outcome(rejection: Rejection, now: datetime, sender: Sender) -> Ou
         outcome_id=rejected_id(rejection),
         frame=frame_ref(frame) if frame else None,
         record=record_ref(rejection.ticket.record),
+        run=_run(rejection),
+        replayed_from=_replayed_from(rejection),
         rejected=rejection.reason,
         worker_id=sender.worker_id,
         decided_at=now,
@@ -193,6 +217,8 @@ def _dead_letter(
         error=error,
         frame=frame_ref(rejection.frame) if rejection.frame else None,
         record=record_ref(record),
+        run=_run(rejection),
+        replayed_from=_replayed_from(rejection),
         attempts=rejection.attempts,
         original=OriginalRecord.of(
             record.key, record.value if keep_bytes else None, record.headers

@@ -8,6 +8,7 @@ from schemas.alarm import AlarmKind, Severity
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.errors import SchemaError
+from schemas.interruption import Interruption
 from workers.runtime.bus.ports import Partition, Record
 
 DEFECT = "defect"
@@ -78,6 +79,21 @@ def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
         place=place,
         category=frame.category if frame else None,
         frame_ids=(frame.frame_id,) if frame else (),
+    )
+
+
+def from_interruption(interruption: Interruption, place: Place) -> Happening:
+    """Many frames that were not inspected, told at once."""
+    return Happening(
+        event_id=f"interruption:{interruption.interruption_id}",
+        camera_id=interruption.key,
+        cause=interruption.cause.value,
+        kind=AlarmKind.NOT_INSPECTED,
+        severity=Severity.CRITICAL,
+        at=interruption.noticed_at,
+        text=interruption.error,
+        place=place,
+        weight=max(1, interruption.records),
     )
 
 

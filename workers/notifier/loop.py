@@ -14,7 +14,9 @@ import structlog
 from schemas.alarm import Alarm
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
+from schemas.envelope import event_type
 from schemas.errors import SchemaError
+from schemas.interruption import Interruption
 from schemas.outcome import Outcome
 from workers.notifier.deliver import Delivery
 from workers.notifier.happenings import (
@@ -22,6 +24,7 @@ from workers.notifier.happenings import (
     Place,
     from_dead_letter,
     from_defect,
+    from_interruption,
     from_unreadable,
 )
 from workers.notifier.memory import WatchMemory
@@ -37,6 +40,7 @@ log = structlog.get_logger()
 
 _POLL_S = 0.2
 _AWAY_S = 1.0  # pause while the broker is away
+_INTERRUPTION = event_type(Interruption.message_name).encode()
 _STALL = timedelta(seconds=1)  # a longer pause between two polls is our own
 
 
@@ -185,7 +189,7 @@ class Notifier:
         if topic == self._topics.defects:
             return from_defect(DefectEvent.decode(record.headers, record.value), place)
         if topic == self._topics.dead_letters:
-            return from_dead_letter(DeadLetter.decode(record.headers, record.value), place)
+            return _from_dead_letters(record, place)
         self._watch.see(Outcome.decode(record.headers, record.value), place, now)
         return None
 
@@ -209,3 +213,10 @@ class Notifier:
             log.warning("positions not committed", error=str(error))
             return
         self._reading.committed(fresh)
+
+
+def _from_dead_letters(record: Record, place: Place) -> Happening:
+    """A dead letter, or an interruption: both stand in one topic."""
+    if dict(record.headers).get("ce_type") == _INTERRUPTION:
+        return from_interruption(Interruption.decode(record.headers, record.value), place)
+    return from_dead_letter(DeadLetter.decode(record.headers, record.value), place)

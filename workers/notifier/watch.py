@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from schemas.alarm import AlarmKind, Severity
-from schemas.outcome import LIVE, FrameRef, Outcome
+from schemas.frame import LIVE
+from schemas.outcome import FrameRef, Outcome
 from workers.notifier.happenings import CAMERA_SILENT, SEQUENCE_GAP, Happening, Place
 from workers.notifier.settings import WatchSettings
 from workers.runtime.bus.ports import Partition, Positions

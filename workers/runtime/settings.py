@@ -78,13 +78,14 @@ class TopicSettings(Section):
     outcomes: str = topics.OUTCOMES.name
     defects: str = topics.DEFECTS.name
     dead_letters: str = topics.DEAD_LETTERS.name
+    resolutions: str = topics.RESOLUTIONS.name
     alarms: str = topics.ALARMS.name
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")
 
     def names(self) -> tuple[str, ...]:
         """All topics of the stage."""
-        return (self.frames, self.outcomes, self.defects, self.dead_letters, self.alarms)
+        return tuple(getattr(self, topic.name.replace("-", "_")) for topic in topics.TOPICS)
 
 
 class LogSettings(Section):

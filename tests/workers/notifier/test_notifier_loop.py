@@ -146,6 +146,19 @@ def test_a_dead_letter_becomes_a_not_inspected_alarm(stage: Stage) -> None:
     assert "frames 2:90125" in alarm.message
 
 
+def test_an_interruption_becomes_a_critical_alarm(stage: Stage) -> None:
+    notifier = stage.notifier()
+    stage.publish(TOPICS.dead_letters, samples.INTERRUPTION)
+    stage.rounds(notifier)
+    (alarm,) = stage.ear.heard
+    assert (alarm.kind.value, alarm.cause, alarm.severity.value) == (
+        "not-inspected",
+        "expired",
+        "critical",
+    )
+    assert alarm.count == 1200
+
+
 def test_a_dead_letter_without_a_camera_is_told_too(stage: Stage) -> None:
     notifier = stage.notifier()
     stage.publish(TOPICS.dead_letters, samples.DEAD_LETTER.model_copy(update={"frame": None}))

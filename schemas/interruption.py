@@ -1,0 +1,48 @@
+"""inspector -> dead letters: frames that nobody inspects and of which no record is in hand."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from schemas.message import Message, Time
+
+
+class InterruptionCause(StrEnum):
+    """Why frames are not inspected."""
+
+    EXPIRED = "expired"  # they were older than the frames topic's retention when we came to read
+    STOPPED = "inspection-stopped"  # too large a share was rejected: reading stopped
+
+
+class Interruption(Message):
+    """Frames that are not inspected, told once for all of them; their parts need a look."""
+
+    message_name: ClassVar[str] = "interruption"
+
+    interruption_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    cause: InterruptionCause
+    topic: str
+    partition: int | None = Field(default=None, ge=0, description="absent: all of this worker's")
+    first_offset: int | None = Field(default=None, ge=0, description="of the expired records")
+    records: int = Field(ge=0, description="how many are lost to inspection so far")
+    error: str
+    worker_id: str
+    noticed_at: Time
+
+    @property
+    def event_id(self) -> str:
+        return self.interruption_id
+
+    @property
+    def event_source(self) -> str:
+        return f"/inspectors/{self.worker_id}"
+
+    @property
+    def event_time(self) -> datetime:
+        return self.noticed_at
+
+    @property
+    def key(self) -> str:
+        return self.topic if self.partition is None else f"{self.topic}-{self.partition}"

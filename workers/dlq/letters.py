@@ -1,0 +1,120 @@
+"""Dead letters as they stand in their topic, which of them are open, and which are meant. Pure."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from schemas.dead_letter import DeadLetter
+from schemas.envelope import event_type
+from schemas.errors import SchemaError
+from schemas.interruption import Interruption
+from schemas.outcome import RejectReason
+from schemas.resolution import Resolution
+from workers.runtime.bus.ports import Record
+
+_INTERRUPTION = event_type(Interruption.message_name).encode()
+
+Resolutions = Mapping[str, Resolution]  # by the dead letter's outcome id
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which dead letters are meant: all conditions that are given have to hold."""
+
+    reasons: frozenset[RejectReason] = frozenset()
+    categories: frozenset[str] = frozenset()
+    cameras: frozenset[str] = frozenset()
+    ids: tuple[str, ...] = ()  # frame ids, outcome ids or their first characters
+    since: datetime | None = None  # by the time of rejection
+    until: datetime | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether it takes every letter."""
+        return self == Filter()
+
+    def takes(self, letter: DeadLetter) -> bool:
+        """Whether a letter is meant."""
+        return all(
+            (
+                not self.reasons or letter.reason in self.reasons,
+                not self.categories or category_of(letter) in self.categories,
+                not self.cameras or camera_of(letter) in self.cameras,
+                not self.ids or any(_named(letter, name) for name in self.ids),
+                self.since is None or letter.rejected_at >= self.since,
+                self.until is None or letter.rejected_at < self.until,
+            )
+        )
+
+
+@dataclass(slots=True)
+class Reading:
+    """What was met besides dead letters while the topic was read."""
+
+    interruptions: list[Interruption] = field(default_factory=list)
+    unreadable: int = 0
+
+
+def read_letters(records: Iterable[Record], reading: Reading) -> Iterator[DeadLetter]:
+    """The dead letters of a topic, each once: a redelivered frame may have left two."""
+    seen: set[str] = set()
+    for record in records:
+        letter = _read(record, reading)
+        if letter is not None and letter.outcome_id not in seen:
+            seen.add(letter.outcome_id)
+            yield letter
+
+
+def _read(record: Record, reading: Reading) -> DeadLetter | None:
+    kind = dict(record.headers).get("ce_type")
+    try:
+        if kind == _INTERRUPTION:
+            reading.interruptions.append(Interruption.decode(record.headers, record.value))
+            return None
+        return DeadLetter.decode(record.headers, record.value)
+    except SchemaError:
+        reading.unreadable += 1
+        return None
+
+
+def read_resolutions(records: Iterable[Record]) -> dict[str, Resolution]:
+    """What became of dead letters. The first word counts."""
+    found: dict[str, Resolution] = {}
+    for record in records:
+        resolution = Resolution.decode(record.headers, record.value)
+        found.setdefault(resolution.outcome_id, resolution)
+    return found
+
+
+def category_of(letter: DeadLetter) -> str | None:
+    """The frame's category; of the raw headers where they could not be read as a whole."""
+    return letter.frame.category if letter.frame else _header(letter, "ce_category")
+
+
+def camera_of(letter: DeadLetter) -> str | None:
+    """The frame's camera, likewise."""
+    return letter.frame.camera_id if letter.frame else _header(letter, "ce_camera")
+
+
+def frame_of(letter: DeadLetter) -> str | None:
+    """The frame's id, likewise."""
+    return letter.frame.frame_id if letter.frame else _header(letter, "ce_id")
+
+
+def content_type_of(letter: DeadLetter) -> str | None:
+    """What the bytes were said to be."""
+    return _header(letter, "content-type")
+
+
+def has_bytes(letter: DeadLetter) -> bool:
+    """Whether the frame can be sent again: a dead letter of a huge frame goes without its bytes."""
+    return letter.original.value is not None
+
+
+def _header(letter: DeadLetter, name: str) -> str | None:
+    found = dict(letter.original.header_bytes()).get(name)
+    return None if found is None else found.decode("utf-8", "replace")
+
+
+def _named(letter: DeadLetter, name: str) -> bool:
+    return name == frame_of(letter) or letter.outcome_id.startswith(name)
