@@ -21,7 +21,8 @@ from workers.dlq.show import (
     table_of,
     write_bytes,
 )
-from workers.runtime.bus.kafka import connect_delivery, create_topics
+from workers.runtime.bus.delivery import AtLeastOnce
+from workers.runtime.bus.kafka import connect_producer, create_topics
 from workers.runtime.bus.kafka_snapshot import read_topic
 from workers.runtime.bus.ports import Delivery, Record
 from workers.runtime.errors import WorkerError
@@ -98,7 +99,7 @@ class Desk:
             return lambda messages: None  # noqa: ARG005
         delivery = self._connect()
         self._console.print(f"delivery: {delivery.guarantee}")
-        return lambda messages: delivery.settle(messages, {})
+        return lambda messages: delivery.settle(messages, {}, None)
 
     def _say(self, action: Action, counts: Counts, dry_run: bool) -> None:
         lead = f"would be {action.value}" if dry_run else action.value
@@ -135,7 +136,8 @@ def desk(config: Path | None, assignments: list[str] | None, servers: str | None
         def connect() -> Delivery:
             if topics.create:
                 create_topics(kafka, {topics.resolutions: topics.partitions})
-            return connect_delivery(kafka, "stream-inspector-dlq", lambda positions: None)  # noqa: ARG005
+            producer = connect_producer(kafka, "stream-inspector-dlq")
+            return AtLeastOnce(producer, lambda positions: None)  # noqa: ARG005
 
         yield Desk(topics, lambda topic: read_topic(kafka, topic), connect, Console())
     except WorkerError as error:
