@@ -15,7 +15,15 @@ from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Grade, Image, Verdict
 from workers.trainer.datasets import LabelledFile, images_in, is_image
-from workers.trainer.evaluate import Evaluation, ImageScores, Maps, Truth, operating_point, rank
+from workers.trainer.evaluate import (
+    LARGE,
+    Evaluation,
+    ImageScores,
+    Maps,
+    Truth,
+    operating_point,
+    rank,
+)
 from workers.trainer.images import Size, read_image, read_images, read_mask
 
 BATCH = 8
@@ -70,19 +78,26 @@ def evaluation(
 ) -> Evaluation:
     """The report card of a scored test set."""
     calibration: Calibration | None = detector.model.calibrations.get(category)
+    areas = truth.region_areas()
     return Evaluation(
         category=category,
         model_version=version,
         calibration_id=calibration.id if calibration else None,
         engine=detector.engine,
+        resolution=detector.preset.input_size,
         n_good=int((~truth.defective).sum()),
         n_defective=int(truth.defective.sum()),
         n_masks=sum(bool(mask.any()) for mask in truth.masks if mask is not None),
+        n_regions=len(areas),
+        n_large_regions=int((areas >= LARGE).sum()),
         members={
             name: rank(scored.maps[name], scored.image_scores[name], truth) for name in scored.maps
         },
         at_threshold=operating_point(
-            scored.image_scores["ensemble"], truth.defective, calibration.image_threshold
+            scored.image_scores["ensemble"],
+            truth.defective,
+            calibration.image_threshold,
+            calibration.near_miss_threshold,
         )
         if calibration
         else None,

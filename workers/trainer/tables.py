@@ -60,7 +60,8 @@ def _caption(card: Evaluation) -> str:
     return (
         f"{speed}\nat the calibrated threshold {point.threshold:.3g}: "
         f"precision {_number(point.precision)}, recall {_number(point.recall)}, "
-        f"{point.false_alarms} false alarms, {point.missed} missed"
+        f"{point.false_alarms} false alarms, {point.missed} missed ({point.missed_near} of them "
+        "near misses)"
     )
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from stream_inspector.errors import DataError
 from stream_inspector.threshold.pro import (
@@ -17,29 +16,48 @@ from stream_inspector.threshold.pro import (
     aupro,
     binarise_mask,
     pixel_auroc,
+    pro_at,
     pro_curve,
+    rank_pixels,
     roc_auc,
 )
 
 Example = tuple[Maps, Masks]
 
 
-def brute_force_curve(maps: Maps, masks: Masks) -> NDArray[np.float64]:
+def regions_of(mask: NDArray[np.bool_]) -> list[set[tuple[int, int]]]:
+    """8-connected regions by flood filling, pixel by pixel."""
+    left, regions = {(int(y), int(x)) for y, x in np.argwhere(mask)}, []
+    while left:
+        todo = [left.pop()]
+        region = set(todo)
+        while todo:
+            y, x = todo.pop()
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            region |= near
+            todo += near
+        regions.append(region)
+    return regions
+
+
+def brute_force_curve(maps: Maps, masks: Masks, least: int = 1) -> NDArray[np.float64]:
     """Every distinct score as a threshold, every region by hand."""
-    regions = []
-    for index, mask in enumerate(masks):
-        labels, count = ndimage.label(mask, np.ones((3, 3)))
-        regions += [(index, labels == label) for label in range(1, count + 1)]
+    regions = [
+        np.array([maps[(index, *pixel)] for pixel in region])
+        for index, mask in enumerate(masks)
+        for region in regions_of(mask)
+        if len(region) >= least
+    ]
     points = [(0.0, 0.0)]
     for threshold in np.unique(maps)[::-1]:
-        above = maps >= threshold
-        pro = np.mean([above[index][region].mean() for index, region in regions])
-        points.append(((above & ~masks).sum() / (~masks).sum(), pro))
+        pro = np.mean([(scores >= threshold).mean() for scores in regions])
+        points.append((((maps >= threshold) & ~masks).sum() / (~masks).sum(), pro))
     return np.array(points).T
 
 
-def brute_force_aupro(maps: Maps, masks: Masks, limit: float) -> float:
-    fpr, pro = brute_force_curve(maps, masks)
+def brute_force_aupro(maps: Maps, masks: Masks, limit: float, least: int = 1) -> float:
+    fpr, pro = brute_force_curve(maps, masks, least)
     grid = np.concatenate([fpr[fpr < limit], [limit]])
     tops = [max(pro[fpr == x]) if (fpr == x).any() else np.interp(x, fpr, pro) for x in grid]
     area = 0.0
@@ -51,9 +69,10 @@ def brute_force_aupro(maps: Maps, masks: Masks, limit: float) -> float:
 
 
 def example(seed: int, ties: bool, tail: float) -> Example:
+    """Sparse and dense masks; scores from even to so heavy-tailed that a histogram sees nothing."""
     rng = np.random.default_rng(seed)
-    masks = rng.random((3, 9, 8)) < 0.2
-    masks[0, 0, 0], masks[1, 1, 1] = True, False
+    masks = rng.random((3, 9, 8)) < rng.choice([0.05, 0.2, 0.5])
+    masks[0, :2, :3], masks[1, 1, 1] = True, False
     maps = np.exp(tail * rng.standard_normal(masks.shape)) * (1 + masks)
     maps = np.round(maps * 2) / 2 if ties else maps
     return maps.astype(np.float32), masks
@@ -63,10 +82,22 @@ examples = st.builds(example, st.integers(0, 10**6), st.booleans(), st.sampled_f
 
 
 @settings(max_examples=150, deadline=None)
-@given(examples, st.sampled_from([0.05, 0.3, 1.0]))
-def test_aupro_equals_the_brute_force(example: Example, limit: float) -> None:
+@given(examples, st.sampled_from([0.05, 0.3, 1.0]), st.sampled_from([1, 2, 6]))
+def test_aupro_equals_the_brute_force(example: Example, limit: float, least: int) -> None:
     maps, masks = example
-    assert aupro(maps, masks, limit) == pytest.approx(brute_force_aupro(maps, masks, limit))
+
+    area = area_under(*pro_curve(maps, masks, least), limit)
+
+    assert area == pytest.approx(brute_force_aupro(maps, masks, limit, least))
+
+
+@settings(max_examples=50, deadline=None)
+@given(examples, st.sampled_from([np.log, np.sqrt, lambda x: x**3]))
+def test_only_the_order_of_scores_matters(example: Example, monotone: Any) -> None:
+    maps, masks = example
+    twisted = monotone(maps.astype(np.float64) + 1)
+
+    assert aupro(twisted, masks) == pytest.approx(aupro(maps, masks))
 
 
 @settings(max_examples=100, deadline=None)
@@ -122,6 +153,31 @@ def test_regions_of_neighbouring_images_stay_apart() -> None:
     maps = np.zeros((2, 3, 3), np.float32)
     maps[1, 1, 1] = 1
     assert pro_curve(maps, masks)[1][2] == pytest.approx(0.5)
+
+
+def test_small_regions_are_neither_defect_nor_normal() -> None:
+    masks = np.zeros((1, 4, 4), bool)
+    masks[0, :2, :2] = masks[0, 3, 3] = True
+    maps = np.zeros((1, 4, 4), np.float32)
+    maps[0, :2, :2], maps[0, 3, 3] = 1, 2
+
+    pixels = rank_pixels(maps, masks)
+
+    assert pixels.auroc(least_area=4) == 1
+    assert pixels.pro_curve(least_area=4)[1][2] == 1
+    with pytest.raises(DataError, match="no defect region of 5 pixels"):
+        pixels.auroc(least_area=5)
+
+
+@settings(max_examples=50, deadline=None)
+@given(examples)
+def test_the_curve_read_at_its_corners_is_the_top_of_each_step(example: Example) -> None:
+    fpr, pro = pro_curve(*example)
+    tops = [pro[fpr == rate].max() for rate in np.unique(fpr)]
+
+    assert pro_at((fpr, pro), np.unique(fpr)).tolist() == tops
+    middle = (np.unique(fpr)[:-1] + np.unique(fpr)[1:]) / 2
+    assert pro_at((fpr, pro), middle) == pytest.approx(np.interp(middle, fpr, pro))
 
 
 def test_interpolation_at_the_limit() -> None:
