@@ -33,7 +33,7 @@ class NetworkShape:
 class TrainingPlan:
     """How a network is trained."""
 
-    iterations: int
+    iterations: int  # per category
     batch: int
     learning_rate: float  # annealed linearly to 0
     steps: tuple[int, int]  # original steps are drawn uniformly from this range, both included
@@ -42,6 +42,14 @@ class TrainingPlan:
     clip_norm: float = 1.0  # of the gradient
     feature_weight: float = 1.0  # of the feature head's squared error
     bound_weight: float = 1e-3  # of the variational bound, beside a mean squared error near 1
+    rotation: float = 0.0  # degrees, either way, at random
+    unified_iterations: int | None = None  # of a network for several; None: iterations for each
+
+    def total(self, categories: int) -> int:
+        """Iterations of a network for so many categories."""
+        if categories == 1:
+            return self.iterations
+        return self.unified_iterations or self.iterations * categories
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,31 @@ class Preset:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `preset_from_dict` reads it back."""
         return asdict(self)
+
+
+def for_categories(preset: Preset, count: int) -> Preset:
+    """The preset of a unified model for so many categories: the networks are told which one."""
+
+    def unified(diffusion: Diffusion) -> Diffusion:
+        network = replace(diffusion.network, classes=count if count > 1 else 0)
+        plan = replace(diffusion.plan, iterations=diffusion.plan.total(count))
+        return replace(diffusion, network=network, plan=plan)
+
+    feature = preset.feature and unified(preset.feature)
+    return replace(preset, pixel=unified(preset.pixel), feature=feature)
+
+
+def shortened(preset: Preset, iterations: int | None) -> Preset:
+    """The preset with every network trained for so many steps; None: as it is."""
+    if iterations is None:
+        return preset
+
+    def short(diffusion: Diffusion) -> Diffusion:
+        return replace(diffusion, plan=replace(diffusion.plan, iterations=iterations))
+
+    return replace(
+        preset, pixel=short(preset.pixel), feature=preset.feature and short(preset.feature)
+    )
 
 
 def at_size(preset: Preset, size: tuple[int, int]) -> Preset:

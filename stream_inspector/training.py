@@ -5,17 +5,15 @@ images that nothing else saw. Neither ever sees a defect.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stream_inspector import __version__
 from stream_inspector.assembly import (
-    bind,
     of_category,
     pack_ensemble,
     pack_network,
@@ -24,36 +22,27 @@ from stream_inspector.assembly import (
     pixel_prefix,
 )
 from stream_inspector.detector import Detector
-from stream_inspector.diffusion.train import Batch, train
-from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import TooFewImages
-from stream_inspector.features import FeatureNet, load_feature_net, resized, to_tensor
+from stream_inspector.learning import Checkpoints, Learner, OnProgress, Progress
+from stream_inspector.material import CHUNK, gather
 from stream_inspector.model import Model
-from stream_inspector.presets import Diffusion, Preset, TrainingPlan
+from stream_inspector.presets import Diffusion, Preset, for_categories, shortened
 from stream_inspector.score.ensemble import fit_ensemble
-from stream_inspector.score.mahalanobis import fit_gaussians
 from stream_inspector.score.scorer import draw_noise
-from stream_inspector.score.whitening import Whitening, fit_whitening
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.budget import calibrate as calibrate_scores
 from stream_inspector.verdict import Image
 
 MIN_TRAIN, MIN_SELECT = 8, 3
 MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from at random
-_CHUNK = 8  # images a forward
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a training is; `loss` only while a network trains."""
+class Good:
+    """One category's good images, [h, w, 3] at preset.input_size."""
 
-    stage: str
-    step: int
-    total: int
-    loss: float | None
-
-
-OnProgress = Callable[[Progress], None]
+    train: Sequence[Image]
+    select: Sequence[Image]  # for the normalisation
 
 
 def fit(  # noqa: PLR0917  all of them are needed and callers name them
@@ -65,40 +54,43 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     on_progress: OnProgress,
     iterations: int | None = None,
 ) -> Model:
-    """Train on good images [h, w, 3] at preset.input_size; `select` helps to normalise.
+    """Train one category's model: `fit_unified` of a single one."""
+    good = {category: Good(images, select)}
+    return fit_unified(good, preset, seed, on_progress, iterations=iterations)
+
+
+def fit_unified(
+    good: Mapping[str, Good],
+    preset: Preset,
+    seed: int,
+    on_progress: OnProgress,
+    *,
+    iterations: int | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Model:
+    """Train one model on the good images of its categories: networks that are told the category,
+    and each category's own statistics and normalisation.
 
     The same seed, images, machine and thread count give the same tensors. `iterations` replaces
     the plan's. Raises TooFewImages, and ValueError for images of another size.
     """
-    _check(images, select, category, preset)
-    generator = torch.Generator().manual_seed(seed)
-    images = _at_most(images, MAX_IMAGES, generator)
-    net = load_feature_net(preset.grid)
-    features = _features(net, images, on_progress)
-    whitening, gaussians = fit_whitening(features), fit_gaussians(features, preset.gaussian)
-    x = _pixels(images, preset.pixel.size)
-    sigma_data = float(x.std())
-    tensors = pack_shared(draw_noise(preset, seed), sigma_data)
-    tensors |= of_category(category, pack_statistics(whitening, gaussians))
-    learn = partial(
-        _learn,
-        sigma_data=sigma_data,
-        generator=generator,
-        iterations=iterations,
-        on_progress=on_progress,
-    )
-    white = _whitened(whitening, features)
-    del features  # hundreds of megabytes
-    if preset.feature is not None:
-        tensors |= pack_network("network", learn(preset.feature, white, None, "features"))
-    head = white if preset.pixel.network.feature_channels else None
-    tensors |= pack_network(pixel_prefix(preset), learn(preset.pixel, x, head, "pixels"))
-    model = Model((category,), preset, tensors, _provenance(images, select, seed, iterations))
-    raw = _raw_maps(model, [*images, *select], on_progress)
-    trained = {name: maps[: len(images)] for name, maps in raw.items()}
-    held_out = {name: maps[len(images) :] for name, maps in raw.items()}
-    ensemble = fit_ensemble(trained, held_out, preset)
-    return replace(model, tensors=tensors | of_category(category, pack_ensemble(ensemble)))
+    for category, images in good.items():
+        _check(images, category, preset)
+    preset = shortened(for_categories(preset, len(good)), iterations)
+    most = MAX_IMAGES // len(good)
+    trained = {name: _at_most(images.train, most, seed) for name, images in good.items()}
+    material = gather(trained, preset, on_progress)
+    tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
+    for name, statistics in zip(good, material.statistics, strict=True):
+        tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.gaussians))
+    learner = Learner(seed, checkpoints or Checkpoints(), on_progress)
+    for stage, prefix, diffusion in _stages(preset):
+        samples = material.features() if stage == "features" else material.pixels()
+        network = learner.learn(stage, diffusion, samples, material.sigma_data)
+        tensors |= pack_network(prefix, network)
+    del material  # hundreds of megabytes
+    model = Model(tuple(good), preset, tensors, _provenance(good, trained, seed, iterations))
+    return _normalised(model, trained, good, on_progress)
 
 
 def calibrate(
@@ -121,8 +113,17 @@ def calibrate(
     return model.with_calibration(named, calibration)
 
 
-def _check(images: Sequence[Image], select: Sequence[Image], category: str, preset: Preset) -> None:
-    for what, given, needed in (("train", images, MIN_TRAIN), ("select", select, MIN_SELECT)):
+def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:
+    """Every network that is trained: the stage, where its weights go, its diffusion."""
+    pixels = ("pixels", pixel_prefix(preset), preset.pixel)
+    return [pixels] if preset.feature is None else [("features", "network", preset.feature), pixels]
+
+
+def _check(good: Good, category: str, preset: Preset) -> None:
+    for what, given, needed in (
+        ("train", good.train, MIN_TRAIN),
+        ("select", good.select, MIN_SELECT),
+    ):
         if len(given) < needed:
             raise TooFewImages(
                 f"category {category}: {len(given)} good images to {what}, {needed} are needed; "
@@ -135,107 +136,69 @@ def _check(images: Sequence[Image], select: Sequence[Image], category: str, pres
             )
 
 
-def _at_most(images: Sequence[Image], limit: int, generator: torch.Generator) -> Sequence[Image]:
+def _at_most(images: Sequence[Image], limit: int, seed: int) -> Sequence[Image]:
     if len(images) <= limit:
         return images
-    order = torch.randperm(len(images), generator=generator)[:limit]
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:limit]
     return [images[int(i)] for i in order]
 
 
-def _features(net: FeatureNet, images: Sequence[Image], on_progress: OnProgress) -> Tensor:
-    """Features of all images [N, C, h, w]."""
-    chunks = []
-    with torch.no_grad():
-        for start in range(0, len(images), _CHUNK):
-            chunks.append(net(to_tensor(images[start : start + _CHUNK])))
-            done = min(start + _CHUNK, len(images))
-            on_progress(Progress("statistics", done, len(images), None))
-    return torch.cat(chunks)
-
-
-def _pixels(images: Sequence[Image], size: tuple[int, int]) -> Tensor:
-    """All images at the pixel network's size [N, 3, h, w]; never all of them at full size."""
-    return torch.cat(
-        [resized(to_tensor(images[i : i + _CHUNK]), size) for i in range(0, len(images), _CHUNK)]
-    )
-
-
-def _whitened(whitening: Whitening, features: Tensor) -> Tensor:
-    return torch.cat([whitening.whiten(chunk) for chunk in torch.split(features, _CHUNK)])
-
-
-def _learn(
-    diffusion: Diffusion,
-    x: Tensor,
-    features: Tensor | None,
-    stage: str,
-    *,
-    sigma_data: float,
-    generator: torch.Generator,
-    iterations: int | None,
+def _normalised(
+    model: Model,
+    trained: Mapping[str, Sequence[Image]],
+    good: Mapping[str, Good],
     on_progress: OnProgress,
-) -> nn.Module:
-    """Train one network on clean samples x [N, C, h, w]."""
-    plan = _shortened(diffusion.plan, iterations)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(torch.randint(2**31, (), generator=generator)))
-        network = UNet(diffusion.network, diffusion.channels)
-    batches = _batches(x, features, plan.batch, generator)
+) -> Model:
+    """The model with each category's ensemble, fitted to raw maps computed as in use."""
+    detector, tensors = Detector(model, engine="torch"), dict(model.tensors)
+    total = sum(len(trained[name]) + len(good[name].select) for name in good)
+    done = 0
 
-    def on_step(step: int, loss: float) -> None:
-        on_progress(Progress(stage, step, plan.iterations, loss))
+    def count(images: int) -> None:
+        nonlocal done
+        done += images
+        on_progress(Progress("normalisation", done, total))
 
-    return train(
-        network,
-        lambda net: bind(diffusion, net, sigma_data),
-        batches,
-        plan,
-        generator=generator,
-        on_step=on_step,
-    )
+    for label, name in enumerate(good):
+        parts = (trained[name], good[name].select)
+        raw, held_out = (_raw_maps(detector, part, label, count) for part in parts)
+        tensors |= of_category(name, pack_ensemble(fit_ensemble(raw, held_out, model.preset)))
+    return replace(model, tensors=tensors)
 
 
-def _batches(
-    x: Tensor, features: Tensor | None, size: int, generator: torch.Generator
-) -> Iterator[Batch]:
-    while True:
-        order = torch.randperm(len(x), generator=generator)
-        for picked in torch.split(order, size):
-            yield Batch(x[picked], None if features is None else features[picked])
-
-
-def _raw_maps(model: Model, images: Sequence[Image], on_progress: OnProgress) -> dict[str, Tensor]:
-    """Raw maps of good images, computed as they will be when frames are scored."""
-    detector, chunks = Detector(model, engine="torch"), []
+def _raw_maps(
+    detector: Detector, images: Sequence[Image], label: int, count: Callable[[int], None]
+) -> dict[str, Tensor]:
+    chunks = []
     with torch.inference_mode():
-        for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK]
-            chunks.append(detector.raw_maps(chunk, [0] * len(chunk)))
-            done = min(start + _CHUNK, len(images))
-            on_progress(Progress("normalisation", done, len(images), None))
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            chunks.append(detector.raw_maps(chunk, [label] * len(chunk)))
+            count(len(chunk))
     return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
-def _shortened(plan: TrainingPlan, iterations: int | None) -> TrainingPlan:
-    return plan if iterations is None else replace(plan, iterations=iterations)
-
-
 def _provenance(
-    images: Sequence[Image], select: Sequence[Image], seed: int, iterations: int | None
+    good: Mapping[str, Good],
+    trained: Mapping[str, Sequence[Image]],
+    seed: int,
+    iterations: int | None,
 ) -> dict[str, str | int | float | bool | None]:
     return {
         "code_version": __version__,
         "seed": seed,
         "iterations": iterations,
-        "train_images": len(images),
-        "select_images": len(select),
-        "data_digest": _images_digest([*images, *select]),
+        "train_images": sum(len(images) for images in trained.values()),
+        "select_images": sum(len(images.select) for images in good.values()),
+        "data_digest": _images_digest(
+            image for name, images in good.items() for image in [*trained[name], *images.select]
+        ),
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
     }
 
 
-def _images_digest(images: Sequence[Image]) -> str:
+def _images_digest(images: Iterable[Image]) -> str:
     """SHA-256 over the pixels in order."""
     digest = hashlib.sha256()
     for image in images:

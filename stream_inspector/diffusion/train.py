@@ -6,13 +6,13 @@ squared error of the feature head.
 """
 
 import copy
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.diffusion.denoiser import Denoiser, Network
 from stream_inspector.diffusion.posterior import (
     Gaussian,
     kl_divergence,
@@ -25,10 +25,21 @@ from stream_inspector.presets import TrainingPlan
 
 
 class Batch(NamedTuple):
-    """Clean samples and, when the network has a feature head, their frozen features."""
+    """Clean samples; their frozen features for a feature head; their class labels."""
 
     x0: Tensor  # [B, C, H, W]
-    features: Tensor | None  # [B, F, h, w]
+    features: Tensor | None = None  # [B, F, h, w]
+    labels: Tensor | None = None  # [B]
+
+
+class Samples(Protocol):
+    """What a network is trained on."""
+
+    def __len__(self) -> int: ...
+
+    def batch(self, picked: Tensor, generator: torch.Generator) -> Batch:
+        """The samples with these indices [B], augmented at random."""
+        ...
 
 
 class Losses(NamedTuple):
@@ -53,7 +64,7 @@ def losses(denoiser: Denoiser, batch: Batch, t: Tensor, noise: Tensor) -> Losses
     x0, zero = batch.x0, batch.x0.new_zeros(())
     x_t = diffuse(denoiser.schedule, x0, t, noise)
     scale = denoiser.scalings(t, x0)
-    f, v, features = denoiser.raw(x_t, t)
+    f, v, features = denoiser.given(batch.labels).raw(x_t, t)
     target = ((x0 - scale.skip * x_t) / scale.out - f).square().mean()
     bound, feature_loss = zero, zero
     if v is not None:
@@ -83,43 +94,106 @@ class Average:
                 average.lerp_(present, 1 - decay)
 
 
-def train(
-    network: nn.Module,
-    bind: Callable[[nn.Module], Denoiser],
-    batches: Iterator[Batch],
-    plan: TrainingPlan,
-    *,
-    generator: torch.Generator,
-    on_step: Callable[[int, float], None],
-) -> nn.Module:
-    """Train in place for plan.iterations; return the averaged network. Deterministic by seed."""
-    network.train()
-    denoiser, average = bind(network), Average(network, plan.ema)
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
-    )
-    for step in range(plan.iterations):
-        batch = next(batches)
-        low, high = plan.steps
-        t = torch.randint(low, high + 1, (len(batch.x0),), generator=generator)
-        noise = torch.randn(batch.x0.shape, generator=generator)
-        loss = losses(denoiser, batch, t, noise).total(plan)
-        _descend(network, optimiser, loss, plan, step)
-        average.update(network)
-        on_step(step + 1, float(loss.detach()))
-    return average.network
+class Step(NamedTuple):
+    """What a step of training did."""
+
+    number: int  # steps done, this one included
+    loss: float
+    learning_rate: float
 
 
-def _descend(
-    network: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    loss: Tensor,
-    plan: TrainingPlan,
-    step: int,
-) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = plan.learning_rate * (1 - step / plan.iterations)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
-    nn.utils.clip_grad_norm_(network.parameters(), plan.clip_norm)
-    optimiser.step()
+class Training:
+    """One network's training, step by step. Deterministic: all randomness is the generator's.
+
+    `state` and `restore` take it up where it was, to the bit in single precision.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        bind: Callable[[Network], Denoiser],
+        samples: Samples,
+        plan: TrainingPlan,
+        generator: torch.Generator,
+    ) -> None:
+        self.network, self.samples, self.plan = network.train(), samples, plan
+        self.generator, self.steps = generator, 0
+        self.average = Average(network, plan.ema)
+        self._denoiser = bind(network)
+        self._order = torch.empty(0, dtype=torch.int64)  # what is left of this pass over all
+        self._optimiser = torch.optim.AdamW(
+            network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether the plan's iterations are done."""
+        return self.steps >= self.plan.iterations
+
+    def advance(self) -> Step:
+        """Take one step."""
+        rate = self.plan.learning_rate * (1 - self.steps / self.plan.iterations)
+        batch = self.samples.batch(self._pick(), self.generator)
+        low, high = self.plan.steps
+        t = torch.randint(low, high + 1, (len(batch.x0),), generator=self.generator)
+        noise = torch.randn(batch.x0.shape, generator=self.generator).to(batch.x0)
+        loss = losses(self._denoiser, batch, t.to(batch.x0.device), noise).total(self.plan)
+        self._descend(loss, rate)
+        self.average.update(self.network)
+        self.steps += 1
+        return Step(self.steps, float(loss.detach()), rate)
+
+    def _pick(self) -> Tensor:
+        """Indices of the next batch; every sample once in a pass, the last batch may be small."""
+        if not len(self._order):
+            self._order = torch.randperm(len(self.samples), generator=self.generator)
+        picked, self._order = self._order[: self.plan.batch], self._order[self.plan.batch :]
+        return picked
+
+    def _descend(self, loss: Tensor, rate: float) -> None:
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
+        self._optimiser.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything the next step depends on, by name; copies."""
+        moments = {
+            f"optimiser.{index}.{name}": value
+            for index, entry in self._optimiser.state_dict()["state"].items()
+            for name, value in entry.items()
+        }
+        parts = {
+            **{f"network.{name}": value for name, value in self.network.state_dict().items()},
+            **{f"average.{k}": v for k, v in self.average.network.state_dict().items()},
+            **moments,
+            "order": self._order,
+            "generator": self.generator.get_state(),
+            "steps": torch.tensor(self.steps),
+        }
+        return {name: value.detach().cpu().clone() for name, value in parts.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state of a training of the same network, samples and plan.
+
+        Of a finished training the average and the steps suffice.
+        """
+        self.average.network.load_state_dict(_under("average.", state))
+        self.steps = self.average.updates = int(state["steps"])
+        if self.finished:
+            return
+        self.network.load_state_dict(_under("network.", state))
+        self._order = state["order"].clone()
+        self.generator.set_state(state["generator"].clone())
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _under("optimiser.", state).items():
+            index, part = name.split(".", 1)
+            moments.setdefault(int(index), {})[part] = value.clone()
+        groups = self._optimiser.state_dict()["param_groups"]
+        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}

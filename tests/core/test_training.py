@@ -7,12 +7,16 @@ import torch
 from conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
 
 from stream_inspector import training
+from stream_inspector.augment import random_degrees, rotated
 from stream_inspector.detector import Detector
-from stream_inspector.errors import CalibrationRefused, TooFewImages
+from stream_inspector.errors import CalibrationRefused, ModelUnsupported, TooFewImages
+from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.learning import Checkpoints, OnProgress, Progress
+from stream_inspector.material import gather
 from stream_inspector.model import Model, load_model, save_model
 from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import Progress, calibrate, fit
+from stream_inspector.training import Good, calibrate, fit, fit_unified
 from stream_inspector.verdict import Image
 
 GOOD, SELECT = good_images(12), good_images(6, seed=1)
@@ -114,3 +118,134 @@ def test_memory_is_bounded_by_drawing_from_many_images(monkeypatch: pytest.Monke
     monkeypatch.setattr(training, "MAX_IMAGES", 9)
     model = fit(GOOD, SELECT, "disc", tiny_pixel_preset(), 1, _quiet, iterations=1)
     assert model.provenance["train_images"] == 9
+
+
+def test_rotation_is_seen_by_the_network_and_by_its_features() -> None:
+    preset = tiny_pixel_preset()
+    plan = replace(preset.pixel.plan, rotation=5.0)
+    turning = replace(preset, pixel=replace(preset.pixel, plan=plan))
+    still, turned = (fit(GOOD, SELECT, "disc", p, 1, _quiet) for p in (preset, turning))
+    changed = {
+        name
+        for name, tensor in still.tensors.items()
+        if name.startswith("network.") and not torch.equal(tensor, turned.tensors[name])
+    }
+    assert {"network.input_blocks.0.0.weight", "network.feature_head.2.weight"} <= changed
+
+
+def test_rotated_samples_come_with_the_features_of_the_rotated_image() -> None:
+    preset = tiny_pixel_preset()
+    plan = replace(preset.pixel.plan, rotation=5.0)
+    material = gather(
+        {"disc": GOOD}, replace(preset, pixel=replace(preset.pixel, plan=plan)), _quiet
+    )
+    batch = material.pixels().batch(torch.tensor([3]), torch.Generator().manual_seed(0))
+    angle = random_degrees(1, 5.0, torch.Generator().manual_seed(0))
+    image = rotated(to_tensor([GOOD[3]]), angle)
+    expected = material.statistics[0].whitening.whiten(load_feature_net(preset.grid)(image))
+    torch.testing.assert_close(batch.x0, image)
+    assert batch.features is not None
+    torch.testing.assert_close(batch.features, expected)
+
+
+TWO = {
+    "disc": Good(GOOD, SELECT),
+    "dark": Good([255 - image for image in GOOD[:9]], [255 - image for image in SELECT]),
+}
+
+
+@pytest.fixture(scope="module", params=["pixel", "feature"])
+def unified(request: pytest.FixtureRequest) -> Model:
+    preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
+    return fit_unified(TWO, preset, 3, _quiet)
+
+
+def test_a_unified_model_finds_the_defects_of_each_category(unified: Model) -> None:
+    fresh = good_images(6, seed=5)
+    dark = [255 - image for image in fresh]
+    images = [*fresh, scratched(fresh[0]), *dark, 255 - scratched(fresh[0])]
+    categories = ["disc"] * 7 + ["dark"] * 7
+    scores = Detector(unified, engine="torch").score(images, categories).image_scores
+    assert scores[6] > scores[:6].max()
+    assert scores[13] > scores[7:13].max()
+
+
+def test_the_same_image_is_judged_as_its_category(unified: Model) -> None:
+    detector, image = Detector(unified, engine="torch"), GOOD[0]
+    as_disc, as_dark = detector.score([image, image], ["disc", "dark"]).image_scores
+    assert as_dark > as_disc + 1
+
+
+def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
+    detector, images = Detector(unified, engine="torch"), good_images(3, seed=4)
+    mixed = detector.score([images[0], 255 - images[1], images[2]], ["disc", "dark", "disc"])
+    for i, (image, name) in enumerate(
+        [(images[0], "disc"), (255 - images[1], "dark"), (images[2], "disc")]
+    ):
+        alone = detector.score([image], [name])
+        np.testing.assert_allclose(mixed.maps[i], alone.maps[0], atol=1e-3 * mixed.maps.std())
+
+
+def test_the_network_is_told_the_category(unified: Model) -> None:
+    assert unified.preset.scoring.network.classes == 2
+    assert unified.tensors["network.label_emb.weight"].shape[0] == 2
+    changed = unified.tensors | {
+        "network.label_emb.weight": unified.tensors["network.label_emb.weight"] + 1
+    }
+    detector = Detector(unified, engine="torch")
+    other = Detector(replace(unified, tensors=changed), engine="torch")
+    before, after = (d.score(GOOD[:1], ["disc"]).members["kl"] for d in (detector, other))
+    assert not np.allclose(before, after)
+
+
+def test_each_category_is_calibrated_and_explained_on_its_own(unified: Model) -> None:
+    held = good_images(30, seed=9)
+    model = calibrate(unified, held, Budget(confidence=0.5), category="disc")
+    with pytest.raises(ModelUnsupported, match="no thresholds for dark"):
+        Detector(model, engine="torch").inspect(GOOD[:1], [(64, 64)], ["dark"])
+    model = calibrate(model, [255 - i for i in held], Budget(confidence=0.5), category="dark")
+    detector, bad = Detector(model, engine="torch"), scratched(GOOD[0])
+    images, names = [bad, 255 - bad], ["disc", "dark"]
+    verdicts = detector.inspect(images, [(64, 64)] * 2, names)
+    assert [verdict.grade for verdict in verdicts] == ["defect", "defect"]
+    assert verdicts[0].image_threshold == model.calibrations["disc"].image_threshold
+    assert verdicts[1].image_threshold == model.calibrations["dark"].image_threshold
+    assert len(detector.explain(images, verdicts, names)) == 2
+
+
+def test_a_unified_network_trains_for_the_plans_own_number_of_steps() -> None:
+    preset = tiny_pixel_preset()
+    plan = replace(preset.pixel.plan, iterations=2, unified_iterations=3)
+    preset = replace(preset, pixel=replace(preset.pixel, plan=plan))
+    seen: list[Progress] = []
+    fit_unified(TWO, preset, 1, seen.append)
+    assert max(p.step for p in seen if p.stage == "pixels") == 3
+    assert plan.total(1) == 2
+    assert replace(plan, unified_iterations=None).total(5) == 10
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [("features", 3), ("pixels", 2), ("pixels", 4)])
+def test_a_training_taken_up_again_gives_the_same_bytes(at: tuple[str, int]) -> None:
+    preset, saved = tiny_feature_preset(), [dict[str, torch.Tensor]()]
+
+    def kill(progress: Progress) -> None:
+        if (progress.stage, progress.step) == at:
+            raise Killed
+
+    def run(on_progress: OnProgress) -> Model:
+        checkpoints = Checkpoints(2, lambda state: saved.append(dict(state)), saved[-1])
+        good = {"disc": Good(GOOD, SELECT)}
+        return fit_unified(good, preset, 5, on_progress, checkpoints=checkpoints)
+
+    expected = fit_unified({"disc": Good(GOOD, SELECT)}, preset, 5, _quiet)
+    with pytest.raises(Killed):
+        run(kill)
+    steps: list[Progress] = []
+    resumed = run(steps.append)
+    assert save_model(resumed) == save_model(expected)
+    trained = [(p.stage, p.step) for p in steps if p.loss is not None]
+    assert len(trained) < 8  # what was done is not done again

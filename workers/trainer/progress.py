@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from stream_inspector.training import Progress as Step
+from stream_inspector.learning import Progress as Step
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.run import Interrupted
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream_inspector.decode import DecodeLimits, decode
+from stream_inspector.learning import Progress
 from stream_inspector.model import Model
 from stream_inspector.pictures import encode_png
 from stream_inspector.presets import Preset
 from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import Progress, calibrate, fit
+from stream_inspector.training import calibrate, fit
 from stream_inspector.verdict import Image
 from workers.trainer.datasets import good_files, split
 from workers.trainer.images import OnCorrupt, Size, read_images, refuse_masks

@@ -1,10 +1,12 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.schedule import linear_schedule
-from stream_inspector.diffusion.train import Average, Batch, Losses, losses, train
+from stream_inspector.diffusion.train import Average, Batch, Losses, Training, losses
 from stream_inspector.presets import TrainingPlan
 
 SCHEDULE = linear_schedule()
@@ -72,28 +74,79 @@ def test_the_average_follows_the_warm_up_formula() -> None:
     assert float(average.network.weight.detach()) == pytest.approx(1 - 0.997 * 2 / 11)  # type: ignore[arg-type]  # a Linear
 
 
-def _train(seed: int) -> tuple[nn.Module, list[float]]:
-    seen: list[float] = []
+@dataclass(frozen=True, eq=False)
+class Always:
+    """Numbered samples."""
+
+    x: Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def batch(self, picked: Tensor, generator: torch.Generator) -> Batch:
+        return Batch(self.x[picked])
+
+
+def _training(seed: int, iterations: int = 60) -> Training:
+    plan = TrainingPlan(iterations, 2, 5e-2, (300, 300), ema=0.9)
     network = Constant(torch.zeros(2, 1, 4, 4))
-    batches = iter(lambda: Batch(X0, None), None)
-    plan = TrainingPlan(60, 2, 5e-2, (300, 300), ema=0.9)
-    averaged = train(
-        network,
-        lambda net: Denoiser(net, SCHEDULE),
-        batches,
-        plan,
-        generator=torch.Generator().manual_seed(seed),
-        on_step=lambda _, loss: seen.append(loss),
-    )
-    return averaged, seen
+    rng = torch.Generator().manual_seed(seed)
+    return Training(network, lambda net: Denoiser(net, SCHEDULE), Always(X0), plan, rng)
+
+
+def _run(training: Training) -> list[float]:
+    seen = []
+    while not training.finished:
+        seen.append(training.advance().loss)
+    return seen
 
 
 def test_training_is_reproducible_by_seed() -> None:
-    (first, a), (second, b), (_, c) = _train(1), _train(1), _train(2)
+    first, second = _training(1), _training(1)
+    a, b, c = _run(first), _run(second), _run(_training(2))
     assert a == b != c
     assert len(a) == 60
-    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+    for one, other in zip(
+        first.average.network.parameters(), second.average.network.parameters(), strict=True
+    ):
         assert torch.equal(one, other)
+
+
+def test_the_learning_rate_falls_linearly_to_zero() -> None:
+    training = _training(1, iterations=4)
+    rates = [training.advance().learning_rate for _ in range(4)]
+    assert rates == pytest.approx([5e-2, 3.75e-2, 2.5e-2, 1.25e-2])
+
+
+def test_every_sample_is_seen_once_in_a_pass() -> None:
+    seen: list[int] = []
+
+    class Counting(Always):
+        def batch(self, picked: Tensor, generator: torch.Generator) -> Batch:
+            seen.extend(picked.tolist())
+            return Batch(X0)
+
+    plan = TrainingPlan(6, 2, 1e-3, (300, 300))
+    network, rng = Constant(torch.zeros(2, 1, 4, 4)), torch.Generator().manual_seed(0)
+    five = Counting(torch.zeros(5, 1, 4, 4))
+    _run(Training(network, lambda net: Denoiser(net, SCHEDULE), five, plan, rng))
+    assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 1, 2, 3, 4]
+    assert seen[:5] != seen[5:]
+
+
+@pytest.mark.parametrize("steps", [1, 31, 60])
+def test_a_restored_training_goes_on_as_if_nothing_had_happened(steps: int) -> None:
+    whole, stopped, resumed = _training(1), _training(1), _training(8)
+    expected = _run(whole)
+    for _ in range(steps):
+        stopped.advance()
+    state = stopped.state()
+    stopped.advance() if steps < 60 else None  # what happens after the state must not matter
+    resumed.restore(state)
+    assert _run(resumed) == expected[steps:]
+    found, wanted = resumed.state(), whole.state()
+    compared = wanted if steps < 60 else {k for k in wanted if k.startswith("average.")}
+    assert all(torch.equal(found[name], wanted[name]) for name in compared)
 
 
 def test_training_learns() -> None:
@@ -107,16 +160,17 @@ def test_training_learns() -> None:
         def forward(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor | None]:
             return self.gain * x, None
 
-    network, losses_seen = Shared(), []
-    train(
-        network,
-        lambda net: Denoiser(net, SCHEDULE),
-        iter(lambda: Batch(torch.zeros(4, 1, 4, 4), None), None),
-        TrainingPlan(80, 4, 5e-2, (500, 500)),
-        generator=torch.Generator().manual_seed(0),
-        on_step=lambda _, loss: losses_seen.append(loss),
+    network = Shared()
+    seen = _run(
+        Training(
+            network,
+            lambda net: Denoiser(net, SCHEDULE),
+            Always(torch.zeros(4, 1, 4, 4)),
+            TrainingPlan(80, 4, 5e-2, (500, 500)),
+            torch.Generator().manual_seed(0),
+        )
     )
     # data at 0: noise = x_t / sqrt(1 - alpha_bar)
     expected = float((1 - SCHEDULE.alpha_bars[500]).rsqrt())
     assert float(network.gain.detach()) == pytest.approx(expected, rel=0.05)
-    assert losses_seen[-1] < 0.05 * losses_seen[0]
+    assert seen[-1] < 0.05 * seen[0]

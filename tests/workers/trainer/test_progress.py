@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from stream_inspector.training import Progress
+from stream_inspector.learning import Progress
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.progress import training_bar
 from workers.trainer.run import Interrupted
