@@ -22,7 +22,7 @@ COMMANDS = {
     "dlq": "workers.dlq.command:dlq",
     "train": "workers.trainer.command:train",
     "calibrate": "workers.trainer.command:calibrate",
-    "evaluate": "workers.trainer.command:evaluate",
+    "evaluate": "workers.trainer.evaluate_command:evaluate",
     "inspect": "workers.trainer.command:inspect",
     "model": "workers.trainer.command:model",
     "config": "workers.config_command:config",

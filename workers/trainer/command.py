@@ -1,4 +1,4 @@
-"""`stream-inspector train | calibrate | evaluate | inspect | model`: flags and help.
+"""`stream-inspector train | calibrate | inspect | model`: flags and help.
 
 Nothing heavy is imported before a command runs.
 """
@@ -104,34 +104,6 @@ def calibrate(
         "calibrate",
         settings,
         lambda _: offline.calibrate(settings, model, data, good, out or model, console=console),
-    )
-
-
-def evaluate(
-    *,
-    model: options.ModelFolder,
-    data: Annotated[Path, typer.Option("--data", help="folder of one category, MVTec layout")],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="also write the figures to this file")
-    ] = None,
-    layout: options.Layout = None,
-    engine: options.Engine = None,
-    config: options.Config = None,
-    assignments: options.Assignments = None,
-) -> None:
-    """Measure a model on labelled test images: each member alone, and together.
-
-    Example: stream-inspector evaluate --model runs/bolts --data photos/bolts
-    """
-    from workers.trainer import offline_commands as offline
-    from workers.trainer.run import load_settings, run_command
-
-    flags = {"trainer.engine": engine, "trainer.layout": layout}
-    settings = load_settings(config, assignments, flags)
-    run_command(
-        "evaluate",
-        settings,
-        lambda _: offline.evaluate(settings, model, data, json_file, console=console),
     )
 
 

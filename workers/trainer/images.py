@@ -21,6 +21,7 @@ from stream_inspector.verdict import Image
 OnCorrupt = Literal["fail", "skip"]
 Size = tuple[int, int]  # height, width
 _THREADS = 4
+_SAME_SHAPE = 0.02  # by which an image's and its mask's sides may differ in ratio: rounding
 _AHEAD = 16  # files in flight: decoded images wait for their turn in memory
 
 
@@ -45,7 +46,7 @@ def read_images(
 ) -> list[Image]:
     """Images in the order of their paths; `skip` leaves corrupt ones out and reports them."""
     images = []
-    for result in _in_order(paths, size):
+    for result in decode_in_order(paths, size):
         if isinstance(result, Decoded):
             images.append(result.image)
         elif on_corrupt == "skip":
@@ -56,13 +57,22 @@ def read_images(
     return images
 
 
-def read_mask(path: Path, size: Size) -> NDArray[np.bool_]:
-    """A ground-truth mask [H, W] at the detector's input size: covered at least by half."""
+def read_mask(path: Path, size: Size, frame: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """A ground-truth mask [H, W] at `size` (height, width): covered at least by half.
+
+    Raises DataError when it is not in the shape of its `frame` (width, height).
+    """
     try:
         with Pillow.open(path, formats=("PNG", "BMP", "TIFF")) as picture:
             full = _mask_values(picture)
     except (OSError, ValueError, Pillow.DecompressionBombError) as error:
         raise DataError(f"{path}: is no readable mask: {error}") from error
+    height, width = full.shape
+    if frame and abs(width * frame[1] / (height * frame[0]) - 1) > _SAME_SHAPE:
+        raise DataError(
+            f"{path}: is {width} x {height}, its image {frame[0]} x {frame[1]} pixels; "
+            "does it belong to another image?"
+        )
     return binarise_mask(full, size)
 
 
@@ -87,8 +97,8 @@ def _like_a_mask(image: Image) -> bool:
     return bool(np.mean((image <= 2) | (image >= 253)) > 0.98)
 
 
-def _in_order(paths: Sequence[Path], size: Size) -> Iterator[Decoded | DataError]:
-    """Decode a bounded number of files ahead."""
+def decode_in_order(paths: Sequence[Path], size: Size) -> Iterator[Decoded | DataError]:
+    """Each file's image, or what is wrong with it; a bounded number is decoded ahead."""
     with ThreadPoolExecutor(_THREADS, "read") as pool:
         todo = iter(paths)
         waiting = [pool.submit(_attempt, path, size) for path in islice(todo, _AHEAD)]

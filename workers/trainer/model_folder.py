@@ -1,5 +1,6 @@
 """A model version as two files in a folder: what `train` writes and `model push` reads."""
 
+import json
 from pathlib import Path
 
 from stream_inspector.errors import ModelCorrupt, ModelError
@@ -37,3 +38,20 @@ def read_model(folder: Path) -> Model:
         return load_model(read_files(folder))
     except ModelError as error:
         raise type(error)(f"{folder}: {error}") from error
+
+
+def models_in(folder: Path) -> dict[Path, tuple[str, ...]]:
+    """The model folder itself, or the model folders directly inside: each with its categories.
+
+    Raises ModelCorrupt when there is none.
+    """
+    inside = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
+    folders = [folder] if (folder / MANIFEST).is_file() or not inside else inside
+    return {each: _categories(each) for each in folders}
+
+
+def _categories(folder: Path) -> tuple[str, ...]:
+    try:
+        return tuple(json.loads(read_files(folder).manifest)["categories"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelCorrupt(f"{folder}: the manifest names no categories; train again") from error

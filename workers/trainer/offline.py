@@ -1,6 +1,5 @@
-"""A model on files instead of a stream: scores, verdicts and pictures, batch by batch."""
+"""A model on files instead of a stream: verdicts and pictures, batch by batch."""
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,30 +11,11 @@ from stream_inspector.counterpart import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
-from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.trainer.datasets import LabelledFile, images_in, is_image
-from workers.trainer.evaluate import (
-    LARGE,
-    Evaluation,
-    ImageScores,
-    Maps,
-    Truth,
-    operating_point,
-    rank,
-)
-from workers.trainer.images import Size, read_image, read_images, read_mask
+from workers.trainer.datasets import images_in, is_image
+from workers.trainer.images import read_image
 
 BATCH = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """All scores of a set of images: of the ensemble and of each member."""
-
-    maps: dict[str, Maps]
-    image_scores: dict[str, ImageScores]
-    ms_per_image: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,62 +27,6 @@ class Inspected:
     original_size: tuple[int, int]
     verdict: Verdict
     counterpart: Counterpart | None
-
-
-def score_all(detector: Detector, images: Sequence[Image]) -> Scored:
-    """Score images in batches. Times the detector alone, after one batch to warm up."""
-    detector.score(images[:1])
-    start = time.perf_counter()
-    parts = [
-        detector.score(images[first : first + BATCH]) for first in range(0, len(images), BATCH)
-    ]
-    seconds = time.perf_counter() - start
-    maps = {"ensemble": np.concatenate([part.maps for part in parts])}
-    scores = {"ensemble": np.concatenate([part.image_scores for part in parts])}
-    for name in parts[0].members:
-        maps[name] = np.concatenate([part.members[name] for part in parts])
-        scores[name] = np.concatenate([part.member_image_scores[name] for part in parts])
-    return Scored(maps, scores, 1000 * seconds / len(images))
-
-
-def read_labelled(files: Sequence[LabelledFile], size: Size) -> tuple[list[Image], Truth]:
-    """Test images and their truth; a good image's mask is empty."""
-    images = read_images([file.path for file in files], size)
-    return images, Truth(
-        np.array([file.defective for file in files]), tuple(_mask(file, size) for file in files)
-    )
-
-
-def evaluation(
-    detector: Detector, scored: Scored, truth: Truth, category: str, version: str
-) -> Evaluation:
-    """The report card of a scored test set."""
-    calibration: Calibration | None = detector.model.calibrations.get(category)
-    areas = truth.region_areas()
-    return Evaluation(
-        category=category,
-        model_version=version,
-        calibration_id=calibration.id if calibration else None,
-        engine=detector.engine,
-        resolution=detector.preset.input_size,
-        n_good=int((~truth.defective).sum()),
-        n_defective=int(truth.defective.sum()),
-        n_masks=sum(bool(mask.any()) for mask in truth.masks if mask is not None),
-        n_regions=len(areas),
-        n_large_regions=int((areas >= LARGE).sum()),
-        members={
-            name: rank(scored.maps[name], scored.image_scores[name], truth) for name in scored.maps
-        },
-        at_threshold=operating_point(
-            scored.image_scores["ensemble"],
-            truth.defective,
-            calibration.image_threshold,
-            calibration.near_miss_threshold,
-        )
-        if calibration
-        else None,
-        ms_per_image=scored.ms_per_image,
-    )
 
 
 def find_images(sources: Sequence[Path]) -> list[Path]:
@@ -165,9 +89,3 @@ def _explain(
     wanted = [index for index, verdict in enumerate(verdicts) if verdict.grade is Grade.DEFECT]
     made = detector.explain([images[i] for i in wanted], [verdicts[i] for i in wanted])
     return dict(zip(wanted, made, strict=True))
-
-
-def _mask(file: LabelledFile, size: Size) -> NDArray[np.bool_] | None:
-    if not file.defective:
-        return np.zeros(size, bool)
-    return read_mask(file.mask, size) if file.mask else None

@@ -1,6 +1,5 @@
-"""What `train`, `calibrate`, `evaluate` and `inspect` do once their flags are read."""
+"""What `train`, `calibrate` and `inspect` do once their flags are read."""
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +15,14 @@ from stream_inspector.training import calibrate as set_thresholds
 from stream_inspector.verdict import Image
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
-from workers.trainer.datasets import good_files, images_in, test_files
+from workers.trainer.datasets import good_files, images_in
 from workers.trainer.images import read_images, refuse_masks
 from workers.trainer.model_folder import read_model, write_model
-from workers.trainer.offline import (
-    evaluation,
-    find_images,
-    inspect_files,
-    pictures,
-    read_labelled,
-    score_all,
-)
+from workers.trainer.offline import find_images, inspect_files, pictures
 from workers.trainer.presets import find_preset
 from workers.trainer.progress import training_bar
 from workers.trainer.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
-from workers.trainer.tables import evaluation_table, inspection_table
+from workers.trainer.tables import inspection_table
 from workers.trainer.train import GoodImages, load_good, synthetic_good, train_category
 
 
@@ -114,26 +106,6 @@ def calibrate(
     write_model(renewed, out)
     console.print(f"Model [bold]{renewed.version}[/] in {out}, from {len(images)} good images")
     _say_promise(renewed, console)
-
-
-def evaluate(
-    settings: TrainerProcessSettings,
-    folder: Path,
-    data: Path,
-    json_file: Path | None,
-    console: Console,
-) -> None:
-    """Print and write a model's report card."""
-    model = read_model(folder)
-    detector = make_detector(model, settings.trainer)
-    size = model.preset.input_size
-    images, truth = read_labelled(test_files(data, settings.trainer.layout), size)
-    scored = score_all(detector, images)
-    card = evaluation(detector, scored, truth, model.category(), model.version)
-    console.print(evaluation_table(card))
-    if json_file:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(card.to_dict(), indent=1) + "\n")
 
 
 def inspect(

@@ -18,6 +18,7 @@ from workers.runtime.lifecycle import StopSignal
 from workers.trainer.run import Interrupted
 
 OnStep = Callable[[Step], None]
+OnWork = Callable[[str, int, int], None]  # stage, done, of how many
 
 
 @contextmanager
@@ -32,6 +33,20 @@ def training_bar(console: Console, stop: StopSignal) -> Iterator[OnStep]:
             show(step)
 
         yield on_step
+
+
+@contextmanager
+def work_bar(console: Console, stop: StopSignal) -> Iterator[OnWork]:
+    """Yields the callback of work that counts what it has done."""
+    with _columns(console) if console.is_terminal else nullcontext() as bar:
+        show = _Bars(bar) if bar else _Lines(console)
+
+        def on_work(stage: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise Interrupted("interrupted; only what was said to be finished was written")
+            show(Step(stage, done, total, None))
+
+        yield on_work
 
 
 class _Bars:

@@ -1,32 +1,65 @@
 """The offline commands' results as terminal tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
-from workers.trainer.evaluate import Evaluation
+from workers.trainer.evaluate import LARGE, Evaluation, Ranking, mean_rankings
 from workers.trainer.offline import Inspected
+from workers.trainer.scoring import ENSEMBLE
 
-_ROWS = ("ensemble", "kl", "features", "mahalanobis", "control")
+_ORDER = ("ensemble", "kl+features", "kl", "features", "mahalanobis", "control")
+_COLUMNS = {
+    "image AUROC": "image_auroc",
+    "pixel AUROC": "pixel_auroc",
+    "AUPRO@0.3": "aupro_30",
+    "AUPRO@0.05": "aupro_05",
+    f"AUPRO@0.3, regions of {LARGE} px": "large_aupro_30",
+}
 _STYLES = {"defect": "bold red", "near_miss": "yellow", "pass": "green"}
 
 
 def evaluation_table(card: Evaluation) -> Table:
     """Ranking metrics, one row a member."""
-    table = Table(
-        title=f"{card.category}: {card.n_good} good, {card.n_defective} defective test images",
-        caption=_caption(card),
-        caption_justify="left",
+    table = _ranking_table(
+        f"{card.category}: {card.n_good} good, {card.n_defective} defective test images",
+        _caption(card),
     )
-    for name in ("", "image AUROC", "pixel AUROC", "AUPRO@0.3", "AUPRO@0.05"):
-        table.add_column(name, justify="right" if name else "left")
-    names = [*_ROWS, *(name for name in card.members if name not in _ROWS)]
-    for name in (name for name in names if name in card.members):
-        ranking = card.members[name]
-        values = (ranking.image_auroc, ranking.pixel_auroc, ranking.aupro_30, ranking.aupro_05)
-        style = "bold" if name == "ensemble" else None
-        table.add_row(name, *(_number(value) for value in values), style=style)
+    for name in in_order(card.members):
+        _add_row(table, name, card.members[name], bold=name == ENSEMBLE)
     return table
+
+
+def category_table(cards: Sequence[Evaluation]) -> Table:
+    """The ensemble on each category, and each member's mean."""
+    table = _ranking_table("The ensemble on each category, and the mean of every member", "")
+    for card in cards:
+        _add_row(table, card.category, card.members[ENSEMBLE])
+    table.add_section()
+    means = mean_rankings(card.members for card in cards)
+    for name in in_order(means):
+        _add_row(table, f"mean, {name}", means[name], bold=name == ENSEMBLE)
+    return table
+
+
+def in_order(members: Iterable[str]) -> list[str]:
+    """Members as tables list them: the ensembles first."""
+    names = list(members)
+    known = [name for name in _ORDER if name in names]
+    return [*known, *(name for name in names if name not in known)]
+
+
+def _ranking_table(title: str, caption: str) -> Table:
+    table = Table(title=title, caption=caption, caption_justify="left")
+    table.add_column("")
+    for name in _COLUMNS:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _add_row(table: Table, name: str, ranking: Ranking, *, bold: bool = False) -> None:
+    values = (_number(getattr(ranking, field)) for field in _COLUMNS.values())
+    table.add_row(name, *values, style="bold" if bold else None)
 
 
 def inspection_table(results: Iterable[Inspected]) -> Table:
@@ -53,15 +86,22 @@ def _counterpart(result: Inspected) -> str:
 
 
 def _caption(card: Evaluation) -> str:
-    speed = f"{card.ms_per_image:.1f} ms an image ({card.engine}), model {card.model_version}"
+    height, width = card.resolution
+    lines = [
+        f"at {height} x {width} px; {card.n_large_regions} of {card.n_regions} defect regions have "
+        f"{LARGE} px or more",
+        f"{card.ms_per_image:.1f} ms an image ({card.engine}), model {card.model_version}",
+    ]
     point = card.at_threshold
     if point is None:
-        return f"{speed}, not calibrated"
-    return (
-        f"{speed}\nat the calibrated threshold {point.threshold:.3g}: "
-        f"precision {_number(point.precision)}, recall {_number(point.recall)}, "
-        f"{point.false_alarms} false alarms, {point.missed} missed ({point.missed_near} of them "
-        "near misses)"
+        return "\n".join([*lines, "not calibrated"])
+    return "\n".join(
+        [
+            *lines,
+            f"at the calibrated threshold {point.threshold:.3g}: precision "
+            f"{_number(point.precision)}, recall {_number(point.recall)}, {point.false_alarms} "
+            f"false alarms, {point.missed} missed ({point.missed_near} of them near misses)",
+        ]
     )
 
 

@@ -1,4 +1,3 @@
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -41,19 +40,6 @@ def test_a_damaged_model_is_named(model_folder: Path) -> None:
 def test_a_folder_without_a_model_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ModelCorrupt, match="stream-inspector train"):
         read_model(tmp_path)
-
-
-def test_evaluation_reports_every_member(model_folder: Path, flanges: Path, tmp_path: Path) -> None:
-    file = tmp_path / "card.json"
-
-    result = run(
-        "evaluate", "--model", model_folder, "--data", flanges, "--engine", "torch", "--json", file
-    )
-
-    assert result.exit_code == 0, result.output
-    card = json.loads(file.read_text())
-    assert set(card["members"]) == {"ensemble", "kl", "features", "mahalanobis", "control"}
-    assert (card["n_good"], card["n_defective"], card["n_masks"]) == (1, 1, 1)
 
 
 def test_inspection_shows_verdicts_and_writes_pictures(

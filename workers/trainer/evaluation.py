@@ -1,0 +1,110 @@
+"""What `evaluate` does once its flags are read: every category that has a model, then the mean."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from stream_inspector.detector import Detector
+from workers.runtime.lifecycle import StopSignal
+from workers.trainer.datasets import categories_in, licence_notes, missing_masks
+from workers.trainer.evaluate import CURVE_RATES, LARGE, Evaluation, mean_rankings
+from workers.trainer.images import Size
+from workers.trainer.labelled import read_labelled
+from workers.trainer.model_folder import models_in, read_model
+from workers.trainer.pairing import Pair, pair
+from workers.trainer.progress import OnWork, work_bar
+from workers.trainer.saved_maps import save_maps
+from workers.trainer.scoring import ENSEMBLE, report_card, score_all
+from workers.trainer.settings import TrainerProcessSettings, TrainerSettings
+from workers.trainer.tables import category_table, evaluation_table
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to measure, and what to write beside the table."""
+
+    model: Path  # a model's folder, or a folder of them
+    data: Path  # a category's folder, or a dataset's root
+    category: str | None = None
+    resolution: Size | None = None  # None: the model's input size
+    json_file: Path | None = None
+    maps: Path | None = None
+
+
+def evaluate(
+    settings: TrainerProcessSettings, wanted: Wanted, console: Console, stop: StopSignal
+) -> None:
+    """Print and write the report cards."""
+    data = categories_in(wanted.data, settings.trainer.layout)
+    pairing = pair(data, models_in(wanted.model), wanted.category)
+    for note in licence_notes(each.data for each in pairing.pairs):
+        console.print(note, highlight=False)
+    if pairing.without:
+        console.print(f"[yellow]no model for[/] {', '.join(pairing.without)}", highlight=False)
+    evaluator, cards = _Evaluator(settings.trainer, wanted, console), list[Evaluation]()
+    for each in pairing.pairs:
+        with work_bar(console, stop) as on_work:
+            cards.append(evaluator.measure(each, on_work))
+        console.print(evaluation_table(cards[-1]))
+    if len(cards) > 1:
+        console.print(category_table(cards))
+    if wanted.json_file:
+        wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
+        wanted.json_file.write_text(json.dumps(figures(cards), indent=1) + "\n")
+
+
+def figures(cards: Sequence[Evaluation]) -> dict[str, Any]:
+    """All figures as JSON types."""
+    means = mean_rankings(card.members for card in cards)
+    return {
+        "large_region_px": LARGE,
+        "curve_rates": [round(float(rate), 6) for rate in CURVE_RATES],
+        "categories": {card.category: card.to_dict() for card in cards},
+        "mean": {name: asdict(ranking) for name, ranking in means.items()},
+    }
+
+
+class _Evaluator:
+    """Measures one category after the other; a unified model is loaded once."""
+
+    def __init__(self, settings: TrainerSettings, wanted: Wanted, console: Console) -> None:
+        self._settings, self._wanted, self._console = settings, wanted, console
+        self._loaded: tuple[Path, Detector] | None = None
+
+    def measure(self, each: Pair, on_work: OnWork) -> Evaluation:
+        """Read, score, measure and write one category."""
+        name, detector = each.data.name, self._detector(each.model)
+        test = read_labelled(
+            each.data.layout.labelled(each.data.folder),
+            detector.preset.input_size,
+            self._wanted.resolution,
+            on_corrupt=self._settings.on_corrupt,
+            on_skip=lambda text: self._warn("left out", text),
+            on_read=partial(on_work, f"{name}: reading"),
+        )
+        note = missing_masks(test.files)
+        if note:
+            self._warn(f"{name}:", note)
+        scored = score_all(
+            detector, test.images, each.category, partial(on_work, f"{name}: scoring")
+        )
+        if self._wanted.maps:
+            save_maps(self._wanted.maps, name, test.files, test.sizes, scored.maps[ENSEMBLE])
+        card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
+        return replace(card, category=name)
+
+    def _detector(self, folder: Path) -> Detector:
+        if self._loaded is None or self._loaded[0] != folder:
+            how = self._settings
+            self._loaded = None  # frees the last one's memory first
+            model = read_model(folder)
+            self._loaded = (folder, Detector(model, how.device, how.engine, how.threads))
+        return self._loaded[1]
+
+    def _warn(self, what: str, text: str) -> None:
+        self._console.print(f"[yellow]{what}[/] {text}", highlight=False)

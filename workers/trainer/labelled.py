@@ -1,0 +1,63 @@
+"""A category's labelled test images, read as the worker will see them, and their truth."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_inspector.decode import Decoded
+from stream_inspector.errors import DataError
+from stream_inspector.verdict import Image
+from workers.trainer.datasets import LabelledFile
+from workers.trainer.evaluate import Truth
+from workers.trainer.images import OnCorrupt, Size, decode_in_order, read_mask
+
+OnRead = Callable[[int, int], None]  # images read, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """Test images with their truth, in the order of their files."""
+
+    files: tuple[LabelledFile, ...]
+    images: list[Image]  # [h, w, 3] at the detector's input size
+    sizes: list[tuple[int, int]]  # (width, height) as captured
+    truth: Truth  # masks at the resolution of the measurement
+
+
+def read_labelled(
+    files: Sequence[LabelledFile],
+    size: Size,
+    resolution: Size | None = None,
+    *,
+    on_corrupt: OnCorrupt = "fail",
+    on_skip: Callable[[str], None] = lambda _: None,
+    on_read: OnRead = lambda *_: None,
+) -> LabelledImages:
+    """Images at `size` (height, width), masks at `resolution`; a good image's mask is empty.
+
+    Raises DataError naming an unreadable image, or a mask that belongs to another image.
+    """
+    kept, decoded, masks = list[LabelledFile](), list[Decoded](), list[NDArray[np.bool_] | None]()
+    for file, result in zip(
+        files, decode_in_order([file.path for file in files], size), strict=True
+    ):
+        if isinstance(result, Decoded):
+            kept.append(file)
+            decoded.append(result)
+            masks.append(_mask(file, result.original_size, resolution or size))
+        elif on_corrupt == "skip":
+            on_skip(str(result))
+        else:
+            raise DataError(f"{result}, or set trainer.on_corrupt=skip") from result
+        on_read(len(kept), len(files))
+    truth = Truth(np.array([file.defective for file in kept]), tuple(masks))
+    images, sizes = [each.image for each in decoded], [each.original_size for each in decoded]
+    return LabelledImages(tuple(kept), images, sizes, truth)
+
+
+def _mask(file: LabelledFile, frame: tuple[int, int], resolution: Size) -> NDArray[np.bool_] | None:
+    if not file.defective:
+        return np.zeros(resolution, bool)
+    return read_mask(file.mask, resolution, frame) if file.mask else None

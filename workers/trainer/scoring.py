@@ -1,0 +1,123 @@
+"""A detector on a whole test set: every member's maps and image scores, and the report card."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from stream_inspector.detector import Detector, Scores
+from stream_inspector.model import Model
+from stream_inspector.verdict import Image
+from workers.trainer.evaluate import (
+    LARGE,
+    Evaluation,
+    ImageScores,
+    Maps,
+    Truth,
+    operating_point,
+    rank,
+)
+from workers.trainer.images import Size
+
+ENSEMBLE, DIFFUSION = "ensemble", "kl+features"  # with and without the Mahalanobis distance
+BATCH = 8
+
+OnScored = Callable[[int, int], None]  # images scored, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """All scores of a set of images: of the ensembles and of each member."""
+
+    maps: dict[str, Maps]  # each [N, H, W] at the input size
+    image_scores: dict[str, ImageScores]
+    ms_per_image: float
+
+
+def score_all(
+    detector: Detector,
+    images: Sequence[Image],
+    category: str | None = None,
+    on_scored: OnScored = lambda *_: None,
+) -> Scored:
+    """Score images in batches. Times the detector alone, after one batch to warm up."""
+    named = None if category is None else [category]
+    detector.score(images[:1], named)
+    parts, seconds = list[Scores](), 0.0
+    for first in range(0, len(images), BATCH):
+        batch = images[first : first + BATCH]
+        start = time.perf_counter()
+        parts.append(detector.score(batch, named and named * len(batch)))
+        seconds += time.perf_counter() - start
+        on_scored(first + len(batch), len(images))
+    maps = {ENSEMBLE: np.concatenate([part.maps for part in parts])}
+    scores = {ENSEMBLE: np.concatenate([part.image_scores for part in parts])}
+    for name in parts[0].members:
+        maps[name] = np.concatenate([part.members[name] for part in parts])
+        scores[name] = np.concatenate([part.member_image_scores[name] for part in parts])
+    weights = {name: w for name, w in detector.preset.weights if name in DIFFUSION.split("+")}
+    maps[DIFFUSION], scores[DIFFUSION] = _weighted(maps, weights), _weighted(scores, weights)
+    return Scored(maps, scores, 1000 * seconds / len(images))
+
+
+def report_card(
+    model: Model, engine: str, category: str, scored: Scored, truth: Truth
+) -> Evaluation:
+    """The figures of one category, at the resolution of the truth's masks."""
+    calibration, areas = model.calibrations.get(model.category(category)), truth.region_areas()
+    size = next((mask.shape for mask in truth.masks if mask is not None), scored_size(scored))
+    resolution = (int(size[0]), int(size[1]))
+    return Evaluation(
+        category=category,
+        model_version=model.version,
+        calibration_id=calibration.id if calibration else None,
+        engine=engine,
+        resolution=resolution,
+        n_good=int((~truth.defective).sum()),
+        n_defective=int(truth.defective.sum()),
+        n_masks=sum(bool(mask.any()) for mask in truth.masks if mask is not None),
+        n_regions=len(areas),
+        n_large_regions=int((areas >= LARGE).sum()),
+        members={
+            name: rank(resized(maps, resolution), scored.image_scores[name], truth)
+            for name, maps in scored.maps.items()
+        },
+        at_threshold=operating_point(
+            scored.image_scores[ENSEMBLE],
+            truth.defective,
+            calibration.image_threshold,
+            calibration.near_miss_threshold,
+        )
+        if calibration
+        else None,
+        ms_per_image=scored.ms_per_image,
+    )
+
+
+def resized(maps: Maps, size: Size) -> Maps:
+    """Maps [N, H, W] at another size (height, width), bilinear."""
+    if maps.shape[1:] == size:
+        return maps
+    return np.stack([enlarged(each, size) for each in maps])
+
+
+def enlarged(score_map: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    """One map [H, W] at another size (height, width), bilinear."""
+    picture = Pillow.fromarray(np.ascontiguousarray(score_map, np.float32))
+    return np.asarray(picture.resize((size[1], size[0]), Pillow.Resampling.BILINEAR))
+
+
+def scored_size(scored: Scored) -> Size:
+    """(height, width) of the maps."""
+    height, width = scored.maps[ENSEMBLE].shape[1:]
+    return height, width
+
+
+def _weighted(members: Mapping[str, NDArray[Any]], weights: Mapping[str, float]) -> NDArray[Any]:
+    total = sum(weights.values())
+    return reduce(np.add, [members[name] * (w / total) for name, w in weights.items()])
