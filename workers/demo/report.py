@@ -3,25 +3,21 @@
 Pictures are inlined, so the page can be mailed; their number is bounded and the rest is linked.
 """
 
-import base64
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from PIL import Image as Pillow
-
-from workers.demo.figures import Dot, jitter, latency_figure, score_figure
+from workers.demo.figures import latency_figure
 from workers.demo.lines import Observed, SentFrame
 from workers.demo.tally import Tally
+from workers.trainer.report.figures import jitter, score_figure
+from workers.trainer.report.page import environment
+from workers.trainer.report.plot import Dot
 
 MOST_DEFECTS = 24
 MOST_OTHERS = 8  # missed, false alarms, passed: each
-_PICTURE_WIDTH = 256
 _PICTURES = ("frame", "heatmap", "outline", "counterpart")  # truth, where something was missed
 
 
@@ -73,11 +69,8 @@ class Page:
 
 def render_page(page: Page) -> str:
     """The HTML text."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters["inline"] = inline
-    environment.filters["number"] = _number
-    template = files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(template).render(page=page, headline=headline(page.summary))
+    template = environment(__package__).get_template("report.html.j2")
+    return template.render(page=page, headline=headline(page.summary))
 
 
 def write_page(page: Page, path: Path) -> Path:
@@ -110,16 +103,6 @@ def figures(books: Tally, sent: Mapping[str, SentFrame]) -> dict[str, str]:
     return {"latency": latency_figure(over_time, p50, p95), "scores": _scores(books, sent)}
 
 
-def inline(data: bytes) -> str:
-    """A picture as a small data URI."""
-    with Pillow.open(io.BytesIO(data), formats=("PNG", "JPEG", "BMP", "TIFF")) as opened:
-        picture = opened.convert("RGB")
-    picture.thumbnail((_PICTURE_WIDTH, _PICTURE_WIDTH))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
-
-
 def _scores(books: Tally, sent: Mapping[str, SentFrame]) -> str:
     scored = [o for o in books.outcomes.values() if o.score is not None and o.threshold is not None]
     kinds = sorted({_truth(o, sent) for o in scored}, key=lambda name: (name == "good", name))
@@ -147,7 +130,3 @@ def _tip(outcome: Observed, sent: Mapping[str, SentFrame]) -> str:
     score = f", score {outcome.score:.3g}" if outcome.score is not None else ""
     verdict = outcome.verdict or outcome.rejected
     return f"{frame.camera_id} #{frame.sequence}: {frame.truth or 'unknown'} -> {verdict}{score}"
-
-
-def _number(value: float | None, pattern: str = ".3f") -> str:
-    return "n/a" if value is None else format(value, pattern)

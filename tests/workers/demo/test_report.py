@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from stream_inspector.pictures import encode_png
-from workers.demo.report import Card, Page, Section, headline, inline, render_page, write_page
+from workers.demo.report import Card, Page, Section, headline, render_page, write_page
+from workers.trainer.report.page import inline
 
 PNG = encode_png(np.full((600, 900, 3), 90, np.uint8))
 

@@ -1,0 +1,1 @@
+"""Report cards as self-contained HTML pages."""
