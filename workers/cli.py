@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "workers.trainer.command:train",
     "calibrate": "workers.trainer.command:calibrate",
     "evaluate": "workers.trainer.evaluate_command:evaluate",
+    "compare": "workers.trainer.compare_command:compare",
     "inspect": "workers.trainer.command:inspect",
     "model": "workers.trainer.command:model",
     "config": "workers.config_command:config",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 
+from workers.trainer.compare import OURS, Row
 from workers.trainer.evaluate import LARGE, Evaluation, Ranking, mean_rankings
 from workers.trainer.offline import Inspected
 from workers.trainer.scoring import ENSEMBLE
@@ -60,6 +61,34 @@ def _ranking_table(title: str, caption: str) -> Table:
 def _add_row(table: Table, name: str, ranking: Ranking, *, bold: bool = False) -> None:
     values = (_number(getattr(ranking, field)) for field in _COLUMNS.values())
     table.add_row(name, *values, style="bold" if bold else None)
+
+
+def comparison_table(rows: Iterable[Row]) -> Table:
+    """Ranking metrics, time and memory, one row a category and method."""
+    table = Table(
+        "category",
+        "method",
+        title="Same good images, features, blur and metrics",
+        caption="fit and ms: with the features; MB: beside the feature network, which all share",
+        caption_justify="left",
+    )
+    for name in (*_COLUMNS, "fit s", "ms/image", "MB"):
+        table.add_column(name, justify="right")
+    previous = ""
+    for row in rows:
+        if previous not in {"", row.category}:
+            table.add_section()
+        table.add_row(
+            "" if row.category == previous else row.category,
+            row.method,
+            *(_number(getattr(row.ranking, metric)) for metric in _COLUMNS.values()),
+            "given" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
+            f"{row.ms_per_image:.1f}",
+            f"{row.megabytes:.1f}",
+            style="bold" if row.method == OURS else None,
+        )
+        previous = row.category
+    return table
 
 
 def inspection_table(results: Iterable[Inspected]) -> Table:
