@@ -1,4 +1,9 @@
-"""Embedded servers and real processes. An independent reader counts, not the workers."""
+"""Real servers and real processes. An independent reader counts, not the workers.
+
+The embedded broker is started for each test that wants one. Apache Kafka is started once for all of
+them, or set STREAM_INSPECTOR_TEST_KAFKA=host:port to use a cluster of yours (topics and groups get
+names of their own). Without Java or Maven those tests fail with the command that installs them.
+"""
 
 import io
 import os
@@ -6,8 +11,10 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +26,7 @@ from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome, outcome_id
 from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
 from workers.runtime.bus.ports import Outgoing
+from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
 from workers.runtime.settings import KafkaSettings
 
@@ -28,17 +36,20 @@ SESSION_MS, HEARTBEAT_MS = 2000, 300  # the embedded broker lets a member join a
 class Stage:
     """Servers, worker processes, a camera and a reader of the outcomes."""
 
-    def __init__(self, broker: EmbeddedBroker, store: EmbeddedStore, folder: Path):
-        self.folder, self.redis_url = folder, store.url
-        self.kafka = KafkaSettings(
-            bootstrap_servers=broker.bootstrap_servers,
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-        )
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        redis_url: str | None,
+        folder: Path,
+        prefix: str = "",
+    ):
+        self.folder, self.redis_url, self.kafka, self.prefix = folder, redis_url, kafka, prefix
         names = ("frames", "outcomes", "defects", "dead-letters", "alarms")
-        create_topics(self.kafka, dict.fromkeys(names, 4))
+        self.topics = {name.replace("-", "_"): f"{prefix}{name}" for name in names}
+        create_topics(self.kafka, dict.fromkeys(self.topics.values(), 4))
         self.producer = connect_producer(self.kafka, "camera")
-        self.reader = connect_consumer(self.kafka, "reader", ["outcomes"], "reader")
+        outcomes = [self.topics["outcomes"]]
+        self.reader = connect_consumer(self.kafka, f"{prefix}reader", outcomes, "reader")
         self.sent: dict[str, Frame] = {}
         self.outcomes: list[Outcome] = []
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -47,13 +58,17 @@ class Stage:
         """Start `stream-inspector worker` and wait until it joined the group."""
         given = {
             "kafka.bootstrap_servers": self.kafka.bootstrap_servers,
-            "kafka.session_timeout_ms": SESSION_MS,
-            "kafka.heartbeat_interval_ms": HEARTBEAT_MS,
-            "redis.url": self.redis_url,
+            "kafka.session_timeout_ms": self.kafka.session_timeout_ms,
+            "kafka.heartbeat_interval_ms": self.kafka.heartbeat_interval_ms,
+            "kafka.transaction_timeout_ms": self.kafka.transaction_timeout_ms,
             "categories.names": "[bolts]",
+            "worker.group": f"{self.prefix}inspectors",
             "worker.id": f"worker-{len(self.processes)}",
             "worker.drain_s": 5,
         }
+        given |= {f"topics.{key}": name for key, name in self.topics.items()}
+        if self.redis_url:
+            given["redis.url"] = self.redis_url
         flags = [part for k, v in (given | settings).items() for part in ("--set", f"{k}={v}")]
         log = (self.folder / f"worker-{len(self.processes)}.log").open("wb")
         command = [sys.executable, "-m", "workers.cli", "worker", *flags]
@@ -68,18 +83,19 @@ class Stage:
 
     def send(self, count: int, cameras: int = 8, data: bytes | None = None) -> None:
         """Publish frames, spread over cameras."""
-        for index in range(count):
+        for _ in range(count):
+            number = len(self.sent)
             frame = Frame(
                 frame_id=new_frame_id(),
-                camera_id=f"line-{index % cameras}",
+                camera_id=f"line-{number % cameras}",
                 category="bolts",
-                sequence=index // cameras,
+                sequence=number // cameras,
                 captured_at=datetime.now(UTC),
                 content_type="image/png",
                 data=png() if data is None else data,
             )
             self.sent[outcome_id(frame.source, frame.frame_id)] = frame
-            self.producer.publish([Outgoing("frames", encode_frame(frame))])
+            self.producer.publish([Outgoing(self.topics["frames"], encode_frame(frame))])
 
     def read(self) -> None:
         """Take in the outcomes that have arrived."""
@@ -109,6 +125,19 @@ class Stage:
         counts = Counter(frame_id for frame_id, *_ in seen)
         return [frame_id for frame_id, count in counts.items() if count > 1]
 
+    def repeated(self) -> list[str]:
+        """Outcome ids that a committed reader saw more than once."""
+        counts = Counter(outcome.outcome_id for outcome in self.outcomes)
+        return [outcome_id for outcome_id, count in counts.items() if count > 1]
+
+    def out_of_order(self) -> list[str]:
+        """Cameras whose outcomes are not in the order of their frames."""
+        sequences: dict[str, list[int]] = {}
+        for outcome in self.outcomes:
+            if outcome.frame:
+                sequences.setdefault(outcome.frame.camera_id, []).append(outcome.frame.sequence)
+        return [camera for camera, found in sequences.items() if found != sorted(found)]
+
     def by(self, worker_id: str) -> int:
         """How many outcomes a worker has published."""
         return sum(outcome.worker_id == worker_id for outcome in self.outcomes)
@@ -132,6 +161,40 @@ def png() -> bytes:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     with EmbeddedBroker() as broker, EmbeddedStore() as store:
-        stage = Stage(broker, store, tmp_path)
+        kafka = KafkaSettings(
+            bootstrap_servers=broker.bootstrap_servers,
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+        )
+        stage = Stage(kafka, store.url, tmp_path)
         yield stage
         stage.close()
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[KafkaSettings]:
+    """Apache Kafka for all tests of a run, or the cluster that the environment names."""
+    with ExitStack() as stack:
+        servers = os.environ.get("STREAM_INSPECTOR_TEST_KAFKA")
+        if not servers:
+            servers = stack.enter_context(ApacheKafka()).bootstrap_servers
+        yield KafkaSettings(
+            bootstrap_servers=servers,
+            session_timeout_ms=6000,  # the least that a broker allows by default
+            heartbeat_interval_ms=1000,
+            transaction_timeout_ms=5000,
+        )
+
+
+@pytest.fixture
+def prefix() -> str:
+    """Of the topics and groups of one test on a shared broker."""
+    return f"t{uuid.uuid4().hex[:8]}-"
+
+
+@pytest.fixture
+def kafka_stage(apache_kafka: KafkaSettings, prefix: str, tmp_path: Path) -> Iterator[Stage]:
+    """The stage on Apache Kafka, without Redis: for workers with the null detector."""
+    stage = Stage(apache_kafka, None, tmp_path, prefix)
+    yield stage
+    stage.close()

@@ -42,7 +42,16 @@ def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: St
         return connect_consumer(kafka, group, topics, client_id, listener, max_records=_MAX_RECORDS)
 
     def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> Delivery:
-        return connect_delivery(kafka, client_id, consumer, commit)
+        worker = settings.worker
+        return connect_delivery(
+            kafka,
+            worker.group,
+            client_id,
+            consumer,
+            commit,
+            guarantee=worker.delivery,
+            transactional_id=worker.transactional_id,
+        )
 
     health = HealthServer(settings.health, metrics.registry, inspector.live, inspector.ready)
     with health:

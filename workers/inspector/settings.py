@@ -18,6 +18,14 @@ class WorkerSection(Section):
 
     id: str | None = Field(default=None, description="name in messages; default: host and pid")
     group: str = Field(default="inspectors", description="the Kafka consumer group")
+    delivery: Literal["auto", "exactly-once", "at-least-once"] = Field(
+        default="auto", description="auto: exactly-once wherever the broker can; docs/delivery.md"
+    )
+    transactional_id: str | None = Field(
+        default=None,
+        description="a name that survives restarts and that no other worker has: what a killed "
+        "worker left open is then aborted at once; default: random",
+    )
     threads: int = Field(default=2, ge=1, description="decode, picture and message threads")
     batch_max: int = Field(default=8, ge=1, description="frames per batch")
     batch_age_ms: int = Field(default=40, ge=0, description="a batch leaves when its oldest is so")

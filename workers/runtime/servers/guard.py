@@ -38,7 +38,7 @@ def main(command: list[str]) -> int:
     if command[:1] == ["--grace"]:
         grace_s, command = float(command[1]), command[2:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the owner decides when servers stop
-    server = subprocess.Popen(  # noqa: S603  (the command comes from embedded.py)
+    server = subprocess.Popen(  # noqa: S603  (the command comes from process.py)
         command,
         stdin=subprocess.DEVNULL,
         preexec_fn=_die_with_parent,  # noqa: PLW1509  (no other thread exists yet)

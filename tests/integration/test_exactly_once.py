@@ -1,0 +1,62 @@
+"""Exactly once on Apache Kafka: whatever dies, a committed reader sees each outcome once."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import Stage
+from workers.runtime.servers.apache_kafka import ApacheKafka
+from workers.runtime.settings import KafkaSettings
+
+pytestmark = pytest.mark.integration
+
+NULL = {
+    "models.null_detector_ms": 30,  # slow enough that frames are in work when something dies
+    "worker.in_flight_frames": 32,
+    "worker.delivery": "exactly-once",
+}
+
+
+def assert_each_once_and_in_order(stage: Any) -> None:
+    stage.until(lambda: not stage.lost(), 60)
+    end = time.monotonic() + 1
+    stage.until(lambda: time.monotonic() > end)  # what comes late would come twice
+    assert stage.repeated() == []
+    assert stage.out_of_order() == []
+
+
+def test_killed_workers_lose_and_repeat_nothing(kafka_stage: Any) -> None:
+    stage, kills = kafka_stage, 4
+    workers = [stage.worker(**NULL), stage.worker(**NULL)]
+    for kill in range(kills):
+        seen = len(stage.outcomes)
+        stage.send(60)
+        stage.until(lambda seen=seen: len(stage.outcomes) > seen + 10)
+        workers[kill % 2].send_signal(signal.SIGKILL)
+        workers[kill % 2] = stage.worker(**NULL)
+    assert_each_once_and_in_order(stage)
+
+
+def test_a_killed_broker_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    with ApacheKafka() as broker:
+        kafka = KafkaSettings(
+            bootstrap_servers=broker.bootstrap_servers, transaction_timeout_ms=5000
+        )
+        stage = Stage(kafka, None, tmp_path)
+        try:
+            stage.worker(**NULL)
+            stage.worker(**NULL)
+            while not (stage.by("worker-0") and stage.by("worker-1")):
+                stage.send(8)
+                stage.read()
+            stage.send(60)
+            broker.nodes[0].kill()
+            broker.nodes[0].start()
+            broker.nodes[0].wait_until_ready()
+            stage.send(20)
+            assert_each_once_and_in_order(stage)
+        finally:
+            stage.close()
