@@ -1,6 +1,17 @@
 """What all tests need before the first import of torch."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
+import structlog
 
 # As the command line does: threads that spin at OpenMP's barriers starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """A command that a test runs in this process logs to that test's standard error only."""
+    yield
+    structlog.reset_defaults()

@@ -7,9 +7,9 @@ import pytest
 from kafka.errors import KafkaTimeoutError
 
 from schemas.envelope import WireMessage
-from workers.runtime.bus import kafka as adapter
 from workers.runtime.bus.delivery import AtLeastOnce
-from workers.runtime.bus.kafka import connect_consumer, connect_delivery, create_topics
+from workers.runtime.bus.kafka import connect_consumer, create_topics
+from workers.runtime.bus.kafka_delivery import committed, connect_delivery, connect_writer
 from workers.runtime.bus.kafka_faults import BoundedProducer
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.bus.transactional import Transactional
@@ -62,7 +62,7 @@ class Bench:
         return found
 
     def position(self) -> int | None:
-        stored = adapter._committed(self.kafka, self.group, "look", [self.partition])
+        stored = committed(self.kafka, self.group, "look", [self.partition])
         return stored.get(self.partition)
 
 
@@ -96,7 +96,7 @@ def test_a_stale_generation_publishes_nothing_and_leaks_no_position(bench: Bench
     assert bench.position() is None
     delivery.settle(bench.message(b"again"), {bench.partition: 1}, delivery.generation())
     assert bench.read() == [b"again"]
-    assert adapter._committed(bench.kafka, bench.group, "look", [other]) == {}
+    assert committed(bench.kafka, bench.group, "look", [other]) == {}
 
 
 @pytest.mark.parametrize("carried_out", [True, False])
@@ -139,6 +139,15 @@ def test_a_successor_ends_what_its_predecessor_left_open(bench: Bench) -> None:
     second = bench.delivery()
     second.settle(bench.message(b"second"), {bench.partition: 1}, second.generation())
     assert bench.read() == [b"second"]  # nobody waited for the transaction's timeout
+
+
+def test_a_writer_without_positions_is_all_or_nothing(bench: Bench) -> None:
+    writer = connect_writer(bench.kafka, "w", f"{bench.prefix}writer")
+    with pytest.raises(MessageTooLarge):
+        writer.settle([*bench.message(b"no"), *bench.message(bytes(40 * 2**20))], {}, None)
+    writer.settle(bench.message(b"yes"), {}, None)
+    assert bench.read() == [b"yes"]
+    writer.close()
 
 
 def test_two_workers_with_one_transactional_id_are_told(bench: Bench) -> None:

@@ -21,8 +21,8 @@ from workers.dlq.show import (
     table_of,
     write_bytes,
 )
-from workers.runtime.bus.delivery import AtLeastOnce
-from workers.runtime.bus.kafka import connect_producer, create_topics
+from workers.runtime.bus.kafka import create_topics
+from workers.runtime.bus.kafka_delivery import connect_writer
 from workers.runtime.bus.kafka_snapshot import read_topic
 from workers.runtime.bus.ports import Delivery, Record
 from workers.runtime.errors import WorkerError
@@ -136,8 +136,7 @@ def desk(config: Path | None, assignments: list[str] | None, servers: str | None
         def connect() -> Delivery:
             if topics.create:
                 create_topics(kafka, {topics.resolutions: topics.partitions})
-            producer = connect_producer(kafka, "stream-inspector-dlq")
-            return AtLeastOnce(producer, lambda positions: None)  # noqa: ARG005
+            return connect_writer(kafka, "stream-inspector-dlq", "stream-inspector-dlq")
 
         yield Desk(topics, lambda topic: read_topic(kafka, topic), connect, Console())
     except WorkerError as error:

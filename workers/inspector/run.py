@@ -9,7 +9,8 @@ from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.loop import Inspector
 from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
 from workers.inspector.settings import InspectorSettings
-from workers.runtime.bus.kafka import connect_consumer, connect_delivery, create_topics
+from workers.runtime.bus.kafka import connect_consumer, create_topics
+from workers.runtime.bus.kafka_delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.errors import ServerUnreachable
 from workers.runtime.health import HealthServer

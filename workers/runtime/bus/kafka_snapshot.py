@@ -8,7 +8,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from workers.runtime.bus.kafka import _client_options, _connect
+from workers.runtime.bus.kafka_client import client_options, connect
 from workers.runtime.bus.kafka_consumer import _record
 from workers.runtime.bus.kafka_errors import translated
 from workers.runtime.bus.ports import Record
@@ -24,7 +24,7 @@ def read_topic(kafka: KafkaSettings, topic: str) -> Iterator[Record]:
 
     Raises ServerUnreachable or BusUnavailable: a partial answer is never given as a whole one.
     """
-    options = _client_options(kafka, "stream-inspector-dlq") | {
+    options = client_options(kafka, "stream-inspector-dlq") | {
         "group_id": None,
         "enable_auto_commit": False,
         "allow_auto_create_topics": False,
@@ -32,7 +32,7 @@ def read_topic(kafka: KafkaSettings, topic: str) -> Iterator[Record]:
         "auto_offset_reset": "earliest",
         "fetch_max_wait_ms": 50,
     }
-    client = _connect(kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms))
+    client = connect(kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms))
     try:
         with translated():
             partitions = sorted(client.partitions_for_topic(topic) or ())

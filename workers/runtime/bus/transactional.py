@@ -58,8 +58,11 @@ class Transactional:
     def settle(
         self, messages: Iterable[Outgoing], positions: Positions, generation: object | None
     ) -> None:
-        """One transaction. Raises MembershipLost, MessageTooLarge, Transient or Fatal."""
-        if generation is None:
+        """One transaction. Raises MembershipLost, MessageTooLarge, Transient or Fatal.
+
+        Without positions nothing can be looked up after a commit in doubt: the caller does it.
+        """
+        if positions and generation is None:
             raise MembershipLost("not a member of the group now")
         self._producer = producer = self._ready()
         if self._in_doubt is not None and self._went_through(positions, self._in_doubt):
@@ -67,8 +70,9 @@ class Transactional:
         try:
             producer.begin_transaction()
             write_all(producer, messages, self._timeout_s)
-            producer.send_offsets_to_transaction(as_offsets(positions), generation)
-            self._in_doubt = positions
+            if positions:
+                producer.send_offsets_to_transaction(as_offsets(positions), generation)
+                self._in_doubt = positions
             producer.commit_transaction()
         except errors.KafkaError as error:
             self._give_up(producer)

@@ -1,0 +1,139 @@
+"""Which delivery a process gets: transactions where the broker has them."""
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import structlog
+from kafka import KafkaConsumer, errors
+
+from workers.runtime.bus.delivery import AtLeastOnce
+from workers.runtime.bus.kafka import connect_admin, connect_producer, reader_options
+from workers.runtime.bus.kafka_client import ATTEMPT_S
+from workers.runtime.bus.kafka_errors import translated
+from workers.runtime.bus.kafka_faults import BoundedProducer
+from workers.runtime.bus.kafka_producer import producer_options
+from workers.runtime.bus.kafka_rebalance import as_topic_partition
+from workers.runtime.bus.ports import Consumer, Delivery, Partition, Positions
+from workers.runtime.bus.transactional import Transactional
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings import KafkaSettings
+
+_log = structlog.get_logger()
+
+Guarantee = Literal["auto", "exactly-once", "at-least-once"]
+
+
+def connect_delivery(
+    kafka: KafkaSettings,
+    group: str,
+    client_id: str,
+    consumer: Consumer,
+    commit: Callable[[Positions], None],
+    *,
+    guarantee: Guarantee = "auto",
+    transactional_id: str | None = None,
+) -> Delivery:
+    """How results are published, and the positions of the consumer with them.
+
+    `commit` hands positions to the thread that owns the consumer (at least once only). Without a
+    transactional id of its own a process takes a random one. Raises ServerUnreachable, and
+    SettingsError when exactly-once is asked of a broker that cannot.
+    """
+    if not _exactly_once(kafka, guarantee):
+        return AtLeastOnce(connect_producer(kafka, client_id), commit)
+    chosen = transactional_id or f"{group}-{uuid.uuid4()}"
+    return Transactional(
+        chosen,
+        _transactional_producer(kafka, client_id, chosen),
+        consumer.generation,
+        lambda partitions: committed(kafka, group, client_id, partitions),
+        kafka.transaction_timeout_ms / 1000,
+    )
+
+
+def connect_writer(kafka: KafkaSettings, client_id: str, transactional_id: str) -> Delivery:
+    """Delivery of messages without positions: each settlement is visible as a whole.
+
+    A new one fences an older one with the same id off. Raises ServerUnreachable.
+    """
+    if not _exactly_once(kafka, "auto"):
+        return AtLeastOnce(connect_producer(kafka, client_id), lambda positions: None)  # noqa: ARG005
+    return Transactional(
+        transactional_id,
+        _transactional_producer(kafka, client_id, transactional_id),
+        lambda: None,
+        lambda partitions: {},  # noqa: ARG005
+        kafka.transaction_timeout_ms / 1000,
+    )
+
+
+def _exactly_once(kafka: KafkaSettings, guarantee: Guarantee) -> bool:
+    if guarantee == "at-least-once":
+        return False
+    possible = _has_transactions(kafka)
+    if not possible and guarantee == "exactly-once":
+        raise SettingsError(
+            f"worker.delivery: the broker at {kafka.bootstrap_servers} cannot do exactly-once "
+            "(the embedded one, or older than Kafka 3.0); set at-least-once, or another broker"
+        )
+    if not possible:
+        _log.warning("this broker cannot do exactly-once: delivering at least once")
+    return possible
+
+
+def _has_transactions(kafka: KafkaSettings) -> bool:
+    """Whether the broker can end transactions that were left open, and hide aborted records.
+
+    The embedded broker answers transactional calls but does neither; unlike Apache Kafka from 3.0
+    on it cannot list transactions.
+    """
+    with contextlib.closing(connect_admin(kafka)) as admin:
+        try:
+            admin.list_transactions()
+        except (errors.IncompatibleBrokerVersion, errors.UnsupportedVersionError):
+            return False
+        except errors.AuthorizationError:
+            return True
+    return True
+
+
+def _transactional_producer(
+    kafka: KafkaSettings, client_id: str, transactional_id: str
+) -> Callable[[], BoundedProducer]:
+    timeout_ms = kafka.transaction_timeout_ms
+    request_ms = min(kafka.request_timeout_ms, timeout_ms // 2)
+    options = producer_options(kafka, client_id) | {
+        "transactional_id": transactional_id,
+        "transaction_timeout_ms": timeout_ms,
+        "request_timeout_ms": request_ms,
+        "delivery_timeout_ms": timeout_ms,  # later the broker has aborted the transaction
+        "max_block_ms": timeout_ms,
+        "retry_backoff_ms": 20,  # the client polls with it: 100 ms a transaction by default
+        "linger_ms": 0,
+    }
+
+    bootstrap_ms = int(ATTEMPT_S * 1000)
+    return lambda: BoundedProducer(timeout_ms / 1000, **options, bootstrap_timeout_ms=bootstrap_ms)
+
+
+def committed(
+    kafka: KafkaSettings, group: str, client_id: str, partitions: Iterable[Partition]
+) -> dict[Partition, int]:
+    """The group's positions, once no transaction is in the middle of moving them."""
+    options = reader_options(kafka, group, client_id)
+    found = {}
+    with (
+        translated(),
+        contextlib.closing(
+            KafkaConsumer(**options, bootstrap_timeout_ms=int(ATTEMPT_S * 1000))
+        ) as reader,
+    ):
+        for partition in partitions:
+            offset = reader.committed(
+                as_topic_partition(partition), timeout_ms=kafka.transaction_timeout_ms
+            )
+            if offset is not None:
+                found[partition] = int(offset)
+    return found
