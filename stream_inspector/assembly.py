@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from stream_inspector.diffusion.denoiser import Denoiser, Network
-from stream_inspector.diffusion.schedule import linear_schedule
+from stream_inspector.diffusion.schedule import Schedule, linear_schedule, respace
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import ModelCorrupt
-from stream_inspector.presets import Diffusion, Preset
+from stream_inspector.presets import CHAIN, Diffusion, Preset
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
 from stream_inspector.score.normalise import Normaliser
@@ -26,12 +26,19 @@ Tensors = Mapping[str, Tensor]
 _NORMALISER = ("mean", "deviation", "overall")
 
 
-def bind(diffusion: Diffusion, network: Network, sigma_data: float) -> Denoiser:
+def score_schedule(diffusion: Diffusion) -> Schedule:
+    """The chain on which a diffusion's score steps count (RAN section B: one of 250 steps)."""
+    return respace(linear_schedule(CHAIN), diffusion.score_chain)
+
+
+def bind(
+    diffusion: Diffusion, network: Network, sigma_data: float, schedule: Schedule | None = None
+) -> Denoiser:
     """The denoiser of a diffusion; whitened features have unit variance and no bounds."""
     pixels = diffusion.channels == 3
     return Denoiser(
         network,
-        linear_schedule(),
+        schedule or linear_schedule(CHAIN),
         diffusion.parameterisation,
         sigma_data if pixels else 1.0,
         1.0 if pixels else None,
@@ -108,7 +115,12 @@ def unpack_scorer(
     """The members, computing with the given runner of the scoring network."""
     return Scorer(
         preset,
-        bind(preset.scoring, network, float(_get(tensors, "sigma_data"))),
+        bind(
+            preset.scoring,
+            network,
+            float(_get(tensors, "sigma_data")),
+            score_schedule(preset.scoring),
+        ),
         [unpack_statistics(for_category(name, tensors)) for name in categories],
         {step: _get(tensors, f"noise.{step}").float() for step in preset.scoring.score_steps},
     )

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from stream_inspector.errors import ModelUnsupported
+from stream_inspector.presets import LITE0
 from stream_inspector.verdict import Image
 
 LEVELS = (1, 2, 3)  # strides 4, 8, 16
 CHANNELS = 176  # 24 + 40 + 112
-ARCHITECTURE = "tf_efficientnet_lite0"
+ARCHITECTURE = LITE0
 
 
 def to_tensor(images: Sequence[Image]) -> Tensor:

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from stream_inspector.assembly import bind
 from stream_inspector.augment import random_degrees, rotated
+from stream_inspector.diffusion.denoiser import Network
+from stream_inspector.diffusion.precision import choose, mixed
 from stream_inspector.diffusion.train import Batch, Samples, Training
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.features import resized, to_tensor
@@ -82,20 +84,34 @@ class Checkpoints:
     last: Tensors = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """On what and how training runs; nothing here decides what is to be learned."""
+
+    device: str = "cpu"
+    precision: str = "auto"  # fp32 | bf16; auto: on accelerators the faster, else fp32
+    recompute: bool = False  # activations in the backward pass: less memory, a third more time
+
+
 class Learner:
     """Trains the stages of one model. Each stage has its own randomness, from the seed."""
 
-    def __init__(self, seed: int, checkpoints: Checkpoints, on_progress: OnProgress) -> None:
-        self._seed, self._checkpoints, self._on_progress = seed, checkpoints, on_progress
+    def __init__(
+        self, seed: int, execution: Execution, checkpoints: Checkpoints, on_progress: OnProgress
+    ) -> None:
+        self._seed, self._execution = seed, execution
+        self._checkpoints, self._on_progress = checkpoints, on_progress
         self._finished: dict[str, Tensor] = {}  # "<stage>/average.<name>" and "<stage>/steps"
 
     def learn(
         self, stage: str, diffusion: Diffusion, samples: Samples, sigma_data: float
     ) -> nn.Module:
         """The averaged network of one stage."""
+        network = _initial(diffusion, _derived(self._seed, stage, 0)).to(self._execution.device)
+        network.recompute = self._execution.recompute
         training = Training(
-            _initial(diffusion, _derived(self._seed, stage, 0)),
-            lambda net: bind(diffusion, net, sigma_data),
+            network,
+            bind(diffusion, self._runner(diffusion, network), sigma_data),
             samples,
             diffusion.plan,
             torch.Generator().manual_seed(_derived(self._seed, stage, 1)),
@@ -108,7 +124,15 @@ class Learner:
             if self._checkpoints.every and step.number % self._checkpoints.every == 0:
                 self._checkpoints.save({**self._finished, **_named(stage, training.state())})
         self._finish(stage, training)
-        return training.average.network
+        return training.average.network.cpu()
+
+    def _runner(self, diffusion: Diffusion, network: UNet) -> Network:
+        """The network in the precision to train in."""
+        device, batch = torch.device(self._execution.device), diffusion.plan.batch
+        x = torch.zeros(batch, diffusion.channels, *diffusion.size, device=device)
+        whole = torch.zeros(batch, dtype=torch.int64, device=device)
+        precision = choose(self._execution.precision, network, (x, whole, whole))
+        return mixed(network, device) if precision == "bf16" else network
 
     def _resume(self, stage: str, training: Training) -> None:
         start = f"{stage}/"

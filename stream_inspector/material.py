@@ -55,13 +55,17 @@ class Material:
 
 
 def gather(
-    good: Mapping[str, Sequence[Image]], preset: Preset, on_progress: OnProgress
+    good: Mapping[str, Sequence[Image]],
+    preset: Preset,
+    on_progress: OnProgress,
+    device: str = "cpu",
 ) -> Material:
     """Measure each category's training images [h, w, 3] and bring them together."""
-    net, everything = load_feature_net(preset.grid), [i for images in good.values() for i in images]
+    net = load_feature_net(preset.grid).to(device)
+    everything = [image for images in good.values() for image in images]
     done, statistics, white = 0, [], []
     for images in good.values():
-        features = _features(net, images, (done, len(everything)), on_progress)
+        features = _features(net, device, images, (done, len(everything)), on_progress)
         done += len(images)
         statistics.append(
             Statistics(fit_whitening(features), fit_gaussians(features, preset.gaussian))
@@ -77,13 +81,18 @@ def gather(
 
 
 def _features(
-    net: FeatureNet, images: Sequence[Image], so_far: tuple[int, int], on_progress: OnProgress
+    net: FeatureNet,
+    device: str,
+    images: Sequence[Image],
+    so_far: tuple[int, int],
+    on_progress: OnProgress,
 ) -> Tensor:
     """Features of all images [N, C, h, w]; `so_far` images of all are done."""
     chunks, (done, total) = [], so_far
     with torch.no_grad():
         for start in range(0, len(images), CHUNK):
-            chunks.append(net(to_tensor(images[start : start + CHUNK])))
+            x = to_tensor(images[start : start + CHUNK])
+            chunks.append(net(x.to(device)).cpu())
             on_progress(Progress("statistics", done + min(start + CHUNK, len(images)), total))
     return torch.cat(chunks)
 

@@ -1,12 +1,15 @@
 """One row per preset: everything that decides what a model computes, and nothing else.
 
-The paper's own row (256 px, 553 M parameters, EfficientNet-B4) fits the same columns; it waits for
-a device that can run it.
+The paper's own row is complete but for two things that are not packaged yet: the ImageNet weights
+of its feature network, and the pretrained weights its training starts from.
 """
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+LITE0 = "tf_efficientnet_lite0"
+CHAIN = 1000  # steps of the chain that networks are trained on
 MULTIPLE = 16  # pixels: the input divides by it, the deepest stride of the features
 
 
@@ -61,7 +64,8 @@ class Diffusion:
     parameterisation: str  # eps, v, edm or x0
     network: NetworkShape
     plan: TrainingPlan
-    score_steps: tuple[int, ...]  # original steps at which the scores are read
+    score_steps: tuple[int, ...]  # steps of the score chain at which the scores are read
+    score_chain: int = CHAIN  # steps that chain is respaced to; all of them: original steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Preset:
     weights: tuple[tuple[str, float], ...]  # of the members in the ensemble
     smoothing: float  # sigma of the score map's final blur, input pixels
     top_pixels: int = 64  # image score: mean of the largest pixels (RAN section D)
+    backbone: str = LITE0  # timm's name of the frozen network that makes the features
 
     @property
     def scoring(self) -> Diffusion:
@@ -234,4 +239,41 @@ FEATURE_FAST = Preset(
     smoothing=4.0,
 )
 
-PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST)}
+# RAN sections A to D. T = {5, 50, 100} counts on the 250 steps: original steps 20, 201 and 401.
+PAPER = Preset(
+    name="paper",
+    input_size=(256, 256),
+    grid=(64, 64),
+    pixel=Diffusion(
+        channels=3,
+        size=(256, 256),
+        parameterisation="eps",
+        network=NetworkShape(
+            channels=256,
+            multipliers=(1, 1, 2, 2, 4, 4),
+            res_blocks=2,
+            attention=(8, 16, 32),  # at 32, 16 and 8 pixels
+            head_channels=64,
+            feature_channels=272,  # 24 + 32 + 56 + 160
+            feature_level=4,  # 64 pixels
+        ),
+        plan=TrainingPlan(
+            iterations=10_000,
+            unified_iterations=20_000,
+            batch=2,
+            learning_rate=1e-4,
+            steps=(0, 999),
+            bound_weight=1 / math.log(2),  # 1 in bits, as in guided diffusion
+            rotation=5.0,
+        ),
+        score_steps=(5, 50, 100),
+        score_chain=250,
+    ),
+    feature=None,
+    gaussian=GaussianPlan(block=4, margin=2, shrink=0.2),
+    weights=(("kl", 0.5), ("features", 0.5)),
+    smoothing=0.0,
+    backbone="tf_efficientnet_b4",
+)
+
+PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST, PAPER)}

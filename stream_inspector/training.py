@@ -22,8 +22,9 @@ from stream_inspector.assembly import (
     pixel_prefix,
 )
 from stream_inspector.detector import Detector
-from stream_inspector.errors import TooFewImages
-from stream_inspector.learning import Checkpoints, Learner, OnProgress, Progress
+from stream_inspector.errors import ModelUnsupported, TooFewImages
+from stream_inspector.features import ARCHITECTURE
+from stream_inspector.learning import Checkpoints, Execution, Learner, OnProgress, Progress
 from stream_inspector.material import CHUNK, gather
 from stream_inspector.model import Model
 from stream_inspector.presets import Diffusion, Preset, for_categories, shortened
@@ -67,30 +68,39 @@ def fit_unified(
     *,
     iterations: int | None = None,
     checkpoints: Checkpoints | None = None,
+    execution: Execution | None = None,
 ) -> Model:
     """Train one model on the good images of its categories: networks that are told the category,
     and each category's own statistics and normalisation.
 
-    The same seed, images, machine and thread count give the same tensors. `iterations` replaces
-    the plan's. Raises TooFewImages, and ValueError for images of another size.
+    On a processor in single precision the same seed, images, machine and thread count give the
+    same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's.
+    Raises TooFewImages, and ValueError for images of another size.
     """
+    if preset.backbone != ARCHITECTURE:
+        raise ModelUnsupported(
+            f"preset {preset.name} looks at features of {preset.backbone}, whose ImageNet weights "
+            f"are not packaged yet; only {ARCHITECTURE} can be used"
+        )
     for category, images in good.items():
         _check(images, category, preset)
+    execution = execution or Execution()
     preset = shortened(for_categories(preset, len(good)), iterations)
     most = MAX_IMAGES // len(good)
     trained = {name: _at_most(images.train, most, seed) for name, images in good.items()}
-    material = gather(trained, preset, on_progress)
+    material = gather(trained, preset, on_progress, execution.device)
     tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
     for name, statistics in zip(good, material.statistics, strict=True):
         tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.gaussians))
-    learner = Learner(seed, checkpoints or Checkpoints(), on_progress)
+    learner = Learner(seed, execution, checkpoints or Checkpoints(), on_progress)
     for stage, prefix, diffusion in _stages(preset):
         samples = material.features() if stage == "features" else material.pixels()
         network = learner.learn(stage, diffusion, samples, material.sigma_data)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
     model = Model(tuple(good), preset, tensors, _provenance(good, trained, seed, iterations))
-    return _normalised(model, trained, good, on_progress)
+    detector = Detector(model, execution.device, engine="torch")
+    return _normalised(detector, trained, good, on_progress)
 
 
 def calibrate(
@@ -144,13 +154,13 @@ def _at_most(images: Sequence[Image], limit: int, seed: int) -> Sequence[Image]:
 
 
 def _normalised(
-    model: Model,
+    detector: Detector,
     trained: Mapping[str, Sequence[Image]],
     good: Mapping[str, Good],
     on_progress: OnProgress,
 ) -> Model:
     """The model with each category's ensemble, fitted to raw maps computed as in use."""
-    detector, tensors = Detector(model, engine="torch"), dict(model.tensors)
+    model, tensors = detector.model, dict(detector.model.tensors)
     total = sum(len(trained[name]) + len(good[name].select) for name in good)
     done = 0
 

@@ -55,6 +55,8 @@ def linear_schedule(steps: int = 1000, start: float = 1e-4, end: float = 0.02) -
 
 def respace(schedule: Schedule, steps: int) -> Schedule:
     """The same noise levels at `steps` evenly spaced points of the chain, both ends included."""
+    if steps == len(schedule):
+        return schedule
     if not 2 <= steps <= len(schedule):
         raise ValueError(f"respaced steps must be in 2..{len(schedule)}, not {steps}")
     stride = (len(schedule) - 1) / (steps - 1)

@@ -6,13 +6,13 @@ squared error of the feature head.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from stream_inspector.diffusion.denoiser import Denoiser, Network
+from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.posterior import (
     Gaussian,
     kl_divergence,
@@ -30,6 +30,11 @@ class Batch(NamedTuple):
     x0: Tensor  # [B, C, H, W]
     features: Tensor | None = None  # [B, F, h, w]
     labels: Tensor | None = None  # [B]
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on a device."""
+        features, labels = (part if part is None else part.to(device) for part in self[1:])
+        return Batch(self.x0.to(device), features, labels)
 
 
 class Samples(Protocol):
@@ -111,15 +116,16 @@ class Training:
     def __init__(
         self,
         network: nn.Module,
-        bind: Callable[[Network], Denoiser],
+        denoiser: Denoiser,
         samples: Samples,
         plan: TrainingPlan,
         generator: torch.Generator,
     ) -> None:
+        """`denoiser` runs `network`, on the device where that is."""
         self.network, self.samples, self.plan = network.train(), samples, plan
         self.generator, self.steps = generator, 0
         self.average = Average(network, plan.ema)
-        self._denoiser = bind(network)
+        self._denoiser, self._device = denoiser, next(network.parameters()).device
         self._order = torch.empty(0, dtype=torch.int64)  # what is left of this pass over all
         self._optimiser = torch.optim.AdamW(
             network.parameters(), lr=plan.learning_rate, weight_decay=plan.weight_decay
@@ -133,11 +139,11 @@ class Training:
     def advance(self) -> Step:
         """Take one step."""
         rate = self.plan.learning_rate * (1 - self.steps / self.plan.iterations)
-        batch = self.samples.batch(self._pick(), self.generator)
+        batch = self.samples.batch(self._pick(), self.generator).to(self._device)
         low, high = self.plan.steps
         t = torch.randint(low, high + 1, (len(batch.x0),), generator=self.generator)
         noise = torch.randn(batch.x0.shape, generator=self.generator).to(batch.x0)
-        loss = losses(self._denoiser, batch, t.to(batch.x0.device), noise).total(self.plan)
+        loss = losses(self._denoiser, batch, t, noise).total(self.plan)
         self._descend(loss, rate)
         self.average.update(self.network)
         self.steps += 1

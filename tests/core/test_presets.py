@@ -2,12 +2,26 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
+from stream_inspector.assembly import score_schedule
+from stream_inspector.diffusion.layers import AttentionBlock
 from stream_inspector.diffusion.unet import UNet
-from stream_inspector.presets import PRESETS, Preset, at_size, preset_from_dict
+from stream_inspector.presets import (
+    FEATURE_FAST,
+    PAPER,
+    PIXEL_SMALL,
+    PRESETS,
+    Preset,
+    at_size,
+    for_categories,
+    preset_from_dict,
+    shortened,
+)
 from stream_inspector.score.scorer import MEMBERS
 
 EVERY = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+SMALL = pytest.mark.parametrize("preset", (FEATURE_FAST, PIXEL_SMALL), ids=lambda p: p.name)
 
 
 @EVERY
@@ -15,7 +29,7 @@ def test_a_preset_survives_json(preset: Preset) -> None:
     assert preset_from_dict(json.loads(json.dumps(preset.to_dict()))) == preset
 
 
-@EVERY
+@SMALL
 @pytest.mark.parametrize("size", [None, (256, 384), (144, 80), (16, 32)])
 def test_sizes_fit_each_other(preset: Preset, size: tuple[int, int] | None) -> None:
     preset = at_size(preset, size) if size else preset
@@ -31,7 +45,7 @@ def test_sizes_fit_each_other(preset: Preset, size: tuple[int, int] | None) -> N
     assert {name for name, _ in preset.weights} <= set(MEMBERS)
 
 
-@EVERY
+@SMALL
 def test_networks_stay_small(preset: Preset) -> None:
     for diffusion in (preset.pixel, preset.scoring):
         network = UNet(diffusion.network, diffusion.channels)
@@ -57,5 +71,52 @@ def test_an_unknown_column_is_refused() -> None:
 
 
 def test_the_name_alone_tells_rows_apart() -> None:
-    one, other = PRESETS.values()
-    assert replace(one, name=other.name) != other
+    assert replace(PIXEL_SMALL, name="feature-fast") != FEATURE_FAST
+
+
+def _parameters(preset: Preset) -> int:
+    with torch.device("meta"):  # 2.2 GB of weights that nobody needs
+        network = UNet(preset.pixel.network, preset.pixel.channels)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_the_papers_network_has_the_papers_size() -> None:
+    """RAN section A: 552.8 million parameters; the feature head comes on top."""
+    head = 2 * 512 + 512 * 272 + 272
+    assert round((_parameters(PAPER) - head) / 1e6, 1) == 552.8
+
+
+def test_the_papers_network_has_the_papers_shape() -> None:
+    with torch.device("meta"):
+        network = UNet(PAPER.pixel.network, 3)
+        raw, features = network(torch.empty(1, 3, 256, 256), torch.zeros(1))
+    assert raw.shape == (1, 6, 256, 256)
+    assert features is not None
+    assert features.shape == (1, 272, *PAPER.grid)
+    attending = [n for n, m in network.named_modules() if isinstance(m, AttentionBlock)]
+    assert len(attending) == 3 * 2 + 1 + 3 * 3  # encoder, middle, decoder at 32, 16 and 8 pixels
+    with torch.device("meta"):
+        unified = for_categories(PAPER, 15).pixel.network
+        assert UNet(unified, 3).label_emb.weight.shape == (15, 1024)
+
+
+def test_the_papers_steps_count_on_the_respaced_chain() -> None:
+    schedule = score_schedule(PAPER.pixel)
+    assert schedule.original[list(PAPER.pixel.score_steps)].tolist() == [20, 201, 401]
+
+
+def test_steps_can_be_read_as_original_ones() -> None:
+    schedule = score_schedule(replace(PAPER.pixel, score_chain=1000))
+    assert schedule.original[list(PAPER.pixel.score_steps)].tolist() == [5, 50, 100]
+
+
+def test_a_unified_model_of_the_papers_kind_trains_twice_as_long() -> None:
+    assert for_categories(PAPER, 1) == PAPER
+    assert for_categories(PAPER, 15).pixel.plan.iterations == 20_000
+
+
+@EVERY
+def test_a_shortened_preset_trains_every_network_so_long(preset: Preset) -> None:
+    assert shortened(preset, None) == preset
+    short = shortened(preset, 7)
+    assert {short.pixel.plan.iterations, short.scoring.plan.iterations} == {7}

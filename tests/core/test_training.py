@@ -11,10 +11,10 @@ from stream_inspector.augment import random_degrees, rotated
 from stream_inspector.detector import Detector
 from stream_inspector.errors import CalibrationRefused, ModelUnsupported, TooFewImages
 from stream_inspector.features import load_feature_net, to_tensor
-from stream_inspector.learning import Checkpoints, OnProgress, Progress
+from stream_inspector.learning import Checkpoints, Execution, OnProgress, Progress
 from stream_inspector.material import gather
 from stream_inspector.model import Model, load_model, save_model
-from stream_inspector.presets import Preset
+from stream_inspector.presets import PAPER, Preset
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import Good, calibrate, fit, fit_unified
 from stream_inspector.verdict import Image
@@ -249,3 +249,38 @@ def test_a_training_taken_up_again_gives_the_same_bytes(at: tuple[str, int]) -> 
     assert save_model(resumed) == save_model(expected)
     trained = [(p.stage, p.step) for p in steps if p.loss is not None]
     assert len(trained) < 8  # what was done is not done again
+
+
+def test_a_preset_without_packaged_weights_says_what_is_missing() -> None:
+    with pytest.raises(ModelUnsupported, match="paper looks at features of tf_efficientnet_b4"):
+        fit(GOOD, SELECT, "disc", PAPER, 1, _quiet)
+
+
+def test_scores_follow_the_chain_on_which_their_steps_count() -> None:
+    """Step 100 of 250 is original step 401: other noise, other scores."""
+    preset = tiny_pixel_preset()
+    one = replace(preset.pixel, score_steps=(100,), score_chain=1000)
+    respaced = replace(preset, pixel=replace(one, score_chain=250))
+    original = replace(preset, pixel=one)
+    kl = [
+        Detector(fit(GOOD, SELECT, "disc", p, 1, _quiet), engine="torch").raw_maps(GOOD[:1], [0])
+        for p in (original, respaced)
+    ]
+    assert not torch.allclose(kl[0]["kl.100"], kl[1]["kl.100"], rtol=0.1)
+
+
+def test_a_training_in_bfloat16_finds_defects_and_differs() -> None:
+    good, preset = {"disc": Good(GOOD, SELECT)}, tiny_feature_preset()
+    single = fit_unified(good, preset, 1, _quiet)
+    half = fit_unified(good, preset, 1, _quiet, execution=Execution(precision="bf16"))
+    name = "network.input_blocks.0.0.weight"
+    assert not torch.equal(single.tensors[name], half.tensors[name])
+    scores = Detector(half, engine="torch").score([GOOD[0], scratched(GOOD[0])]).image_scores
+    assert scores[1] > scores[0]
+
+
+def test_recomputing_activations_changes_no_bit() -> None:
+    good, preset = {"disc": Good(GOOD, SELECT)}, tiny_pixel_preset()
+    kept = fit_unified(good, preset, 1, _quiet)
+    recomputed = fit_unified(good, preset, 1, _quiet, execution=Execution(recompute=True))
+    assert save_model(kept) == save_model(recomputed)

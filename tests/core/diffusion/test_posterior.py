@@ -9,8 +9,9 @@ from stream_inspector.diffusion.posterior import (
     kl_divergence,
     learned_log_variance,
     posterior,
+    posterior_mean,
 )
-from stream_inspector.diffusion.schedule import linear_schedule
+from stream_inspector.diffusion.schedule import linear_schedule, respace
 
 SCHEDULE = linear_schedule()
 
@@ -62,3 +63,38 @@ def test_learned_variance_spans_the_posterior_and_beta() -> None:
     assert low == pytest.approx(math.log(SCHEDULE.posterior_variance[300]))
     assert high == pytest.approx(math.log(SCHEDULE.betas[300]))
     assert middle == pytest.approx((low + high) / 2)
+
+
+def test_posterior_on_the_respaced_chain_is_bayes_rule_between_its_own_steps() -> None:
+    """The step from chain step 50 to 49 spans four original steps."""
+    short, t, x0, x_t = respace(SCHEDULE, 250), 50, 0.6, -0.3
+    now, before = (float(SCHEDULE.alpha_bars[short.original[i]]) for i in (t, t - 1))
+    grid = np.linspace(-8, 8, 800_001)
+    log_density = -((x_t - math.sqrt(now / before) * grid) ** 2) / (2 * (1 - now / before))
+    log_density -= (grid - math.sqrt(before) * x0) ** 2 / (2 * (1 - before))
+    weight = np.exp(log_density - log_density.max())
+    weight /= weight.sum()
+    mean = float((weight * grid).sum())
+    found = posterior(short, _scalar(x0), _scalar(x_t), torch.tensor([t]))
+    assert float(found.mean) == pytest.approx(mean, abs=1e-6)
+    variance = float((weight * (grid - mean) ** 2).sum())
+    assert float(found.log_variance.exp()) == pytest.approx(variance, rel=1e-3)
+
+
+@pytest.mark.parametrize(("t", "x0"), [(1, 0.2), (401, -0.7), (999, 0.9)])
+def test_the_score_is_the_integral_over_both_posteriors(t: int, x0: float) -> None:
+    """KL(q(x_{t-1} | x_t, x0) || p(x_{t-1} | x_t)) by quadrature, with a wrong estimate of x0."""
+    x_t, estimate, step = _scalar(0.4), _scalar(0.1), torch.tensor([t])
+    p = posterior(SCHEDULE, _scalar(x0), x_t, step)
+    log_variance = learned_log_variance(SCHEDULE, _scalar(0.3), step)
+    q = Gaussian(posterior_mean(SCHEDULE, estimate, x_t, step), log_variance)
+    reach = 12 * math.exp(0.5 * float(p.log_variance))
+    x = float(p.mean) + np.linspace(-reach, reach, 200_001)
+
+    def log_density(g: Gaussian) -> np.ndarray:
+        variance = math.exp(float(g.log_variance))
+        return -0.5 * ((x - float(g.mean)) ** 2 / variance + math.log(2 * math.pi * variance))
+
+    density = np.exp(log_density(p))
+    expected = np.trapezoid(density * (log_density(p) - log_density(q)), x)
+    assert float(kl_divergence(p, q)) == pytest.approx(float(expected), rel=1e-6, abs=1e-9)

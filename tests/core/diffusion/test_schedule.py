@@ -37,6 +37,11 @@ def test_a_respaced_chain_has_the_same_noise_levels() -> None:
     torch.testing.assert_close(short.alpha_bars, full.alpha_bars[short.original])
 
 
+def test_the_full_chain_is_itself() -> None:
+    full = linear_schedule()
+    assert respace(full, 1000) is full
+
+
 @pytest.mark.parametrize("steps", [1, 1001])
 def test_respacing_refuses_impossible_lengths(steps: int) -> None:
     with pytest.raises(ValueError, match=r"2\.\.1000"):

@@ -91,7 +91,7 @@ def _training(seed: int, iterations: int = 60) -> Training:
     plan = TrainingPlan(iterations, 2, 5e-2, (300, 300), ema=0.9)
     network = Constant(torch.zeros(2, 1, 4, 4))
     rng = torch.Generator().manual_seed(seed)
-    return Training(network, lambda net: Denoiser(net, SCHEDULE), Always(X0), plan, rng)
+    return Training(network, Denoiser(network, SCHEDULE), Always(X0), plan, rng)
 
 
 def _run(training: Training) -> list[float]:
@@ -129,7 +129,7 @@ def test_every_sample_is_seen_once_in_a_pass() -> None:
     plan = TrainingPlan(6, 2, 1e-3, (300, 300))
     network, rng = Constant(torch.zeros(2, 1, 4, 4)), torch.Generator().manual_seed(0)
     five = Counting(torch.zeros(5, 1, 4, 4))
-    _run(Training(network, lambda net: Denoiser(net, SCHEDULE), five, plan, rng))
+    _run(Training(network, Denoiser(network, SCHEDULE), five, plan, rng))
     assert sorted(seen[:5]) == sorted(seen[5:]) == [0, 1, 2, 3, 4]
     assert seen[:5] != seen[5:]
 
@@ -164,7 +164,7 @@ def test_training_learns() -> None:
     seen = _run(
         Training(
             network,
-            lambda net: Denoiser(net, SCHEDULE),
+            Denoiser(network, SCHEDULE),
             Always(torch.zeros(4, 1, 4, 4)),
             TrainingPlan(80, 4, 5e-2, (500, 500)),
             torch.Generator().manual_seed(0),

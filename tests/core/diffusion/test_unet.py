@@ -113,3 +113,31 @@ def test_names_follow_guided_diffusion() -> None:
         "output_blocks.0.0.skip_connection.weight",
         "out.2.weight",
     } <= names
+
+
+def test_recomputing_activations_leaves_the_gradients_alone() -> None:
+    shape = replace(SHAPE, feature_channels=5, feature_level=2)
+    gradients = []
+    for recompute in (False, True):
+        network = _awake(shape)
+        network.recompute = recompute
+        raw, features = network(X, T)
+        assert features is not None
+        (raw.square().mean() + features.square().mean()).backward()
+        gradients.append([parameter.grad for parameter in network.parameters()])
+    for kept, recomputed in zip(*gradients, strict=True):
+        assert kept is not None
+        assert torch.equal(kept, recomputed)
+
+
+def test_recomputing_keeps_fewer_activations() -> None:
+    kept = []
+    for recompute in (False, True):
+        network, tensors = _awake(SHAPE), []
+        network.recompute = recompute
+        with torch.autograd.graph.saved_tensors_hooks(
+            lambda saved, tensors=tensors: tensors.append(saved.numel()) or saved, lambda x: x
+        ):
+            network(X, T)
+        kept.append(sum(tensors))
+    assert kept[1] < kept[0] / 3
