@@ -35,6 +35,9 @@ def evaluate(
         Path | None,
         typer.Option("--save-maps", help="folder for float32 TIFF maps, for others' evaluators"),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="folder for a report with pictures")
+    ] = None,
     layout: options.Layout = None,
     engine: options.Engine = None,
     config: options.Config = None,
@@ -58,7 +61,7 @@ def evaluate(
 
     flags = {"trainer.engine": engine, "trainer.layout": layout}
     settings = load_settings(config, assignments, flags)
-    wanted = Wanted(model, data, category, parse_size(resolution), json_file, save_maps)
+    wanted = Wanted(model, data, category, parse_size(resolution), json_file, save_maps, html)
     run_command("evaluate", settings, lambda stop: run(settings, wanted, console, stop))
 
 

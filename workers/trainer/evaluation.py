@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from workers.trainer.labelled import read_labelled
 from workers.trainer.model_folder import models_in, read_model
 from workers.trainer.pairing import Pair, pair
 from workers.trainer.progress import OnWork, work_bar
+from workers.trainer.report.material import report_material
+from workers.trainer.report.pages import write_category, write_index
 from workers.trainer.saved_maps import save_maps
 from workers.trainer.scoring import ENSEMBLE, report_card, score_all
 from workers.trainer.settings import TrainerProcessSettings, TrainerSettings
@@ -34,6 +37,7 @@ class Wanted:
     resolution: Size | None = None  # None: the model's input size
     json_file: Path | None = None
     maps: Path | None = None
+    html: Path | None = None
 
 
 def evaluate(
@@ -56,6 +60,8 @@ def evaluate(
     if wanted.json_file:
         wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
         wanted.json_file.write_text(json.dumps(figures(cards), indent=1) + "\n")
+    if wanted.html:
+        console.print(f"Report: {write_index(wanted.html, cards, evaluator.when)}")
 
 
 def figures(cards: Sequence[Evaluation]) -> dict[str, Any]:
@@ -75,6 +81,7 @@ class _Evaluator:
     def __init__(self, settings: TrainerSettings, wanted: Wanted, console: Console) -> None:
         self._settings, self._wanted, self._console = settings, wanted, console
         self._loaded: tuple[Path, Detector] | None = None
+        self.when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M")
 
     def measure(self, each: Pair, on_work: OnWork) -> Evaluation:
         """Read, score, measure and write one category."""
@@ -96,7 +103,11 @@ class _Evaluator:
         if self._wanted.maps:
             save_maps(self._wanted.maps, name, test.files, test.sizes, scored.maps[ENSEMBLE])
         card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
-        return replace(card, category=name)
+        card = replace(card, category=name)
+        if self._wanted.html:
+            material = report_material(detector.model, each.category, test, scored)
+            write_category(self._wanted.html, card, material, self.when)
+        return card
 
     def _detector(self, folder: Path) -> Detector:
         if self._loaded is None or self._loaded[0] != folder:

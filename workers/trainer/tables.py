@@ -10,12 +10,12 @@ from workers.trainer.offline import Inspected
 from workers.trainer.scoring import ENSEMBLE
 
 _ORDER = ("ensemble", "kl+features", "kl", "features", "mahalanobis", "control")
-_COLUMNS = {
+COLUMNS = {
     "image AUROC": "image_auroc",
     "pixel AUROC": "pixel_auroc",
     "AUPRO@0.3": "aupro_30",
     "AUPRO@0.05": "aupro_05",
-    f"AUPRO@0.3, regions of {LARGE} px": "large_aupro_30",
+    f"AUPRO@0.3, ≥ {LARGE} px": "large_aupro_30",
 }
 _STYLES = {"defect": "bold red", "near_miss": "yellow", "pass": "green"}
 
@@ -53,13 +53,13 @@ def in_order(members: Iterable[str]) -> list[str]:
 def _ranking_table(title: str, caption: str) -> Table:
     table = Table(title=title, caption=caption, caption_justify="left")
     table.add_column("")
-    for name in _COLUMNS:
+    for name in COLUMNS:
         table.add_column(name, justify="right")
     return table
 
 
 def _add_row(table: Table, name: str, ranking: Ranking, *, bold: bool = False) -> None:
-    values = (_number(getattr(ranking, field)) for field in _COLUMNS.values())
+    values = (_number(getattr(ranking, field)) for field in COLUMNS.values())
     table.add_row(name, *values, style="bold" if bold else None)
 
 
@@ -72,7 +72,7 @@ def comparison_table(rows: Iterable[Row]) -> Table:
         caption="fit and ms: with the features; MB: beside the feature network, which all share",
         caption_justify="left",
     )
-    for name in (*_COLUMNS, "fit s", "ms/image", "MB"):
+    for name in (*COLUMNS, "fit s", "ms/image", "MB"):
         table.add_column(name, justify="right")
     previous = ""
     for row in rows:
@@ -81,7 +81,7 @@ def comparison_table(rows: Iterable[Row]) -> Table:
         table.add_row(
             "" if row.category == previous else row.category,
             row.method,
-            *(_number(getattr(row.ranking, metric)) for metric in _COLUMNS.values()),
+            *(_number(getattr(row.ranking, metric)) for metric in COLUMNS.values()),
             "given" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
             f"{row.ms_per_image:.1f}",
             f"{row.megabytes:.1f}",

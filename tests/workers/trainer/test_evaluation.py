@@ -50,16 +50,23 @@ def test_every_member_is_reported_and_both_ensembles(
     assert told["mean"]["kl"] == card["members"]["kl"]
 
 
-def test_a_root_is_measured_where_there_is_a_model(model_folder: Path, root: Path) -> None:
+def test_a_root_is_measured_where_there_is_a_model(
+    model_folder: Path, root: Path, tmp_path: Path
+) -> None:
     result = run(
         *("evaluate", "--model", model_folder, "--data", root, "--engine", "torch"),
-        *("--resolution", "64"),
+        *("--resolution", "64", "--html", tmp_path / "report"),
     )
 
     assert result.exit_code == 0, result.output
     assert "no model for cable" in result.output
     assert "at 64 x 64 px" in result.output
     assert "MVTec AD" not in result.output  # the licence of what is measured, not of the rest
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        *("index.html", "category-flanges.html")
+    }
+    page = (tmp_path / "report/category-flanges.html").read_text()
+    assert all(name in page for name in ("stain/0.png", "KL map", "Truth"))
 
 
 def test_saved_maps_are_what_was_measured(
