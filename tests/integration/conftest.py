@@ -54,8 +54,10 @@ class Stage:
         self.outcomes: list[Outcome] = []
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def worker(self, **settings: Any) -> subprocess.Popen[bytes]:
-        """Start `stream-inspector worker` and wait until it joined the group."""
+    def worker(
+        self, program: tuple[str, ...] = ("-m", "workers.cli"), **settings: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start `stream-inspector worker`, or a program that stands in for it."""
         given = {
             "kafka.bootstrap_servers": self.kafka.bootstrap_servers,
             "kafka.session_timeout_ms": self.kafka.session_timeout_ms,
@@ -71,7 +73,7 @@ class Stage:
             given["redis.url"] = self.redis_url
         flags = [part for k, v in (given | settings).items() for part in ("--set", f"{k}={v}")]
         log = (self.folder / f"worker-{len(self.processes)}.log").open("wb")
-        command = [sys.executable, "-m", "workers.cli", "worker", *flags]
+        command = [sys.executable, *program, "worker", *flags]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.processes.append(process)
@@ -151,10 +153,10 @@ class Stage:
         self.reader.close()
 
 
-def png() -> bytes:
-    """A grey picture."""
+def png(grey: int = 128) -> bytes:
+    """A plain picture."""
     buffer = io.BytesIO()
-    Pil.new("L", (64, 64), 128).save(buffer, "PNG")
+    Pil.new("L", (64, 64), grey).save(buffer, "PNG")
     return buffer.getvalue()
 
 

@@ -4,9 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from integration.conftest import png
+
+from schemas.outcome import RejectReason
 
 pytestmark = pytest.mark.integration
 
@@ -58,6 +62,37 @@ def test_bad_frames_are_rejected_and_the_stream_goes_on(stage: Any) -> None:
     stage.until(lambda: not stage.lost())
     rejected = [o for o in stage.outcomes if o.rejected]
     assert [o.rejected.value for o in rejected] == ["undecodable"] * 5
+
+
+DEADLY = (str(Path(__file__).with_name("deadly_worker.py")),)
+
+
+def test_a_frame_that_kills_its_worker_is_found_and_the_others_are_inspected(stage: Any) -> None:
+    stage.send(6, cameras=1)
+    stage.send(1, cameras=1, data=png(255))
+    stage.send(6, cameras=1)
+    for _ in range(3):  # once in company, twice alone
+        worker = stage.worker(DEADLY, **NULL)
+        stage.until(lambda: worker.poll() is not None)  # noqa: B023
+        assert worker.wait() == -signal.SIGABRT
+    stage.worker(DEADLY, **NULL)
+    stage.until(lambda: not stage.lost())
+    rejected = {o.outcome_id: o.rejected for o in stage.outcomes if o.rejected}
+    assert list(rejected.values()) == [RejectReason.CRASHED_WORKER]
+    assert stage.sent[next(iter(rejected))].data == png(255)
+
+
+def test_sigterm_ends_a_worker_that_still_searches_its_broker(tmp_path: Path) -> None:
+    flags = ["kafka.bootstrap_servers=127.0.0.1:9", "models.null_detector_ms=0"]
+    command = [sys.executable, "-m", "workers.cli", "worker", "--category", "bolts"]
+    command += [part for flag in flags for part in ("--set", flag)]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log)
+    while b"broker away" not in (tmp_path / "log").read_bytes():
+        assert process.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(10) == 0
 
 
 @pytest.mark.parametrize(

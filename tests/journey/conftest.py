@@ -18,6 +18,7 @@ from schemas.envelope import WireMessage
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome
 from stream_inspector.verdict import Grade, Image, Region, Verdict
+from workers.inspector.crash_log import CrashLog
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.loop import Inspector
 from workers.inspector.models import ModelKeeper
@@ -122,7 +123,8 @@ class Stage:
         categories = frozenset(settings.categories.names)
         keeper = ModelKeeper(self.registry, load, categories)
         writer = EvidenceWriter(self.evidence)
-        inspector = Inspector(settings, categories, keeper, writer, self.metrics)
+        crash_log = CrashLog(self.redis, "inspectors")
+        inspector = Inspector(settings, categories, keeper, writer, crash_log, metrics=self.metrics)
         stop = StopSignal()
         thread = threading.Thread(target=self._run, args=(inspector, stop), daemon=True)
         self.inspectors.append(inspector)
@@ -170,6 +172,16 @@ class Stage:
     def outcomes_of(self, count: int) -> list[Outcome]:
         self.until(lambda: len(self.broker.records("outcomes")) >= count)
         return self.outcomes()
+
+    def distinct_outcomes(self) -> dict[str, Outcome]:
+        """By id: a frame that is delivered again may have two, with the same id."""
+        return {outcome.outcome_id: outcome for outcome in self.outcomes()}
+
+    def wait_for_error(self, count: int) -> None:
+        deadline = time.monotonic() + 10
+        while len(self.errors) < count:
+            assert time.monotonic() < deadline, "nothing failed"
+            time.sleep(0.005)
 
     def stop(self) -> None:
         for stop, _ in self._running:

@@ -131,7 +131,7 @@ def test_a_category_without_a_model_waits_and_goes_on_when_it_comes(
     time.sleep(0.1)
     assert len(stage.outcomes()) == 1
     assert not stage.dead_letters()
-    assert "nuts" in (stage.inspectors[0].ready() or "")
+    assert "nuts" in (stage.inspectors[0].vitals.ready() or "")
     stage.activate("nuts", "nuts-v1")
     assert {o.model_version for o in stage.outcomes_of(2)} == {"bolts-v1", "nuts-v1"}
 

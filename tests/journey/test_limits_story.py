@@ -97,7 +97,7 @@ def test_a_model_of_another_size_inspects_frames_that_were_decoded_for_the_old_o
 def test_a_hung_device_ends_the_process(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
-    stage.start(stage.slowly(2.0), **BOLTS, **{"worker.device_deadline_s": 0.2})
+    stage.start(stage.slowly(2.0), **BOLTS, **{"worker.frame_deadline_s": 0.2})
     stage.send(make_frame(picture(GOOD)))
     with pytest.raises(AssertionError):
         stage.outcomes_of(1)
@@ -156,7 +156,7 @@ def test_a_stop_does_not_wait_for_frames_without_a_model(
 def test_a_worker_is_alive_while_it_starts_and_ready_when_it_has_partitions(stage: Any) -> None:
     stage.start(**BOLTS)
     inspector = stage.inspectors[0]
-    assert inspector.live() is None
-    stage.until(lambda: inspector.ready() is None)
-    inspector._polled_at = time.monotonic() - 60
-    assert inspector.live() in (None, "no poll for 60 s")
+    assert inspector.vitals.live() is None
+    stage.until(lambda: inspector.vitals.ready() is None)
+    inspector.vitals._polled_at = time.monotonic() - 60
+    assert inspector.vitals.live() in (None, "no poll for 60 s")

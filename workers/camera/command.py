@@ -99,7 +99,11 @@ def _run(settings: Any) -> int:
         return connect_producer(settings.kafka, "stream-inspector-camera")
 
     def body(stop: StopSignal) -> None:
-        run_camera(settings, connect, stop)
+        def at_once() -> Any:
+            with stop.at_once():
+                return connect()
+
+        run_camera(settings, at_once, stop)
 
     return run_process("camera", settings.log, body)
 

@@ -1,6 +1,7 @@
 """What the inspector's threads share: the bytes in flight, the leases, the positions to commit."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from workers.runtime.bus.ports import Partition, Positions
@@ -9,36 +10,42 @@ from workers.runtime.bus.ports import Partition, Positions
 class InFlight:
     """Bytes from poll to publication: the one bound on all queues together.
 
-    Above the limit reading pauses; below half of it reading goes on.
+    A partition may hold as much as is still free (dynamic thresholds, Choudhury and Hahne 1998):
+    a flood on one takes half of the limit and leaves room for a rare frame on another. A paused
+    partition is read on when it is down to half of that.
     """
 
     def __init__(self, limit_bytes: int):
         self._limit = limit_bytes
-        self._bytes = 0
-        self._full = False
+        self._held: Counter[Partition] = Counter()
+        self._paused: frozenset[Partition] = frozenset()
         self._lock = threading.Lock()
 
-    def add(self, size: int) -> None:
+    def add(self, partition: Partition, size: int) -> None:
         """A record came in."""
         with self._lock:
-            self._bytes += size
-            self._full = self._full or self._bytes >= self._limit
+            self._held[partition] += size
 
-    def free(self, size: int) -> None:
+    def free(self, partition: Partition, size: int) -> None:
         """Records were published or dropped."""
         with self._lock:
-            self._bytes -= size
-            self._full = self._full and self._bytes > self._limit // 2
+            self._held[partition] -= size
 
     @property
     def bytes(self) -> int:
         """Occupied now."""
-        return self._bytes
+        with self._lock:
+            return self._held.total()
 
-    @property
-    def full(self) -> bool:
-        """Whether reading has to pause."""
-        return self._full
+    def full(self, partitions: Iterable[Partition]) -> frozenset[Partition]:
+        """Those of the partitions that must not be read now. One caller: it has a memory."""
+        free = self._limit - self.bytes
+        self._paused = frozenset(
+            p
+            for p in partitions
+            if self._held[p] >= free or (p in self._paused and 2 * self._held[p] > free)
+        )
+        return self._paused
 
 
 class Leases:
@@ -119,3 +126,19 @@ class PendingCommits:
         with self._lock:
             for partition in partitions:
                 self._positions.pop(partition, None)
+
+
+class Open:
+    """A count that several threads change."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def add(self, count: int) -> None:
+        """Change it by `count`."""
+        with self._lock:
+            self._count += count
+
+    def __bool__(self) -> bool:
+        return self._count > 0

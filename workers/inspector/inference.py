@@ -20,7 +20,7 @@ from workers.inspector.batch import Batch, Batcher
 from workers.inspector.detect import Failure, Pictures, detect
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer
-from workers.inspector.flow import Leases
+from workers.inspector.flow import Leases, Open
 from workers.inspector.messages import Judged, Sender, defective, passed, rejected
 from workers.inspector.models import ModelSource
 from workers.inspector.pool import Pool
@@ -56,13 +56,20 @@ class Inference:
         self._pool, self._sender, self._limits = pool, sender, limits
         self._finish, self._metrics = finish, metrics
         self._busy_since: float | None = None
+        self._open = Open()
 
     def put(self, admitted: Admitted) -> None:
         """Hand over a frame. Any thread; never blocks."""
+        self._open.add(1)
         self._admitted.put(admitted)
 
+    @property
+    def idle(self) -> bool:
+        """Whether no frame waits for the device or is on it."""
+        return not self._open
+
     def busy_s(self, now: float) -> float:
-        """For how long the device has been at the same batch (seconds)."""
+        """For how long the device has been at the same batch or explanation (seconds)."""
         since = self._busy_since
         return 0.0 if since is None else now - since
 
@@ -76,6 +83,7 @@ class Inference:
                 self._busy_since = time.monotonic()
                 self._inspect(batch, models.version(batch.version))
                 self._busy_since = None
+                self._open.add(-len(batch.items))
 
     def _collect(self) -> None:
         """Move everything that has arrived into the batcher; wait when nothing is due."""
@@ -152,6 +160,7 @@ class Inference:
     def _explain(
         self, item: Admitted, image: Image, verdict: Verdict, model: LoadedModel, started: float
     ) -> None:
+        self._busy_since = time.monotonic()
         explanation = self._explainer.explain(model, image, verdict, item.frame.category)
         self._metrics.explained.labels(explanation.check.status).inc()
         judged = self._judged(item, verdict, model, started)

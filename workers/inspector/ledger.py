@@ -49,7 +49,7 @@ class Ledger(Generic[R]):
 
     def open(self, partition: Partition, lease: int) -> int:
         """Start a partition under a lease; an older one is dropped. Returns the bytes freed."""
-        freed = self.drop([partition])
+        freed = self.drop(partition)
         self._pages[partition] = _Page(lease)
         return freed
 
@@ -81,10 +81,10 @@ class Ledger(Generic[R]):
                 runs.append(run)
         return runs
 
-    def drop(self, partitions: Iterable[Partition]) -> int:
-        """Forget partitions; their records are delivered again elsewhere. Returns bytes freed."""
-        pages = [self._pages.pop(p) for p in partitions if p in self._pages]
-        return sum(entry.size for page in pages for entry in page.entries.values())
+    def drop(self, partition: Partition) -> int:
+        """Forget a partition; its records are delivered again elsewhere. Returns bytes freed."""
+        page = self._pages.pop(partition, None)
+        return 0 if page is None else sum(entry.size for entry in page.entries.values())
 
     def in_work(self, partitions: Iterable[Partition] | None = None) -> int:
         """How many delivered records have not been published yet."""

@@ -1,7 +1,8 @@
 """The inspector: threads, and the decisions that only the loop takes.
 
-poll thread (this one) -> pool: admit -> inference thread -> pool: pictures, messages -> publisher
-thread -> positions back to the poll thread, which commits. It never blocks longer than a poll.
+poll thread (this one) -> triage -> pool: admit -> inference thread -> pool: pictures, messages ->
+publisher thread -> positions back to the poll thread, which commits. It never blocks longer than
+a poll.
 """
 
 import threading
@@ -12,26 +13,34 @@ from datetime import UTC, datetime
 
 import structlog
 
+from schemas.errors import SchemaError
+from schemas.frame import decode_frame
+from schemas.outcome import RejectReason
 from stream_inspector.decode import DecodeLimits
 from workers.inspector.admit import admit
 from workers.inspector.batch import Batcher
+from workers.inspector.breaker import Breaker, Limits, State
 from workers.inspector.commit import Committer
+from workers.inspector.crash_log import CrashLog
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer, TimeShare
 from workers.inspector.flow import InFlight, Leases, PendingCommits
 from workers.inspector.inference import Inference
-from workers.inspector.messages import Sender, rejected
+from workers.inspector.messages import Sender, expired, rejected, stopped
 from workers.inspector.models import ModelSource
 from workers.inspector.parking import Parking
 from workers.inspector.pool import Pool
-from workers.inspector.publish import Delivered, Finished, Publisher
+from workers.inspector.publish import Announced, Delivered, Finished, Publisher
 from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
+from workers.inspector.triage import Suspicion, Triage
+from workers.inspector.vitals import Vitals
 from workers.inspector.work import Rejection, Result, Ticket, Waiting
 from workers.runtime.bus.ports import (
     Consumer,
     ConsumerFactory,
     DeliveryFactory,
+    Gap,
     Partition,
     Record,
 )
@@ -41,9 +50,9 @@ from workers.runtime.telemetry import InspectorMetrics
 
 _log = structlog.get_logger()
 
+MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
 _POLL_S = 0.1
 _GAUGES_S = 2.0
-_SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
 _AWAY_PAUSE_S = 0.5  # between polls while the broker is away
 
 
@@ -56,10 +65,12 @@ class Inspector:
         categories: frozenset[str],
         keeper: ModelSource,
         evidence: EvidenceWriter,
+        crash_log: CrashLog,
+        *,
         metrics: InspectorMetrics,
     ):
         self._settings, self._categories, self._keeper = settings, categories, keeper
-        self._evidence, self._metrics = evidence, metrics
+        self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
         self._sender = Sender(settings.worker_id, settings.topics)
         limits = settings.worker
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
@@ -68,24 +79,10 @@ class Inspector:
         self._failure: BaseException | None = None
         self._stop_threads = threading.Event()
         self._gauges_at = 0.0
-        self._polled_at: float | None = None
-        self._stable = False
-
-    # -- health ---------------------------------------------------------------------------------
-
-    def live(self) -> str | None:
-        """What is wrong with this process, or None."""
-        if self._polled_at is None:  # loading models and connecting may take minutes
-            return None
-        silent = time.monotonic() - self._polled_at
-        return None if silent < _SILENT_S else f"no poll for {silent:.0f} s"
-
-    def ready(self) -> str | None:
-        """Why frames cannot be inspected now, or None."""
-        missing = self._keeper.models.missing
-        if missing:
-            return "; ".join(f"{category}: {why}" for category, why in sorted(missing.items()))
-        return None if self._stable else "no partitions yet"
+        limit = settings.breaker
+        self._breaker = Breaker(Limits(limit.share, limit.window_s, limit.min_frames, limit.rest_s))
+        self._reading = State.CLOSED
+        self.vitals = Vitals(keeper, self._breaker, self._in_flight, metrics)
 
     # -- the threads ----------------------------------------------------------------------------
 
@@ -96,22 +93,39 @@ class Inspector:
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
         self._pool = Pool(self._settings.worker.threads, "pool", self._fail)
         self._inference = self._make_inference()
-        self._keeper.refresh()
+        self._triage = self._make_triage()
         drain_s = self._settings.kafka.session_timeout_ms / 3000
-        membership = Membership(self._leases, self._publisher, self._commits, drain_s)
-        self._start("inference", lambda: self._inference.run(self._stop_threads))
-        self._start("models", self._refresh_models)
+        membership = Membership(self._leases, self._publisher, self._commits, self._triage, drain_s)
         with ExitStack() as closing:
-            consumer = connect(membership)
+            with stop.at_once():
+                self._keeper.refresh()
+                consumer = connect(membership)
             closing.callback(consumer.close)
             closing.callback(self._stop_threads.set)
             closing.callback(setattr, membership, "closing", True)
-            delivery = deliver(consumer, self._commits.put)
+            with stop.at_once():
+                delivery = deliver(consumer, self._commits.put)
             closing.callback(delivery.close)
             _log.info("delivery", guarantee=delivery.guarantee)
+            self._start("triage", lambda: self._triage.run(self._stop_threads))
+            self._start("inference", lambda: self._inference.run(self._stop_threads))
+            self._start("models", self._refresh_models)
             publisher = self._start("publisher", lambda: self._publisher.run(delivery))
             self._consume(consumer, stop)
             self._drain(consumer, publisher)
+            self._triage.leave()
+
+    def _make_triage(self) -> Triage:
+        worker = self._settings.worker
+        suspicion = Suspicion(worker.in_flight_frames + MAX_RECORDS, worker.crash_attempts)
+        return Triage(self._crash_log, suspicion, self._submit, self._reject_deadly, self._idle)
+
+    def _idle(self) -> bool:
+        """Whether no frame is between admission and its outcome.
+
+        The pool is asked twice: a frame may go from the device back to the pool in between.
+        """
+        return self._pool.idle and self._inference.idle and self._pool.idle
 
     def _make_inference(self) -> Inference:
         worker, counterpart = self._settings.worker, self._settings.counterpart
@@ -149,6 +163,7 @@ class Inspector:
             self._keeper.refresh()
 
     def _finish(self, ticket: Ticket, result: Result) -> None:
+        self._breaker.note(result.rejected, time.monotonic())
         self._publisher.put(Finished(ticket, result))
 
     # -- the poll thread ------------------------------------------------------------------------
@@ -163,11 +178,16 @@ class Inspector:
 
     def _poll(self, consumer: Consumer) -> None:
         try:
-            self._take_in(consumer.poll(_POLL_S), consumer.assignment())
+            records = consumer.poll(_POLL_S)
+            for gap in consumer.gaps():
+                self._tell_expired(gap)
+            self._take_in(records, consumer.assignment())
+            self.vitals.reach("broker", self._publisher.away)
         except Transient as error:
             _log.warning("cannot read, trying again", reason=str(error))
+            self.vitals.reach("broker", str(error))
             time.sleep(_AWAY_PAUSE_S)
-        self._polled_at = time.monotonic()
+        self.vitals.polled()
         self._committer.commit(consumer)
 
     def _check_health(self) -> None:
@@ -175,11 +195,14 @@ class Inspector:
             raise self._failure
         if self._failure is not None:
             raise Fatal(f"a thread of the worker crashed: {self._failure!r}") from self._failure
-        busy = self._inference.busy_s(time.monotonic())
-        if busy > self._settings.worker.device_deadline_s:
-            raise DeviceHung(
-                f"the device has not answered for {busy:.0f} s (setting worker.device_deadline_s)"
-            )
+        now = time.monotonic()
+        busy = {"device": self._inference.busy_s(now), "decoder": self._pool.busy_s(now)}
+        for what, seconds in busy.items():
+            if seconds > self._settings.worker.frame_deadline_s:
+                raise DeviceHung(
+                    f"the {what} has not answered for {seconds:.0f} s "
+                    "(setting worker.frame_deadline_s)"
+                )
 
     def _take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
         now = datetime.now(UTC)
@@ -193,10 +216,25 @@ class Inspector:
         if not tickets:
             return
         self._metrics.frames.inc(len(tickets))
-        self._in_flight.add(sum(ticket.size for ticket in tickets))
+        for ticket in tickets:
+            self._in_flight.add(ticket.record.partition, ticket.size)
         self._publisher.put(Delivered(tuple(tickets)))
         for ticket in tickets:
-            self._submit(ticket)
+            self._triage.put(ticket)
+
+    def _tell_expired(self, gap: Gap) -> None:
+        """A gap goes through the ledger like a record, so it is told once, in its place."""
+        lease = self._leases.of(gap.partition)
+        if lease is None:
+            return  # its next owner meets it too
+        _log.error("records expired", partition=gap.partition.index, records=gap.records)
+        now = datetime.now(UTC)
+        place = Record(gap.partition, gap.last, None, None, (), 0)
+        ticket = Ticket(place, lease, now, 0)
+        self._publisher.put(Delivered((ticket,)))
+        told = Result((expired(gap, now, self._sender),), "expired", "", rejected=True)
+        self._publisher.put(Finished(ticket, told))
+        self._metrics.expired.inc(gap.records)
 
     def _weight(self, record: Record) -> int:
         """Bytes of the record and its image, and at least one share of `in_flight_frames`."""
@@ -221,34 +259,48 @@ class Inspector:
         else:
             self._inference.put(admitted)
 
+    def _reject_deadly(self, ticket: Ticket, attempt: int) -> None:
+        """On the triage thread: a frame that ended the process each time it was tried alone."""
+        frame = None
+        with suppress(SchemaError):
+            frame = decode_frame(ticket.record.headers, ticket.record.value)
+        error = (
+            f"the worker died or hung each of the {attempt - 1} times that it tried this frame "
+            "alone (setting worker.crash_attempts)"
+        )
+        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, attempt)
+        _log.error("frame rejected", reason=deadly.reason.value, error=error)
+        self._finish(ticket, rejected(deadly, datetime.now(UTC), self._sender))
+
     def _unpark(self) -> None:
         for ticket in self._parking.leave(self._keeper.models.loaded):
             self._submit(ticket)
 
     def _steer(self, consumer: Consumer) -> None:
-        """Pause what may not be read now: everything when full, else partitions that wait."""
+        """Pause what may not be read now: what is full, what waits for a model, or everything."""
         assigned = consumer.assignment()
-        wanted = assigned if self._in_flight.full else assigned & self._parking.partitions()
+        full = self._in_flight.full(assigned)
+        wanted = assigned if self._rests() else full | assigned & self._parking.partitions()
         consumer.pause(wanted)
         consumer.resume(assigned - wanted)
+
+    def _rests(self) -> bool:
+        """Whether reading rests because too much was rejected; says so when that begins."""
+        before, self._reading = self._reading, self._breaker.state(time.monotonic())
+        if self._reading is not before:
+            _log.warning("reading", breaker=self._reading.value, rejected=self._breaker.last)
+        if before is State.CLOSED and self._reading is State.OPEN:
+            now = datetime.now(UTC)
+            self._publisher.put(Announced(stopped(*self._breaker.last, now, self._sender)))
+        return self._reading is State.OPEN
 
     def _observe(self, consumer: Consumer) -> None:
         now = time.monotonic()
         if now - self._gauges_at < _GAUGES_S:
             return
         self._gauges_at = now
-        self._stable = consumer.stable()
         self._committer.commit_idle(consumer)
-        metrics = self._metrics
-        with suppress(Transient):
-            for partition, lag in consumer.lag().items():
-                metrics.lag.labels(str(partition.index)).set(lag)
-        metrics.in_flight.set(self._in_flight.bytes)
-        metrics.uncommitted.set(now - self._committer.at if self._in_flight.bytes else 0)
-        metrics.ready.set(self.ready() is None)
-        metrics.model.clear()
-        for category, version in self._keeper.models.versions().items():
-            metrics.model.labels(category, version).set(1)
+        self.vitals.observe(consumer, self._committer.at)
 
     def _settle(self, consumer: Consumer) -> None:
         """Stay until a rebalance is over: it refuses commits."""

@@ -6,11 +6,12 @@ from datetime import datetime
 from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.frame import LIVE, Frame
+from schemas.interruption import Interruption, InterruptionCause
 from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result
-from workers.runtime.bus.ports import Outgoing, Record
+from workers.runtime.bus.ports import Gap, Outgoing, Record
 from workers.runtime.settings import TopicSettings
 
 _ID_LIMIT = 256  # characters
@@ -71,6 +72,39 @@ def rejected(rejection: Rejection, now: datetime, sender: Sender) -> Result:
         rejected=True,
         smaller=lambda: messages(keep_bytes=False),
     )
+
+
+def expired(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
+    """Records that retention deleted before they were read."""
+    at = gap.partition
+    interruption = Interruption(
+        interruption_id=outcome_id(f"{at.topic}/{at.index}", f"{gap.first}-{gap.last}"),
+        cause=InterruptionCause.EXPIRED,
+        topic=at.topic,
+        partition=at.index,
+        first_offset=gap.first,
+        records=gap.records,
+        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) were "
+        "deleted by the topic's retention before they were inspected",
+        worker_id=sender.worker_id,
+        noticed_at=now,
+    )
+    return Outgoing(sender.topics.dead_letters, interruption.encode())
+
+
+def stopped(rejected: int, seen: int, now: datetime, sender: Sender) -> Outgoing:
+    """Reading stopped because too many frames were rejected."""
+    interruption = Interruption(
+        interruption_id=outcome_id(sender.worker_id, now.isoformat()),
+        cause=InterruptionCause.STOPPED,
+        topic=sender.topics.frames,
+        records=rejected,
+        error=f"inspection stopped on {sender.worker_id}: {rejected} of {seen} frames were "
+        "rejected (settings breaker.*; see `stream-inspector dlq list`)",
+        worker_id=sender.worker_id,
+        noticed_at=now,
+    )
+    return Outgoing(sender.topics.dead_letters, interruption.encode())
 
 
 def _result(judged: Judged, messages: tuple[Outgoing, ...]) -> Result:

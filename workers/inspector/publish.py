@@ -5,7 +5,9 @@ Everything arrives through one queue, so the ledger needs no lock and no event o
 
 import queue
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
@@ -47,6 +49,13 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """A message of its own, beside any frame's outcome."""
+
+    message: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """A record has its outcome."""
 
@@ -54,7 +63,7 @@ class Finished:
     result: Result
 
 
-Event = Assigned | Withdrawn | Delivered | Finished
+Event = Assigned | Withdrawn | Delivered | Finished | Announced
 
 
 class Publisher:
@@ -66,12 +75,15 @@ class Publisher:
         self._leaving: dict[Partition, float] = {}  # partition -> when its work is forgotten
         self._leases, self._in_flight, self._metrics = leases, in_flight, metrics
         self._stopping = False
+        self._announcements: deque[Outgoing] = deque()
+        self.away: str | None = None  # why the broker does not take results
         self._busy = False  # holds results that are neither in the ledger nor published
         self._apply: dict[type, Callable[..., None]] = {
             Assigned: self._assigned,
             Withdrawn: self._withdrawn,
             Delivered: self._delivered,
             Finished: self._finished,
+            Announced: self._announced,
         }
 
     def put(self, event: Event) -> None:
@@ -95,6 +107,7 @@ class Publisher:
             self._forget_leaving()
             while self._publish(delivery):
                 pass
+            self._announce(delivery)
             self._busy = False
             if stopping and self._events.empty():
                 return
@@ -112,7 +125,7 @@ class Publisher:
     def _assigned(self, event: Assigned) -> None:
         for partition, lease in event.leases.items():
             self._leaving.pop(partition, None)
-            self._in_flight.free(self._ledger.open(partition, lease))
+            self._in_flight.free(partition, self._ledger.open(partition, lease))
 
     def _withdrawn(self, event: Withdrawn) -> None:
         forget_at = time.monotonic() + event.grace_s
@@ -123,17 +136,26 @@ class Publisher:
             record = ticket.record
             lease, size = ticket.lease, ticket.size
             if not self._ledger.deliver(record.partition, lease, record.offset, size):
-                self._in_flight.free(size)
+                self._in_flight.free(record.partition, size)
 
     def _finished(self, event: Finished) -> None:
         record = event.ticket.record
         self._ledger.finish(record.partition, event.ticket.lease, record.offset, event.result)
 
+    def _announced(self, event: Announced) -> None:
+        self._announcements.append(event.message)
+
+    def _announce(self, delivery: Delivery) -> None:
+        """Try to say what is to be said; what fails stays for the next round."""
+        with suppress(Transient, MembershipLost):
+            while self._announcements:
+                delivery.settle([self._announcements[0]], {}, delivery.generation())
+                self._announcements.popleft()
+
     def _forget_leaving(self) -> None:
         now = time.monotonic()
-        gone = [partition for partition, at in self._leaving.items() if now >= at]
-        self._in_flight.free(self._ledger.drop(gone))
-        for partition in gone:
+        for partition in [p for p, at in self._leaving.items() if now >= at]:
+            self._in_flight.free(partition, self._ledger.drop(partition))
             del self._leaving[partition]
 
     def _publish(self, delivery: Delivery) -> bool:
@@ -143,7 +165,8 @@ class Publisher:
         for run in self._settle(runs, delivery):
             for result in run.results:
                 self._count(result)
-        self._in_flight.free(sum(run.freed for run in runs))
+        for run in runs:
+            self._in_flight.free(run.partition, run.freed)
         return True
 
     def _settle(self, runs: list[Run[Result]], delivery: Delivery) -> list[Run[Result]]:
@@ -161,6 +184,7 @@ class Publisher:
                 delivery.settle(
                     _messages(runs), {r.partition: r.position for r in runs}, generation
                 )
+                self.away = None
                 return runs
             except MessageTooLarge as error:
                 _log.warning("a message is too large; sending it without bytes", reason=str(error))
@@ -169,7 +193,8 @@ class Publisher:
             except MembershipLost as error:
                 _log.info("the group moved while publishing, trying again", reason=str(error))
             except Transient as error:
-                _log.warning("cannot publish, trying again", reason=str(error), pause_s=pause)
+                self.away = str(error)
+                _log.warning("cannot publish, trying again", reason=self.away, pause_s=pause)
             self._metrics.retries.inc()
             time.sleep(pause)
             pause = min(2 * pause, _RETRY_MAX_S)

@@ -6,6 +6,7 @@ import structlog
 
 from workers.inspector.flow import Leases, PendingCommits
 from workers.inspector.publish import Assigned, Publisher, Withdrawn
+from workers.inspector.triage import Left, Triage
 from workers.runtime.bus.ports import Handover, Partition, RebalanceListener
 
 _log = structlog.get_logger()
@@ -15,10 +16,15 @@ class Membership(RebalanceListener):
     """Opens and closes leases, and hands revoked partitions over with their positions."""
 
     def __init__(
-        self, leases: Leases, publisher: Publisher, commits: PendingCommits, drain_s: float
+        self,
+        leases: Leases,
+        publisher: Publisher,
+        commits: PendingCommits,
+        triage: Triage,
+        drain_s: float,
     ):
         self._leases, self._publisher, self._commits = leases, publisher, commits
-        self._drain_s = drain_s
+        self._triage, self._drain_s = triage, drain_s
         self.closing = False  # the process ends: nothing more will be finished
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
@@ -31,6 +37,8 @@ class Membership(RebalanceListener):
         """Take in nothing more; what is in work may finish within the drain time."""
         self._leases.close(partitions, time.monotonic() + self._drain_s)
         self._publisher.put(Withdrawn(partitions, self._drain_s))
+        if not self.closing:  # else the marks say how the process ended
+            self._triage.put(Left(partitions))
         _log.info("partitions revoked", partitions=_indices(partitions))
 
     def handover(self, partitions: frozenset[Partition]) -> Handover:

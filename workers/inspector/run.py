@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import structlog
 
+from workers.inspector.crash_log import CrashLog
 from workers.inspector.detectors import model_loader, null_model
 from workers.inspector.evidence import EvidenceWriter
-from workers.inspector.loop import Inspector
+from workers.inspector.loop import MAX_RECORDS, Inspector
 from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.kafka import connect_consumer, create_topics
@@ -19,11 +20,10 @@ from workers.runtime.registry import Registry
 from workers.runtime.settings import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import KeyValueStore
-from workers.runtime.store.redis import connect_store
+from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry import InspectorMetrics
 
 _log = structlog.get_logger()
-_MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
 
 
 def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: StopSignal) -> None:
@@ -31,16 +31,20 @@ def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: St
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
     blobs = open_blobs(settings.evidence.url) if settings.evidence.url else None
     metrics = InspectorMetrics()
-    keeper = _models(settings, categories)
-    if settings.topics.create:
-        partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
-        create_topics(kafka, partitions)
-    inspector = Inspector(settings, categories, keeper, EvidenceWriter(blobs), metrics)
+    with stop.at_once():
+        keeper = _models(settings, categories)
+        if settings.topics.create:
+            partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
+            create_topics(kafka, partitions)
+    crash_log = CrashLog(RedisStore(settings.redis), settings.worker.group)
+    inspector = Inspector(
+        settings, categories, keeper, EvidenceWriter(blobs), crash_log, metrics=metrics
+    )
 
     def connect(listener: RebalanceListener) -> Consumer:
         topics = [settings.topics.frames]
         group = settings.worker.group
-        return connect_consumer(kafka, group, topics, client_id, listener, max_records=_MAX_RECORDS)
+        return connect_consumer(kafka, group, topics, client_id, listener, max_records=MAX_RECORDS)
 
     def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> Delivery:
         worker = settings.worker
@@ -54,7 +58,8 @@ def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: St
             transactional_id=worker.transactional_id,
         )
 
-    health = HealthServer(settings.health, metrics.registry, inspector.live, inspector.ready)
+    vitals = inspector.vitals
+    health = HealthServer(settings.health, metrics.registry, vitals.live, vitals.ready)
     with health:
         inspector.run(connect, deliver, stop)
 

@@ -36,8 +36,15 @@ class WorkerSection(Section):
     )
     commit_interval_ms: int = Field(default=200, ge=0)
     drain_s: float = Field(default=20.0, ge=0, description="finish what is in work after SIGTERM")
-    device_deadline_s: float = Field(
-        default=300.0, gt=0, description="a device silent for longer is hung: the process ends"
+    frame_deadline_s: float = Field(
+        default=120.0,
+        gt=0,
+        description="a frame that decoder or device works on for longer hangs: the process ends",
+    )
+    crash_attempts: int = Field(
+        default=2,
+        ge=1,
+        description="a frame that kills the process so often, alone, becomes a dead letter",
     )
 
 
@@ -79,6 +86,15 @@ class EvidenceSection(Section):
     url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
 
 
+class BreakerSection(Section):
+    """Stops reading when too many frames are rejected: a fault must not reject a day's work."""
+
+    share: float = Field(default=0.5, gt=0, le=1, description="of rejected frames that is too much")
+    window_s: float = Field(default=60.0, gt=0, description="for so long")
+    min_frames: int = Field(default=20, ge=1, description="fewer decide nothing")
+    rest_s: float = Field(default=60.0, gt=0, description="read nothing for so long, then try")
+
+
 class CounterpartSection(Section):
     """Normal counterparts (gradient denoising): 10 to 100 times the price of a score."""
 
@@ -95,6 +111,7 @@ class InspectorSettings(ProcessSettings):
     categories: CategoriesSection = CategoriesSection()
     evidence: EvidenceSection = EvidenceSection()
     counterpart: CounterpartSection = CounterpartSection()
+    breaker: BreakerSection = BreakerSection()
 
     @model_validator(mode="after")
     def _session_covers_heartbeats(self) -> Self:

@@ -50,11 +50,15 @@ def run_notifier(
     channels = make_channels(settings)  # a wrong URL is refused before the broker is asked
     _warn_of_orphans(notifier, channels)
     membership = Membership()
-    with closing(connect_producer()) as producer:
+    with stop.at_once():
+        found = connect_producer()
+    with closing(found) as producer:
         if notifier.delivery.topic:
             channels.append(TopicChannel(producer, settings.topics.alarms))
         delivery = Delivery(make_couriers(channels, notifier), utc_now)
-        with closing(connect_consumer(membership)) as consumer:
+        with stop.at_once():
+            member = connect_consumer(membership)
+        with closing(member) as consumer:
             loop = make_notifier(settings, consumer, membership, delivery)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
             with _health(settings, loop, consumer, delivery):

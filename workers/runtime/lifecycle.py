@@ -4,7 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import structlog
@@ -17,15 +18,23 @@ log = structlog.get_logger()
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _EXIT_SIGNAL = 128
+_CLOSING_S = 5.0  # to abort a transaction and leave the group after the second signal
 _EXIT_CRASH = 70  # EX_SOFTWARE
 _EXIT_UNAVAILABLE = 69  # EX_UNAVAILABLE: a server went away and did not come back
 
 
 class StopSignal:
-    """Set by SIGTERM or SIGINT; a second signal ends the process at once."""
+    """Set by SIGTERM or SIGINT.
+
+    The first signal asks for an orderly end; within `at_once` it ends the process there and then.
+    The second one gives up what is in work (SystemExit in the main thread, so that everything is
+    closed); a third one, or a closing that takes too long, ends the process where it stands.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._signals = 0
+        self._at_once = False
 
     def install(self) -> "StopSignal":
         """Listen for the signals (main thread only)."""
@@ -34,9 +43,31 @@ class StopSignal:
         return self
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        if self._event.is_set():
-            os._exit(_EXIT_SIGNAL + number)
+        self._signals += 1
         self._event.set()
+        if self._signals == 1:
+            if self._at_once:
+                raise SystemExit(0)
+            return
+        code = _EXIT_SIGNAL + number
+        if self._signals > 2:
+            os._exit(code)
+        log.warning("second signal: giving up what is in work")
+        watchdog = threading.Timer(_CLOSING_S, os._exit, (code,))
+        watchdog.daemon = True
+        watchdog.start()
+        raise SystemExit(code)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Where nothing is in work yet: searching a server or loading a model waits for nobody."""
+        if self.is_set():
+            raise SystemExit(0)
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
 
     def set(self) -> None:
         """Ask for a stop from inside the process."""

@@ -72,10 +72,12 @@ class InspectorMetrics:
         self.lag = self._gauge("lag_records", "Records not yet read", "partition")
         self.in_flight = self._gauge("in_flight_bytes", "Bytes from poll to publication")
         self.uncommitted = self._gauge(
-            "since_progress_seconds", "Since the last commit while frames are in work; 0 when idle"
+            "since_progress_seconds", "Since the last commit while frames wait; 0 when caught up"
         )
         self.model = self._gauge("model_info", "1 for the version in use", "category", "version")
         self.ready = self._gauge("ready", "1 when frames can be inspected")
+        self.stopped = self._gauge("stopped", "1 while reading rests: too many were rejected")
+        self.expired = self._counter("expired", "Records that retention deleted before inspection")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, namespace="inspector", registry=self.registry)

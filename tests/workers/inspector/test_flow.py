@@ -6,17 +6,27 @@ from workers.runtime.bus.ports import Partition
 P, Q = Partition("frames", 0), Partition("frames", 1)
 
 
-def test_reading_pauses_at_the_limit_and_resumes_at_half() -> None:
+def test_a_partition_may_hold_what_is_still_free_and_resumes_at_half_of_that() -> None:
     in_flight = InFlight(100)
-    in_flight.add(99)
-    assert not in_flight.full
-    in_flight.add(1)
-    assert in_flight.full
-    in_flight.free(49)
-    assert in_flight.full
-    in_flight.free(1)
-    assert not in_flight.full
-    assert in_flight.bytes == 50
+    in_flight.add(P, 49)
+    assert in_flight.full([P, Q]) == set()
+    in_flight.add(P, 1)
+    assert in_flight.full([P, Q]) == {P}  # Q may be read on
+    in_flight.free(P, 16)
+    assert in_flight.full([P, Q]) == {P}  # 34 held, 66 free
+    in_flight.free(P, 1)
+    assert in_flight.full([P, Q]) == set()
+    assert in_flight.bytes == 33
+
+
+def test_all_partitions_together_stay_below_the_limit() -> None:
+    in_flight = InFlight(100)
+    for _ in range(200):
+        for partition in {P, Q} - in_flight.full([P, Q]):
+            in_flight.add(partition, 1)
+    assert 60 <= in_flight.bytes <= 68
+    in_flight.add(P, 40)  # what was fetched before the pause
+    assert in_flight.full([P, Q]) == {P, Q}
 
 
 def test_a_lease_is_announced_before_it_can_be_seen() -> None:

@@ -59,7 +59,7 @@ def test_work_of_an_earlier_lease_is_dropped() -> None:
 
 def test_dropped_partitions_free_their_bytes_and_take_nothing_more() -> None:
     book = ledger(0, 1)
-    assert book.drop([P, Q]) == 20
+    assert (book.drop(P), book.drop(Q)) == (20, 0)
     assert not book.deliver(P, 1, 2, 10)
     assert book.in_work() == 0
 

@@ -86,7 +86,7 @@ def running(
 
 def test_what_is_finished_is_published_and_its_bytes_are_freed() -> None:
     delivery, in_flight = Delivery(), InFlight(100)
-    in_flight.add(20)
+    in_flight.add(P, 20)
     with running(delivery, in_flight) as publisher:
         publisher.put(Delivered((ticket(0), ticket(1))))
         publisher.put(Finished(ticket(0), result(b"a")))
@@ -121,7 +121,7 @@ def test_partitions_that_moved_are_left_to_their_new_owner() -> None:
             return 7
 
     delivery = Moves()
-    in_flight.add(10)
+    in_flight.add(P, 10)
     with running(delivery, in_flight, leases) as publisher:
         publisher.put(Delivered((ticket(0),)))
         publisher.put(Finished(ticket(0), result(b"a")))
@@ -146,7 +146,7 @@ def test_an_outcome_that_is_too_large_ends_the_process() -> None:
 
 def test_lost_partitions_publish_nothing_more_and_free_their_bytes() -> None:
     delivery, in_flight = Delivery(), InFlight(100)
-    in_flight.add(10)
+    in_flight.add(P, 10)
     with running(delivery, in_flight) as publisher:
         publisher.put(Delivered((ticket(0),)))
         publisher.put(Withdrawn(frozenset({P}), 0.0))

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 
 import pytest
@@ -50,21 +51,82 @@ def test_a_signal_asks_for_an_orderly_end() -> None:
     assert run_process("worker", LogSettings(), body) == 0
 
 
-def test_a_second_signal_ends_at_once() -> None:
+def start(body: str) -> subprocess.Popen[bytes]:
+    """A process whose body is given; returns when it is up."""
     code = (
         "import time\n"
-        "from workers.runtime.lifecycle import run_process\n"
+        "from workers.runtime import lifecycle\n"
         "from workers.runtime.settings import LogSettings\n"
-        "def body(stop):\n"
-        "    print('up', flush=True)\n"
-        "    while True: time.sleep(0.05)\n"  # ignores the first
-        "run_process('worker', LogSettings(), body)\n"
+        "lifecycle._CLOSING_S = 0.3\n"
+        f"def body(stop):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
+        "raise SystemExit(lifecycle.run_process('worker', LogSettings(), body))\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
+    return process
+
+
+WAIT = "while True: time.sleep(0.05)"
+
+
+def test_a_second_signal_gives_up_what_is_in_work_and_closes() -> None:
+    process = start(f"""
+        print("up", flush=True)
+        try:
+            {WAIT}
+        finally:
+            print("closed", flush=True)
+    """)
     process.terminate()
     time.sleep(0.3)
-    assert process.poll() is None
+    assert process.poll() is None  # the first is for the body to see
     process.terminate()
     assert process.wait(5) == 128 + signal.SIGTERM
+    assert process.stdout is not None
+    assert process.stdout.read() == b"closed\n"
+
+
+def test_a_closing_that_hangs_is_cut_off() -> None:
+    process = start(f"""
+        print("up", flush=True)
+        try:
+            {WAIT}
+        finally:
+            {WAIT}
+    """)
+    process.terminate()
+    time.sleep(0.1)
+    process.terminate()
+    assert process.wait(5) == 128 + signal.SIGTERM
+
+
+def test_a_third_signal_ends_the_process_where_it_stands() -> None:
+    process = start(f"""
+        lifecycle._CLOSING_S = 60
+        print("up", flush=True)
+        try:
+            {WAIT}
+        finally:
+            print("closing", flush=True)
+            {WAIT}
+    """)
+    process.terminate()
+    time.sleep(0.1)
+    process.terminate()
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"closing\n"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 128 + signal.SIGINT
+
+
+def test_where_nothing_is_in_work_a_signal_ends_at_once() -> None:
+    process = start("""
+        with stop.at_once():
+            print("up", flush=True)
+            time.sleep(60)
+    """)
+    process.terminate()
+    assert process.wait(5) == 0

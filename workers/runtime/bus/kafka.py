@@ -61,7 +61,7 @@ def connect_consumer(
     """A member of a group. Raises ServerUnreachable, SettingsError."""
     frame = kafka.max_frame_bytes + HEADERS_ROOM
     options = reader_options(kafka, group, client_id) | {
-        "auto_offset_reset": "earliest" if from_beginning else "latest",
+        "auto_offset_reset": "none",  # never skip in silence: the consumer port says what is gone
         "partition_assignment_strategy": [CooperativeStickyAssignor],
         "max_poll_records": max_records,
         "max_poll_interval_ms": kafka.max_poll_interval_ms,
@@ -76,7 +76,7 @@ def connect_consumer(
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
     relay = Relay(client, listener, drain_s)
     client.subscribe(topics=list(topics), listener=relay)
-    return KafkaBusConsumer(client, kafka.session_timeout_ms / 1000)
+    return KafkaBusConsumer(client, kafka.session_timeout_ms / 1000, from_beginning)
 
 
 def reader_options(kafka: KafkaSettings, group: str, client_id: str) -> dict[str, Any]:

@@ -2,14 +2,17 @@
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import structlog
 from kafka import errors
 
 from workers.runtime.bus.kafka_errors import translated
 from workers.runtime.bus.kafka_rebalance import as_offsets, as_partition, as_topic_partition
-from workers.runtime.bus.ports import Partition, Positions, Record
+from workers.runtime.bus.ports import Gap, Partition, Positions, Record
+
+_log = structlog.get_logger()
 
 _POSITION_MS = 500  # known locally, except right after an assignment
 
@@ -17,14 +20,48 @@ _POSITION_MS = 500  # known locally, except right after an assignment
 class KafkaBusConsumer:
     """Consumer port on kafka-python. One thread only."""
 
-    def __init__(self, client: Any, session_s: float):
+    def __init__(self, client: Any, session_s: float, from_beginning: bool):
         self._client, self._session_s = client, session_s
+        self._from_beginning = from_beginning
+        self._gaps: list[Gap] = []
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived. Raises Transient or Fatal."""
         with translated():
-            batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
+            try:
+                batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
+            except errors.NoOffsetForPartitionError as error:
+                self._start(error.args[0])
+                return []
+            except errors.OffsetOutOfRangeError as error:
+                self._skip_expired(error.args[0])
+                return []
         return [_record(item) for batch in batches.values() for item in batch]
+
+    def gaps(self) -> list[Gap]:
+        """Records that expired before they were read; told once."""
+        found, self._gaps = self._gaps, []
+        return found
+
+    def _start(self, tps: Iterable[Any]) -> None:
+        """Where the group has never committed."""
+        if self._from_beginning:
+            self._client.seek_to_beginning(*tps)
+        else:
+            self._client.seek_to_end(*tps)
+
+    def _skip_expired(self, wanted: Mapping[Any, int]) -> None:
+        """Go on with the oldest record that is left.
+
+        A position behind the end (the topic was made anew) goes there too: reading a frame again
+        is harmless, missing one is not.
+        """
+        oldest = self._client.beginning_offsets(list(wanted))
+        for tp, position in wanted.items():
+            _log.error("position is gone", at=tp, position=position, oldest=oldest[tp])
+            if position < oldest[tp]:
+                self._gaps.append(Gap(as_partition(tp), position, oldest[tp] - 1))
+            self._client.seek(tp, oldest[tp])
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 
 from workers.runtime.bus.ports import (
+    Gap,
     Outgoing,
     Partition,
     Positions,
@@ -37,6 +38,7 @@ class MemoryBroker:
         self.lock = RLock()
         self._topics: dict[str, list[list[Record]]] = {}
         self._groups: dict[str, _Group] = {}
+        self._first: dict[Partition, int] = {}  # the oldest offset where some expired
         self.available = True  # tests switch it off: every call then raises BusUnavailable
 
     def create_topic(self, name: str, partitions: int = _PARTITIONS) -> None:
@@ -109,6 +111,15 @@ class MemoryBroker:
         with self.lock:
             self._check()
             return self._topics[partition.topic][partition.index][offset : offset + limit]
+
+    def expire(self, partition: Partition, before: int) -> None:
+        """Delete the records before an offset, as retention does."""
+        with self.lock:
+            self._first[partition] = max(before, self.first(partition))
+
+    def first(self, partition: Partition) -> int:
+        """The offset of the oldest record that is still there."""
+        return self._first.get(partition, 0)
 
     def end(self, partition: Partition) -> int:
         """The offset after the last record."""
@@ -200,6 +211,7 @@ class MemoryConsumer:
         self._broker, self._listener = broker, listener
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
+        self._gaps: list[Gap] = []
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived, or nothing after the timeout."""
@@ -215,11 +227,23 @@ class MemoryConsumer:
 
     def _next(self) -> list[Record]:
         for partition in sorted(set(self._positions) - self._paused):
+            self._skip_expired(partition)
             records = self._broker.read(partition, self._positions[partition], self._max_records)
             if records:
                 self._positions[partition] = records[-1].offset + 1
                 return records
         return []
+
+    def _skip_expired(self, partition: Partition) -> None:
+        position, first = self._positions[partition], self._broker.first(partition)
+        if position < first:
+            self._gaps.append(Gap(partition, position, first - 1))
+            self._positions[partition] = first
+
+    def gaps(self) -> list[Gap]:
+        """Records that expired before they were read."""
+        found, self._gaps = self._gaps, []
+        return found
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""

@@ -37,6 +37,20 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """Records that the topic's retention deleted before we read them."""
+
+    partition: Partition
+    first: int  # offsets, both included
+    last: int
+
+    @property
+    def records(self) -> int:
+        """At most so many; markers and compaction leave fewer."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A message and the topic it goes to. `partition` overrides the key's hash."""
 
@@ -77,6 +91,9 @@ class Consumer(Protocol):
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived. Keeps the membership alive; call it often."""
+
+    def gaps(self) -> list[Gap]:
+        """Records that were skipped by the last `poll` because they are gone; told once."""
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""

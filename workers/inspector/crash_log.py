@@ -1,0 +1,63 @@
+"""What outlives a process that dies: which partitions were in work, and what was tried alone.
+
+A mark that its owner did not take away says that a process ended in the middle of its work.
+Everything here is advice: without the store no frame is lost, a crash is only not attributed.
+"""
+
+from uuid import uuid4
+
+import structlog
+
+from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.errors import StoreUnavailable
+from workers.runtime.store.ports import KeyValueStore
+
+_log = structlog.get_logger()
+_ATTEMPTS_TTL_S = 24 * 3600  # of a frame that nobody comes back to
+
+
+class CrashLog:
+    """Marks and attempts of one consumer group, in a store that may be away."""
+
+    def __init__(self, store: KeyValueStore, group: str):
+        self._store, self._group = store, group
+        self._owner = uuid4().hex.encode()
+
+    def open(self, partition: Partition) -> bool:
+        """Mark a partition as in work. True when a predecessor died without taking its mark."""
+        try:
+            found = self._store.get(self._mark(partition))
+            self._store.put(self._mark(partition), self._owner)
+        except StoreUnavailable as error:
+            _log.warning("a crash of this worker would go unnoticed", reason=str(error))
+            return False
+        return found is not None and found != self._owner
+
+    def close(self, partition: Partition) -> None:
+        """Take our own mark away: the partition is given up in order."""
+        try:
+            if self._store.get(self._mark(partition)) == self._owner:
+                self._store.delete(self._mark(partition))
+        except StoreUnavailable as error:  # the next owner tries a few frames one at a time
+            _log.info("mark left behind", reason=str(error))
+
+    def attempt(self, record: Record) -> int:
+        """Note that a record is tried alone, before it is; returns which time it is."""
+        try:
+            return self._store.increment(self._tries(record), _ATTEMPTS_TTL_S)
+        except StoreUnavailable:
+            return 1
+
+    def survived(self, record: Record) -> None:
+        """The record has its outcome: what ends the process later is not its doing."""
+        try:
+            self._store.delete(self._tries(record))
+        except StoreUnavailable as error:
+            _log.info("attempt not taken back", reason=str(error))
+
+    def _mark(self, partition: Partition) -> str:
+        return f"in-work:{self._group}:{partition.topic}:{partition.index}"
+
+    def _tries(self, record: Record) -> str:
+        at = record.partition
+        return f"attempts:{self._group}:{at.topic}:{at.index}:{record.offset}"
