@@ -61,7 +61,7 @@ class StopSignal:
     @contextmanager
     def at_once(self) -> Iterator[None]:
         """Where nothing is in work yet: searching a server or loading a model waits for nobody."""
-        if self.is_set():
+        if self._signals:
             raise SystemExit(0)
         self._at_once = True
         try:
