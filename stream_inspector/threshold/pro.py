@@ -19,17 +19,19 @@ Masks = NDArray[np.bool_]  # [N, H, W], true on defects
 Scores = NDArray[np.floating]
 Curve = NDArray[np.float64]
 
-_PER_IMAGE_8_CONNECTED = np.stack([np.zeros((3, 3)), np.ones((3, 3)), np.zeros((3, 3))])
+_EIGHT_CONNECTED = np.ones((3, 3))
 
 
 @dataclass(frozen=True, slots=True)
 class RankedPixels:
-    """What every pixel metric needs of maps and masks: one sort serves them all."""
+    """Defect pixels among the normal ones, highest score first: what every pixel metric needs."""
 
-    normal: Scores  # sorted
-    defect: Scores
-    region: NDArray[np.int32]  # of each defect pixel, from 1
+    scores: Scores  # [D] of the defect pixels, falling
+    region: NDArray[np.int32]  # [D], from 1
     areas: NDArray[np.int64]  # [1 + regions], pixels
+    normal: int  # pixels
+    below: NDArray[np.int64]  # [D], normal pixels that score less
+    not_above: NDArray[np.int64]  # [D], those that score no more
 
     def pro_curve(self, least_area: int = 1) -> tuple[Curve, Curve]:
         """Corners (fpr, pro) of the per-region-overlap curve, from (0, 0) to (1, 1).
@@ -38,43 +40,46 @@ class RankedPixels:
         is the share of normal pixels of all images above it. Ties count together, at their last
         point. Regions under `least_area` pixels are neither: they are left out.
         """
-        defect, region = self._at_least(least_area)
-        weights = 1.0 / ((self.areas[1:] >= least_area).sum() * self.areas[region])
-        order = np.argsort(defect)[::-1]
-        last_of_tie = np.flatnonzero(np.diff(defect[order], append=-np.inf))
-        scores = defect[order][last_of_tie]
-        pro = np.minimum(np.cumsum(weights[order])[last_of_tie], 1.0)
-        above = self.normal.size - np.searchsorted(self.normal, scores, side="right")
-        reached = self.normal.size - np.searchsorted(self.normal, scores, side="left")
-        fpr = np.stack([above, reached], 1).ravel() / self.normal.size
-        before = np.concatenate([[0.0], pro[:-1]])
-        covered = np.stack([before, pro], 1).ravel()
-        return np.concatenate([[0.0], fpr, [1.0]]), np.concatenate([[0.0], covered, [1.0]])
+        kept = self._at_least(least_area)
+        regions = (self.areas[1:] >= least_area).sum()
+        last_of_tie = np.flatnonzero(np.diff(self.scores[kept], append=-np.inf))
+        weights = 1.0 / (regions * self.areas[self.region[kept]])
+        pro = np.minimum(np.cumsum(weights)[last_of_tie], 1.0)
+        fpr = 1 - np.stack([self.not_above[kept], self.below[kept]], 1)[last_of_tie] / self.normal
+        covered = np.stack([np.concatenate([[0.0], pro[:-1]]), pro], 1)
+        return (
+            np.concatenate([[0.0], fpr.ravel(), [1.0]]),
+            np.concatenate([[0.0], covered.ravel(), [1.0]]),
+        )
 
     def auroc(self, least_area: int = 1) -> float:
         """Area under the ROC curve over all pixels; ties count one half."""
-        return _auroc(self.normal, self._at_least(least_area)[0])
+        kept = self._at_least(least_area)
+        return _auroc(self.below[kept], self.not_above[kept], self.normal)
 
-    def _at_least(self, area: int) -> tuple[Scores, NDArray[np.int32]]:
-        """Scores and regions of the defect pixels in regions of at least that area."""
-        kept = self.areas[self.region] >= area
+    def _at_least(self, area: int) -> NDArray[np.bool_]:
+        """[D], whether a defect pixel lies in a region of at least that area."""
+        kept: NDArray[np.bool_] = self.areas[self.region] >= area
         if not kept.any():
             raise DataError(f"the masks have no defect region of {area} pixels or more")
-        return self.defect[kept], self.region[kept]
+        return kept
 
 
 def rank_pixels(maps: Maps, masks: Masks) -> RankedPixels:
-    """Sort the normal pixels and find the regions, 8-connected within each image.
+    """Sort the pixels and find the regions, 8-connected within each image.
 
     Raises DataError when the masks have only one kind of pixel.
     """
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(f"maps {maps.shape} and masks {masks.shape} must both be [N, H, W]")
     region, areas = _regions(masks)
-    normal = np.sort(_finite(maps[~masks]))
-    if areas.size == 1 or not normal.size:
+    normal, defect = np.sort(_finite(maps[~masks])), _finite(maps[masks])
+    if not defect.size or not normal.size:
         raise DataError("the PRO curve needs defect regions and normal pixels; masks have only one")
-    return RankedPixels(normal, _finite(maps[masks]), region, areas)
+    falling = np.argsort(defect)[::-1]
+    scores = defect[falling]
+    below, not_above = _places(normal, scores)
+    return RankedPixels(scores, region[falling], areas, normal.size, below, not_above)
 
 
 def region_areas(masks: Masks) -> NDArray[np.int64]:
@@ -124,7 +129,7 @@ def roc_auc(scores: Scores, labels: NDArray[np.bool_]) -> float:
     negative, positive = np.sort(scores[~labels]), scores[labels]
     if not negative.size or not positive.size:
         raise DataError("AUROC needs good and defective samples; one of the two is missing")
-    return _auroc(negative, positive)
+    return _auroc(*_places(negative, positive), negative.size)
 
 
 def binarise_mask(mask: NDArray[np.uint8] | NDArray[np.bool_], size: tuple[int, int]) -> Masks:
@@ -141,16 +146,23 @@ def binarise_mask(mask: NDArray[np.uint8] | NDArray[np.bool_], size: tuple[int, 
 
 def _regions(masks: Masks) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """The region of each defect pixel, from 1, and the area of each region, from index 1."""
-    labels, count = ndimage.label(masks, structure=_PER_IMAGE_8_CONNECTED)
-    region = labels[masks]
+    found, count = [np.zeros(0, np.int32)], 0
+    for mask in masks[masks.any(axis=(1, 2))]:
+        labels, regions = ndimage.label(mask, structure=_EIGHT_CONNECTED)
+        found.append(labels[mask] + np.int32(count))
+        count += regions
+    region = np.concatenate(found)
     return region, np.bincount(region, minlength=count + 1)
 
 
-def _auroc(negative: Scores, positive: Scores) -> float:
-    """From sorted negatives."""
-    below = np.searchsorted(negative, positive, side="left")
-    not_above = np.searchsorted(negative, positive, side="right")
-    return float((below.sum() + not_above.sum()) / (2.0 * negative.size * positive.size))
+def _places(negative: Scores, scores: Scores) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """How many of the sorted negatives lie below each score, and how many not above it."""
+    below = np.searchsorted(negative, scores, side="left")
+    return below, np.searchsorted(negative, scores, side="right")
+
+
+def _auroc(below: NDArray[np.int64], not_above: NDArray[np.int64], negatives: int) -> float:
+    return float((below.sum() + not_above.sum()) / (2.0 * negatives * below.size))
 
 
 def _finite(scores: Scores) -> Scores:
