@@ -9,10 +9,10 @@ from rich.console import Console
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.model import Model
-from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import calibrate as set_thresholds
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.datasets import good_files, images_in
@@ -43,16 +43,15 @@ class Source:
             raise SettingsError("--category: give the name of the category")
         return self.data.resolve().name
 
-    def read(self, preset: Preset, settings: TrainerSettings, console: Console) -> GoodImages:
-        """All good images at the preset's input size."""
+    def read(self, view: View, settings: TrainerSettings, console: Console) -> GoodImages:
+        """All good images as the view shows them."""
         if (self.data is None) == (not self.synthetic):
             raise SettingsError("give either --data FOLDER or --synthetic COUNT")
         if self.data is None:
-            return synthetic_good(self.synthetic, settings.seed, preset.input_size)
-        size = preset.input_size
+            return synthetic_good(self.synthetic, settings.seed, view)
         return load_good(
             self.data,
-            size,
+            view,
             settings.on_corrupt,
             lambda text: _skip(text, console),
             settings.layout,
@@ -70,7 +69,7 @@ def train(
     preset, category = find_preset(settings.trainer.preset), source.name
     folder = out or Path("runs") / category
     start = time.monotonic()
-    good = source.read(preset, settings.trainer, console)
+    good = source.read(View(preset.input_size), settings.trainer, console)
     console.print(
         f"{category}: {len(good)} good images: {len(good.train)} train, "
         f"{len(good.select)} select, {len(good.calibrate)} calibrate"
@@ -148,7 +147,7 @@ def _unseen(
     good: Path | None,
     console: Console,
 ) -> list[Image]:
-    size, images = model.preset.input_size, list[Image]()
+    view, images = model.view(), list[Image]()
     if data is None and good is None:
         raise SettingsError("give --data (the folder it was trained on), --good, or both")
     if data is not None:
@@ -158,10 +157,10 @@ def _unseen(
                 f"{data}: is not, or no longer, what this model was trained on; put images that it "
                 "has not seen into a folder of their own and give that as --good"
             )
-        images += read_images(files.calibrate, size)
+        images += read_images(files.calibrate, view)
     if good is not None:
         further = read_images(
-            images_in(good), size, settings.on_corrupt, lambda text: _skip(text, console)
+            images_in(good), view, settings.on_corrupt, lambda text: _skip(text, console)
         )
         refuse_masks(further, str(good))
         images += further

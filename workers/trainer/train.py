@@ -11,13 +11,14 @@ from stream_inspector.decode import DecodeLimits, decode
 from stream_inspector.learning import Progress
 from stream_inspector.model import Model
 from stream_inspector.pictures import encode_png
-from stream_inspector.presets import Preset
+from stream_inspector.presets import Preset, at_size
 from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import calibrate, fit
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 from workers.trainer.datasets import good_files, split
-from workers.trainer.images import OnCorrupt, Size, read_images, refuse_masks
+from workers.trainer.images import OnCorrupt, read_images, refuse_masks
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
@@ -31,6 +32,7 @@ class GoodImages:
     select: list[Image]
     calibrate: list[Image]
     digest: str
+    view: View  # whose canvases they are
 
     def __len__(self) -> int:
         return len(self.train) + len(self.select) + len(self.calibrate)
@@ -38,7 +40,7 @@ class GoodImages:
 
 def load_good(
     folder: Path,
-    size: Size,
+    view: View,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
     layout: str = "auto",
@@ -46,16 +48,16 @@ def load_good(
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
     files = good_files(folder, layout=layout)
     parts = (files.train, files.select, files.calibrate)
-    train, select, held = (read_images(part, size, on_corrupt, on_skip) for part in parts)
+    train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
     refuse_masks([*train, *select, *held], str(folder))
-    return GoodImages(train, select, held, files.digest)
+    return GoodImages(train, select, held, files.digest, view)
 
 
-def synthetic_good(count: int, seed: int, size: Size) -> GoodImages:
+def synthetic_good(count: int, seed: int, view: View) -> GoodImages:
     """Good frames of the synthetic product, through the same encoder and decoder as a camera's."""
     numbers = split(range(_FIRST_TRAINING_FRAME, _FIRST_TRAINING_FRAME + count))
-    train, select, held = ([_synthetic(n, seed, size) for n in part] for part in numbers)
-    return GoodImages(train, select, held, f"synthetic-{count}-{seed}")
+    train, select, held = ([_synthetic(n, seed, view) for n in part] for part in numbers)
+    return GoodImages(train, select, held, f"synthetic-{count}-{seed}", view)
 
 
 def train_category(
@@ -69,11 +71,12 @@ def train_category(
     iterations: int | None = None,
 ) -> Model:
     """Fit on the train and select parts, then set the thresholds on the calibrate part."""
-    fitted = fit(good.train, good.select, category, preset, seed, on_progress, iterations)
+    sized = at_size(preset, good.view.tile)
+    fitted = fit(good.train, good.select, category, sized, seed, on_progress, iterations, good.view)
     named = replace(fitted, provenance={**fitted.provenance, "source_digest": good.digest})
     return calibrate(named, good.calibrate, budget)
 
 
-def _synthetic(index: int, seed: int, size: Size) -> Image:
+def _synthetic(index: int, seed: int, view: View) -> Image:
     png = encode_png(render(index, seed, None, DEFAULT_SIZE).image)
-    return decode(png, "image/png", size, DecodeLimits()).image
+    return decode(png, "image/png", view, DecodeLimits()).image
