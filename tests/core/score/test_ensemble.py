@@ -10,6 +10,7 @@ from stream_inspector.score.ensemble import (
     enlarge,
     fit_ensemble,
     image_scores,
+    largest,
     member_views,
     weighted_mean,
 )
@@ -60,6 +61,16 @@ def test_image_score_is_the_mean_of_the_largest_pixels() -> None:
     assert image_scores(maps, 2).tolist() == [7.5, 16.5]
     assert image_scores(maps, 100).tolist() == [4.0, 13.0]
     assert image_scores(maps, 2).dtype == torch.float64
+
+
+@pytest.mark.parametrize("count", [3, 640, 700])
+def test_the_largest_are_found_in_few_groups(count: int) -> None:
+    values = torch.randn(5, count, generator=torch.Generator().manual_seed(count))
+    values[0, :9] = 7.0  # ties
+    values[1] = values[1].sort().values  # the largest side by side, and in the last, short group
+    for top in (1, 6, 8):
+        expected = values.topk(min(top, count), dim=1).values
+        assert torch.equal(largest(values, top), expected)
 
 
 def test_the_kl_of_several_steps_becomes_one_member() -> None:
