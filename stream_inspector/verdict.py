@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # [H, W, 3], RGB
-ScoreMap = NDArray[np.float32]  # [H, W], larger is more anomalous; -inf: not inspected
+ScoreMap = NDArray[np.float32]  # [H, W], larger is more anomalous
 
 
 class Grade(StrEnum):
@@ -40,5 +40,5 @@ class Verdict:
     image_threshold: float
     pixel_threshold: float
     regions: tuple[Region, ...]
-    score_map: ScoreMap  # of the view's canvas
+    score_map: ScoreMap  # at the detector's input size
     member_scores: dict[str, float] = field(default_factory=dict)  # each member alone

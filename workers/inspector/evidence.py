@@ -51,11 +51,11 @@ def _pictures(
 ) -> dict[str, tuple[str, Callable[[], bytes]]]:
     frame, image, verdict = judged.admitted.frame, judged.admitted.image, judged.verdict
     low, high = heat_range(verdict.pixel_threshold)
-    place = judged.admitted.place
+    size = judged.admitted.original_size
     pictures: dict[str, tuple[str, Callable[[], bytes]]] = {
         "frame": (_EXTENSIONS[frame.content_type], lambda: frame.data),
         "heatmap": ("png", lambda: encode_png(heatmap(image, verdict.score_map, low, high))),
-        "outline": ("png", lambda: encode_png(outline(image, verdict.regions, place))),
+        "outline": ("png", lambda: encode_png(outline(image, verdict.regions, size))),
     }
     counterpart = explanation.counterpart
     if counterpart is not None:

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from stream_inspector.errors import DataError
 from stream_inspector.verdict import ScoreMap
 from workers.trainer.datasets import LabelledFile
+from workers.trainer.scoring import enlarged
 
 
 def map_path(folder: Path, category: str, file: LabelledFile) -> Path:
@@ -23,9 +24,10 @@ def save_maps(
     folder: Path,
     category: str,
     files: Sequence[LabelledFile],
+    sizes: Sequence[tuple[int, int]],
     maps: Iterable[ScoreMap],
 ) -> None:
-    """Write one TIFF an image, of maps at the images' own sizes.
+    """Write one TIFF an image, at the image's own size (width, height).
 
     Raises DataError when two images would share a name, as 1.png and 1.jpg of one kind do.
     """
@@ -33,6 +35,7 @@ def save_maps(
     twice = [path for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise DataError(f"{twice[0]}: two test images of that name; rename one of them")
-    for path, score_map in zip(paths, maps, strict=True):
+    for path, (width, height), score_map in zip(paths, sizes, maps, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        Pillow.fromarray(score_map).save(path, "TIFF")
+        full = enlarged(score_map, (height, width))
+        Pillow.fromarray(full).save(path, "TIFF")
