@@ -27,6 +27,7 @@ from stream_inspector.detector import Detector
 from stream_inspector.model import Model, save_model
 from stream_inspector.pictures import encode_png
 from stream_inspector.synthetic import render
+from stream_inspector.view.canvas import View
 from workers.demo.model_source import shipped_model
 from workers.demo.plan import EMBEDDED_KAFKA
 from workers.demo.processes import Child, flags, free_port, wait_until_ready
@@ -71,9 +72,9 @@ Row = tuple[str, str, str]  # what, value, remark
 
 def _detector_row(model: Model, pictures: Sequence[bytes], runs: int) -> Row:
     detector = Detector(model)
-    size = model.preset.input_size
-    images = [decode(png, "image/png", size, DecodeLimits()).image for png in pictures[:BATCH]]
-    sizes = [(size[1], size[0])] * len(images)
+    view = model.view()
+    images = [decode(png, "image/png", view, DecodeLimits()).image for png in pictures[:BATCH]]
+    sizes = [view.canvas[::-1]] * len(images)
     detector.inspect(images, sizes)
     rates = []
     for _ in range(max(runs, 3)):
@@ -87,8 +88,8 @@ def _detector_row(model: Model, pictures: Sequence[bytes], runs: int) -> Row:
 
 
 def _stage_rows(model: Model, pictures: Sequence[bytes], frames: int, runs: int) -> Iterator[Row]:
-    decoding = [_decode_ms(pictures, model.preset.input_size) for _ in range(runs)]
-    bare = [_bare_loop_ms(pictures, model.preset.input_size, frames) for _ in range(runs)]
+    decoding = [_decode_ms(pictures, model.view()) for _ in range(runs)]
+    bare = [_bare_loop_ms(pictures, model.view(), frames) for _ in range(runs)]
     null = [_worker(None, pictures, frames) for _ in range(runs)]
     real = [_worker(model, pictures, frames) for _ in range(runs)]
     decode_ms, bare_ms = statistics.median(decoding), statistics.median(bare)
@@ -116,10 +117,10 @@ def _stage_rows(model: Model, pictures: Sequence[bytes], frames: int, runs: int)
     )
 
 
-def _decode_ms(pictures: Sequence[bytes], size: tuple[int, int]) -> float:
+def _decode_ms(pictures: Sequence[bytes], view: View) -> float:
     start = time.process_time()
     for png in pictures:
-        decode(png, "image/png", size, DecodeLimits())
+        decode(png, "image/png", view, DecodeLimits())
     return 1000 * (time.process_time() - start) / len(pictures)
 
 
@@ -160,14 +161,14 @@ def _await(consumer: Consumer, frames: int) -> None:
             raise SystemExit(f"only {seen} of {frames} outcomes came within {PATIENCE_S:g} s")
 
 
-def _bare_loop_ms(pictures: Sequence[bytes], size: tuple[int, int], frames: int) -> float:
+def _bare_loop_ms(pictures: Sequence[bytes], view: View, frames: int) -> float:
     with _servers() as (kafka, _):
         _publish(kafka, pictures, frames)
         consumer = connect_consumer(kafka, "bare", [TOPICS.frames], "bare")
         seen, start = 0, time.process_time()
         while seen < frames:
             for record in consumer.poll(0.2):
-                decode(record.value or b"", "image/png", size, DecodeLimits())
+                decode(record.value or b"", "image/png", view, DecodeLimits())
                 seen += 1
         spent = time.process_time() - start
         consumer.close()

@@ -21,6 +21,7 @@ from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack
 from stream_inspector.score.normalise import Normaliser
 from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics
 from stream_inspector.score.whitening import Whitening
+from stream_inspector.view.canvas import View
 
 Tensors = Mapping[str, Tensor]
 _NORMALISER = ("mean", "deviation", "overall")
@@ -139,12 +140,13 @@ def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
     return packed
 
 
-def unpack_ensemble(preset: Preset, tensors: Tensors) -> Ensemble:
+def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
     """The inverse of `pack_ensemble`; tensors of one category."""
     raw = ["mahalanobis", "control", "features"]
     raw += [f"kl.{step}" for step in preset.scoring.score_steps]
     return Ensemble(
         preset,
+        view,
         {
             name: Normaliser(*(_get(tensors, f"normalise.{name}.{part}") for part in _NORMALISER))
             for name in raw

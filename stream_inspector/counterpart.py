@@ -176,7 +176,7 @@ def _anomalous(verdict: Verdict) -> NDArray[np.bool_]:
     above = scores > verdict.pixel_threshold
     if above.any():
         return above
-    return np.asarray(scores >= (scores.max() + np.median(scores)) / 2)
+    return np.asarray(scores >= (scores.max() + np.median(scores[np.isfinite(scores)])) / 2)
 
 
 def judged(

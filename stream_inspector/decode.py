@@ -1,4 +1,4 @@
-"""Encoded bytes -> image at the detector's input size: a frame's first step in the worker.
+"""Encoded bytes -> canvas of a category's view: a frame's first step in the worker.
 
 Training, calibration, evaluation and the worker all come through here, so that the pixels a
 threshold was set on are the pixels it judges. Bytes and pixel counts are checked before anything
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stream_inspector.errors import FrameRejected, TooLarge, Undecodable
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import GREY, View
 
 RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
@@ -48,19 +49,19 @@ class DecodeLimits:
 class Decoded:
     """One frame, ready for the detector."""
 
-    image: Image  # [h, w, 3] at the requested size
+    image: Image  # [H, W, 3], the view's canvas
     original_size: tuple[int, int]  # (width, height) as captured
 
 
 def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wire's order
     data: bytes,
     content_type: str,
-    size: tuple[int, int],
+    view: View,
     limits: DecodeLimits,
     width: int | None = None,
     height: int | None = None,
 ) -> Decoded:
-    """Decode one frame to `size` (height, width) with one antialiased resize.
+    """Decode one frame to the canvas of its view with one antialiased resize.
 
     `width` and `height` are for raw pixels only. EXIF orientation is ignored: regions are told in
     pixels as captured, and masks and fixed cameras know no rotation. Alpha is dropped. 16-bit grey
@@ -73,13 +74,13 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
             "(setting kafka.max_frame_bytes)"
         )
     if content_type in RAW_CHANNELS:
-        return _resized(_raw(data, RAW_CHANNELS[content_type], width, height, limits), size)
+        return _resized(_raw(data, RAW_CHANNELS[content_type], width, height, limits), view)
     if content_type not in ENCODED:
         allowed = ", ".join((*ENCODED, *RAW_CHANNELS))
         raise Undecodable(f"content type {content_type!r} is not supported; allowed: {allowed}")
     if not data:
         raise Undecodable("frame has no bytes; the camera sent an empty value")
-    return _encoded(data, size, limits)
+    return _encoded(data, view, limits)
 
 
 def _raw(
@@ -97,9 +98,9 @@ def _raw(
     return Pil.fromarray(np.frombuffer(data, np.uint8).reshape(shape))
 
 
-def _encoded(data: bytes, size: tuple[int, int], limits: DecodeLimits) -> Decoded:
+def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
     try:
-        return _open_and_resize(data, size, limits)
+        return _open_and_resize(data, view, limits)
     except FrameRejected:
         raise
     except (Pil.DecompressionBombError, Pil.DecompressionBombWarning, MemoryError) as error:
@@ -115,15 +116,15 @@ def _encoded(data: bytes, size: tuple[int, int], limits: DecodeLimits) -> Decode
         ) from error
 
 
-def _open_and_resize(data: bytes, size: tuple[int, int], limits: DecodeLimits) -> Decoded:
+def _open_and_resize(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
     with Pil.open(io.BytesIO(data), formats=tuple(ENCODED.values())) as opened:
         original = opened.size
         _check_pixels(*original, limits)
         if isinstance(opened, Tiff.TiffImageFile):
             _check_tiles(opened, limits)
-        # JPEG decodes at a half, quarter or eighth where that still covers the wanted size.
-        opened.draft("RGB", (size[1], size[0]))
-        return Decoded(_resized(opened, size).image, original)
+        # JPEG decodes at a half, quarter or eighth where that still covers the canvas.
+        opened.draft("RGB", _wanted(view))
+        return Decoded(_resized(opened, view).image, original)
 
 
 def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
@@ -140,10 +141,24 @@ def _check_tiles(image: Tiff.TiffImageFile, limits: DecodeLimits) -> None:
         raise TooLarge(f"TIFF tile has {tile} pixels; the limit is {limits.max_pixels}")
 
 
-def _resized(picture: Pil.Image, size: tuple[int, int]) -> Decoded:
-    height, width = size
-    small = _as_rgb(picture).resize((width, height), Pil.Resampling.BILINEAR)
-    return Decoded(np.asarray(small), picture.size)
+def _wanted(view: View) -> tuple[int, int]:
+    """Width and height of a frame whose region is as large as the canvas shows it."""
+    rows, columns = view.inside
+    left, top, right, bottom = view.region
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    return math.ceil(width / (right - left)), math.ceil(height / (bottom - top))
+
+
+def _resized(picture: Pil.Image, view: View) -> Decoded:
+    rows, columns = view.inside
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    box = view.crop(picture.size)
+    small = np.asarray(_as_rgb(picture).resize(size, Pil.Resampling.BILINEAR, box))
+    if small.shape[:2] == view.canvas:
+        return Decoded(small, picture.size)
+    canvas = np.full((*view.canvas, 3), GREY, np.uint8)
+    canvas[rows, columns] = small
+    return Decoded(canvas, picture.size)
 
 
 def _as_rgb(picture: Pil.Image) -> Pil.Image:

@@ -22,12 +22,14 @@ from stream_inspector.counterpart import Counterpart, anomaly_weights, judged, m
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.engine import Engine, Part, choose
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.features import load_feature_net, to_images, to_tensor
 from stream_inspector.judge import judge
 from stream_inspector.model import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image, Verdict
+from stream_inspector.view.canvas import View
+from stream_inspector.view.tiles import cut, cut_maps, merge
 
 JUDGE = "mahalanobis"  # the member that judges counterparts
 _CHUNK = 8  # images a forward: bounds memory whatever the batch
@@ -35,7 +37,7 @@ _CHUNK = 8  # images a forward: bounds memory whatever the batch
 
 @dataclass(frozen=True)
 class Scores:
-    """Maps at the input size and image scores, of the ensemble and of each member alone."""
+    """Maps of the canvas and image scores, of the ensemble and of each member alone."""
 
     maps: NDArray[np.float32]  # [N, H, W]
     image_scores: NDArray[np.float64]  # [N]
@@ -59,7 +61,7 @@ class Detector:
         self._scorer = unpack_scorer(self.preset, model.categories, tensors, self._network)
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:
-        """Score uint8 images [h, w, 3] at preset.input_size, each as one of its category.
+        """Score uint8 images [H, W, 3], canvases of their categories' views.
 
         A batch may mix the categories of a unified model; one category need not be named.
         """
@@ -85,13 +87,14 @@ class Detector:
         """
         calibrations = self._calibrations(categories, len(images))
         scores = self.score(images, categories)
+        views = [self._view(k) for k in self.model.labels(categories, len(images))]
         return [
             judge(
                 scores.maps[i],
                 float(scores.image_scores[i]),
                 {name: float(values[i]) for name, values in scores.member_image_scores.items()},
                 calibrations[i],
-                size,
+                views[i].place(size),
             )
             for i, size in enumerate(original_sizes)
         ]
@@ -113,20 +116,47 @@ class Detector:
             dict(calibration.member_thresholds).get(JUDGE, -math.inf)
             for calibration in self._calibrations(categories, len(images))
         ]
-        weights = anomaly_weights(verdicts).to(self.device)
-        denoiser, size = self._pixel_denoiser, self.preset.pixel.size
-        if self.preset.pixel.network.classes:
-            denoiser = denoiser.given(torch.tensor(self.model.labels(categories, len(images))))
-        made, rounds = make_counterparts(images, weights, denoiser, size)
+        labels = self.model.labels(categories, len(images))
+        made, rounds = self._without_defects(images, anomaly_weights(verdicts), labels)
         before = [verdict.member_scores[JUDGE] for verdict in verdicts]
         after = self.score(made, categories).member_image_scores[JUDGE].tolist()
         return judged(made, before, after, thresholds, rounds)
+
+    def _without_defects(
+        self, images: Sequence[Image], weights: Tensor, labels: Sequence[int]
+    ) -> tuple[list[Image], list[int]]:
+        """Counterparts of canvases and the rounds each took; only tiles with a defect change."""
+        views = [self._view(k) for k in labels]
+        valid = np.stack([view.valid for view in views])
+        prepared = [view.prepare(image) for view, image in zip(views, images, strict=True)]
+        tiles = cut(views[0], prepared)
+        weights = cut_maps(views[0], weights * torch.from_numpy(valid)[:, None])
+        changing = [i for i, weight in enumerate(weights) if weight.any()]
+        denoiser, count = self._pixel_denoiser, len(views[0].corners)
+        if self.preset.pixel.network.classes:
+            denoiser = denoiser.given(torch.tensor([labels[i // count] for i in changing]))
+        made, took = make_counterparts(
+            [tiles[i] for i in changing],
+            weights[changing].to(self.device),
+            denoiser,
+            self.preset.pixel.size,
+        )
+        rounds = [0] * len(images)
+        for i, image, steps in zip(changing, made, took, strict=True):
+            tiles[i], rounds[i // count] = image, max(rounds[i // count], steps)
+        merged = to_images(merge(views[0], to_tensor(tiles)))
+        seen = zip(valid[..., None], merged, images, strict=True)
+        return [np.where(inside, new, old) for inside, new, old in seen], rounds
+
+    def _view(self, label: int) -> View:
+        """What images of a class show; all views of a model have the same tiles."""
+        return self.model.view(self.model.categories[label])
 
     @cached_property
     def _ensembles(self) -> list[Ensemble]:
         """By class label. Training measures raw maps with a detector that has none yet."""
         return [
-            unpack_ensemble(self.preset, for_category(name, self._tensors))
+            unpack_ensemble(self.preset, self.model.view(name), for_category(name, self._tensors))
             for name in self.model.categories
         ]
 
@@ -148,10 +178,14 @@ class Detector:
         return [self.model.calibrations[name] for name in named]
 
     def raw_maps(self, images: Sequence[Image], labels: Sequence[int]) -> dict[str, Tensor]:
-        """Members' maps on the grid before normalisation, [B, h, w]; one forward."""
-        x = to_tensor(images).to(self.device)
+        """Members' maps on the canvas's grid before normalisation, [B, h, w]; one forward."""
+        views = [self._view(k) for k in labels]
+        prepared = [view.prepare(image) for view, image in zip(views, images, strict=True)]
+        x = to_tensor(cut(views[0], prepared)).to(self.device)
         (features,) = self.runners.runners["features"](x)
-        return self._scorer.maps(x, features, torch.tensor(labels, device=self.device))
+        told = torch.tensor(labels, device=self.device).repeat_interleave(len(views[0].corners))
+        raw = self._scorer.maps(x, features, told)
+        return {name: merge(views[0], maps) for name, maps in raw.items()}
 
     def _network(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
         raw, *features = self.runners.runners["network"](*inputs)

@@ -12,6 +12,7 @@ from stream_inspector.errors import InspectorError
 from stream_inspector.regions import find_regions, peak_region
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Grade, Region, ScoreMap, Verdict
+from stream_inspector.view.canvas import Placement
 
 
 def judge(
@@ -19,14 +20,14 @@ def judge(
     image_score: float,
     member_scores: Mapping[str, float],
     calibration: Calibration,
-    original_size: tuple[int, int],
+    place: Placement,
 ) -> Verdict:
-    """The verdict on one map [H, W]. Regions are in pixels of the `original_size` (width, height).
+    """The verdict on one map [H, W] of the canvas that lies in its frame as `place` says.
 
     A near miss lists the regions it has. A defect always lists one: where no pixel exceeds the
     pixel threshold over the minimum area, the surroundings of the peak. A pass lists none.
     """
-    if not math.isfinite(image_score) or not np.isfinite(score_map).all():
+    if not math.isfinite(image_score) or not (score_map < np.inf).all():
         raise InspectorError(
             f"image score {image_score} or its map is not finite; the model is unusable here"
         )
@@ -36,7 +37,7 @@ def judge(
         image_score=float(image_score),
         image_threshold=calibration.image_threshold,
         pixel_threshold=calibration.pixel_threshold,
-        regions=_regions(grade, score_map, calibration, original_size),
+        regions=_regions(grade, score_map, calibration, place),
         score_map=score_map,
         member_scores=dict(member_scores),
     )
@@ -49,13 +50,11 @@ def _grade(image_score: float, calibration: Calibration) -> Grade:
 
 
 def _regions(
-    grade: Grade, score_map: ScoreMap, calibration: Calibration, original_size: tuple[int, int]
+    grade: Grade, score_map: ScoreMap, calibration: Calibration, place: Placement
 ) -> tuple[Region, ...]:
     if grade is Grade.PASS:
         return ()
-    found = find_regions(
-        score_map, calibration.pixel_threshold, calibration.min_area_px, original_size
-    )
+    found = find_regions(score_map, calibration.pixel_threshold, calibration.min_area_px, place)
     if grade is Grade.DEFECT and not found:
-        return (peak_region(score_map, original_size),)
+        return (peak_region(score_map, place),)
     return found

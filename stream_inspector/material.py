@@ -17,6 +17,8 @@ from stream_inspector.score.mahalanobis import fit_gaussians
 from stream_inspector.score.scorer import Statistics, by_label
 from stream_inspector.score.whitening import fit_whitening
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
+from stream_inspector.view.tiles import cut, tile_cells
 
 CHUNK = 8  # images a forward
 
@@ -26,7 +28,7 @@ class Material:
     """All categories' training images, one after the other, and what was measured of them."""
 
     preset: Preset
-    images: Sequence[Image]  # N of [h, w, 3] at preset.input_size
+    images: Sequence[Image]  # N of [h, w, 3] at preset.input_size: tiles of canvases
     labels: Tensor  # [N]
     statistics: Sequence[Statistics]  # by label
     white: Tensor  # whitened features [N, C, h, w]
@@ -56,28 +58,39 @@ class Material:
 
 def gather(
     good: Mapping[str, Sequence[Image]],
+    views: Mapping[str, View],
     preset: Preset,
     on_progress: OnProgress,
     device: str = "cpu",
 ) -> Material:
-    """Measure each category's training images [h, w, 3] and bring them together."""
-    net = load_feature_net(preset.grid).to(device)
-    everything = [image for images in good.values() for image in images]
+    """Measure each category's canvases [H, W, 3] and bring their tiles together."""
+    net, tiles = load_feature_net(preset.grid).to(device), _tiles(good, views)
+    everything = [tile for each in tiles.values() for tile in each]
     done, statistics, white = 0, [], []
-    for images in good.values():
+    for name, images in tiles.items():
         features = _features(net, device, images, (done, len(everything)), on_progress)
         done += len(images)
-        statistics.append(
-            Statistics(fit_whitening(features), fit_gaussians(features, preset.gaussian))
-        )
+        cells = tile_cells(views[name], preset.grid)
+        gaussians = fit_gaussians(features, preset.gaussian, cells)
+        statistics.append(Statistics(fit_whitening(features, cells), gaussians))
         whiten = statistics[-1].whitening.whiten
         white += [whiten(chunk) for chunk in torch.split(features, CHUNK)]
         del features  # hundreds of megabytes
     x = _pixels(everything, preset.pixel.size)
-    labels = [torch.full((len(images),), k) for k, images in enumerate(good.values())]
+    labels = [torch.full((len(images),), k) for k, images in enumerate(tiles.values())]
     return Material(
         preset, everything, torch.cat(labels), statistics, torch.cat(white), x, float(x.std())
     )
+
+
+def _tiles(
+    good: Mapping[str, Sequence[Image]], views: Mapping[str, View]
+) -> dict[str, list[Image]]:
+    """What the networks see of each category, [h, w, 3]."""
+    return {
+        name: cut(views[name], [views[name].prepare(image) for image in images])
+        for name, images in good.items()
+    }
 
 
 def _features(

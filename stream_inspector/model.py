@@ -24,8 +24,9 @@ from stream_inspector.errors import (
 from stream_inspector.features import weights_digest
 from stream_inspector.presets import Preset, preset_from_dict
 from stream_inspector.threshold.budget import Calibration
+from stream_inspector.view.canvas import View
 
-FORMAT = 2
+FORMAT = 3
 Scalar = str | int | float | bool | None
 
 
@@ -42,6 +43,15 @@ class Model:
     tensors: dict[str, torch.Tensor]
     provenance: Mapping[str, Scalar]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # by category
+    views: Mapping[str, View] = field(default_factory=dict)  # by category; others: whole frames
+
+    def __post_init__(self) -> None:
+        tilings = {(view.tile, view.rows, view.columns, view.overlap) for view in self._views}
+        if len(tilings) > 1 or any(view.tile != self.preset.input_size for view in self._views):
+            raise ValueError(
+                "all categories of a model need tiles of the preset's input size and as many: "
+                f"{', '.join(str(tiling) for tiling in sorted(tilings))}"
+            )
 
     @cached_property
     def version(self) -> str:
@@ -56,6 +66,14 @@ class Model:
             what = "is for several categories" if wanted is None else f"is not for {wanted}"
             raise UnknownCategory(f"the model {what}; it knows {', '.join(self.categories)}")
         return wanted
+
+    def view(self, category: str | None = None) -> View:
+        """What a category's images show. Raises UnknownCategory."""
+        return self.views.get(self.category(category), View(self.preset.input_size))
+
+    @property
+    def _views(self) -> list[View]:
+        return [self.view(name) for name in self.categories]
 
     def labels(self, categories: Sequence[str] | None, count: int) -> list[int]:
         """Class labels of `count` images; without categories all are of the only one."""
@@ -100,6 +118,7 @@ def load_model(files: ModelFiles) -> Model:
                 name: Calibration.from_dict(plain)
                 for name, plain in manifest["calibrations"].items()
             },
+            views={name: View.from_dict(plain) for name, plain in manifest["views"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibrationRefused) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
@@ -117,6 +136,7 @@ def _manifest(model: Model) -> dict[str, Any]:
         "preset": json.loads(json.dumps(model.preset.to_dict())),
         "provenance": dict(model.provenance),
         "calibrations": {name: each.to_dict() for name, each in model.calibrations.items()},
+        "views": {name: json.loads(json.dumps(v.to_dict())) for name, v in model.views.items()},
         "backbone": weights_digest(),
         "tensors": {name: _describe(tensor) for name, tensor in sorted(model.tensors.items())},
     }

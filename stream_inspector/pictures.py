@@ -13,6 +13,7 @@ import PIL.ImageFont as Font
 from numpy.typing import NDArray
 
 from stream_inspector.verdict import Image, Region, ScoreMap
+from stream_inspector.view.canvas import Placement
 
 # Nine stops of matplotlib's perceptually uniform "inferno" (CC0), dark to bright.
 _INFERNO = np.array(
@@ -64,20 +65,20 @@ def colours(level: NDArray[np.float32]) -> NDArray[np.float64]:
 def outline(
     image: Image,
     regions: Sequence[Region],
-    original_size: tuple[int, int] | None = None,
+    place: Placement | None = None,
     colour: tuple[int, int, int] = _OUTLINE,
 ) -> Image:
     """`image` with each region's polygon drawn around it.
 
-    Regions are in pixels of `original_size` (width, height); without it, of `image` itself.
+    Regions are in pixels of the frame in which `image` lies as `place` says; without it, of
+    `image` itself.
     """
     height, width = image.shape[:2]
-    sx, sy = (width / original_size[0], height / original_size[1]) if original_size else (1, 1)
     picture = Pil.fromarray(image)
     pen = Draw.Draw(picture)
     stroke = max(1, round(min(height, width) / 200))
     for region in regions:
-        points = [(x * sx, y * sy) for x, y in region.polygon]
+        points = [place.to_canvas(x, y) if place else (x, y) for x, y in region.polygon]
         ring = [*points, *points[:2]]
         pen.line(ring, (0, 0, 0), stroke + 2, joint="curve")  # seen on bright ground too
         pen.line(ring, colour, stroke, joint="curve")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from stream_inspector.verdict import Region, ScoreMap
+from stream_inspector.view.canvas import Placement
 
 MOST_REGIONS = 50
 MOST_POINTS = 64  # of one outline
@@ -29,7 +30,7 @@ Point = tuple[int, int]  # (x, y)
 
 
 def find_regions(
-    score_map: ScoreMap, threshold: float, min_area: int, original_size: tuple[int, int]
+    score_map: ScoreMap, threshold: float, min_area: int, place: Placement
 ) -> tuple[Region, ...]:
     """8-connected regions above `threshold` with at least `min_area` pixels, highest peak first."""
     labels, count = ndimage.label(score_map > threshold, structure=_EIGHT_CONNECTED)
@@ -39,18 +40,18 @@ def find_regions(
     strongest = kept[np.argsort(-peaks, kind="stable")][:MOST_REGIONS]
     boxes = ndimage.find_objects(labels)
     return tuple(
-        _region(score_map, labels[box] == label, box, original_size)
+        _region(score_map, labels[box] == label, box, place)
         for label, box in ((int(label), boxes[label - 1]) for label in strongest)
     )
 
 
-def peak_region(score_map: ScoreMap, original_size: tuple[int, int]) -> Region:
+def peak_region(score_map: ScoreMap, place: Placement) -> Region:
     """The region around the highest score, down to half its height over the map's median."""
-    half = (float(score_map.max()) + float(np.median(score_map))) / 2
+    half = (float(score_map.max()) + float(np.median(score_map[np.isfinite(score_map)]))) / 2
     labels, _ = ndimage.label(score_map >= half, structure=_EIGHT_CONNECTED)
     mask = labels == labels.flat[int(score_map.argmax())]
     (box,) = ndimage.find_objects(mask.astype(np.int8))
-    return _region(score_map, mask[box], box, original_size)
+    return _region(score_map, mask[box], box, place)
 
 
 def outline(mask: Mask) -> list[Point]:
@@ -127,21 +128,24 @@ def _distance_to_line(
     return np.asarray(np.abs(along[0] * offset[:, 1] - along[1] * offset[:, 0]) / length)
 
 
-def _region(score_map: ScoreMap, mask: Mask, box: Box, original_size: tuple[int, int]) -> Region:
-    """A region of the map, given by its mask inside `box`, in pixels of the original."""
-    width, height = original_size
-    sx, sy = width / score_map.shape[1], height / score_map.shape[0]
+def _region(score_map: ScoreMap, mask: Mask, box: Box, place: Placement) -> Region:
+    """A region of the map, given by its mask inside `box`, in pixels of the frame."""
+    width, height = place.frame
     rows, columns = box
-    left, top = math.floor(columns.start * sx), math.floor(rows.start * sy)
-    right, bottom = min(width, math.ceil(columns.stop * sx)), min(height, math.ceil(rows.stop * sy))
-    corners = ((x + columns.start, y + rows.start) for x, y in simplify(outline(mask)))
-    polygon = [(min(width - 1, round(x * sx)), min(height - 1, round(y * sy))) for x, y in corners]
+    x0, y0 = place.to_frame(columns.start, rows.start)
+    x1, y1 = place.to_frame(columns.stop, rows.stop)
+    left, top = math.floor(x0), math.floor(y0)
+    right, bottom = min(width, math.ceil(x1)), min(height, math.ceil(y1))
+    corners = (
+        place.to_frame(x + columns.start, y + rows.start) for x, y in simplify(outline(mask))
+    )
+    polygon = [(min(width - 1, round(x)), min(height - 1, round(y))) for x, y in corners]
     return Region(
         x=left,
         y=top,
         width=right - left,
         height=bottom - top,
         polygon=tuple(polygon),
-        area_px=max(1, round(int(mask.sum()) * sx * sy)),
+        area_px=max(1, round(int(mask.sum()) * place.scale[0] * place.scale[1])),
         peak_score=float(score_map[box][mask].max()),
     )

@@ -33,6 +33,7 @@ from stream_inspector.score.scorer import draw_noise
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.budget import calibrate as calibrate_scores
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 
 MIN_TRAIN, MIN_SELECT = 8, 3
 MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from at random
@@ -40,10 +41,11 @@ MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """One category's good images, [h, w, 3] at preset.input_size."""
+    """One category's good images [H, W, 3], canvases of its view."""
 
     train: Sequence[Image]
     select: Sequence[Image]  # for the normalisation
+    view: View | None = None  # None: whole frames at preset.input_size
 
 
 def fit(  # noqa: PLR0917  all of them are needed and callers name them
@@ -54,9 +56,10 @@ def fit(  # noqa: PLR0917  all of them are needed and callers name them
     seed: int,
     on_progress: OnProgress,
     iterations: int | None = None,
+    view: View | None = None,
 ) -> Model:
     """Train one category's model: `fit_unified` of a single one."""
-    good = {category: Good(images, select)}
+    good = {category: Good(images, select, view)}
     return fit_unified(good, preset, seed, on_progress, iterations=iterations)
 
 
@@ -73,22 +76,26 @@ def fit_unified(
     """Train one model on the good images of its categories: networks that are told the category,
     and each category's own statistics and normalisation.
 
+    Up to the raw maps a view's tiles are images of their own, each with its own Gaussians.
     On a processor in single precision the same seed, images, machine and thread count give the
     same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's.
-    Raises TooFewImages, and ValueError for images of another size.
+    Raises TooFewImages, and ValueError for images of another size and for views that no model can
+    have together.
     """
     if preset.backbone != ARCHITECTURE:
         raise ModelUnsupported(
             f"preset {preset.name} looks at features of {preset.backbone}, whose ImageNet weights "
             f"are not packaged yet; only {ARCHITECTURE} can be used"
         )
-    for category, images in good.items():
-        _check(images, category, preset)
     execution = execution or Execution()
     preset = shortened(for_categories(preset, len(good)), iterations)
-    most = MAX_IMAGES // len(good)
+    views = {name: images.view or View(preset.input_size) for name, images in good.items()}
+    model = Model(tuple(good), preset, {}, {}, views=views)
+    for category, images in good.items():
+        _check(images, category, views[category])
+    most = max(MIN_TRAIN, MAX_IMAGES // sum(len(view.corners) for view in views.values()))
     trained = {name: _at_most(images.train, most, seed) for name, images in good.items()}
-    material = gather(trained, preset, on_progress, execution.device)
+    material = gather(trained, views, preset, on_progress, execution.device)
     tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
     for name, statistics in zip(good, material.statistics, strict=True):
         tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.gaussians))
@@ -98,8 +105,9 @@ def fit_unified(
         network = learner.learn(stage, diffusion, samples, material.sigma_data)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
-    model = Model(tuple(good), preset, tensors, _provenance(good, trained, seed, iterations))
-    detector = Detector(model, execution.device, engine="torch")
+    about = _provenance(good, trained, seed, iterations)
+    made = replace(model, tensors=tensors, provenance=about)
+    detector = Detector(made, execution.device, engine="torch")
     return _normalised(detector, trained, good, on_progress)
 
 
@@ -129,7 +137,7 @@ def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:
     return [pixels] if preset.feature is None else [("features", "network", preset.feature), pixels]
 
 
-def _check(good: Good, category: str, preset: Preset) -> None:
+def _check(good: Good, category: str, view: View) -> None:
     for what, given, needed in (
         ("train", good.train, MIN_TRAIN),
         ("select", good.select, MIN_SELECT),
@@ -139,11 +147,9 @@ def _check(good: Good, category: str, preset: Preset) -> None:
                 f"category {category}: {len(given)} good images to {what}, {needed} are needed; "
                 f"add {needed - len(given)}"
             )
-        wrong = next((image.shape for image in given if image.shape[:2] != preset.input_size), None)
+        wrong = next((image.shape for image in given if image.shape[:2] != view.canvas), None)
         if wrong is not None:
-            raise ValueError(
-                f"an image of {wrong[:2]} where {preset.name} takes {preset.input_size}"
-            )
+            raise ValueError(f"an image of {wrong[:2]} where the view's canvas is {view.canvas}")
 
 
 def _at_most(images: Sequence[Image], limit: int, seed: int) -> Sequence[Image]:
@@ -172,7 +178,8 @@ def _normalised(
     for label, name in enumerate(good):
         parts = (trained[name], good[name].select)
         raw, held_out = (_raw_maps(detector, part, label, count) for part in parts)
-        tensors |= of_category(name, pack_ensemble(fit_ensemble(raw, held_out, model.preset)))
+        ensemble = fit_ensemble(raw, held_out, model.preset, model.view(name))
+        tensors |= of_category(name, pack_ensemble(ensemble))
     return replace(model, tensors=tensors)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # [H, W, 3], RGB
-ScoreMap = NDArray[np.float32]  # [H, W], larger is more anomalous
+ScoreMap = NDArray[np.float32]  # [H, W], larger is more anomalous; -inf: not inspected
 
 
 class Grade(StrEnum):
@@ -40,5 +40,5 @@ class Verdict:
     image_threshold: float
     pixel_threshold: float
     regions: tuple[Region, ...]
-    score_map: ScoreMap  # at the detector's input size
+    score_map: ScoreMap  # of the view's canvas
     member_scores: dict[str, float] = field(default_factory=dict)  # each member alone

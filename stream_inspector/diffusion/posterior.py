@@ -18,12 +18,16 @@ class Gaussian(NamedTuple):
     log_variance: Tensor
 
 
+def clean_weight(schedule: Schedule) -> Tensor:
+    """Weight of x_0 in the mean of q(x_{t-1} | x_t, x_0), [T] (Ho et al. 2020, equation 7)."""
+    return schedule.alpha_bars_before.sqrt() * schedule.betas / (1 - schedule.alpha_bars)
+
+
 def posterior_mean(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> Tensor:
     """Mean of q(x_{t-1} | x_t, x_0) (Ho et al. 2020, equation 7)."""
-    one_minus = 1 - schedule.alpha_bars
-    on_x0 = schedule.alpha_bars_before.sqrt() * schedule.betas / one_minus
-    on_xt = (1 - schedule.betas).sqrt() * (1 - schedule.alpha_bars_before) / one_minus
-    return at(on_x0, t, x0) * x0 + at(on_xt, t, x0) * x_t
+    before = 1 - schedule.alpha_bars_before
+    on_xt = (1 - schedule.betas).sqrt() * before / (1 - schedule.alpha_bars)
+    return at(clean_weight(schedule), t, x0) * x0 + at(on_xt, t, x0) * x_t
 
 
 def posterior(schedule: Schedule, x0: Tensor, x_t: Tensor, t: Tensor) -> Gaussian:
@@ -36,10 +40,8 @@ def learned_log_variance(schedule: Schedule, v: Tensor, t: Tensor) -> Tensor:
     """Log variance between the posterior's (v = -1) and beta's (v = 1), [B, C, H, W]
 
     (Nichol & Dhariwal 2021, equation 15, with v scaled to [-1, 1])."""
-    low = at(schedule.posterior_log_variance, t, v)
-    high = at(schedule.betas.log(), t, v)
-    share = (v + 1) / 2
-    return share * high + (1 - share) * low
+    low, high = schedule.posterior_log_variance, schedule.betas.log()
+    return at((high + low) / 2, t, v) + at((high - low) / 2, t, v) * v
 
 
 def kl_divergence(p: Gaussian, q: Gaussian) -> Tensor:

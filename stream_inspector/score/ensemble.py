@@ -16,8 +16,10 @@ from torch.nn import functional
 from stream_inspector.presets import Preset
 from stream_inspector.score.normalise import Normaliser, fit_normaliser
 from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.view.canvas import View
 
 ENSEMBLE = "ensemble"
+_GROUP = 64  # pixels searched together for the largest ones
 _PRIOR = 4  # images' worth of the spread common to all views, against chance with few images
 
 
@@ -26,6 +28,7 @@ class Ensemble:
     """Normalisation of raw maps and the weighing of members and views."""
 
     preset: Preset
+    view: View
     normalisers: Mapping[str, Normaliser]  # by raw map
     centre: Mapping[str, Tensor]  # by member, [2]: mean image score of each view on good images
     spread: Mapping[str, Tensor]  # by member, [2]: its deviation
@@ -33,12 +36,14 @@ class Ensemble:
     def combine(self, raw: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Raw maps [B, h, w] -> maps [B, H, W] and image scores [B] by member, and "ensemble".
 
+        Maps are -inf where the view does not look.
+
         A map is the mean of its views in units of their spread; an image score the mean of the
         views' standardised image scores.
         """
         maps, scores = {}, {}
         for member, views in member_views(raw, self.normalisers).items():
-            large, tops = _enlarged(views, self.preset)
+            large, tops = _enlarged(views, self.preset, self.view)
             spread = self.spread[member]
             maps[member] = (large / spread[:, None, None, None]).mean(0)
             standard = (tops - self.centre[member][:, None]) / spread[:, None]
@@ -46,28 +51,35 @@ class Ensemble:
         weights = dict(self.preset.weights)
         maps[ENSEMBLE] = weighted_mean(maps, weights)
         scores[ENSEMBLE] = weighted_mean(scores, weights)
-        return maps, scores
+        return {name: _masked(each, self.view) for name, each in maps.items()}, scores
 
 
 def fit_ensemble(
-    raw: Mapping[str, Tensor], held_out: Mapping[str, Tensor], preset: Preset
+    raw: Mapping[str, Tensor], held_out: Mapping[str, Tensor], preset: Preset, view: View
 ) -> Ensemble:
     """Fit to raw maps [N, h, w] of good images, trained on and held out, by raw map name.
 
     How much a view swings is measured on the held-out part alone.
     """
-    normalisers = {name: fit_normaliser(raw[name], held_out[name]) for name in raw}
+    cells = torch.from_numpy(view.cells(_grid(raw)))
+    normalisers = {name: fit_normaliser(raw[name], held_out[name], cells) for name in raw}
     views = member_views(held_out, normalisers)
-    tops = {member: _enlarged(views[member], preset)[1] for member in MEMBERS}
+    tops = {member: _enlarged(views[member], preset, view)[1] for member in MEMBERS}
     variance = {member: top.var(dim=1) for member, top in tops.items()}
     common = torch.stack(list(variance.values())).mean()
     n = tops[MEMBERS[0]].shape[1]
     return Ensemble(
         preset,
+        view,
         normalisers,
         {member: top.mean(dim=1) for member, top in tops.items()},
         {m: ((n * v + _PRIOR * common) / (n + _PRIOR)).sqrt().float() for m, v in variance.items()},
     )
+
+
+def _grid(raw: Mapping[str, Tensor]) -> tuple[int, int]:
+    h, w = next(iter(raw.values())).shape[1:]
+    return h, w
 
 
 def member_views(
@@ -81,12 +93,30 @@ def member_views(
     }
 
 
-def _enlarged(views: Tensor, preset: Preset) -> tuple[Tensor, Tensor]:
-    """Views [2, B, h, w] at the input size [2, B, H, W], and their image scores [2, B]."""
-    large = enlarge(views.flatten(0, 1), preset.input_size, preset.smoothing)
-    tops = image_scores(large, preset.top_pixels)
+def _enlarged(views: Tensor, preset: Preset, view: View) -> tuple[Tensor, Tensor]:
+    """Views [2, B, h, w] on the canvas [2, B, H, W], and their image scores [2, B]."""
+    large = _enlarged_inside(views.flatten(0, 1), preset.smoothing, view)
+    seen = large if view.complete else large[:, torch.from_numpy(view.valid)]
+    tops = image_scores(seen, preset.top_pixels)
     count = views.shape[:2]
-    return large.reshape(*count, *preset.input_size), tops.reshape(*count)
+    return large.reshape(*count, *view.canvas), tops.reshape(*count)
+
+
+def _enlarged_inside(maps: Tensor, sigma: float, view: View) -> Tensor:
+    """Enlarged maps to which only inspected cells contribute, [B, h, w] -> [B, H, W]."""
+    if view.complete:
+        return enlarge(maps, view.canvas, sigma)
+    h, w = maps.shape[1:]
+    cells = torch.from_numpy(view.cells((h, w))).to(maps)
+    share = enlarge(cells[None], view.canvas, sigma).clamp_min(1e-6)
+    return enlarge(maps * cells, view.canvas, sigma) / share
+
+
+def _masked(maps: Tensor, view: View) -> Tensor:
+    """Maps [B, H, W] with -inf where nothing is inspected."""
+    if view.complete:
+        return maps
+    return maps.masked_fill(torch.from_numpy(~view.valid).to(maps.device), -torch.inf)
 
 
 def weighted_mean(maps: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -124,6 +154,19 @@ def _blur(x: Tensor, sigma: float) -> Tensor:
 
 
 def image_scores(maps: Tensor, top: int) -> Tensor:
-    """Mean of the `top` largest pixels of each map, [B, H, W] -> float64 [B]."""
-    flat = maps.flatten(1)
-    return flat.topk(min(top, flat.shape[1]), dim=1).values.double().mean(1)
+    """Mean of the `top` largest pixels of each map, [B, ...] -> float64 [B]."""
+    return largest(maps.flatten(1), top).double().mean(1)
+
+
+def largest(values: Tensor, top: int) -> Tensor:
+    """The `top` largest of each row, [B, N] -> [B, top or N].
+
+    They lie in the `top` groups with the largest maxima, so few values are ever sorted.
+    """
+    groups = values.shape[1] // _GROUP
+    if groups <= top:
+        return values.topk(min(top, values.shape[1]), dim=1).values
+    grouped = values[:, : groups * _GROUP].reshape(-1, groups, _GROUP)
+    chosen = grouped.amax(2).topk(top, dim=1).indices
+    kept = grouped.gather(1, chosen[:, :, None].expand(-1, -1, _GROUP)).flatten(1)
+    return torch.cat([kept, values[:, groups * _GROUP :]], dim=1).topk(top, dim=1).values

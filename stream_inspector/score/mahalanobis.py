@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stream_inspector.presets import GaussianPlan
+from stream_inspector.view.tiles import inspected
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,56 +20,69 @@ class Gaussians:
     """Mean and inverse Cholesky factor per block, of features divided by `scale`."""
 
     scale: Tensor  # [C], standard deviation of each channel
-    mean: Tensor  # [bh, bw, C]
-    factor: Tensor  # [bh, bw, C, C], lower triangular L^-1 with L L^T the covariance
+    mean: Tensor  # [T, bh, bw, C] for T tiles
+    factor: Tensor  # [T, bh, bw, C, C], lower triangular L^-1 with L L^T the covariance
 
     def maps(self, features: Tensor) -> Tensor:
-        """Mean squared distance per channel, [B, C, h, w] -> [B, h, w]."""
+        """Mean squared distance per channel, [B, C, h, w] -> [B, h, w].
+
+        With several tiles B counts tiles: all of one image, then all of the next.
+        """
         b, c, h, w = features.shape
-        rows, columns = self.mean.shape[:2]
+        tiles, rows, columns = self.mean.shape[:3]
         f = (features / self.scale[:, None, None]).reshape(
-            b, c, rows, h // rows, columns, w // columns
+            b // tiles, tiles, c, rows, h // rows, columns, w // columns
         )
-        f = f.permute(2, 4, 1, 0, 3, 5).reshape(rows, columns, c, -1)
-        distance = (self.factor @ (f - self.mean[..., None])).square().mean(2)
-        blocks = distance.reshape(rows, columns, b, h // rows, w // columns)
-        return blocks.permute(2, 0, 3, 1, 4).reshape(b, h, w)
+        f = f.permute(1, 3, 5, 2, 0, 4, 6).reshape(tiles, rows, columns, c, -1)
+        distance = (self.factor @ (f - self.mean[..., None])).square().mean(3)
+        blocks = distance.reshape(tiles, rows, columns, b // tiles, h // rows, w // columns)
+        return blocks.permute(3, 0, 1, 4, 2, 5).reshape(b, h, w)
 
 
-def fit_gaussians(features: Tensor, plan: GaussianPlan) -> Gaussians:
-    """Fit to good features [N, C, h, w]; h and w must divide by plan.block."""
-    c = features.shape[1]
-    scale = features.std(dim=(0, 2, 3)).clamp_min(1e-6)
-    mean, factor = [], []
-    for window in _windows(features, plan):
-        flat = window.movedim(1, -1).reshape(-1, c) / scale
-        covariance = torch.cov(flat.T, correction=0)
-        shrunk = (1 - plan.shrink) * covariance + plan.shrink * torch.eye(c)
-        mean.append(flat.mean(0))
-        factor.append(_inverse_factor(shrunk))
-    rows, columns = (side // plan.block for side in features.shape[2:])
+def fit_gaussians(features: Tensor, plan: GaussianPlan, cells: Tensor | None = None) -> Gaussians:
+    """Fit to good features [N, C, h, w]; h and w must divide by plan.block.
+
+    `cells` [T, h, w] says which are inspected, tile by tile; features then come as [N * T, ...].
+    """
+    c, h, w = features.shape[1:]
+    cells = torch.ones(1, h, w, dtype=torch.bool) if cells is None else cells
+    tiles = features.reshape(-1, *cells.shape[:1], c, h, w)
+    scale = inspected(features, cells).std(0).clamp_min(1e-6)
+    gaussians = [
+        _gaussian(tiles[:, tile, :, rows, columns], cells[tile, rows, columns], scale, plan.shrink)
+        for tile in range(len(cells))
+        for rows, columns in _windows(h, w, plan)
+    ]
+    blocks = (len(cells), h // plan.block, w // plan.block)
     return Gaussians(
         scale,
-        torch.stack(mean).reshape(rows, columns, c),
-        torch.stack(factor).reshape(rows, columns, c, c),
+        torch.stack([mean for mean, _ in gaussians]).reshape(*blocks, c),
+        torch.stack([factor for _, factor in gaussians]).reshape(*blocks, c, c),
     )
 
 
-def _windows(features: Tensor, plan: GaussianPlan) -> list[Tensor]:
+def _gaussian(window: Tensor, cells: Tensor, scale: Tensor, shrink: float) -> tuple[Tensor, Tensor]:
+    """Mean and inverse factor of the inspected cells [h, w] of a window [N, C, h, w]."""
+    if not cells.any():  # never asked for: its scores do not count
+        return torch.zeros_like(scale), torch.eye(len(scale))
+    flat = window.movedim(1, -1)[:, cells].reshape(-1, len(scale)) / scale
+    covariance = torch.cov(flat.T, correction=0)
+    return flat.mean(0), _inverse_factor((1 - shrink) * covariance + shrink * torch.eye(len(scale)))
+
+
+def _windows(h: int, w: int, plan: GaussianPlan) -> list[tuple[slice, slice]]:
     """Every block with its margin, cut at the border, row by row."""
-    h, w = features.shape[2:]
     if h % plan.block or w % plan.block:
         raise ValueError(f"blocks of {plan.block} do not divide a grid of {h} x {w}")
     return [
-        features[
-            :,
-            :,
-            max(0, y - plan.margin) : y + plan.block + plan.margin,
-            max(0, x - plan.margin) : x + plan.block + plan.margin,
-        ]
+        (_widened(y, plan), _widened(x, plan))
         for y in range(0, h, plan.block)
         for x in range(0, w, plan.block)
     ]
+
+
+def _widened(start: int, plan: GaussianPlan) -> slice:
+    return slice(max(0, start - plan.margin), start + plan.block + plan.margin)
 
 
 def _inverse_factor(covariance: Tensor) -> Tensor:

@@ -33,21 +33,27 @@ class Normaliser:
         return torch.stack([self.globally(maps), self.per_position(maps)])
 
 
-def fit_normaliser(trained: Tensor, held_out: Tensor) -> Normaliser:
+def fit_normaliser(trained: Tensor, held_out: Tensor, cells: Tensor | None = None) -> Normaliser:
     """Fit to maps [N, h, w] of good images: places from all, level and scale from the held-out.
+
+    Only the inspected `cells` [h, w] count in what is said of all positions together.
 
     A deviation per position needs many images. A member scores what it was trained on lower on the
     whole, the more so with few images, so those maps are brought to the held-out ones' level first.
     """
-    maps = torch.cat([_to_level_of(held_out, trained), held_out])
+    if cells is None:
+        cells = torch.ones(trained.shape[1:], dtype=torch.bool)
+    maps = torch.cat([_to_level_of(held_out[:, cells], trained, cells), held_out])
     mean, spread = maps.mean(0), maps.std(0)
-    deviation = (spread + FLOOR * spread.mean()).clamp_min(1e-12)
-    z = (maps - mean) / deviation
+    deviation = (spread + FLOOR * spread[cells].mean()).clamp_min(1e-12)
+    z = ((maps - mean) / deviation)[:, cells]
+    maps = maps[:, cells]
     parts = (maps.mean(), maps.std().clamp_min(1e-12), z.mean(), z.std().clamp_min(1e-12))
     return Normaliser(mean, deviation, torch.stack(parts))
 
 
-def _to_level_of(target: Tensor, maps: Tensor) -> Tensor:
-    """The maps with the target's overall mean and deviation."""
-    scale = target.std() / maps.std().clamp_min(1e-12)
-    return (maps - maps.mean()) * scale + target.mean()
+def _to_level_of(target: Tensor, maps: Tensor, cells: Tensor) -> Tensor:
+    """The maps with the target's overall mean and deviation on the cells."""
+    inside = maps[:, cells]
+    scale = target.std() / inside.std().clamp_min(1e-12)
+    return (maps - inside.mean()) * scale + target.mean()

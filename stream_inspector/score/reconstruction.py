@@ -4,5 +4,5 @@ from torch import Tensor
 
 
 def reconstruction_maps(predicted: Tensor, features: Tensor) -> Tensor:
-    """Mean over channels of the squared error, [B, C, h, w] twice -> [B, h, w]."""
-    return (predicted - features).square().mean(1)
+    """Mean over channels of the squared error, [..., C, h, w] twice -> [..., h, w]."""
+    return (predicted - features).square().mean(-3)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.diffusion.denoiser import Denoiser, Prediction
 from stream_inspector.diffusion.schedule import diffuse
 from stream_inspector.features import resized
 from stream_inspector.presets import Preset
@@ -48,28 +48,40 @@ class Scorer:
         white = by_label(labels, features, lambda k, f: self.statistics[k].whitening.whiten(f))
         distance = by_label(labels, features, lambda k, f: self.statistics[k].gaussians.maps(f))
         maps = {"mahalanobis": distance, "control": control_maps(white)}
-        denoiser = self.denoiser.given(labels if self.preset.scoring.network.classes else None)
-        errors = []
-        for step in self.preset.scoring.score_steps:
-            kl, error = self._diffusion_maps(denoiser, x, white, step)
+        kls, errors = self._diffusion_maps(x, white, labels)
+        for step, kl in zip(self.preset.scoring.score_steps, kls, strict=True):
             maps[f"kl.{step}"] = pooled(kl, self.preset.grid)
-            errors.append(error)
-        maps["features"] = torch.stack(errors).mean(0)
+        maps["features"] = errors.mean(0)
         return maps
 
-    def _diffusion_maps(
-        self, denoiser: Denoiser, x: Tensor, white: Tensor, step: int
-    ) -> tuple[Tensor, Tensor]:
-        """KL map and feature error of one noise level."""
-        x0 = white if self.preset.feature else resized(x, self.preset.pixel.size)
-        t = torch.full((len(x0),), step, device=x0.device)
-        x_t = diffuse(denoiser.schedule, x0, t, self.noise[step].expand_as(x0))
-        seen = denoiser(x_t, t)
-        kl = kl_maps(denoiser, x0, x_t, t, seen)
-        predicted = seen.x0 if self.preset.feature else seen.features
+    def _diffusion_maps(self, x: Tensor, white: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """KL maps and feature errors of all noise levels, [T, B, h, w] each; one forward."""
+        x0 = (white if self.preset.feature else resized(x, self.preset.pixel.size))[None]
+        steps, schedule = self.preset.scoring.score_steps, self.denoiser.schedule
+        t = torch.tensor(steps, device=x0.device)
+        noise = torch.stack([self.noise[step] for step in steps])[:, None]
+        x_t = diffuse(schedule, x0, t, noise).flatten(0, 1)
+        classes = self.preset.scoring.network.classes
+        denoiser = self.denoiser.given(labels.repeat(len(steps)) if classes else None)
+        seen = denoiser(x_t, t.repeat_interleave(len(white)))
+        by_step = by_level(seen, len(steps))
+        predicted = by_step.x0 if self.preset.feature else by_step.features
         if predicted is None:
             raise ValueError(f"preset {self.preset.name} predicts no features")
-        return kl, reconstruction_maps(predicted, white)
+        return kl_maps(schedule, x0, t, by_step), reconstruction_maps(predicted, white[None])
+
+
+def by_level(seen: Prediction, levels: int) -> Prediction:
+    """Tensors [T B, ...] of a joint forward as [T, B, ...]."""
+
+    def split(y: Tensor) -> Tensor:
+        return y.reshape(levels, -1, *y.shape[1:])
+
+    return Prediction(
+        split(seen.x0),
+        None if seen.log_variance is None else split(seen.log_variance),
+        None if seen.features is None else split(seen.features),
+    )
 
 
 def by_label(labels: Tensor, x: Tensor, f: Callable[[int, Tensor], Tensor]) -> Tensor:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stream_inspector.view.tiles import inspected
+
 RIDGE = 1e-3  # of the mean variance: keeps dead channels from exploding
 
 
@@ -25,9 +27,13 @@ class Whitening:
         return torch.einsum("dc,bchw->bdhw", self.matrix, centred)
 
 
-def fit_whitening(features: Tensor) -> Whitening:
-    """Fit to all positions of good features [N, C, h, w]."""
-    flat = features.movedim(1, -1).reshape(-1, features.shape[1])
+def fit_whitening(features: Tensor, cells: Tensor | None = None) -> Whitening:
+    """Fit to all positions of good features [N, C, h, w].
+
+    `cells` [T, h, w] says which are inspected, tile by tile; features then come as [N * T, ...].
+    """
+    h, w = features.shape[2:]
+    flat = inspected(features, torch.ones(1, h, w, dtype=torch.bool) if cells is None else cells)
     covariance = torch.cov(flat.T)
     values, vectors = torch.linalg.eigh(covariance)
     inverse_root = (values.clamp_min(0) + RIDGE * values.mean()).rsqrt()

@@ -90,6 +90,8 @@ def calibrate(
 ) -> Calibration:
     """Thresholds from good maps [N, H, W] and image scores [N] that nothing else has used.
 
+    Pixels of -inf are not inspected and count nowhere.
+
     By default the image threshold is split conformal: on average over calibrations at most the
     budgeted share of good images lies above. `strict` asks that it holds with
     `budget.confidence` for this one, and refuses when N cannot carry that.
@@ -150,7 +152,7 @@ def images_needed(budget: Budget) -> int:
 
 def pixel_table(good_maps: NDArray[np.float32], rate: float) -> tuple[tuple[float, float], ...]:
     """Rows (fpr, threshold) for TABLE_RATES and `rate`: at most that share of pixels lies above."""
-    pixels = np.sort(good_maps, axis=None)
+    pixels = np.sort(good_maps[good_maps > -np.inf])
     rates = sorted({*TABLE_RATES.tolist(), rate})
     allowed = (np.asarray(rates) * pixels.size + 1e-9).astype(int)
     thresholds = pixels[pixels.size - 1 - allowed]
@@ -163,7 +165,7 @@ def _min_area(good_maps: NDArray[np.float32], threshold: float, rank: int) -> in
     Bounded by LARGEST_SPECK: a few good images with large false regions must not hide defects.
     """
     largest = np.sort([_largest_blob(each > threshold) for each in good_maps])
-    speck = max(1, int(LARGEST_SPECK * good_maps[0].size))
+    speck = max(1, int(LARGEST_SPECK * (good_maps[0] > -np.inf).sum()))
     return int(min(largest[rank - 1] + 1, speck))
 
 
@@ -189,7 +191,7 @@ def _check(
     if maps.ndim != 3 or len(maps) != scores.size:
         raise ValueError(f"maps {maps.shape} must be [N, H, W] with N = {scores.size} scores")
     _refuse_if_fewer(scores.size, FEWEST_IMAGES, "any threshold")
-    if not np.isfinite(scores).all() or not np.isfinite(maps).all():
+    if not np.isfinite(scores).all() or not (maps < np.inf).all():
         raise CalibrationRefused("good images have scores that are NaN or infinite; train again")
     if strict:
         goal = f"{budget.image_false_reject:.1%} false rejects at {budget.confidence:.0%}"

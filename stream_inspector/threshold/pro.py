@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from stream_inspector.errors import DataError
 
-Maps = NDArray[np.float32]  # [N, H, W]
+Maps = NDArray[np.float32]  # [N, H, W]; -inf: not inspected, counts neither way
 Masks = NDArray[np.bool_]  # [N, H, W], true on defects
 Scores = NDArray[np.floating]
 Curve = NDArray[np.float64]
@@ -72,8 +72,10 @@ def rank_pixels(maps: Maps, masks: Masks) -> RankedPixels:
     """
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(f"maps {maps.shape} and masks {masks.shape} must both be [N, H, W]")
+    seen = ~np.isneginf(maps)
+    normal, masks = np.sort(_finite(maps[seen & ~masks])), masks & seen
+    defect = _finite(maps[masks])
     region, areas = _regions(masks)
-    normal, defect = np.sort(_finite(maps[~masks])), _finite(maps[masks])
     if not defect.size or not normal.size:
         raise DataError("the PRO curve needs defect regions and normal pixels; masks have only one")
     falling = np.argsort(defect)[::-1]
@@ -132,8 +134,14 @@ def roc_auc(scores: Scores, labels: NDArray[np.bool_]) -> float:
     return _auroc(*_places(negative, positive), negative.size)
 
 
-def binarise_mask(mask: NDArray[np.uint8] | NDArray[np.bool_], size: tuple[int, int]) -> Masks:
+def binarise_mask(
+    mask: NDArray[np.uint8] | NDArray[np.bool_],
+    size: tuple[int, int],
+    box: tuple[float, float, float, float] | None = None,
+) -> Masks:
     """A mask [h, w] of 0..255 (or bool) at `size` (height, width), cut at half coverage.
+
+    `box` (left, top, right, bottom) is the part that is wanted.
 
     Antialiased first: "> 0" would grow every region by a pixel, "== 255" would shrink it. A mask
     of small numbers only names classes of defects (VisA's do): all of them are defects.
@@ -141,7 +149,7 @@ def binarise_mask(mask: NDArray[np.uint8] | NDArray[np.bool_], size: tuple[int, 
     shades = mask.dtype == np.uint8 and mask.max(initial=0) >= 128
     coverage = Pil.fromarray((mask / 255.0 if shades else mask != 0).astype(np.float32))
     height, width = size
-    return np.asarray(coverage.resize((width, height), Pil.Resampling.BOX)) >= 0.5
+    return np.asarray(coverage.resize((width, height), Pil.Resampling.BOX, box)) >= 0.5
 
 
 def _regions(masks: Masks) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

@@ -45,6 +45,10 @@ class Placement:
             round(self.origin[1] + self.scale[1] * y, 3),
         )
 
+    def size(self, canvas: Size) -> tuple[int, int]:
+        """Width and height of a whole canvas in pixels of the frame."""
+        return round(self.scale[0] * canvas[1]), round(self.scale[1] * canvas[0])
+
     def to_canvas(self, x: float, y: float) -> tuple[float, float]:
         """A point of the frame in pixels of the canvas."""
         return (x - self.origin[0]) / self.scale[0], (y - self.origin[1]) / self.scale[1]
@@ -143,6 +147,12 @@ class View:
         sx = (right - left) / (columns.stop - columns.start)
         sy = (bottom - top) / (rows.stop - rows.start)
         return Placement((left - columns.start * sx, top - rows.start * sy), (sx, sy), frame)
+
+    def resized(self, canvas: Size) -> "View":
+        """The same region, with as much padding, on a canvas of another size; nothing ignored."""
+        (h, w), (old_h, old_w) = self._content, self.canvas
+        content = (max(1, round(h * canvas[0] / old_h)), max(1, round(w * canvas[1] / old_w)))
+        return View(canvas, region=self.region, content=content)
 
     def masked(self, maps: ScoreMap) -> ScoreMap:
         """Score maps [..., H, W] with -inf where nothing is inspected."""

@@ -56,6 +56,12 @@ def tile_cells(view: View, grid: Size) -> Tensor:
     return torch.from_numpy(np.stack(tiles))
 
 
+def inspected(features: Tensor, cells: Tensor) -> Tensor:
+    """Features [N * T, C, h, w] of the inspected `cells` [T, h, w] of T tiles, [M, C]."""
+    tiles = features.movedim(1, -1).reshape(-1, *cells.shape, features.shape[1])
+    return tiles[:, cells].flatten(0, 1)
+
+
 def _weights(view: View, coarser: int) -> Tensor:
     """How much each tile counts at each of its cells, [T, h, w]."""
     rows = _ramps(view.rows, view.tile[0] // coarser, view.overlap[0] // coarser)

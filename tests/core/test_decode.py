@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stream_inspector.decode import ENCODED, RAW_GRAY8, RAW_RGB8, DecodeLimits, decode
 from stream_inspector.errors import FrameRejected, TooLarge, Undecodable
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 
 LIMITS = DecodeLimits()
 
@@ -36,7 +37,7 @@ def encoded(array: NDArray[Any], kind: str = "PNG", **options: Any) -> bytes:
 def pixels(
     data: bytes, content_type: str = "image/png", size: tuple[int, int] = (40, 60), **more: Any
 ) -> Image:
-    return decode(data, content_type, size, LIMITS, **more).image
+    return decode(data, content_type, View(size), LIMITS, **more).image
 
 
 @pytest.mark.parametrize(("content_type", "kind"), sorted(ENCODED.items()))
@@ -69,7 +70,7 @@ def test_raw_pixels_need_a_size(width: int | None, height: int | None) -> None:
 
 def test_original_size_is_the_captured_one_though_jpeg_decodes_reduced() -> None:
     data = encoded(np.zeros((1000, 1500, 3), np.uint8), "JPEG")
-    decoded = decode(data, "image/jpeg", (128, 128), LIMITS)
+    decoded = decode(data, "image/jpeg", View((128, 128)), LIMITS)
     assert decoded.original_size == (1500, 1000)
     assert decoded.image.shape == (128, 128, 3)
 
@@ -137,7 +138,7 @@ def test_float_pixels_are_refused_with_advice() -> None:
 
 def test_too_many_bytes_are_refused_before_anything_else() -> None:
     with pytest.raises(TooLarge, match="max_frame_bytes"):
-        decode(b"x" * 11, "image/png", (8, 8), DecodeLimits(max_bytes=10))
+        decode(b"x" * 11, "image/png", View((8, 8)), DecodeLimits(max_bytes=10))
 
 
 def bomb(width: int | None, height: int | None) -> bytes:
@@ -204,7 +205,7 @@ def test_no_bytes_is_said_so() -> None:
 @given(st.binary(max_size=400), st.sampled_from([*ENCODED, RAW_RGB8, RAW_GRAY8, "text/plain"]))
 def test_arbitrary_bytes_raise_nothing_but_frame_rejected(data: bytes, content_type: str) -> None:
     try:
-        decode(data, content_type, (8, 8), LIMITS, width=3, height=2)
+        decode(data, content_type, View((8, 8)), LIMITS, width=3, height=2)
     except FrameRejected as error:
         assert str(error)
 

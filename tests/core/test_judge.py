@@ -7,6 +7,7 @@ from stream_inspector.errors import InspectorError
 from stream_inspector.judge import judge
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.verdict import Grade, ScoreMap, Verdict
+from stream_inspector.view.canvas import View
 
 CALIBRATION = Calibration(
     id="c" * 16,
@@ -31,7 +32,7 @@ def hill(height: float, pixels: int = 4) -> ScoreMap:
 
 def verdict(image_score: float, score_map: ScoreMap | None = None) -> Verdict:
     shown = hill(3.0) if score_map is None else score_map
-    return judge(shown, image_score, {"kl": 0.5}, CALIBRATION, (100, 200))
+    return judge(shown, image_score, {"kl": 0.5}, CALIBRATION, View(shown.shape).place((100, 200)))
 
 
 @pytest.mark.parametrize(

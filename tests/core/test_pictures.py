@@ -15,6 +15,7 @@ from stream_inspector.pictures import (
     side_by_side,
 )
 from stream_inspector.verdict import Image, Region
+from stream_inspector.view.canvas import View
 
 GREY = np.full((20, 30, 3), 100, np.uint8)
 SQUARE = Region(4, 4, 8, 8, ((4, 4), (12, 4), (12, 12), (4, 12)), 64, 1.0)
@@ -72,7 +73,7 @@ def test_an_outline_runs_around_its_region() -> None:
 
 def test_outlines_are_scaled_from_the_original_frame() -> None:
     doubled = Region(8, 8, 16, 16, tuple((2 * x, 2 * y) for x, y in SQUARE.polygon), 256, 1.0)
-    found = outline(GREY, [doubled], original_size=(60, 40))
+    found = outline(GREY, [doubled], View(GREY.shape[:2]).place((60, 40)))
     assert (found == outline(GREY, [SQUARE])).all()
 
 

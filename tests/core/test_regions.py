@@ -16,7 +16,15 @@ from stream_inspector.regions import (
     peak_region,
     simplify,
 )
-from stream_inspector.verdict import ScoreMap
+from stream_inspector.verdict import Region, ScoreMap
+from stream_inspector.view.canvas import View
+
+
+def regions(
+    scores: ScoreMap, threshold: float, min_area: int, frame: tuple[int, int]
+) -> tuple[Region, ...]:
+    """Regions of a map that shows the whole of a frame (width, height)."""
+    return find_regions(scores, threshold, min_area, View(scores.shape).place(frame))
 
 
 def drawn(text: str) -> NDArray[np.bool_]:
@@ -107,7 +115,7 @@ def two_blobs() -> ScoreMap:
 
 
 def test_regions_are_told_in_pixels_of_the_original() -> None:
-    low, high = sorted(find_regions(two_blobs(), 1.0, 2, (200, 50)), key=lambda r: r.peak_score)
+    low, high = sorted(regions(two_blobs(), 1.0, 2, (200, 50)), key=lambda r: r.peak_score)
     assert (low.x, low.y, low.width, low.height) == (20, 5, 30, 10)
     assert low.polygon == ((20, 5), (50, 5), (50, 15), (20, 15))
     assert low.area_px == 6 * 10 * 5
@@ -115,26 +123,26 @@ def test_regions_are_told_in_pixels_of_the_original() -> None:
 
 
 def test_the_highest_peak_comes_first() -> None:
-    peaks = [region.peak_score for region in find_regions(two_blobs(), 1.0, 1, (20, 10))]
+    peaks = [region.peak_score for region in regions(two_blobs(), 1.0, 1, (20, 10))]
     assert peaks == [9.0, 4.0, 2.0]
 
 
 @pytest.mark.parametrize(("min_area", "count"), [(1, 3), (2, 2), (6, 2), (7, 1), (13, 0)])
 def test_small_regions_are_speckle(min_area: int, count: int) -> None:
-    assert len(find_regions(two_blobs(), 1.0, min_area, (20, 10))) == count
+    assert len(regions(two_blobs(), 1.0, min_area, (20, 10))) == count
 
 
 def test_a_score_equal_to_the_threshold_is_not_above_it() -> None:
-    assert len(find_regions(two_blobs(), 2.0, 1, (20, 10))) == 2
+    assert len(regions(two_blobs(), 2.0, 1, (20, 10))) == 2
 
 
 def test_no_region_at_all() -> None:
-    assert find_regions(two_blobs(), 10.0, 1, (20, 10)) == ()
+    assert regions(two_blobs(), 10.0, 1, (20, 10)) == ()
 
 
 def test_boxes_and_outlines_stay_inside_the_frame() -> None:
     scores = np.ones((7, 7), np.float32)
-    (region,) = find_regions(scores, 0.5, 1, (100, 33))
+    (region,) = regions(scores, 0.5, 1, (100, 33))
     assert (region.x, region.y, region.width, region.height) == (0, 0, 100, 33)
     assert all(0 <= x < 100 and 0 <= y < 33 for x, y in region.polygon)
 
@@ -142,12 +150,12 @@ def test_boxes_and_outlines_stay_inside_the_frame() -> None:
 def test_the_number_of_regions_is_bounded_to_the_strongest() -> None:
     scores = np.zeros((40, 40), np.float32)
     scores[::2, ::2] = np.arange(400, dtype=np.float32).reshape(20, 20) + 1
-    found = find_regions(scores, 0.5, 1, (40, 40))
+    found = regions(scores, 0.5, 1, (40, 40))
     assert [region.peak_score for region in found] == list(range(400, 400 - MOST_REGIONS, -1))
 
 
 def test_a_map_larger_than_the_frame_still_gives_boxes() -> None:
-    (region,) = find_regions(np.pad(np.ones((1, 1), np.float32), 5), 0.5, 1, (3, 3))
+    (region,) = regions(np.pad(np.ones((1, 1), np.float32), 5), 0.5, 1, (3, 3))
     assert (region.width, region.height, region.area_px) == (1, 1, 1)
 
 
@@ -155,11 +163,11 @@ def test_the_peak_region_reaches_down_to_half_height() -> None:
     scores = np.zeros((9, 9), np.float32)
     scores[4, 2:7] = [1, 2, 4, 2.5, 1]
     scores[0, 0] = 3  # another hill
-    region = peak_region(scores, (9, 9))
+    region = peak_region(scores, View((9, 9)).place((9, 9)))
     assert (region.x, region.y, region.width, region.height) == (3, 4, 3, 1)
     assert region.peak_score == 4
 
 
 def test_a_flat_map_has_a_peak_region_too() -> None:
-    region = peak_region(np.full((4, 4), 2, np.float32), (8, 8))
+    region = peak_region(np.full((4, 4), 2, np.float32), View((4, 4)).place((8, 8)))
     assert (region.width, region.height) == (8, 8)

@@ -18,6 +18,7 @@ from stream_inspector.presets import PAPER, Preset
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import Good, calibrate, fit, fit_unified
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 
 GOOD, SELECT = good_images(12), good_images(6, seed=1)
 
@@ -89,7 +90,7 @@ def test_too_few_images_are_counted(
 
 def test_an_image_of_another_size_is_refused() -> None:
     odd = [*GOOD[:11], np.zeros((16, 64, 3), np.uint8)]
-    with pytest.raises(ValueError, match=r"\(16, 64\) where pixel-small takes \(64, 64\)"):
+    with pytest.raises(ValueError, match=r"\(16, 64\) where the view's canvas is \(64, 64\)"):
         fit(odd, SELECT, "disc", tiny_pixel_preset(), 1, _quiet)
 
 
@@ -137,7 +138,10 @@ def test_rotated_samples_come_with_the_features_of_the_rotated_image() -> None:
     preset = tiny_pixel_preset()
     plan = replace(preset.pixel.plan, rotation=5.0)
     material = gather(
-        {"disc": GOOD}, replace(preset, pixel=replace(preset.pixel, plan=plan)), _quiet
+        {"disc": GOOD},
+        {"disc": View((64, 64))},
+        replace(preset, pixel=replace(preset.pixel, plan=plan)),
+        _quiet,
     )
     batch = material.pixels().batch(torch.tensor([3]), torch.Generator().manual_seed(0))
     angle = random_degrees(1, 5.0, torch.Generator().manual_seed(0))

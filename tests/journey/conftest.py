@@ -18,6 +18,7 @@ from schemas.envelope import WireMessage
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome
 from stream_inspector.verdict import Grade, Image, Region, Verdict
+from stream_inspector.view.canvas import View
 from workers.inspector.crash_log import CrashLog
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.loop import Inspector
@@ -33,6 +34,7 @@ from workers.runtime.store.memory import MemoryBlobs, MemoryStore
 from workers.runtime.telemetry import InspectorMetrics
 
 SIZE = (32, 32)
+VIEWS = {"bolts": View(SIZE), "nuts": View(SIZE)}
 CALIBRATIONS = dict.fromkeys(("bolts", "nuts"), "calibration-1")
 
 
@@ -55,7 +57,7 @@ def _verdict(image: Image, size: tuple[int, int]) -> Verdict:
 
 def load_brightness(manifest: bytes, tensors: bytes) -> LoadedModel:
     """Loads the stand-in; its version is its manifest."""
-    return LoadedModel(manifest.decode(), CALIBRATIONS, SIZE, brightness)
+    return LoadedModel(manifest.decode(), CALIBRATIONS, VIEWS, brightness)
 
 
 def png(grey: int, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -106,7 +108,9 @@ class Stage:
             time.sleep(seconds)
             return brightness(images, sizes, categories)
 
-        return lambda manifest, tensors: LoadedModel(manifest.decode(), CALIBRATIONS, SIZE, inspect)
+        return lambda manifest, tensors: LoadedModel(
+            manifest.decode(), CALIBRATIONS, VIEWS, inspect
+        )
 
     def start(self, load: Any = load_brightness, **overrides: Any) -> StopSignal:
         given = {

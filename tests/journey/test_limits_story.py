@@ -10,6 +10,7 @@ from schemas.frame import Frame
 from schemas.outcome import RejectReason, Verdict
 from stream_inspector.verdict import Grade, Image, Region
 from stream_inspector.verdict import Verdict as CoreVerdict
+from stream_inspector.view.canvas import View
 from workers.inspector.work import LoadedModel
 from workers.runtime.errors import DeviceHung, Fatal
 
@@ -78,7 +79,7 @@ def sized(manifest: bytes, tensors: bytes) -> LoadedModel:
         grey = images[0][:, :, 0].astype("float32")
         return [CoreVerdict(Grade.PASS, 0.0, 1.0, 1.0, (), grey) for _ in images]
 
-    return LoadedModel(manifest.decode(), {"bolts": "c"}, size, inspect)
+    return LoadedModel(manifest.decode(), {"bolts": "c"}, {"bolts": View(size)}, inspect)
 
 
 def test_a_model_of_another_size_inspects_frames_that_were_decoded_for_the_old_one(
@@ -134,7 +135,7 @@ def test_a_verdict_that_no_message_can_hold_is_a_failed_inspection(
             grey = images[0][:, :, 0].astype("float32")
             return [CoreVerdict(Grade.DEFECT, 2.0, 1.0, 1.0, (region,), grey)] * len(images)
 
-        return LoadedModel("v", {"bolts": "c"}, (32, 32), inspect)
+        return LoadedModel("v", {"bolts": "c"}, {"bolts": View((32, 32))}, inspect)
 
     stage.start(nonsense, **BOLTS)
     stage.send(make_frame(picture(GOOD)))

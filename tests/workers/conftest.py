@@ -11,6 +11,7 @@ from stream_inspector.model import Model
 from stream_inspector.presets import PRESETS, Preset
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.view.canvas import View
 from workers.trainer.model_folder import write_model
 from workers.trainer.train import load_good, train_category
 
@@ -41,7 +42,7 @@ def flanges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(flanges: Path) -> Model:
     """Trained for one step: its scores mean little, but everything about it is real."""
     preset = tiny_preset()
-    good = load_good(flanges, preset.input_size)
+    good = load_good(flanges, View(preset.input_size))
     # 3 images calibrate: enough for no threshold, so those that select do it here
     good = replace(good, calibrate=[*good.calibrate, *good.select])
     return train_category(good, "flanges", preset, seed=0, budget=Budget(), iterations=1)

@@ -62,8 +62,8 @@ def conclude(setup: Setup, streamed: Streamed) -> Ending:
     calibration = _calibration(setup)
     books, observer = streamed.books, streamed.observer
     frames = [streamed.sent[name] for name, o in books.outcomes.items() if not o.rejected]
-    size = setup.detector.preset.input_size
-    rescored = rescore(_scorer(setup), size, frames, find_truth(setup.settings))
+    view = setup.detector.model.view(setup.load.category)
+    rescored = rescore(_scorer(setup), view, frames, find_truth(setup.settings))
     pixel = pixel_quality(rescored, books.sent)
     summary = summarise(
         books, streamed.sent, _facts(setup, calibration), pixel, _by_kind(observer.alarms)

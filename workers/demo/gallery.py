@@ -13,6 +13,7 @@ from schemas.defect import DefectEvent
 from stream_inspector.pictures import encode_png, outline, side_by_side
 from stream_inspector.regions import find_regions
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 from workers.demo.lines import Observed, SentFrame
 from workers.demo.report import MOST_DEFECTS, MOST_OTHERS, Card, Section
 from workers.demo.rescore import Rescored
@@ -144,8 +145,8 @@ def _score_pictures(material: Material, frame: SentFrame) -> dict[str, bytes]:
     }
     mask = material.rescored.masks[frame.frame_id]
     if mask is not None and mask.any():
-        size = (image.shape[1], image.shape[0])
-        regions = find_regions(mask.astype(np.float32), 0.5, 1, size)
+        size = (image.shape[0], image.shape[1])
+        regions = find_regions(mask.astype(np.float32), 0.5, 1, View(size).place(size[::-1]))
         drawn["truth"] = outline(image, regions, colour=_TRUTH_COLOUR)
     return {name: encode_png(picture) for name, picture in drawn.items()}
 

@@ -13,6 +13,7 @@ from stream_inspector.errors import DataError, ModelError
 from stream_inspector.model import Model
 from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.view.canvas import View
 from workers.demo.settings import DemoSettings
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.datasets import good_files
@@ -94,9 +95,9 @@ def _train(
 
 def _good(settings: DemoSettings, preset: Preset, console: Console) -> GoodImages:
     if settings.data is None:
-        return synthetic_good(settings.training_images, settings.seed, preset.input_size)
+        return synthetic_good(settings.training_images, settings.seed, View(preset.input_size))
     console.print(f"Reading the good images of {settings.data} ...")
-    return load_good(settings.data, preset.input_size)
+    return load_good(settings.data, View(preset.input_size))
 
 
 def _digest(settings: DemoSettings) -> str:

@@ -11,12 +11,12 @@ import numpy as np
 
 from stream_inspector.detector import Scores
 from stream_inspector.verdict import Image, ScoreMap
+from stream_inspector.view.canvas import View
 from workers.demo.lines import SentFrame
 from workers.demo.summary import PixelQuality
 from workers.demo.truth import Mask, Truth
 from workers.trainer.evaluate import Truth as LabelledTruth
 from workers.trainer.evaluate import rank
-from workers.trainer.images import Size
 
 MOST_FRAMES = 600  # maps and images stay in memory until the report is written
 _BATCH = 8
@@ -30,28 +30,32 @@ class Rescored:
     maps: dict[str, ScoreMap] = field(default_factory=dict)
     masks: dict[str, Mask | None] = field(default_factory=dict)
     image_scores: dict[str, float] = field(default_factory=dict)
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)  # (width, height) as captured
+    sizes: dict[str, tuple[int, int]] = field(
+        default_factory=dict
+    )  # (width, height) of the images in frame pixels
 
 
 def rescore(
     score: Callable[[Sequence[Image]], Scores],
-    size: Size,
+    view: View,
     frames: Sequence[SentFrame],
     truth: Truth,
 ) -> Rescored:
-    """Score at most MOST_FRAMES frames, evenly taken from all, at the detector's input size."""
+    """Score at most MOST_FRAMES frames, evenly taken from all, on the view's canvas."""
     chosen = frames[:: -(-len(frames) // MOST_FRAMES)] if frames else []
     result = Rescored()
     for first in range(0, len(chosen), _BATCH):
         batch = chosen[first : first + _BATCH]
-        decoded = [truth.image(frame, size) for frame in batch]
+        decoded = [truth.image(frame, view) for frame in batch]
         images = [each.image for each in decoded]
         scores = score(images)
         for index, frame in enumerate(batch):
             result.images[frame.frame_id] = images[index]
-            result.sizes[frame.frame_id] = decoded[index].original_size
+            result.sizes[frame.frame_id] = view.place(decoded[index].original_size).size(
+                view.canvas
+            )
             result.maps[frame.frame_id] = scores.maps[index]
-            result.masks[frame.frame_id] = truth.mask(frame, size)
+            result.masks[frame.frame_id] = truth.mask(frame, view)
             result.image_scores[frame.frame_id] = float(scores.image_scores[index])
     return result
 
@@ -69,7 +73,7 @@ def pixel_quality(result: Rescored, sent: int) -> PixelQuality | None:
     )
     how = (
         f"{len(known)} of {sent} streamed frames, scored again offline after the stream by the "
-        "same model version and engine; masks at the detector's input size"
+        "same model version and engine; masks at the size that the detector sees"
     )
     return PixelQuality(ranking, how)
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from stream_inspector.decode import Decoded, DecodeLimits, decode
 from stream_inspector.pictures import encode_png
 from stream_inspector.synthetic import DEFAULT_SIZE, SyntheticFrame, render
-from stream_inspector.threshold.pro import binarise_mask
+from stream_inspector.view.canvas import View
 from workers.demo.lines import SentFrame
 from workers.trainer.datasets import test_files
-from workers.trainer.images import Size, read_image, read_mask
+from workers.trainer.images import on_canvas, read_image, read_mask
 
 Mask = NDArray[np.bool_]
 
@@ -23,10 +23,10 @@ Mask = NDArray[np.bool_]
 class Truth(Protocol):
     """Looks a sent frame up."""
 
-    def image(self, frame: SentFrame, size: Size) -> Decoded:
+    def image(self, frame: SentFrame, view: View) -> Decoded:
         """The frame's pixels, decoded as the worker decodes them."""
 
-    def mask(self, frame: SentFrame, size: Size) -> Mask | None:
+    def mask(self, frame: SentFrame, view: View) -> Mask | None:
         """Where it is defective [H, W]; empty when good, None when nobody knows."""
 
 
@@ -36,16 +36,16 @@ class FolderTruth:
     def __init__(self, folder: Path) -> None:
         self._masks = {file.path.resolve(): file.mask for file in test_files(folder)}
 
-    def image(self, frame: SentFrame, size: Size) -> Decoded:
+    def image(self, frame: SentFrame, view: View) -> Decoded:
         """Read the file again."""
-        return read_image(_path(frame), size)
+        return read_image(_path(frame), view)
 
-    def mask(self, frame: SentFrame, size: Size) -> Mask | None:
+    def mask(self, frame: SentFrame, view: View) -> Mask | None:
         """The file's mask."""
         if frame.defective is False:
-            return np.zeros(size, bool)
+            return np.zeros(view.canvas, bool)
         mask = self._masks.get(_path(frame).resolve())
-        return None if mask is None else read_mask(mask, size)
+        return None if mask is None else read_mask(mask, view)
 
 
 class SyntheticTruth:
@@ -54,14 +54,14 @@ class SyntheticTruth:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    def image(self, frame: SentFrame, size: Size) -> Decoded:
+    def image(self, frame: SentFrame, view: View) -> Decoded:
         """Render the frame again."""
         png = encode_png(self._render(frame).image)
-        return decode(png, "image/png", size, DecodeLimits())
+        return decode(png, "image/png", view, DecodeLimits())
 
-    def mask(self, frame: SentFrame, size: Size) -> Mask | None:
+    def mask(self, frame: SentFrame, view: View) -> Mask | None:
         """The renderer's exact mask."""
-        return binarise_mask(self._render(frame).mask, size)
+        return on_canvas(self._render(frame).mask, view)
 
     def _render(self, frame: SentFrame) -> SyntheticFrame:
         kind = frame.truth if frame.defective else None

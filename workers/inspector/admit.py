@@ -8,13 +8,14 @@ from schemas.frame import Frame, decode_frame
 from schemas.outcome import RejectReason
 from stream_inspector.decode import Decoded, DecodeLimits, decode
 from stream_inspector.errors import FrameRejected
+from stream_inspector.view.canvas import View
 from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
 
-InputSize = Callable[[str], tuple[int, int] | None]  # category -> (height, width) of its model
+FindView = Callable[[str], View | None]  # category -> its model's view; None: no model
 
 
 def admit(
-    ticket: Ticket, categories: Container[str], input_size: InputSize, limits: DecodeLimits
+    ticket: Ticket, categories: Container[str], find_view: FindView, limits: DecodeLimits
 ) -> Admitted | Rejection | Waiting:
     """Read, check and decode one record. Safe to call from several threads."""
     record = ticket.record
@@ -25,18 +26,18 @@ def admit(
     if frame.category not in categories:
         message = f"category {frame.category!r} is not configured on this worker"
         return Rejection(ticket, frame, RejectReason.UNKNOWN_CATEGORY, message)
-    size = input_size(frame.category)
-    if size is None:
+    view = find_view(frame.category)
+    if view is None:
         return Waiting(ticket, frame.category)
-    return _decoded(ticket, frame, size, limits)
+    return _decoded(ticket, frame, view, limits)
 
 
 def _decoded(
-    ticket: Ticket, frame: Frame, size: tuple[int, int], limits: DecodeLimits
+    ticket: Ticket, frame: Frame, view: View, limits: DecodeLimits
 ) -> Admitted | Rejection:
     started = time.monotonic()
     try:
-        decoded = decode_to(frame, size, limits)
+        decoded = decode_to(frame, view, limits)
     except FrameRejected as error:
         return Rejection(ticket, frame, RejectReason(error.reason), str(error))
     except Exception as error:  # an image may break a codec in any way; the next frame is fine
@@ -44,9 +45,10 @@ def _decoded(
         return Rejection(ticket, frame, RejectReason.UNDECODABLE, message)
     now = time.monotonic()
     decode_ms = (now - started) * 1000
-    return Admitted(ticket, frame, decoded.image, decoded.original_size, decode_ms, now)
+    place = view.place(decoded.original_size)
+    return Admitted(ticket, frame, decoded.image, view, place, decode_ms, now)
 
 
-def decode_to(frame: Frame, size: tuple[int, int], limits: DecodeLimits) -> Decoded:
-    """The frame's image at a model's input size. Raises FrameRejected."""
-    return decode(frame.data, frame.content_type, size, limits, frame.width, frame.height)
+def decode_to(frame: Frame, view: View, limits: DecodeLimits) -> Decoded:
+    """The frame's canvas of a model's view. Raises FrameRejected."""
+    return decode(frame.data, frame.content_type, view, limits, frame.width, frame.height)

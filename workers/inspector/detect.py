@@ -30,7 +30,7 @@ class Detection:
 class Pictures:
     """What the device gets to see of a batch: one entry a frame in each."""
 
-    images: Sequence[Image]  # at the model's input size
+    images: Sequence[Image]  # canvases of the model's views
     sizes: Sequence[tuple[int, int]]  # (width, height) as captured
     categories: Sequence[str]
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from stream_inspector.verdict import Grade, Image, Verdict
+from stream_inspector.view.canvas import View
 from workers.inspector.models import LoadModel
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
@@ -30,7 +31,7 @@ def model_loader(settings: ModelsSection) -> LoadModel:
         loaded = LoadedModel(
             version=model.version,
             calibrations={name: each.id for name, each in model.calibrations.items()},
-            input_size=model.preset.input_size,
+            views={name: model.view(name) for name in model.calibrations},
             inspect=detector.inspect,
             explain=detector.explain,
             engine=str(detector.engine),
@@ -46,9 +47,9 @@ def check(model: LoadedModel) -> None:
 
     Raises ValueError.
     """
-    height, width = model.input_size
-    grey = np.full((height, width, 3), 128, np.uint8)
-    for category in model.calibrations:
+    for category, view in model.views.items():
+        height, width = view.canvas
+        grey = np.full((height, width, 3), 128, np.uint8)
         verdict = model.inspect([grey], [(width, height)], [category])[0]
         if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
             raise ValueError(
@@ -67,5 +68,7 @@ def null_model(
         verdict = Verdict(Grade.PASS, 0.0, 1.0, 1.0, (), empty)
         return [verdict] * len(images)
 
-    calibrations = dict.fromkeys(categories, NULL_VERSION)
-    return LoadedModel(NULL_VERSION, calibrations, input_size, inspect, engine="none")
+    names = list(categories)
+    views = dict.fromkeys(names, View(input_size))
+    calibrations = dict.fromkeys(names, NULL_VERSION)
+    return LoadedModel(NULL_VERSION, calibrations, views, inspect, engine="none")

@@ -51,11 +51,11 @@ def _pictures(
 ) -> dict[str, tuple[str, Callable[[], bytes]]]:
     frame, image, verdict = judged.admitted.frame, judged.admitted.image, judged.verdict
     low, high = heat_range(verdict.pixel_threshold)
-    size = judged.admitted.original_size
+    place = judged.admitted.place
     pictures: dict[str, tuple[str, Callable[[], bytes]]] = {
         "frame": (_EXTENSIONS[frame.content_type], lambda: frame.data),
         "heatmap": ("png", lambda: encode_png(heatmap(image, verdict.score_map, low, high))),
-        "outline": ("png", lambda: encode_png(outline(image, verdict.regions, size))),
+        "outline": ("png", lambda: encode_png(outline(image, verdict.regions, place))),
     }
     counterpart = explanation.counterpart
     if counterpart is not None:

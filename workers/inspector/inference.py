@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -14,7 +15,8 @@ import structlog
 from schemas.outcome import Latencies, RejectReason
 from stream_inspector.decode import DecodeLimits
 from stream_inspector.errors import FrameRejected
-from stream_inspector.verdict import Grade, Image, Verdict
+from stream_inspector.verdict import Grade, Verdict
+from stream_inspector.view.canvas import View
 from workers.inspector.admit import decode_to
 from workers.inspector.batch import Batch, Batcher
 from workers.inspector.detect import Failure, Pictures, detect
@@ -101,50 +103,50 @@ class Inference:
 
     def _inspect(self, batch: Batch[Admitted], model: LoadedModel) -> None:
         started = time.monotonic()
-        items, images = self._usable(batch, model)
+        items = self._usable(batch, model)
         if not items:
             return
-        sizes = [item.original_size for item in items]
-        categories = [item.frame.category for item in items]
-        detection = detect(model.inspect, Pictures(images, sizes, categories))
+        pictures = Pictures(
+            [item.image for item in items],
+            [item.place.frame for item in items],
+            [item.frame.category for item in items],
+        )
+        detection = detect(model.inspect, pictures)
         if detection.fits is not None:
             _log.warning("out of memory: smaller batches from now on", size=detection.fits)
             self._batcher.max_size = min(self._batcher.max_size, detection.fits)
         self._metrics.batch_size.observe(len(items))
-        pairs = list(zip(items, images, detection.results, strict=True))
-        defects = [pair for pair in pairs if _is_defect(pair[2])]
-        for item, _, result in pairs:
+        pairs = list(zip(items, detection.results, strict=True))
+        defects = [pair for pair in pairs if _is_defect(pair[1])]
+        for item, result in pairs:
             if not _is_defect(result):
                 self._conclude(item, result, model, started)
-        for item, image, verdict in defects:
-            self._explain(item, image, verdict, model, started)  # type: ignore[arg-type]
+        for item, verdict in defects:
+            self._explain(item, verdict, model, started)  # type: ignore[arg-type]
 
-    def _usable(
-        self, batch: Batch[Admitted], model: LoadedModel
-    ) -> tuple[list[Admitted], list[Image]]:
-        """Frames whose partitions are still ours, at the size this model wants."""
-        items, images = [], []
+    def _usable(self, batch: Batch[Admitted], model: LoadedModel) -> list[Admitted]:
+        """Frames whose partitions are still ours, as this model wants to see them."""
         now = time.monotonic()
-        for item in batch.items:
-            at = item.ticket.record.partition
-            if not self._leases.alive(at, item.ticket.lease, now):
-                continue
-            image = self._at_size(item, model)
-            if image is not None:
-                items.append(item)
-                images.append(image)
-        return items, images
+        alive = (
+            item
+            for item in batch.items
+            if self._leases.alive(item.ticket.record.partition, item.ticket.lease, now)
+        )
+        seen = (self._seen(item, model.views[item.frame.category]) for item in alive)
+        return [item for item in seen if item is not None]
 
-    def _at_size(self, item: Admitted, model: LoadedModel) -> Image | None:
-        """The image, decoded again when the model changed its input size in between."""
-        if item.image.shape[:2] == model.input_size:
-            return item.image
+    def _seen(self, item: Admitted, view: View) -> Admitted | None:
+        """The frame, decoded again when the model's view is another than at its admission."""
+        if item.view == view:
+            return item
         try:
-            return decode_to(item.frame, model.input_size, self._limits).image
+            decoded = decode_to(item.frame, view, self._limits)
         except FrameRejected as error:
             reason = RejectReason(error.reason)
             self._reject(Rejection(item.ticket, item.frame, reason, str(error)))
             return None
+        place = view.place(decoded.original_size)
+        return replace(item, image=decoded.image, view=view, place=place)
 
     def _conclude(
         self, item: Admitted, result: Verdict | Failure, model: LoadedModel, started: float
@@ -158,10 +160,10 @@ class Inference:
         self._pool.submit(lambda: self._tell(item, lambda: passed(judged, self._sender)))
 
     def _explain(
-        self, item: Admitted, image: Image, verdict: Verdict, model: LoadedModel, started: float
+        self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
     ) -> None:
         self._busy_since = time.monotonic()
-        explanation = self._explainer.explain(model, image, verdict, item.frame.category)
+        explanation = self._explainer.explain(model, item.image, verdict, item.frame.category)
         self._metrics.explained.labels(explanation.check.status).inc()
         judged = self._judged(item, verdict, model, started)
 

@@ -239,8 +239,12 @@ class Inspector:
     def _weight(self, record: Record) -> int:
         """Bytes of the record and its image, and at least one share of `in_flight_frames`."""
         worker = self._settings.worker
-        sizes = [model.input_size for model in self._keeper.models.loaded.values()]
-        image = max((3 * height * width for height, width in sizes), default=0)
+        canvases = [
+            view.canvas
+            for model in self._keeper.models.loaded.values()
+            for view in model.views.values()
+        ]
+        image = max((3 * height * width for height, width in canvases), default=0)
         return max(record.size + image, worker.in_flight_mb * 2**20 // worker.in_flight_frames)
 
     def _submit(self, ticket: Ticket) -> None:
@@ -250,7 +254,7 @@ class Inspector:
         """On a pool thread."""
         if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
             return
-        admitted = admit(ticket, self._categories, self._keeper.models.input_size, self._limits)
+        admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
         if isinstance(admitted, Rejection):
             _log.warning("frame rejected", reason=admitted.reason.value, error=admitted.error)
             self._finish(ticket, rejected(admitted, datetime.now(UTC), self._sender))

@@ -189,7 +189,7 @@ def _defect(
     judged: Judged, evidence: Evidence, counterpart: CounterpartCheck, sender: Sender
 ) -> DefectEvent:
     frame, verdict = judged.admitted.frame, judged.verdict
-    width, height = judged.admitted.original_size
+    width, height = judged.admitted.place.frame
     return DefectEvent(
         outcome_id=outcome_id(frame.source, frame.frame_id, frame.run),
         frame=frame_ref(frame),

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from stream_inspector.view.canvas import View
 from workers.inspector.work import LoadedModel
 from workers.runtime.errors import WorkerError
 from workers.runtime.registry import Registry
@@ -33,10 +34,10 @@ class Models:
         """The model of a version that this view names."""
         return next(model for model in self.loaded.values() if model.version == version)
 
-    def input_size(self, category: str) -> tuple[int, int] | None:
-        """(height, width) that the category's model wants; None without a model."""
+    def view(self, category: str) -> View | None:
+        """What the category's model wants to see of a frame; None without a model."""
         model = self.loaded.get(category)
-        return None if model is None else model.input_size
+        return None if model is None else model.views[category]
 
 
 class ModelSource(Protocol):

@@ -8,6 +8,7 @@ from typing import Protocol
 from schemas.frame import Frame
 from schemas.outcome import RejectReason
 from stream_inspector.verdict import Image, Verdict
+from stream_inspector.view.canvas import Placement, View
 from workers.runtime.bus.ports import Outgoing, Record
 
 # images, their frames' sizes (width, height) and categories -> verdicts
@@ -43,7 +44,7 @@ class LoadedModel:
 
     version: str
     calibrations: Mapping[str, str]  # category that it inspects -> calibration id
-    input_size: tuple[int, int]  # (height, width)
+    views: Mapping[str, View]  # by category that it inspects
     inspect: Inspect
     explain: Explain | None = None
     engine: str = "unknown"
@@ -65,8 +66,9 @@ class Admitted:
 
     ticket: Ticket
     frame: Frame
-    image: Image  # [h, w, 3] at the model's input size
-    original_size: tuple[int, int]  # (width, height) as captured
+    image: Image  # [H, W, 3], canvas of the view
+    view: View
+    place: Placement  # of the canvas in the frame as captured
     decode_ms: float
     admitted_at: float  # seconds, monotonic
 

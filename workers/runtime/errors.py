@@ -7,6 +7,7 @@ WorkerError
 ├── Fatal             stop; the process ends with `exit_code`
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
+│   ├── AccessDenied      a login, certificate or permission was refused; says what to grant or set
 │   └── DeviceHung        the device did not answer within its deadline
 ├── MessageTooLarge   the broker or the client refuses a message of this size; a smaller one passes
 └── MembershipLost    partitions were taken away; what was in flight is delivered again
@@ -48,6 +49,12 @@ class ServerUnreachable(Fatal):
     """A server was not reachable within the start deadline."""
 
     exit_code = 69  # EX_UNAVAILABLE
+
+
+class AccessDenied(Fatal):
+    """A server knows us not, or does not allow this."""
+
+    exit_code = 77  # EX_NOPERM
 
 
 class DeviceHung(Fatal):

@@ -3,16 +3,12 @@
 A wrong key or value is refused with its path, where it came from and what is allowed.
 """
 
-import difflib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self, get_args
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,15 +19,11 @@ from pydantic_settings import SettingsError as UndecodableVariable
 
 from schemas import topics
 from workers.runtime.errors import SettingsError
+from workers.runtime.section import Section
+from workers.runtime.security import KafkaSecurity, TlsSettings
+from workers.runtime.settings_errors import ENV_DELIMITER, ENV_PREFIX, Origin, explain, redact
 
-ENV_PREFIX = "STREAM_INSPECTOR_"
-ENV_DELIMITER = "__"
-
-
-class Section(BaseModel):
-    """A group of settings. Unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+__all__ = ["Section", "redact"]  # what other modules look for here
 
 
 class KafkaSettings(Section):
@@ -65,6 +57,7 @@ class KafkaSettings(Section):
         ge=1024,
         description="largest encoded frame; drives producer, fetch and decode limits",
     )
+    security: KafkaSecurity = KafkaSecurity()
 
 
 class RedisSettings(Section):
@@ -75,6 +68,12 @@ class RedisSettings(Section):
     )
     timeout_s: float = Field(default=5.0, gt=0)
     connect_timeout_s: float = Field(default=30.0, gt=0, description="give up on Redis at start")
+    username: str | None = None
+    password: SecretStr | None = Field(
+        default=None, description="better in the environment, or as password_file"
+    )
+    password_file: Path | None = None
+    tls: TlsSettings = Field(default=TlsSettings(), description="for rediss://")
 
 
 class TopicSettings(Section):
@@ -138,8 +137,8 @@ class ProcessSettings(BaseSettings):
         try:
             return reader(**nest(given))  # type: ignore[no-any-return]
         except ValidationError as error:
-            origin = _Origin(file, from_file, given)
-            lines = [_explain(cls, problem, origin) for problem in error.errors()]
+            origin = Origin(file, from_file, given)
+            lines = [explain(cls, problem, origin) for problem in error.errors()]
             raise SettingsError("\n".join(lines)) from None
         except UndecodableVariable as error:
             raise SettingsError(
@@ -215,61 +214,3 @@ def flatten(settings: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield from flatten(value, f"{path}.")
         else:
             yield path, redact(value)
-
-
-def redact(value: Any) -> Any:
-    """The value as it may be shown: no secrets, no passwords inside URLs."""
-    if isinstance(value, SecretStr):
-        return "***"
-    if isinstance(value, str) and "@" in value and "://" in value:
-        parts = urlsplit(value)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"***@{host}"))
-    if isinstance(value, list | tuple):
-        return [redact(item) for item in value]
-    return value
-
-
-class _Origin:
-    """Where a setting came from, for messages."""
-
-    def __init__(self, file: Path | None, content: dict[str, Any], flags: Mapping[str, Any]):
-        self._file, self._content, self._flags = file, content, flags
-
-    def of(self, path: str) -> str:
-        variable = ENV_PREFIX + path.replace(".", ENV_DELIMITER).upper()
-        if any(path == flag or path.startswith(f"{flag}.") for flag in self._flags):
-            return "flags"
-        if any(name.upper() == variable for name in os.environ):
-            return f"environment {variable}"
-        return f"{self._file}" if self._file else "settings"
-
-
-def _explain(cls: type[BaseModel], problem: ErrorDetails, origin: _Origin) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    where = f"{origin.of(path)}: {path}"
-    if problem["type"] == "extra_forbidden":
-        allowed = _siblings(cls, problem["loc"])
-        near = difflib.get_close_matches(str(problem["loc"][-1]), allowed, n=1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        return f"{where}: unknown key.{hint} Allowed: {', '.join(allowed)}"
-    return f"{where}: {problem['msg']} (given: {redact(problem['input'])!r})"
-
-
-def _siblings(cls: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys that are allowed beside the last part of a location."""
-    model = cls
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        nested = _model_in(field.annotation) if field else None
-        if nested is None:
-            continue  # a list index or a mapping key: stay at this level
-        model = nested
-    return sorted(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model class inside an annotation such as `list[Camera]` or `Camera | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part))), None)

@@ -11,6 +11,7 @@ from workers.runtime.settings import LogSettings
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
 _NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
+_TELLING = ("kafka.net", "kafka.protocol")  # at debug they print requests, passwords included
 
 
 def setup_logging(settings: LogSettings, process: str) -> None:
@@ -49,6 +50,8 @@ def setup_logging(settings: LogSettings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.CRITICAL if level > logging.DEBUG else level)
+    for name in _TELLING:
+        logging.getLogger(name).setLevel(logging.INFO if level <= logging.DEBUG else logging.NOTSET)
 
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -19,6 +19,8 @@ from stream_inspector.presets import Preset
 from stream_inspector.score.ensemble import enlarge, image_scores
 from stream_inspector.training import MAX_IMAGES
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
+from stream_inspector.view.tiles import cut, merge
 from workers.trainer.evaluate import ImageScores, Maps, Ranking, Truth, mean_rankings, rank
 from workers.trainer.progress import OnWork
 from workers.trainer.scoring import BATCH, ENSEMBLE, OnScored, score_all
@@ -42,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Images:
-    """A category's images at the input size; `good` are those a method may learn from."""
+    """A category's canvases; `good` are those a method may learn from."""
 
     category: str
     good: Sequence[Image]
@@ -65,8 +67,9 @@ def compare_methods(
         yield _our_row(images, detector, fit_seconds, partial(on_work, f"{images.category}: ours"))
     if not others:
         return
-    good, spent = _features(detector, _at_most(images.good, seed))
-    test, test_spent = _features(detector, images.test)
+    view = detector.model.view(_known(detector, images.category))
+    good, spent = _features(detector, view, _at_most(images.good, seed))
+    test, test_spent = _features(detector, view, images.test)
     for name in others:
         said = partial(on_work, f"{images.category}: {name}")
         said(0, len(test))
@@ -74,7 +77,7 @@ def compare_methods(
         fitted = METHODS[name](good, seed)
         seconds = spent + time.perf_counter() - start
         start = time.perf_counter()
-        maps, scores = _score(fitted, test, detector.preset, said)
+        maps, scores = _score(fitted, test, detector.preset, view, said)
         scoring = test_spent + time.perf_counter() - start
         yield Row(
             images.category,
@@ -97,8 +100,7 @@ def means(rows: Sequence[Row]) -> list[Row]:
 def _our_row(
     images: Images, detector: Detector, fit_seconds: float | None, on_scored: OnScored
 ) -> Row:
-    known = detector.model.categories
-    name = detector.model.category(images.category if images.category in known else None)
+    name = _known(detector, images.category)
     scored = score_all(detector, images.test, name, on_scored)
     return Row(
         images.category,
@@ -110,26 +112,35 @@ def _our_row(
     )
 
 
-def _features(detector: Detector, images: Sequence[Image]) -> tuple[Tensor, float]:
-    """Frozen features [N, C, h, w] from the detector's own runner, and the seconds it took."""
+def _known(detector: Detector, category: str) -> str:
+    """What the model calls the category: by its name, or the only one it knows."""
+    known = detector.model.categories
+    return detector.model.category(category if category in known else None)
+
+
+def _features(detector: Detector, view: View, images: Sequence[Image]) -> tuple[Tensor, float]:
+    """Frozen features of canvases [N, C, h, w] by the detector's own runner, and the seconds."""
     run, device = detector.runners.runners["features"], detector.device
     start = time.perf_counter()
-    chunks = [run(to_tensor(chunk).to(device))[0].cpu() for chunk in _chunks(images)]
+    tiles = (cut(view, [view.prepare(image) for image in chunk]) for chunk in _chunks(images))
+    chunks = [merge(view, run(to_tensor(chunk).to(device))[0]).cpu() for chunk in tiles]
     return torch.cat(chunks), time.perf_counter() - start
 
 
 def _score(
-    fitted: Fitted, features: Tensor, preset: Preset, on_scored: OnScored
+    fitted: Fitted, features: Tensor, preset: Preset, view: View, on_scored: OnScored
 ) -> tuple[Maps, ImageScores]:
-    """Maps at the input size, blurred as ours are, and image scores."""
+    """Maps of the canvas, blurred as ours are, and image scores."""
     maps, scores = list[Tensor](), list[Tensor]()
+    valid = torch.from_numpy(view.valid)
     with torch.inference_mode():
         for chunk in torch.split(features, BATCH):
             small, own = fitted.score(chunk)
-            maps.append(enlarge(small, preset.input_size, preset.smoothing))
-            scores.append(image_scores(maps[-1], preset.top_pixels) if own is None else own)
+            maps.append(enlarge(small, view.canvas, preset.smoothing))
+            seen = maps[-1][:, valid]
+            scores.append(image_scores(seen, preset.top_pixels) if own is None else own)
             on_scored(sum(map(len, maps)), len(features))
-    return torch.cat(maps).numpy(), torch.cat(scores).double().numpy()
+    return view.masked(torch.cat(maps).numpy()), torch.cat(scores).double().numpy()
 
 
 def _at_most(images: Sequence[Image], seed: int) -> Sequence[Image]:

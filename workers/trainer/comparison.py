@@ -12,6 +12,7 @@ from rich.console import Console
 from stream_inspector.model import Model
 from stream_inspector.presets import Preset
 from stream_inspector.training import fit
+from stream_inspector.view.canvas import View
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.compare import ALL, Images, Row, compare_methods, means
@@ -86,14 +87,14 @@ class _Comparer:
         """All methods on one category."""
         given = None if folder is None else read_model(folder)
         preset = find_preset(self._trainer.preset) if given is None else given.preset
-        good = load_good(
-            data.folder, preset.input_size, self._trainer.on_corrupt, layout=data.layout.name
-        )
+        known = given is not None and data.name in given.categories
+        view = given.view(data.name if known else None) if given else View(preset.input_size)
+        good = load_good(data.folder, view, self._trainer.on_corrupt, layout=data.layout.name)
         start = time.perf_counter()
         model = given or self._train(good, data.name, preset)
         seconds = time.perf_counter() - start if given is None else None
         with work_bar(self._console, self._stop) as on_work:
-            test = read_labelled(data.layout.labelled(data.folder), preset.input_size)
+            test = read_labelled(data.layout.labelled(data.folder), view)
             # what our detector learns from; the part that sets its thresholds changes no ranking
             images = Images(data.name, [*good.train, *good.select], test.images, test.truth)
             return list(

@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 
 from stream_inspector.detector import Detector
+from stream_inspector.view.canvas import Size
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.datasets import categories_in, licence_notes, missing_masks
 from workers.trainer.evaluate import CURVE_RATES, LARGE, Evaluation, mean_rankings
-from workers.trainer.images import Size
 from workers.trainer.labelled import read_labelled
 from workers.trainer.model_folder import models_in, read_model
 from workers.trainer.pairing import Pair, pair
@@ -22,7 +22,7 @@ from workers.trainer.progress import OnWork, work_bar
 from workers.trainer.report.material import report_material
 from workers.trainer.report.pages import write_category, write_index
 from workers.trainer.saved_maps import save_maps
-from workers.trainer.scoring import ENSEMBLE, report_card, score_all
+from workers.trainer.scoring import ENSEMBLE, in_frame, report_card, score_all
 from workers.trainer.settings import TrainerProcessSettings, TrainerSettings
 from workers.trainer.tables import category_table, evaluation_table
 
@@ -86,9 +86,10 @@ class _Evaluator:
     def measure(self, each: Pair, on_work: OnWork) -> Evaluation:
         """Read, score, measure and write one category."""
         name, detector = each.data.name, self._detector(each.model)
+        view = detector.model.view(each.category)
         test = read_labelled(
             each.data.layout.labelled(each.data.folder),
-            detector.preset.input_size,
+            view,
             self._wanted.resolution,
             on_corrupt=self._settings.on_corrupt,
             on_skip=lambda text: self._warn("left out", text),
@@ -101,7 +102,11 @@ class _Evaluator:
             detector, test.images, each.category, partial(on_work, f"{name}: scoring")
         )
         if self._wanted.maps:
-            save_maps(self._wanted.maps, name, test.files, test.sizes, scored.maps[ENSEMBLE])
+            full = (
+                in_frame(score_map, view, size)
+                for score_map, size in zip(scored.maps[ENSEMBLE], test.sizes, strict=True)
+            )
+            save_maps(self._wanted.maps, name, test.files, full)
         card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
         card = replace(card, category=name)
         if self._wanted.html:

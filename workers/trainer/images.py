@@ -17,21 +17,21 @@ from stream_inspector.decode import FILE_TYPES, Decoded, DecodeLimits, decode
 from stream_inspector.errors import DataError, FrameRejected
 from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 
 OnCorrupt = Literal["fail", "skip"]
-Size = tuple[int, int]  # height, width
 _THREADS = 4
 _SAME_SHAPE = 0.02  # by which an image's and its mask's sides may differ in ratio: rounding
 _AHEAD = 16  # files in flight: decoded images wait for their turn in memory
 
 
-def read_image(path: Path, size: Size, limits: DecodeLimits | None = None) -> Decoded:
-    """One file at the detector's input size. Raises DataError naming the file."""
+def read_image(path: Path, view: View, limits: DecodeLimits | None = None) -> Decoded:
+    """One file as the canvas of a view. Raises DataError naming the file."""
     limits = limits or DecodeLimits()
     try:
         if path.stat().st_size > limits.max_bytes:
             raise DataError(f"{path}: larger than {limits.max_bytes} bytes (kafka.max_frame_bytes)")
-        return decode(path.read_bytes(), FILE_TYPES[path.suffix.lower()], size, limits)
+        return decode(path.read_bytes(), FILE_TYPES[path.suffix.lower()], view, limits)
     except FrameRejected as error:
         raise DataError(f"{path}: {error}; repair or remove it") from error
     except OSError as error:
@@ -40,13 +40,13 @@ def read_image(path: Path, size: Size, limits: DecodeLimits | None = None) -> De
 
 def read_images(
     paths: Sequence[Path],
-    size: Size,
+    view: View,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
 ) -> list[Image]:
     """Images in the order of their paths; `skip` leaves corrupt ones out and reports them."""
     images = []
-    for result in decode_in_order(paths, size):
+    for result in decode_in_order(paths, view):
         if isinstance(result, Decoded):
             images.append(result.image)
         elif on_corrupt == "skip":
@@ -57,8 +57,8 @@ def read_images(
     return images
 
 
-def read_mask(path: Path, size: Size, frame: tuple[int, int] | None = None) -> NDArray[np.bool_]:
-    """A ground-truth mask [H, W] at `size` (height, width): covered at least by half.
+def read_mask(path: Path, view: View, frame: tuple[int, int] | None = None) -> NDArray[np.bool_]:
+    """A ground-truth mask [H, W] on the canvas of a view.
 
     Raises DataError when it is not in the shape of its `frame` (width, height).
     """
@@ -73,7 +73,17 @@ def read_mask(path: Path, size: Size, frame: tuple[int, int] | None = None) -> N
             f"{path}: is {width} x {height}, its image {frame[0]} x {frame[1]} pixels; "
             "does it belong to another image?"
         )
-    return binarise_mask(full, size)
+    return on_canvas(full, view)
+
+
+def on_canvas(mask: NDArray[np.uint8] | NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
+    """A frame's mask on the canvas [H, W]: covered at least by half."""
+    rows, columns = view.inside
+    size = (rows.stop - rows.start, columns.stop - columns.start)
+    canvas = np.zeros(view.canvas, bool)
+    height, width = mask.shape
+    canvas[rows, columns] = binarise_mask(mask, size, view.crop((width, height)))
+    return canvas
 
 
 def _mask_values(picture: Pillow.Image) -> NDArray[np.uint8] | NDArray[np.bool_]:
@@ -97,18 +107,18 @@ def _like_a_mask(image: Image) -> bool:
     return bool(np.mean((image <= 2) | (image >= 253)) > 0.98)
 
 
-def decode_in_order(paths: Sequence[Path], size: Size) -> Iterator[Decoded | DataError]:
+def decode_in_order(paths: Sequence[Path], view: View) -> Iterator[Decoded | DataError]:
     """Each file's image, or what is wrong with it; a bounded number is decoded ahead."""
     with ThreadPoolExecutor(_THREADS, "read") as pool:
         todo = iter(paths)
-        waiting = [pool.submit(_attempt, path, size) for path in islice(todo, _AHEAD)]
+        waiting = [pool.submit(_attempt, path, view) for path in islice(todo, _AHEAD)]
         while waiting:
             yield waiting.pop(0).result()
-            waiting += [pool.submit(_attempt, path, size) for path in islice(todo, 1)]
+            waiting += [pool.submit(_attempt, path, view) for path in islice(todo, 1)]
 
 
-def _attempt(path: Path, size: Size) -> Decoded | DataError:
+def _attempt(path: Path, view: View) -> Decoded | DataError:
     try:
-        return read_image(path, size)
+        return read_image(path, view)
     except DataError as error:
         return error

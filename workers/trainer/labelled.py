@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from stream_inspector.decode import Decoded
 from stream_inspector.errors import DataError
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import Size, View
 from workers.trainer.datasets import LabelledFile
 from workers.trainer.evaluate import Truth
-from workers.trainer.images import OnCorrupt, Size, decode_in_order, read_mask
+from workers.trainer.images import OnCorrupt, decode_in_order, read_mask
 
 OnRead = Callable[[int, int], None]  # images read, of how many
 
@@ -21,32 +22,33 @@ class LabelledImages:
     """Test images with their truth, in the order of their files."""
 
     files: tuple[LabelledFile, ...]
-    images: list[Image]  # [h, w, 3] at the detector's input size
+    images: list[Image]  # [H, W, 3], canvases of the view
     sizes: list[tuple[int, int]]  # (width, height) as captured
     truth: Truth  # masks at the resolution of the measurement
 
 
 def read_labelled(
     files: Sequence[LabelledFile],
-    size: Size,
+    view: View,
     resolution: Size | None = None,
     *,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
     on_read: OnRead = lambda *_: None,
 ) -> LabelledImages:
-    """Images at `size` (height, width), masks at `resolution`; a good image's mask is empty.
+    """Images as the view shows them, masks at `resolution`; a good image's mask is empty.
 
     Raises DataError naming an unreadable image, or a mask that belongs to another image.
     """
+    measured = view.resized(resolution) if resolution else view
     kept, decoded, masks = list[LabelledFile](), list[Decoded](), list[NDArray[np.bool_] | None]()
     for file, result in zip(
-        files, decode_in_order([file.path for file in files], size), strict=True
+        files, decode_in_order([file.path for file in files], view), strict=True
     ):
         if isinstance(result, Decoded):
             kept.append(file)
             decoded.append(result)
-            masks.append(_mask(file, result.original_size, resolution or size))
+            masks.append(_mask(file, result.original_size, measured))
         elif on_corrupt == "skip":
             on_skip(str(result))
         else:
@@ -57,7 +59,7 @@ def read_labelled(
     return LabelledImages(tuple(kept), images, sizes, truth)
 
 
-def _mask(file: LabelledFile, frame: tuple[int, int], resolution: Size) -> NDArray[np.bool_] | None:
+def _mask(file: LabelledFile, frame: tuple[int, int], view: View) -> NDArray[np.bool_] | None:
     if not file.defective:
-        return np.zeros(resolution, bool)
-    return read_mask(file.mask, resolution, frame) if file.mask else None
+        return np.zeros(view.canvas, bool)
+    return read_mask(file.mask, view, frame) if file.mask else None

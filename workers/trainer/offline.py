@@ -12,6 +12,7 @@ from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.verdict import Grade, Image, Verdict
+from stream_inspector.view.canvas import Placement
 from workers.trainer.datasets import images_in, is_image
 from workers.trainer.images import read_image
 
@@ -24,7 +25,7 @@ class Inspected:
 
     path: Path
     image: Image
-    original_size: tuple[int, int]
+    place: Placement  # of the image in the file's
     verdict: Verdict
     counterpart: Counterpart | None
 
@@ -45,22 +46,21 @@ def find_images(sources: Sequence[Path]) -> list[Path]:
 
 
 def inspect_files(
-    detector: Detector, paths: Sequence[Path], category: str, *, explain: bool = True
+    detector: Detector, paths: Sequence[Path], *, explain: bool = True
 ) -> Iterator[Inspected]:
     """Inspect files in batches, with a counterpart for each defect."""
-    size = detector.model.preset.input_size
+    view = detector.model.view()
     for first in range(0, len(paths), BATCH):
         chunk = paths[first : first + BATCH]
-        decoded = [read_image(path, size) for path in chunk]
+        decoded = [read_image(path, view) for path in chunk]
         images = [item.image for item in decoded]
-        sizes = [item.original_size for item in decoded]
-        verdicts = detector.inspect(images, sizes, [category] * len(images))
-        counterparts = _explain(detector, images, verdicts, category) if explain else {}
+        verdicts = detector.inspect(images, [item.original_size for item in decoded])
+        counterparts = _explain(detector, images, verdicts) if explain else {}
         for index, path in enumerate(chunk):
             yield Inspected(
                 path,
                 images[index],
-                decoded[index].original_size,
+                view.place(decoded[index].original_size),
                 verdicts[index],
                 counterparts.get(index),
             )
@@ -72,7 +72,7 @@ def pictures(result: Inspected) -> dict[str, bytes]:
     drawn = {
         "frame": result.image,
         "heatmap": score_picture(result.image, verdict.score_map, verdict.pixel_threshold),
-        "outline": outline(result.image, verdict.regions, result.original_size),
+        "outline": outline(result.image, verdict.regions, result.place),
     }
     if result.counterpart:
         drawn["counterpart"] = result.counterpart.image
@@ -85,9 +85,8 @@ def score_picture(image: Image, score_map: NDArray[np.float32], threshold: float
 
 
 def _explain(
-    detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict], category: str
+    detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict]
 ) -> dict[int, Counterpart]:
     wanted = [index for index, verdict in enumerate(verdicts) if verdict.grade is Grade.DEFECT]
-    bad = [images[i] for i in wanted], [verdicts[i] for i in wanted]
-    made = detector.explain(*bad, [category] * len(wanted))
+    made = detector.explain([images[i] for i in wanted], [verdicts[i] for i in wanted])
     return dict(zip(wanted, made, strict=True))

@@ -12,7 +12,6 @@ from PIL import Image as Pillow
 from stream_inspector.errors import DataError
 from stream_inspector.verdict import ScoreMap
 from workers.trainer.datasets import LabelledFile
-from workers.trainer.scoring import enlarged
 
 
 def map_path(folder: Path, category: str, file: LabelledFile) -> Path:
@@ -24,10 +23,9 @@ def save_maps(
     folder: Path,
     category: str,
     files: Sequence[LabelledFile],
-    sizes: Sequence[tuple[int, int]],
     maps: Iterable[ScoreMap],
 ) -> None:
-    """Write one TIFF an image, at the image's own size (width, height).
+    """Write one TIFF an image, of maps at the images' own sizes.
 
     Raises DataError when two images would share a name, as 1.png and 1.jpg of one kind do.
     """
@@ -35,7 +33,6 @@ def save_maps(
     twice = [path for path, count in Counter(paths).items() if count > 1]
     if twice:
         raise DataError(f"{twice[0]}: two test images of that name; rename one of them")
-    for path, (width, height), score_map in zip(paths, sizes, maps, strict=True):
+    for path, score_map in zip(paths, maps, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
-        full = enlarged(score_map, (height, width))
-        Pillow.fromarray(full).save(path, "TIFF")
+        Pillow.fromarray(score_map).save(path, "TIFF")

@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 
 from stream_inspector.detector import Detector, Scores
 from stream_inspector.model import Model
-from stream_inspector.verdict import Image
+from stream_inspector.verdict import Image, ScoreMap
+from stream_inspector.view.canvas import Size, View
 from workers.trainer.evaluate import (
     LARGE,
     Evaluation,
@@ -22,7 +23,6 @@ from workers.trainer.evaluate import (
     operating_point,
     rank,
 )
-from workers.trainer.images import Size
 
 ENSEMBLE, DIFFUSION = "ensemble", "kl+features"  # with and without the Mahalanobis distance
 BATCH = 8
@@ -106,10 +106,26 @@ def resized(maps: Maps, size: Size) -> Maps:
     return np.stack([enlarged(each, size) for each in maps])
 
 
-def enlarged(score_map: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
-    """One map [H, W] at another size (height, width), bilinear."""
-    picture = Pillow.fromarray(np.ascontiguousarray(score_map, np.float32))
-    return np.asarray(picture.resize((size[1], size[0]), Pillow.Resampling.BILINEAR))
+def enlarged(score_map: ScoreMap, size: Size) -> ScoreMap:
+    """One map [H, W] at another size (height, width), bilinear; -inf where it is nearest."""
+    seen, shape = np.isfinite(score_map), (size[1], size[0])
+    filled = np.where(seen, score_map, score_map[seen].min()).astype(np.float32)
+    large = np.asarray(Pillow.fromarray(filled).resize(shape, Pillow.Resampling.BILINEAR))
+    if seen.all():
+        return large
+    kept = np.asarray(Pillow.fromarray(seen).resize(shape, Pillow.Resampling.NEAREST))
+    return np.where(kept, large, np.float32(-np.inf))
+
+
+def in_frame(score_map: ScoreMap, view: View, frame: tuple[int, int]) -> ScoreMap:
+    """A canvas's map in its place in a frame (width, height): [h, w], finite everywhere.
+
+    Evaluators of others know no -inf: what is not inspected gets the map's smallest score.
+    """
+    left, top, right, bottom = (round(side) for side in view.crop(frame))
+    full = np.full(frame[::-1], -np.inf, np.float32)
+    full[top:bottom, left:right] = enlarged(score_map[view.inside], (bottom - top, right - left))
+    return np.where(np.isfinite(full), full, score_map[np.isfinite(score_map)].min())
 
 
 def scored_size(scored: Scored) -> Size:

@@ -1,29 +1,27 @@
-"""Good images of one category, or of several -> a calibrated model version.
+"""Good images of one category -> a calibrated model version.
 
 The good images come from a folder or from the synthetic renderer; the rest is the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream_inspector.decode import DecodeLimits, decode
-from stream_inspector.detector import Detector
-from stream_inspector.errors import CalibrationRefused
-from stream_inspector.learning import Checkpoints, Execution, OnProgress
+from stream_inspector.learning import Progress
 from stream_inspector.model import Model
 from stream_inspector.pictures import encode_png
-from stream_inspector.presets import Preset
+from stream_inspector.presets import Preset, at_size
 from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import Good, calibrate, fit_unified
+from stream_inspector.training import calibrate, fit
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 from workers.trainer.datasets import good_files, split
-from workers.trainer.images import OnCorrupt, Size, read_images, refuse_masks
+from workers.trainer.images import OnCorrupt, read_images, refuse_masks
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
-_LEAST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,7 @@ class GoodImages:
     select: list[Image]
     calibrate: list[Image]
     digest: str
+    view: View  # whose canvases they are
 
     def __len__(self) -> int:
         return len(self.train) + len(self.select) + len(self.calibrate)
@@ -41,66 +40,24 @@ class GoodImages:
 
 def load_good(
     folder: Path,
-    size: Size,
+    view: View,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
     layout: str = "auto",
 ) -> GoodImages:
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
-    files = good_files(folder, _LEAST, layout)
+    files = good_files(folder, layout=layout)
     parts = (files.train, files.select, files.calibrate)
-    train, select, held = (read_images(part, size, on_corrupt, on_skip) for part in parts)
+    train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
     refuse_masks([*train, *select, *held], str(folder))
-    return GoodImages(train, select, held, files.digest)
+    return GoodImages(train, select, held, files.digest, view)
 
 
-def synthetic_good(count: int, seed: int, size: Size) -> GoodImages:
+def synthetic_good(count: int, seed: int, view: View) -> GoodImages:
     """Good frames of the synthetic product, through the same encoder and decoder as a camera's."""
     numbers = split(range(_FIRST_TRAINING_FRAME, _FIRST_TRAINING_FRAME + count))
-    train, select, held = ([_synthetic(n, seed, size) for n in part] for part in numbers)
-    return GoodImages(train, select, held, f"synthetic-{count}-{seed}")
-
-
-def fit_model(
-    good: Mapping[str, GoodImages],
-    preset: Preset,
-    *,
-    seed: int,
-    on_progress: OnProgress,
-    iterations: int | None = None,
-    checkpoints: Checkpoints | None = None,
-    execution: Execution | None = None,
-) -> Model:
-    """Fit one model on the train and select parts of its categories."""
-    fitted = fit_unified(
-        {name: Good(images.train, images.select) for name, images in good.items()},
-        preset,
-        seed,
-        on_progress,
-        iterations=iterations,
-        checkpoints=checkpoints,
-        execution=execution,
-    )
-    sources = {source_key(name): images.digest for name, images in good.items()}
-    return replace(fitted, provenance={**fitted.provenance, **sources})
-
-
-def source_key(category: str) -> str:
-    """Where a model's provenance keeps the digest of a category's folder."""
-    return f"{category}/source_digest"
-
-
-def set_thresholds(
-    model: Model, good: Mapping[str, GoodImages], budget: Budget, device: str = "cpu"
-) -> Model:
-    """Thresholds for each category, from its calibrate part. Raises CalibrationRefused."""
-    detector, calibrated = Detector(model, device, engine="torch"), model
-    for name, images in good.items():
-        try:
-            calibrated = calibrate(calibrated, images.calibrate, budget, detector, name)
-        except CalibrationRefused as error:
-            raise CalibrationRefused(f"{name}: {error}") from error
-    return calibrated
+    train, select, held = ([_synthetic(n, seed, view) for n in part] for part in numbers)
+    return GoodImages(train, select, held, f"synthetic-{count}-{seed}", view)
 
 
 def train_category(
@@ -110,15 +67,16 @@ def train_category(
     *,
     seed: int,
     budget: Budget,
-    on_progress: OnProgress = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
     iterations: int | None = None,
 ) -> Model:
-    """One category's model with its thresholds."""
-    one = {category: good}
-    fitted = fit_model(one, preset, seed=seed, on_progress=on_progress, iterations=iterations)
-    return set_thresholds(fitted, one, budget)
+    """Fit on the train and select parts, then set the thresholds on the calibrate part."""
+    sized = at_size(preset, good.view.tile)
+    fitted = fit(good.train, good.select, category, sized, seed, on_progress, iterations, good.view)
+    named = replace(fitted, provenance={**fitted.provenance, "source_digest": good.digest})
+    return calibrate(named, good.calibrate, budget)
 
 
-def _synthetic(index: int, seed: int, size: Size) -> Image:
+def _synthetic(index: int, seed: int, view: View) -> Image:
     png = encode_png(render(index, seed, None, DEFAULT_SIZE).image)
-    return decode(png, "image/png", size, DecodeLimits()).image
+    return decode(png, "image/png", view, DecodeLimits()).image

@@ -10,12 +10,15 @@ from stream_inspector.score.ensemble import (
     enlarge,
     fit_ensemble,
     image_scores,
+    largest,
     member_views,
     weighted_mean,
 )
 from stream_inspector.score.normalise import Normaliser
+from stream_inspector.view.canvas import View
 
 PRESET = replace(PIXEL_SMALL, input_size=(16, 16), grid=(8, 8), top_pixels=8)
+WHOLE = View((16, 16))
 RAW = ("kl.100", "kl.200", "features", "mahalanobis", "control")
 
 
@@ -60,6 +63,16 @@ def test_image_score_is_the_mean_of_the_largest_pixels() -> None:
     assert image_scores(maps, 2).dtype == torch.float64
 
 
+@pytest.mark.parametrize("count", [3, 640, 700])
+def test_the_largest_are_found_in_few_groups(count: int) -> None:
+    values = torch.randn(5, count, generator=torch.Generator().manual_seed(count))
+    values[0, :9] = 7.0  # ties
+    values[1] = values[1].sort().values  # the largest side by side, and in the last, short group
+    for top in (1, 6, 8):
+        expected = values.topk(min(top, count), dim=1).values
+        assert torch.equal(largest(values, top), expected)
+
+
 def test_the_kl_of_several_steps_becomes_one_member() -> None:
     unit = Normaliser(torch.zeros(2, 2), torch.ones(2, 2), torch.tensor([0.0, 1.0, 0.0, 1.0]))
     raw = {"kl.100": torch.ones(1, 2, 2), "kl.200": torch.full((1, 2, 2), 3.0)}
@@ -71,7 +84,7 @@ def test_the_kl_of_several_steps_becomes_one_member() -> None:
 
 def test_image_scores_of_the_good_images_are_standardised() -> None:
     raw = _raw(400, seed=0)
-    _, scores = fit_ensemble(raw, raw, PRESET).combine(raw)
+    _, scores = fit_ensemble(raw, raw, PRESET, WHOLE).combine(raw)
     for member in ("kl", "features", "mahalanobis", "control"):
         assert float(scores[member].mean()) == pytest.approx(0, abs=1e-5)
         assert float(scores[member].std()) == pytest.approx(1, abs=0.1)
@@ -79,14 +92,14 @@ def test_image_scores_of_the_good_images_are_standardised() -> None:
 
 def test_the_spread_is_that_of_the_held_out_images() -> None:
     trained, held_out = _raw(30, seed=0), _raw(10, seed=1, swing=3.0)
-    scores = fit_ensemble(trained, held_out, PRESET).combine(held_out)[1]["kl"]
+    scores = fit_ensemble(trained, held_out, PRESET, WHOLE).combine(held_out)[1]["kl"]
     assert float(scores.mean()) == pytest.approx(0, abs=1e-5)
     assert float(scores.std()) == pytest.approx(1, abs=0.2)
 
 
 def test_a_map_is_the_mean_of_its_views_in_their_spread() -> None:
     raw = _raw(20, seed=0)
-    ensemble = fit_ensemble(raw, raw, PRESET)
+    ensemble = fit_ensemble(raw, raw, PRESET, WHOLE)
     maps, scores = ensemble.combine(raw)
     views = member_views(raw, ensemble.normalisers)["control"]
     spread, centre = ensemble.spread["control"], ensemble.centre["control"]
@@ -100,7 +113,7 @@ def test_a_member_that_swings_on_good_images_counts_less() -> None:
     """The same defect in kl moves the ensemble's map less when kl is unsteady."""
     gains = []
     for swing in (0.0, 20.0):
-        ensemble = fit_ensemble(*2 * [_raw(50, seed=0, swing=swing)], PRESET)
+        ensemble = fit_ensemble(*2 * [_raw(50, seed=0, swing=swing)], PRESET, WHOLE)
         clean = _raw(1, seed=1)
         marked = {name: maps.clone() for name, maps in clean.items()}
         marked["kl.100"][0, 4, 4] += 5
@@ -115,5 +128,5 @@ def test_few_images_do_not_make_a_view_certain_by_chance() -> None:
     """Three images whose control scores happen to agree: the common spread keeps it in bounds."""
     raw = _raw(3, seed=0, swing=5.0)
     raw["control"] = raw["control"][:1].expand(3, 8, 8) + 1e-4 * raw["features"]
-    ensemble = fit_ensemble(raw, raw, PRESET)
+    ensemble = fit_ensemble(raw, raw, PRESET, WHOLE)
     assert float(ensemble.spread["control"].min()) > 0.3 * float(ensemble.spread["kl"].min())

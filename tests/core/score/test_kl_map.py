@@ -6,23 +6,24 @@ import pytest
 import torch
 from torch import Tensor
 
-from stream_inspector.diffusion.denoiser import Denoiser, Prediction
+from stream_inspector.diffusion.denoiser import Prediction
+from stream_inspector.diffusion.posterior import (
+    Gaussian,
+    kl_divergence,
+    learned_log_variance,
+    posterior,
+    posterior_mean,
+)
 from stream_inspector.diffusion.schedule import diffuse, linear_schedule
 from stream_inspector.score.kl import kl_maps
 
 SCHEDULE = linear_schedule()
 X0 = torch.zeros(1, 2, 3, 3, dtype=torch.float64)
 T = torch.tensor([200])
-X_T = diffuse(SCHEDULE, X0, T, torch.ones_like(X0))
-
-
-def _unused(x: Tensor, t: Tensor, /) -> tuple[Tensor, Tensor | None]:
-    raise NotImplementedError
 
 
 def _maps(estimate: Tensor, log_variance: Tensor | None) -> Tensor:
-    denoiser = Denoiser(_unused, SCHEDULE)
-    return kl_maps(denoiser, X0, X_T, T, Prediction(estimate, log_variance, None))
+    return kl_maps(SCHEDULE, X0, T, Prediction(estimate, log_variance, None))
 
 
 def test_a_perfect_estimate_scores_zero() -> None:
@@ -52,3 +53,15 @@ def test_a_learned_variance_is_the_second_of_the_divergence() -> None:
     assert float(_maps(X0, wide).mean()) == pytest.approx(expected)
     error = float(_maps(X0 + 0.9, None).mean()) * math.exp(-2)
     assert float(_maps(X0 + 0.9, wide).mean()) == pytest.approx(expected + error)
+
+
+def test_it_is_the_divergence_of_the_two_gaussians_at_every_step() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x0, estimate, noise, v = torch.randn(4, 3, 2, 5, 4, 4, dtype=torch.float64, generator=generator)
+    t = torch.tensor([0, 20, 900])
+    x_t = diffuse(SCHEDULE, x0, t, noise)
+    log_variance = learned_log_variance(SCHEDULE, v, t)
+    reverse = Gaussian(posterior_mean(SCHEDULE, estimate, x_t, t), log_variance)
+    expected = kl_divergence(posterior(SCHEDULE, x0, x_t, t), reverse).mean(2)
+    found = kl_maps(SCHEDULE, x0, t, Prediction(estimate, log_variance, None))
+    torch.testing.assert_close(found, expected)

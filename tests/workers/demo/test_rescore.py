@@ -9,6 +9,7 @@ from PIL import Image as Pillow
 from stream_inspector.detector import Scores
 from stream_inspector.synthetic import render
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 from workers.demo import rescore as rescoring
 from workers.demo.lines import SentFrame
 from workers.demo.rescore import pixel_quality, rescore
@@ -51,7 +52,7 @@ def test_files_are_scored_again_and_compared_with_their_masks(tmp_path: Path) ->
         frame(1, "hole", folder / "test/hole/0.png"),
     ]
 
-    result = rescore(darkness, SIZE, frames, FolderTruth(folder))
+    result = rescore(darkness, View(SIZE), frames, FolderTruth(folder))
     quality = pixel_quality(result, sent=2)
 
     assert quality is not None
@@ -62,7 +63,7 @@ def test_files_are_scored_again_and_compared_with_their_masks(tmp_path: Path) ->
 def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path) -> None:
     folder = labelled(tmp_path)
     result = rescore(
-        darkness, SIZE, [frame(0, "good", folder / "test/good/0.png")], FolderTruth(folder)
+        darkness, View(SIZE), [frame(0, "good", folder / "test/good/0.png")], FolderTruth(folder)
     )
 
     assert pixel_quality(result, sent=1) is None
@@ -71,18 +72,18 @@ def test_without_masks_there_are_no_pixel_metrics(tmp_path: Path) -> None:
 def test_rendered_frames_are_rendered_again_as_they_were_sent() -> None:
     truth = SyntheticTruth(seed=3)
 
-    shown = truth.image(frame(5, "stain"), (256, 256)).image
-    mask = truth.mask(frame(5, "stain"), (256, 256))
+    shown = truth.image(frame(5, "stain"), View((256, 256))).image
+    mask = truth.mask(frame(5, "stain"), View((256, 256)))
 
     assert np.array_equal(shown, render(5, 3, "stain").image)
     assert np.array_equal(mask, render(5, 3, "stain").mask)
-    assert not truth.mask(frame(5, "good"), SIZE).any()
+    assert not truth.mask(frame(5, "good"), View(SIZE)).any()
 
 
 def test_memory_is_bounded_by_scoring_every_other_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rescoring, "MOST_FRAMES", 3)
     frames = [frame(number, "good") for number in range(6)]
 
-    result = rescore(darkness, SIZE, frames, SyntheticTruth(0))
+    result = rescore(darkness, View(SIZE), frames, SyntheticTruth(0))
 
     assert list(result.maps) == ["f0", "f2", "f4"]

@@ -27,9 +27,9 @@ def test_it_tells_good_parts_from_defective_ones() -> None:
     assert "flange" in model.calibrations
     kinds = [None, *DEFECT_KINDS] * 3 + [None] * 9
     frames = [render(9000 + n, 0, kind).image for n, kind in enumerate(kinds)]
-    size = model.preset.input_size
+    view = model.view()
     images = [
-        decode(encode_png(frame), "image/png", size, DecodeLimits()).image for frame in frames
+        decode(encode_png(frame), "image/png", view, DecodeLimits()).image for frame in frames
     ]
 
     scores = Detector(model, engine="torch").score(images).image_scores

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from stream_inspector.verdict import Grade, Verdict
+from stream_inspector.view.canvas import View
 from workers.inspector.explain import Explainer, TimeShare
 from workers.inspector.work import LoadedModel
 
@@ -34,7 +35,7 @@ def model(clock: Clock, seconds: float = 4.0) -> LoadedModel:
         clock.now += seconds
         return [Normal()]
 
-    return LoadedModel("v", {"bolts": "c"}, (2, 2), lambda *_: [], explain)
+    return LoadedModel("v", {"bolts": "c"}, {"bolts": View((2, 2))}, lambda *_: [], explain)
 
 
 def test_the_share_is_spent_and_earned_again() -> None:
@@ -79,7 +80,7 @@ def test_a_failing_explanation_does_not_cost_the_event() -> None:
     def explain(*_: Any) -> list[Normal]:
         raise RuntimeError("no gradient")
 
-    broken = LoadedModel("v", {"bolts": "c"}, (2, 2), lambda *_: [], explain)
+    broken = LoadedModel("v", {"bolts": "c"}, {"bolts": View((2, 2))}, lambda *_: [], explain)
     found = Explainer(True, TimeShare(0.5, 3.0, 0.0), Clock()).explain(
         broken, IMAGE, VERDICT, "bolts"
     )

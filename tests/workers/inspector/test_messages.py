@@ -12,6 +12,7 @@ from schemas.frame import Frame, encode_frame
 from schemas.outcome import Latencies, Outcome, RejectReason, outcome_id
 from stream_inspector.pictures import heat_range
 from stream_inspector.verdict import Grade, Region, Verdict
+from stream_inspector.view.canvas import View
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import skipped
 from workers.inspector.messages import Judged, Sender, defective, passed, rejected, rejected_id
@@ -34,6 +35,9 @@ def record(frame: Frame = FRAME) -> Record:
     return Record(Partition("frames", 3), 42, message.key, message.value, message.headers, 0)
 
 
+VIEW = View((8, 8))
+
+
 def ticket(of: Record | None = None) -> Ticket:
     return Ticket(of or record(), 1, NOW, 10)
 
@@ -44,8 +48,8 @@ def judged(grade: Grade) -> Judged:
     score_map = np.zeros((8, 8), np.float32)
     verdict = Verdict(grade, 2.0, 1.0, 0.9, regions, score_map, {"kl": 1.2})
     image = np.zeros((8, 8, 3), np.uint8)
-    admitted = Admitted(ticket(), FRAME, image, (64, 48), 2.0, 0.0)
-    model = LoadedModel("v1", {FRAME.category: "c1"}, (8, 8), lambda *_: [])
+    admitted = Admitted(ticket(), FRAME, image, VIEW, VIEW.place((64, 48)), 2.0, 0.0)
+    model = LoadedModel("v1", {FRAME.category: "c1"}, {FRAME.category: VIEW}, lambda *_: [])
     return Judged(admitted, verdict, model, LATENCIES, NOW)
 
 

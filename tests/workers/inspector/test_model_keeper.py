@@ -3,6 +3,7 @@
 import pytest
 
 from stream_inspector.errors import ModelCorrupt
+from stream_inspector.view.canvas import View
 from workers.inspector.detectors import check, null_model
 from workers.inspector.models import ModelKeeper
 from workers.inspector.work import LoadedModel
@@ -22,7 +23,12 @@ class Models:
         self.loads.append(version)
         if version == "corrupt":
             raise ModelCorrupt("digest")
-        return LoadedModel(version, dict.fromkeys(("bolts", "nuts"), "c"), (2, 2), lambda *_: [])
+        return LoadedModel(
+            version,
+            dict.fromkeys(("bolts", "nuts"), "c"),
+            dict.fromkeys(("bolts", "nuts"), View((2, 2))),
+            lambda *_: [],
+        )
 
     def activate(self, category: str, version: str) -> None:
         self.registry.push([category], version, version.encode(), b"x")
@@ -42,7 +48,7 @@ def test_what_is_missing_says_how_to_fix_it(models: Models) -> None:
     models.activate("bolts", "v1")
     assert models.versions() == {"bolts": "v1"}
     assert "model activate" in models.keeper.models.missing["nuts"]
-    assert models.keeper.models.input_size("nuts") is None
+    assert models.keeper.models.view("nuts") is None
 
 
 def test_a_new_activation_replaces_the_old(models: Models) -> None:
@@ -78,7 +84,7 @@ def test_a_model_that_cannot_inspect_a_grey_image_is_not_used() -> None:
     check(null_model(0.0, ["bolts"]))
     broken = null_model(0.0, ["bolts"], (8, 8))
     with pytest.raises(ValueError, match="self-check"):
-        check(LoadedModel("v", {"bolts": "c"}, (4, 4), broken.inspect))
+        check(LoadedModel("v", {"bolts": "c"}, {"bolts": View((4, 4))}, broken.inspect))
 
 
 def test_a_version_that_does_not_know_the_category_is_not_used_for_it(models: Models) -> None:

@@ -1,10 +1,13 @@
 """Client errors branch by what the caller can do; nothing of the client leaks out."""
 
+from typing import Any
+
 import pytest
 from kafka import errors
 
 from workers.runtime.bus.kafka_errors import translate
 from workers.runtime.errors import (
+    AccessDenied,
     BusUnavailable,
     Fatal,
     MembershipLost,
@@ -24,7 +27,7 @@ from workers.runtime.errors import (
         (errors.MessageSizeTooLargeError(), MessageTooLarge),
         (errors.InvalidSessionTimeoutError(), SettingsError),
         (errors.KafkaConfigurationError(), SettingsError),
-        (errors.TopicAuthorizationFailedError(), Fatal),
+        (errors.TopicAuthorizationFailedError(), AccessDenied),
         (errors.SaslAuthenticationFailedError(), Fatal),
         (errors.FencedInstanceIdError(), Fatal),
         (errors.UnsupportedVersionError(), Fatal),
@@ -45,3 +48,23 @@ def test_every_retriable_error_of_the_client_is_transient() -> None:
     retriable = [kind for kind in kinds if issubclass(kind, errors.RetriableError)]
     assert len(retriable) > 20
     assert {type(translate(kind())) for kind in retriable} == {BusUnavailable}
+
+
+@pytest.mark.parametrize(
+    ("error", "operation", "words"),
+    [
+        (errors.TopicAuthorizationFailedError("a"), "Write", "Write on topic a: grant"),
+        (errors.TopicAuthorizationFailedError({"b", "a"}), "Read", "Read on topic a, b: grant"),
+        (errors.GroupAuthorizationFailedError("g"), "Write", "Read on consumer group g: grant"),
+        (
+            errors.TransactionalIdAuthorizationFailedError(),
+            "Write",
+            "Write on transactional id (not named)",
+        ),
+        (errors.KafkaError("[Error 31] ClusterAuthorizationFailedError"), "Write", "grant Write"),
+    ],
+)
+def test_a_denial_says_what_to_grant(error: Exception, operation: Any, words: str) -> None:
+    found = translate(error, operation)
+    assert isinstance(found, AccessDenied)
+    assert words in str(found)

@@ -34,6 +34,18 @@ def test_json_lines_name_the_process_on_every_thread(capfd: pytest.CaptureFixtur
     ]
 
 
+def test_requests_that_hold_passwords_are_not_shown_even_at_debug(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    setup_logging(LogSettings(level="debug"), "worker")
+    logging.getLogger("kafka.protocol.parser").debug("Send: secret")
+    logging.getLogger("kafka.net.connection").debug("Request: secret")
+    logging.getLogger("kafka.coordinator").debug("shown")
+    said = capfd.readouterr().err
+    assert "secret" not in said
+    assert "shown" in said
+
+
 def test_the_level_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
     setup_logging(LogSettings(level="warning"), "worker")
     structlog.get_logger().info("too quiet")

@@ -105,7 +105,7 @@ def test_images_that_would_share_a_map_are_refused(tmp_path: Path) -> None:
     ]
 
     with pytest.raises(DataError, match=r"bent/0\.tiff: two test images"):
-        save_maps(tmp_path, "nut", files, [(4, 4)] * 2, np.zeros((2, 4, 4), np.float32))
+        save_maps(tmp_path, "nut", files, np.zeros((2, 4, 4), np.float32))
 
 
 @pytest.mark.parametrize("size", ["0", "64x", "64x64x3", "big"])

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from stream_inspector.errors import DataError
+from stream_inspector.view.canvas import View
 from workers.trainer.images import read_images, read_mask, refuse_masks
 
 
@@ -16,7 +17,7 @@ def photo(path: Path, value: int) -> Path:
 def test_images_come_in_the_order_of_their_paths(tmp_path: Path) -> None:
     paths = [photo(tmp_path / f"{value}.png", value) for value in range(60, 0, -1)]
 
-    values = [int(image[0, 0, 0]) for image in read_images(paths, (8, 8))]
+    values = [int(image[0, 0, 0]) for image in read_images(paths, View((8, 8)))]
 
     assert values == list(range(60, 0, -1))
 
@@ -26,7 +27,7 @@ def test_a_corrupt_image_is_named(tmp_path: Path) -> None:
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:40])
 
     with pytest.raises(DataError, match=r"half\.png.*--on-corrupt skip"):
-        read_images([whole, tmp_path / "half.png"], (8, 8))
+        read_images([whole, tmp_path / "half.png"], View((8, 8)))
 
 
 def test_a_corrupt_image_can_be_left_out(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_a_corrupt_image_can_be_left_out(tmp_path: Path) -> None:
     (tmp_path / "empty.png").write_bytes(b"")
     skipped: list[str] = []
 
-    images = read_images([tmp_path / "empty.png", whole], (8, 8), "skip", skipped.append)
+    images = read_images([tmp_path / "empty.png", whole], View((8, 8)), "skip", skipped.append)
 
     assert [int(image.max()) for image in images] == [9]
     assert "empty.png" in skipped[0]
@@ -46,7 +47,10 @@ def test_a_mask_covers_a_pixel_by_half(tmp_path: Path) -> None:
     full[2, 3] = 255  # a quarter of the bottom right one
     Image.fromarray(full).save(tmp_path / "mask.png")
 
-    assert read_mask(tmp_path / "mask.png", (2, 2)).tolist() == [[True, False], [False, False]]
+    assert read_mask(tmp_path / "mask.png", View((2, 2))).tolist() == [
+        [True, False],
+        [False, False],
+    ]
 
 
 def test_every_colour_of_a_palette_is_a_defect(tmp_path: Path) -> None:
@@ -54,14 +58,14 @@ def test_every_colour_of_a_palette_is_a_defect(tmp_path: Path) -> None:
     mask.putpalette([0, 0, 0, 0, 0, 90, 1, 0, 0])
     mask.save(tmp_path / "mask.png")
 
-    assert read_mask(tmp_path / "mask.png", (2, 2)).tolist() == [[False, True], [True, False]]
+    assert read_mask(tmp_path / "mask.png", View((2, 2))).tolist() == [[False, True], [True, False]]
 
 
 def test_an_unreadable_mask_is_named(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_bytes(b"nothing")
 
     with pytest.raises(DataError, match=r"mask\.png: is no readable mask"):
-        read_mask(tmp_path / "mask.png", (2, 2))
+        read_mask(tmp_path / "mask.png", View((2, 2)))
 
 
 def test_masks_among_good_images_are_recognised() -> None:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from stream_inspector.errors import DataError
+from stream_inspector.view.canvas import View
 from workers.trainer.datasets import LabelledFile
 from workers.trainer.labelled import read_labelled
 
@@ -22,7 +23,7 @@ def test_images_come_with_their_masks_and_sizes(tmp_path: Path) -> None:
     image, mask = picture(tmp_path / "0.png"), picture(tmp_path / "m.png", 6, 4)
     good = LabelledFile(image, "good", defective=False, mask=None)
 
-    test = read_labelled([good, bad(image, mask), bad(image, None)], (16, 16), (4, 6))
+    test = read_labelled([good, bad(image, mask), bad(image, None)], View((16, 16)), (4, 6))
 
     assert [each.shape for each in test.images] == [(16, 16, 3)] * 3
     assert test.sizes == [(12, 8)] * 3
@@ -38,7 +39,7 @@ def test_a_mask_of_another_shape_is_refused(tmp_path: Path) -> None:
     image, mask = picture(tmp_path / "0.png"), picture(tmp_path / "m.png", 8, 12)
 
     with pytest.raises(DataError, match=r"m\.png: is 8 x 12, its image 12 x 8 pixels"):
-        read_labelled([bad(image, mask)], (16, 16))
+        read_labelled([bad(image, mask)], View((16, 16)))
 
 
 def test_an_unreadable_image_is_named_or_left_out_with_its_truth(tmp_path: Path) -> None:
@@ -48,8 +49,8 @@ def test_an_unreadable_image_is_named_or_left_out_with_its_truth(tmp_path: Path)
     skipped: list[str] = []
 
     with pytest.raises(DataError, match=r"1\.png.*trainer\.on_corrupt=skip"):
-        read_labelled(files, (16, 16))
-    test = read_labelled(files, (16, 16), on_corrupt="skip", on_skip=skipped.append)
+        read_labelled(files, View((16, 16)))
+    test = read_labelled(files, View((16, 16)), on_corrupt="skip", on_skip=skipped.append)
 
     assert test.truth.defective.tolist() == [False]
     assert (len(test.images), len(test.files), len(skipped)) == (1, 1, 1)

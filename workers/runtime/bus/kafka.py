@@ -28,12 +28,15 @@ from workers.runtime.settings import KafkaSettings
 
 def create_topics(kafka: KafkaSettings, topics: Mapping[str, int]) -> None:
     """Create topics, name -> number of partitions. Existing ones are left as they are."""
-    with contextlib.closing(connect_admin(kafka)) as admin:
+    with contextlib.closing(connect_admin(kafka)) as admin, translated("Describe"):
         limit = {"max.message.bytes": str(record_limit(kafka))}  # Kafka's default is 1 MB
+        existing = set(admin.list_topics())  # then nobody needs the right to create them
         for name, partitions in topics.items():
+            if name in existing:
+                continue
             options = {"num_partitions": partitions, "replication_factor": -1, "configs": limit}
             wanted = {name: options}
-            with translated(), contextlib.suppress(errors.TopicAlreadyExistsError):
+            with translated("Create", name), contextlib.suppress(errors.TopicAlreadyExistsError):
                 admin.create_topics(wanted, wait_for_metadata=True)
 
 

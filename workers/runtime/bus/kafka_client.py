@@ -8,7 +8,8 @@ import structlog
 from kafka import errors
 from kafka.record import util as record_util
 
-from workers.runtime.errors import ServerUnreachable, SettingsError
+from workers.runtime.bus.kafka_refusals import overheard, refusal
+from workers.runtime.errors import AccessDenied, ServerUnreachable, SettingsError
 from workers.runtime.settings import KafkaSettings
 
 if record_util.crc32c_c is None:  # pure Python needs 14 ms for the checksum of a 50 KB record
@@ -28,6 +29,7 @@ def client_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
         "client_id": client_id,
         "request_timeout_ms": kafka.request_timeout_ms,
         "reconnect_backoff_max_ms": 1000,  # the default of 30 s stalls for up to a minute
+        **kafka.security.client_options(),
     }
 
 
@@ -39,22 +41,26 @@ def record_limit(kafka: KafkaSettings) -> int:
 def connect(kafka: KafkaSettings, make: Callable[[int], _Client]) -> _Client:
     """Make a client, retrying until `kafka.connect_timeout_s`. `make` takes a timeout in ms.
 
-    Raises ServerUnreachable, SettingsError.
+    Raises ServerUnreachable, AccessDenied or SettingsError.
     """
     deadline = time.monotonic() + kafka.connect_timeout_s
-    pause = 0.2
+    pause, address = 0.2, kafka.bootstrap_servers
     while True:
         left = max(deadline - time.monotonic(), 0.1)
         try:
-            return make(int(min(ATTEMPT_S, left) * 1000))
+            with overheard() as said:
+                return make(int(min(ATTEMPT_S, left) * 1000))
         except errors.KafkaConfigurationError as error:
             raise SettingsError(f"kafka: {error}") from error
         except errors.KafkaError as error:
+            refused = refusal(said, kafka.security)
             if time.monotonic() + pause >= deadline:
+                if refused:
+                    raise AccessDenied(f"no access to Kafka at {address}: {refused}") from error
                 raise ServerUnreachable(
-                    f"no Kafka broker answered at {kafka.bootstrap_servers} within "
+                    f"no Kafka broker answered at {address} within "
                     f"{kafka.connect_timeout_s:g} s (setting kafka.bootstrap_servers): {error}"
                 ) from error
-            _log.warning("broker away, trying again", address=kafka.bootstrap_servers)
+            _log.warning("broker away, trying again", address=address, reason=refused)
         time.sleep(pause)
         pause = min(2 * pause, 2.0)

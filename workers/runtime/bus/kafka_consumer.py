@@ -26,8 +26,8 @@ class KafkaBusConsumer:
         self._gaps: list[Gap] = []
 
     def poll(self, timeout_s: float) -> list[Record]:
-        """Records that have arrived. Raises Transient or Fatal."""
-        with translated():
+        """Records that have arrived. Raises Transient, AccessDenied or Fatal."""
+        with translated("Read"):
             try:
                 batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
             except errors.NoOffsetForPartitionError as error:
@@ -36,6 +36,9 @@ class KafkaBusConsumer:
             except errors.OffsetOutOfRangeError as error:
                 self._skip_expired(error.args[0])
                 return []
+            denied = self._client._cluster.unauthorized_topics
+            if denied and not batches:  # the client only logs it, and waits for ever
+                raise errors.TopicAuthorizationFailedError(denied)
         return [_record(item) for batch in batches.values() for item in batch]
 
     def gaps(self) -> list[Gap]:

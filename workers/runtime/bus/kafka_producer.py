@@ -53,12 +53,12 @@ class KafkaBusProducer:
         except errors.KafkaError as error:
             if not isinstance(error, errors.MessageSizeTooLargeError):
                 self._discard(client)
-            raise translate(error) from error
+            raise translate(error, "Write") from error
 
     def _current(self) -> Any:
         with self._lock:
             if self._client is None:
-                with translated():
+                with translated("Write"):
                     self._client = self._make(int(ATTEMPT_S * 1000))
             return self._client
 

@@ -95,7 +95,7 @@ class Transactional:
         except errors.KafkaError as error:
             if producer is not None:
                 producer.kill()
-            raise translate(error) from error
+            raise self._judge(error) from error
         return producer
 
     def _went_through(self, positions: Positions, in_doubt: Positions) -> bool:
@@ -125,7 +125,8 @@ class Transactional:
                     f"another process keeps using the transactional id {self._id}: give each "
                     "worker its own (setting worker.transactional_id)"
                 )
-        return translate(error)
+        refused = isinstance(error, errors.TransactionalIdAuthorizationFailedError)
+        return translate(error, "Write", self._id if refused else None)
 
     def close(self) -> None:
         """Abort what is open and close."""

@@ -48,6 +48,7 @@ def server_properties(
     ports: Sequence[Mapping[str, int]],
     listeners: Mapping[str, str],
     extra: Mapping[str, str],
+    controllers: str = "PLAINTEXT",
 ) -> dict[str, str]:
     """The `server.properties` of broker `number` (from 1).
 
@@ -55,7 +56,7 @@ def server_properties(
     """
     brokers = len(ports)
     own = ports[number - 1]
-    protocols = dict(listeners) | {_CONTROLLER: "PLAINTEXT"}
+    protocols = dict(listeners) | {_CONTROLLER: controllers}
     voters = (f"{n}@{HOST}:{each[_CONTROLLER]}" for n, each in enumerate(ports, 1))
     replicas = str(brokers)
     derived = {
@@ -93,8 +94,9 @@ class KafkaNode:
         self._settings.write_text("".join(f"{k}={v}\n" for k, v in complete.items()))
         self._settings.chmod(0o600)  # may hold passwords
         users = [part for user in scram for part in ("--add-scram", user)]
+        cluster = f"--cluster-id={cluster_id}"  # in one word: it may begin with a dash
         command = self._jars.java(
-            "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(self._settings), *users
+            "kafka.tools.StorageTool", "format", cluster, "-c", str(self._settings), *users
         )
         done = subprocess.run(  # noqa: S603  (our own command)
             command, capture_output=True, text=True, timeout=_READY_S, check=False
@@ -153,8 +155,13 @@ class ApacheKafka:
         listeners: Mapping[str, str] = PLAINTEXT,
         properties: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
+        controllers: str = "PLAINTEXT",
     ) -> None:
-        """`listeners`: name -> protocol, the first one is used between brokers."""
+        """`listeners`: name -> protocol, the first one is used between brokers.
+
+        `controllers`: the protocol between controllers.
+        """
+        self._controllers = controllers
         self._count, self._listeners, self._scram = nodes, listeners, scram
         self._properties = properties or {}
         self._ports: list[dict[str, int]] = []
@@ -194,7 +201,9 @@ class ApacheKafka:
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
         def prepare(number: int) -> None:
-            settings = server_properties(number, self._ports, self._listeners, self._properties)
+            settings = server_properties(
+                number, self._ports, self._listeners, self._properties, self._controllers
+            )
             self.nodes[number - 1].format(cluster_id, settings, self._scram)
 
         with ThreadPoolExecutor(self._count) as pool:

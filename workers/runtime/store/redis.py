@@ -11,6 +11,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from workers.runtime.errors import ServerUnreachable, SettingsError, StoreUnavailable
+from workers.runtime.section import read_secret
 from workers.runtime.settings import RedisSettings, redact
 from workers.runtime.store.ports import KeyValueStore
 
@@ -45,6 +46,27 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
 
 
+def _identity(settings: RedisSettings) -> dict[str, Any]:
+    """Who we are and whom we trust; what is not set here may stand in the URL."""
+    password = read_secret(settings.password, settings.password_file, "redis.password")
+    found: dict[str, Any] = {"username": settings.username, "password": password}
+    if settings.url.startswith("rediss://"):
+        settings.tls.context("redis.tls")  # a wrong file is refused here, with its setting
+        tls = settings.tls
+        found |= {
+            "ssl_ca_certs": tls.ca_file and str(tls.ca_file),
+            "ssl_certfile": tls.certificate_file and str(tls.certificate_file),
+            "ssl_keyfile": tls.key_file and str(tls.key_file),
+            "ssl_password": read_secret(
+                tls.key_password, tls.key_password_file, "redis.tls.key_password"
+            ),
+            "ssl_check_hostname": tls.check_hostname,
+        }
+    elif settings.tls.given:
+        raise SettingsError("redis.tls: redis.url uses no TLS: it must start with rediss://")
+    return {name: value for name, value in found.items() if value is not None}
+
+
 class RedisStore:
     """KeyValueStore port on redis-py, with bounded waits and two quick retries."""
 
@@ -52,6 +74,7 @@ class RedisStore:
         try:
             self._client: Any = redis.Redis.from_url(
                 settings.url,
+                **_identity(settings),
                 socket_timeout=settings.timeout_s,
                 socket_connect_timeout=settings.timeout_s,
                 retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),

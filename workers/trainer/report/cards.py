@@ -10,6 +10,7 @@ from stream_inspector.counterpart import Counterpart
 from stream_inspector.pictures import heat_range, heatmap, outline
 from stream_inspector.regions import find_regions
 from stream_inspector.verdict import Image
+from stream_inspector.view.canvas import View
 from workers.trainer.report.examples import Outcome
 from workers.trainer.report.material import Material
 from workers.trainer.report.page import thumbnail
@@ -73,8 +74,8 @@ def _drawn(material: Material, index: int) -> list[tuple[str, Image]]:
 def _truth(image: Image, mask: NDArray[np.bool_] | None) -> list[tuple[str, Image]]:
     if mask is None or not mask.any():
         return []
-    size = (image.shape[1], image.shape[0])
-    regions = find_regions(mask.astype(np.float32), 0.5, 1, size)
+    place = View((mask.shape[0], mask.shape[1])).place((image.shape[1], image.shape[0]))
+    regions = find_regions(mask.astype(np.float32), 0.5, 1, place)
     return [("Truth", outline(image, regions, colour=_TRUTH_COLOUR))]
 
 
