@@ -122,6 +122,22 @@ def test_a_commit_without_an_answer_is_looked_up(
     assert bench.position() == 2
 
 
+def test_a_doubt_that_was_given_up_swallows_nothing_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = bench.delivery()
+
+    def no_answer(producer: BoundedProducer) -> None:
+        monkeypatch.undo()
+        raise KafkaTimeoutError("no answer")
+
+    monkeypatch.setattr(BoundedProducer, "commit_transaction", no_answer)
+    with pytest.raises(BusUnavailable):
+        delivery.settle(bench.message(b"lost"), {bench.partition: 1}, delivery.generation())
+    delivery.settle(bench.message(b"a word"), {}, delivery.generation())
+    assert bench.read() == [b"a word"]
+
+
 def test_a_message_that_is_too_large_leaves_nothing_behind(bench: Bench) -> None:
     delivery = bench.delivery()
     both = [*bench.message(b"small"), *bench.message(bytes(40 * 2**20))]

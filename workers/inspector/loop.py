@@ -53,6 +53,7 @@ _log = structlog.get_logger()
 MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
 _POLL_S = 0.1
 _GAUGES_S = 2.0
+_STUCK = 4  # times all timeouts of a publication: its client hangs
 _AWAY_PAUSE_S = 0.5  # between polls while the broker is away
 
 
@@ -196,6 +197,9 @@ class Inspector:
         if self._failure is not None:
             raise Fatal(f"a thread of the worker crashed: {self._failure!r}") from self._failure
         now = time.monotonic()
+        stuck, kafka = self._publisher.stuck_s(now), self._settings.kafka
+        if stuck * 1000 > _STUCK * (kafka.delivery_timeout_ms + kafka.transaction_timeout_ms):
+            raise DeviceHung(f"the broker client has been at one publication for {stuck:.0f} s")
         busy = {"device": self._inference.busy_s(now), "decoder": self._pool.busy_s(now)}
         for what, seconds in busy.items():
             if seconds > self._settings.worker.frame_deadline_s:
@@ -304,7 +308,7 @@ class Inspector:
             return
         self._gauges_at = now
         self._committer.commit_idle(consumer)
-        self.vitals.observe(consumer, self._committer.at)
+        self.vitals.observe(consumer, max(self._committer.at, self._publisher.committed_at))
 
     def _settle(self, consumer: Consumer) -> None:
         """Stay until a rebalance is over: it refuses commits."""

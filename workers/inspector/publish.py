@@ -77,6 +77,8 @@ class Publisher:
         self._stopping = False
         self._announcements: deque[Outgoing] = deque()
         self.away: str | None = None  # why the broker does not take results
+        self.committed_at = 0.0  # when delivery last stored positions by itself (monotonic)
+        self._trying_since: float | None = None
         self._busy = False  # holds results that are neither in the ledger nor published
         self._apply: dict[type, Callable[..., None]] = {
             Assigned: self._assigned,
@@ -97,6 +99,11 @@ class Publisher:
     def in_work(self, partitions: Iterable[Partition] | None = None) -> int:
         """Delivered records that are not published yet; events in the queue count as one."""
         return self._ledger.in_work(partitions) + self._busy + (not self._events.empty())
+
+    def stuck_s(self, now: float) -> float:
+        """For how long the broker client has been at the same attempt (seconds)."""
+        since = self._trying_since
+        return 0.0 if since is None else now - since
 
     def run(self, delivery: Delivery) -> None:
         """Work until stopped."""
@@ -180,11 +187,14 @@ class Publisher:
             runs = [run for run in runs if self._ours(run)]
             if not runs:
                 return []
+            self._trying_since = time.monotonic()
             try:
                 delivery.settle(
                     _messages(runs), {r.partition: r.position for r in runs}, generation
                 )
                 self.away = None
+                if delivery.commits:
+                    self.committed_at = time.monotonic()
                 return runs
             except MessageTooLarge as error:
                 _log.warning("a message is too large; sending it without bytes", reason=str(error))
@@ -195,6 +205,8 @@ class Publisher:
             except Transient as error:
                 self.away = str(error)
                 _log.warning("cannot publish, trying again", reason=self.away, pause_s=pause)
+            finally:
+                self._trying_since = None
             self._metrics.retries.inc()
             time.sleep(pause)
             pause = min(2 * pause, _RETRY_MAX_S)

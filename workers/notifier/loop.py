@@ -6,6 +6,7 @@ a crash the open windows are built again from the topics, with the same alarm id
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -197,12 +198,21 @@ class Notifier:
         self.counts.alarms += len(alarms)
         self._delivery.deliver(alarms)
 
+    def _pass_markers(self, owned: frozenset[Partition]) -> None:
+        """Without it the lag of a topic that is written in transactions never comes to nothing."""
+        with suppress(Transient):
+            for partition in owned:
+                position = self._consumer.position(partition)
+                if position is not None:
+                    self._reading.reach(partition, position)
+
     def _commit(self) -> None:
         """Commit what needs no second reading; the watch's memory goes to the disk before."""
         self._tried_commit = self._now()
         self._watch.settle(self._rules.is_open)
-        positions = self._reading.committable(self._rules.held(), self._watch.held())
         owned = self._consumer.assignment()  # what was revoked meanwhile is not ours to commit
+        self._pass_markers(owned)
+        positions = self._reading.committable(self._rules.held(), self._watch.held())
         fresh = {p: n for p, n in self._reading.fresh(positions).items() if p in owned}
         if not fresh:
             return

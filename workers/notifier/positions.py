@@ -16,6 +16,11 @@ class Reading:
         """This record was read."""
         self._read[record.partition] = record.offset + 1
 
+    def reach(self, partition: Partition, position: int) -> None:
+        """Reading has got this far: what lies behind the last record are transaction markers."""
+        if partition in self._read:
+            self._read[partition] = max(position, self._read[partition])
+
     def committable(self, *held: Positions) -> dict[Partition, int]:
         """For each partition the position that no held record is before."""
         return {

@@ -58,7 +58,7 @@ class AccessDenied(Fatal):
 
 
 class DeviceHung(Fatal):
-    """The device did not answer; only a new process can help."""
+    """The device (or a client library) did not answer; only a new process can help."""
 
     exit_code = 75  # EX_TEMPFAIL
 

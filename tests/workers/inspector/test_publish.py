@@ -23,6 +23,7 @@ class Delivery:
     """Records what is settled; raises what it is told to first."""
 
     guarantee = "test"
+    commits = True
 
     def __init__(self, *errors: Exception, limit: int = 10**6):
         self.errors, self.limit = list(errors), limit

@@ -205,6 +205,16 @@ def test_positions_wait_for_the_window_and_move_when_it_closes(stage: Stage) -> 
     assert stage.ear.heard[-1].count == 2
 
 
+def test_positions_pass_the_markers_of_transactions(stage: Stage) -> None:
+    notifier = stage.notifier()
+    stage.publish(TOPICS.outcomes, outcome(1))
+    stage.rounds(notifier)
+    partition = next(p for p in stage.committed if p == OUTCOMES)
+    stage.consumer._positions[partition] += 1  # as the client does when it meets a marker
+    stage.rounds(notifier)
+    assert stage.committed[OUTCOMES] == 2
+
+
 def test_after_a_crash_the_open_window_is_built_again_with_the_same_ids(stage: Stage) -> None:
     crashed = stage.notifier()
     stage.publish(TOPICS.defects, defect(1), defect(2, 1))

@@ -16,6 +16,8 @@ class AtLeastOnce:
         "none is lost"
     )
 
+    commits = False
+
     def __init__(self, producer: Producer, commit: Callable[[Positions], None]):
         self._producer, self._commit = producer, commit
 

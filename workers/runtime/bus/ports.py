@@ -148,6 +148,10 @@ class Delivery(Protocol):
     def guarantee(self) -> str:
         """What it promises, in words: printed when a process starts."""
 
+    @property
+    def commits(self) -> bool:
+        """Whether the positions are stored when `settle` returns."""
+
     def generation(self) -> object | None:
         """The membership that `settle` speaks for: take it, then look what is still ours."""
 

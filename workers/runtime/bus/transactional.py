@@ -32,6 +32,8 @@ class Transactional:
 
     guarantee = "exactly once: outcomes and positions are committed in one transaction"
 
+    commits = True
+
     def __init__(
         self,
         transactional_id: str,
@@ -101,12 +103,15 @@ class Transactional:
     def _went_through(self, positions: Positions, in_doubt: Positions) -> bool:
         """Whether the last commit, of which we had no answer, was carried out. Raises Transient.
 
-        Its partitions are still ours, so nobody else can have moved their positions.
+        Its partitions are still ours, so nobody else can have moved their positions. Other
+        positions than its own: it was given up, and whoever has its partitions now goes on.
         """
-        stored = self._committed(positions)
-        done = all(stored.get(p, -1) >= in_doubt.get(p, n) for p, n in positions.items())
+        done = False
+        if positions and positions.items() <= in_doubt.items():
+            stored = self._committed(positions)
+            done = all(stored.get(p, -1) >= offset for p, offset in positions.items())
+            _log.info("a commit was in doubt", went_through=done)
         self._in_doubt = None
-        _log.info("a commit was in doubt", went_through=done)
         return done
 
     def _give_up(self, producer: BoundedProducer) -> None:
