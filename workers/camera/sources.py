@@ -21,6 +21,7 @@ from workers.runtime.errors import SettingsError
 
 CONTENT_TYPES = {**FILE_TYPES, ".npy": RAW_RGB8}  # or gray: the array's shape decides
 GOOD = "good"
+_GOOD_FOLDERS = (GOOD, "ok")  # of good images, in MVTec's layout and in BTAD's
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +82,9 @@ def _candidates(source: str) -> Iterator[Path]:
 
 
 def _playable(folder: Path) -> Path:
-    """A data set in MVTec layout is played from its test images: its masks are no frames."""
-    mvtec = (folder / "train" / GOOD).is_dir() and (folder / "test").is_dir()
-    return folder / "test" if mvtec else folder
+    """A data set in MVTec's or BTAD's layout is played from its test images, not its masks."""
+    trained = any((folder / "train" / name).is_dir() for name in _GOOD_FOLDERS)
+    return folder / "test" if trained and (folder / "test").is_dir() else folder
 
 
 def file_shots(
@@ -133,7 +134,9 @@ def _raw(path: Path) -> Shot | Refusal:
 def truth_of(path: Path) -> str | None:
     """What the file shows, where the folders say so: `test/<kind>/<file>`."""
     parts = path.parts
-    return parts[-2] if len(parts) >= 3 and parts[-3] == "test" else None
+    if len(parts) < 3 or parts[-3] != "test":
+        return None
+    return GOOD if parts[-2] in _GOOD_FOLDERS else parts[-2]
 
 
 def synthetic_shots(settings: SyntheticSettings) -> Iterator[Shot]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stream_inspector.errors import DataError
 from workers.demo.folder import RunFolder
 from workers.demo.settings import SYNTHETIC_CATEGORY, DemoSettings
 from workers.runtime.settings import KafkaSettings, RedisSettings, TopicSettings
@@ -55,7 +56,7 @@ def plan_load(settings: DemoSettings) -> Load:
     else:
         files = test_files(settings.data)
         category = settings.category or settings.data.resolve().name
-        source = str((settings.data / "test").resolve())
+        source = str(_played(settings.data))
         available = len(files)
         size = max(1, sum(file.path.stat().st_size for file in files) // available)
         wanted = settings.frames or available
@@ -63,6 +64,16 @@ def plan_load(settings: DemoSettings) -> Load:
     note = "" if wanted <= most else f"{most} frames instead of {wanted}: the embedded broker keeps"
     note += f" all in memory (demo.broker_bytes = {settings.broker_bytes})" if note else ""
     return Load(category, source, min(wanted, most), min(wanted, most) > available, note)
+
+
+def _played(folder: Path) -> Path:
+    """The folder that the cameras walk through."""
+    if not (folder / "test").is_dir():
+        raise DataError(
+            f"{folder}: cameras play a folder test/, which VisA's own layout lacks; give its "
+            "one-class form (docs/evaluation.md)"
+        )
+    return (folder / "test").resolve()
 
 
 def camera_flags(settings: DemoSettings, load: Load, run: RunFolder) -> dict[str, Any]:

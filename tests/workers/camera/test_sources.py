@@ -62,8 +62,11 @@ def test_a_single_file_is_a_source(tmp_path: Path) -> None:
     assert names(str(touch(tmp_path / "1.bmp"))) == ["1.bmp"]
 
 
-def test_a_data_set_is_played_from_its_test_images_without_its_masks(tmp_path: Path) -> None:
-    for name in ("train/good/t.png", "test/dent/d.png", "ground_truth/dent/m.png"):
+@pytest.mark.parametrize("good", ["good", "ok"])
+def test_a_data_set_is_played_from_its_test_images_without_its_masks(
+    tmp_path: Path, good: str
+) -> None:
+    for name in (f"train/{good}/t.png", "test/dent/d.png", "ground_truth/dent/m.png"):
         touch(tmp_path / name)
     assert names(str(tmp_path)) == ["d.png"]
 
@@ -132,7 +135,12 @@ def test_a_pickled_array_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "truth"),
-    [("x/test/good/1.png", "good"), ("x/test/dent/1.png", "dent"), ("x/photos/1.png", None)],
+    [
+        ("x/test/good/1.png", "good"),
+        ("x/test/dent/1.png", "dent"),
+        ("x/test/ok/1.bmp", "good"),
+        ("x/photos/1.png", None),
+    ],
 )
 def test_the_truth_is_read_from_the_folders(path: str, truth: str | None) -> None:
     assert truth_of(Path(path)) == truth

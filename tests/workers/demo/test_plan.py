@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from stream_inspector.errors import DataError
 from workers.camera.settings import CameraProcessSettings
 from workers.demo.folder import RunFolder
 from workers.demo.plan import (
@@ -39,6 +40,19 @@ def test_real_images_are_all_streamed_once(tmp_path: Path) -> None:
 
     assert (load.category, load.frames, load.loop) == ("bolts", 4, False)
     assert load.source.endswith("bolts/test")
+
+
+def test_a_layout_without_a_test_folder_is_not_played(tmp_path: Path) -> None:
+    (tmp_path / "split_csv").mkdir()
+    rows = ["object,split,label,image,mask", "bolts,test,normal,bolts/Data/Images/Normal/0.png,"]
+    (tmp_path / "split_csv/1cls.csv").write_text("\n".join(rows))
+    image = bolts(tmp_path, 1) / "Data/Images/Normal/0.png"
+    image.parent.mkdir(parents=True)
+    (tmp_path / "bolts/test").rename(tmp_path / "elsewhere")
+    Image.new("RGB", (20, 20)).save(image)
+
+    with pytest.raises(DataError, match="cameras play a folder test/"):
+        plan_load(DemoSettings(data=tmp_path / "bolts"))
 
 
 def test_more_frames_than_images_repeat_them(tmp_path: Path) -> None:

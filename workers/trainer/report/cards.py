@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from stream_inspector.counterpart import Counterpart
-from stream_inspector.pictures import heat_range, heatmap, outline
-from stream_inspector.regions import find_regions
+from stream_inspector.pictures import heat_range, heatmap
+from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image
-from stream_inspector.view.canvas import View
 from workers.trainer.report.examples import Outcome
 from workers.trainer.report.material import Material
 from workers.trainer.report.page import thumbnail
@@ -37,7 +37,7 @@ class Card:
     threshold: float
     pictures: Sequence[Picture]
     steps: Sequence[Picture]  # of the counterpart, between the image and the end
-    size: tuple[int, int]  # (width, height) as captured: pictures are shown in its shape
+    shape: tuple[int, int]  # (width, height) of what is inspected, in pixels as captured
     note: str = ""
 
 
@@ -54,7 +54,7 @@ def make_card(material: Material, index: int) -> Card:
             Picture(f"step {number}", thumbnail(step))
             for number, step in enumerate(material.steps.get(index, ()), 1)
         ],
-        size=material.test.sizes[index],
+        shape=material.shapes[index],
         note=_note(material.counterparts.get(index)),
     )
 
@@ -72,11 +72,15 @@ def _drawn(material: Material, index: int) -> list[tuple[str, Image]]:
 
 
 def _truth(image: Image, mask: NDArray[np.bool_] | None) -> list[tuple[str, Image]]:
+    """The defect tinted and ringed: an outline alone would hide a thin scratch."""
     if mask is None or not mask.any():
         return []
-    place = View((mask.shape[0], mask.shape[1])).place((image.shape[1], image.shape[0]))
-    regions = find_regions(mask.astype(np.float32), 0.5, 1, place)
-    return [("Truth", outline(image, regions, colour=_TRUTH_COLOUR))]
+    inside = binarise_mask(mask, (image.shape[0], image.shape[1]))
+    ring = ndimage.binary_dilation(inside, iterations=2) & ~inside
+    drawn = image.copy()
+    drawn[inside] = (image[inside] + np.array(_TRUTH_COLOUR)) // 2
+    drawn[ring] = _TRUTH_COLOUR
+    return [("Truth", drawn)]
 
 
 def _note(found: Counterpart | None) -> str:

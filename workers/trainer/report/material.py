@@ -24,6 +24,7 @@ class Material:
     """What cards are made of, by index of the test image."""
 
     test: LabelledImages
+    shapes: Sequence[tuple[int, int]]  # (width, height) of each canvas, in pixels of its frame
     judged: Judged
     maps: Mapping[str, Maps]  # by member, those of SHOWN
     middle: Mapping[str, float]  # by member: the score at the middle of the map's colours
@@ -39,9 +40,10 @@ def report_material(model: Model, category: str, test: LabelledImages, scored: S
             f"model {model.version} has no thresholds for {category}, which a report needs: "
             "calibrate it first"
         )
-    maps = {name: scored.maps[name] for name in SHOWN}
+    maps, view = {name: scored.maps[name] for name in SHOWN}, model.view(category)
     return Material(
         test=test,
+        shapes=[view.place(size).size(view.canvas) for size in test.sizes],
         judged=Judged(
             scored.image_scores[ENSEMBLE],
             test.truth.defective,
@@ -58,4 +60,4 @@ def report_material(model: Model, category: str, test: LabelledImages, scored: S
 def _usual_score(maps: Maps, defective: NDArray[np.bool_]) -> float:
     """The score that few good pixels exceed; of all pixels if no image is good."""
     good = maps[~defective] if (~defective).any() else maps
-    return float(np.quantile(good, 1 - _USUAL_RATE))
+    return float(np.quantile(good[np.isfinite(good)], 1 - _USUAL_RATE))

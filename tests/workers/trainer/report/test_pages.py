@@ -36,6 +36,7 @@ def material(count: int = 6, kind: str = "bent") -> Material:
         LabelledImages(
             files, images, [(2 * SIDE, SIDE)] * len(files), Truth(defective, tuple(masks))
         ),
+        [(2 * SIDE, SIDE)] * len(files),
         Judged(scores, defective, [file.kind for file in files], 2.0, 1.5),
         dict.fromkeys(SHOWN, maps),
         dict.fromkeys(SHOWN, 1.0),
