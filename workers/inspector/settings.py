@@ -2,15 +2,13 @@
 
 import os
 import socket
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from workers.runtime.categories import CategoriesSection, Category, read_categories
 from workers.runtime.errors import SettingsError
-from workers.runtime.registry import check_name
-from workers.runtime.settings import ProcessSettings, Section, read_yaml
+from workers.runtime.settings import ProcessSettings, Section
 
 
 class WorkerSection(Section):
@@ -66,20 +64,6 @@ class ModelsSection(Section):
     )
 
 
-class CategoriesSection(Section):
-    """What this worker inspects. A frame of any other category is a dead letter."""
-
-    folder: Path | None = Field(
-        default=None, description="one <category>.yaml per category; empty: none"
-    )
-    names: tuple[str, ...] = Field(default=(), description="categories without a file")
-
-    @field_validator("folder", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: Any) -> Any:
-        return None if value == "" else value
-
-
 class EvidenceSection(Section):
     """Pictures that defect events link to."""
 
@@ -125,29 +109,12 @@ class InspectorSettings(ProcessSettings):
         return self.worker.id or f"{socket.gethostname()}-{os.getpid()}"
 
 
-def known_categories(section: CategoriesSection) -> frozenset[str]:
-    """The categories of the folder and of the list. Raises SettingsError."""
-    names = dict.fromkeys(section.names, "categories.names")
-    if section.folder is not None:
-        if not section.folder.is_dir():
-            raise SettingsError(f"categories.folder: {section.folder} is not a folder")
-        for file in sorted(section.folder.glob("*.yaml")):
-            names[_category(file, read_yaml(file))] = str(file)
-    for name, origin in names.items():
-        try:
-            check_name(name)
-        except ValueError as error:
-            raise SettingsError(f"{origin}: category {error}") from None
-    if not names:
+def known_categories(section: CategoriesSection) -> dict[str, Category]:
+    """The categories that this worker inspects. Raises SettingsError when there are none."""
+    found = read_categories(section)
+    if not found:
         raise SettingsError(
             "no category is configured: add <category>.yaml to categories.folder "
             f"({section.folder or 'not set'}) or set categories.names"
         )
-    return frozenset(names)
-
-
-def _category(file: Path, content: Mapping[str, Any]) -> str:
-    unknown = set(content) - {"name", "description"}
-    if unknown:
-        raise SettingsError(f"{file}: unknown key {min(unknown)}. Allowed: description, name")
-    return str(content.get("name", file.stem))
+    return found

@@ -5,7 +5,7 @@ A wrong key or value is refused with its path, where it came from and what is al
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, Field, SecretStr, ValidationError
@@ -24,6 +24,9 @@ from workers.runtime.security import KafkaSecurity, TlsSettings
 from workers.runtime.settings_errors import ENV_DELIMITER, ENV_PREFIX, Origin, explain, redact
 
 __all__ = ["Section", "redact"]  # what other modules look for here
+
+
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 class KafkaSettings(Section):
@@ -189,6 +192,17 @@ def read_yaml(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f"{file}: must hold `key: value` lines, not a {type(content).__name__}")
     return content
+
+
+def read_section(cls: type[SectionT], file: Path) -> SectionT:
+    """A file that is one section. Raises SettingsError with the file and every wrong key."""
+    content = read_yaml(file)
+    try:
+        return cls.model_validate(content)
+    except ValidationError as error:
+        origin = _Origin(file, content, {})
+        lines = [_explain(cls, problem, origin) for problem in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:

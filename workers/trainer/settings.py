@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from workers.runtime.categories import CategoriesSection
 from workers.runtime.settings import LogSettings, ProcessSettings, Section
 
 
@@ -49,4 +50,5 @@ class TrainerProcessSettings(ProcessSettings):
     log: LogSettings = LogSettings(level="warning")  # these commands talk to people
     trainer: TrainerSettings = TrainerSettings()
     budget: BudgetSettings = BudgetSettings()
+    categories: CategoriesSection = CategoriesSection()
     models: ModelStoreSettings = ModelStoreSettings()

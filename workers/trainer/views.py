@@ -1,0 +1,99 @@
+"""A category's view settings -> the view for frames of the size at hand."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from stream_inspector.errors import DataError
+from stream_inspector.view.canvas import Size, View
+from stream_inspector.view.plan import Ignored, ViewPlan
+from workers.runtime.categories import CategoriesSection, Category, ViewSettings, read_category
+from workers.runtime.errors import SettingsError
+
+_SAMPLE = 50  # files whose headers tell the frames' size
+_MOST_MASK_PIXELS = 100_000_000
+
+
+def find_category(
+    name: str | None, file: Path | None, section: CategoriesSection
+) -> Category | None:
+    """What is configured of a category: by its file, or by its name in the categories' folder.
+
+    Raises SettingsError, also when the file is another category's.
+    """
+    if file is None:
+        named = section.folder / f"{name}.yaml" if section.folder and name else None
+        return read_category(named) if named and named.is_file() else None
+    category = read_category(file)
+    if name is not None and category.name != name:
+        raise SettingsError(f"{file}: is of category {category.name}, not of {name}")
+    return category
+
+
+def view_for(category: Category | None, preferred: Size, frame: tuple[int, int]) -> View:
+    """The view at a preset's input size for frames of (width, height). Raises SettingsError."""
+    if category is None or category.view is None:
+        return View(preferred)
+    try:
+        return _plan(category.view, category.mask).view(preferred, frame)
+    except ValueError as error:
+        raise SettingsError(f"category {category.name}: view: {error}") from error
+
+
+def usual_frame(paths: Sequence[Path]) -> tuple[int, int]:
+    """(width, height) that most of some images have. Raises DataError when none can be read."""
+    picked = paths[:: max(1, len(paths) // _SAMPLE)]
+    sizes = Counter(size for path in picked if (size := _size(path)))
+    if not sizes:
+        raise DataError(f"{paths[0] if paths else 'no file'}: no image can be read here")
+    return sizes.most_common(1)[0][0]
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """From the header; an image that cannot be read is told of when it is decoded."""
+    try:
+        with Pillow.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as picture:
+            return picture.size
+    except (OSError, ValueError, Pillow.DecompressionBombError):
+        return None
+
+
+def _plan(settings: ViewSettings, mask: Path | None) -> ViewPlan:
+    width, height = settings.sides
+
+    def share(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+        left, top, right, bottom = box
+        return left / width, top / height, min(1.0, right / width), min(1.0, bottom / height)
+
+    size = settings.input_size
+    return ViewPlan(
+        region=share(settings.region.box) if settings.region else (0.0, 0.0, 1.0, 1.0),
+        ignored=Ignored(
+            tuple(share(each.box) for each in settings.ignore.rectangles),
+            tuple(
+                tuple((x / width, y / height) for x, y in polygon)
+                for polygon in settings.ignore.polygons
+            ),
+            None if mask is None else _read_mask(mask),
+        ),
+        input_size=size if size is None or size == "auto" else (size.height, size.width),
+        keep_aspect=settings.keep_aspect,
+        rows=settings.tiles.rows,
+        columns=settings.tiles.columns,
+        overlap=settings.tiles.overlap,
+    )
+
+
+def _read_mask(file: Path) -> NDArray[np.bool_]:
+    """White is ignored. Raises SettingsError naming the file."""
+    try:
+        with Pillow.open(file, formats=("PNG",)) as picture:
+            if picture.width * picture.height > _MOST_MASK_PIXELS:
+                raise SettingsError(f"view.ignore.mask: {file} is too large: {picture.size}")
+            return np.asarray(picture.convert("L")) >= 128
+    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
+        raise SettingsError(f"view.ignore.mask: {file} is no readable PNG: {error}") from error
