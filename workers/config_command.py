@@ -7,10 +7,18 @@ from typing import Annotated
 
 import typer
 import yaml
+from pydantic import BaseModel
 from rich.console import Console
 
+from workers.runtime.categories import CategoriesSection, CategorySettings, read_categories
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import ProcessSettings, flatten, nest, parse_assignments
+from workers.runtime.settings import (
+    ProcessSettings,
+    flatten,
+    nest,
+    parse_assignments,
+    read_section,
+)
 
 config = typer.Typer(
     no_args_is_help=True,
@@ -20,7 +28,7 @@ config = typer.Typer(
 
 
 class Process(StrEnum):
-    """The processes that have settings."""
+    """The processes that have settings, and what a category's file says."""
 
     CAMERA = "camera"
     WORKER = "worker"
@@ -28,6 +36,7 @@ class Process(StrEnum):
     DLQ = "dlq"
     DEMO = "demo"
     TRAINER = "trainer"
+    CATEGORY = "category"
 
 
 SETTINGS = {
@@ -59,25 +68,52 @@ def show(process: Process, file: File = None, assignments: Assignments = None) -
     Example: stream-inspector config show worker --set worker.max_batch=4
     """
     settings = _load(process, file, assignments)
-    typer.echo(yaml.safe_dump(nest(dict(_plain(settings))), sort_keys=False), nl=False)
+    shown = (
+        nest(dict(_plain(settings)))
+        if isinstance(settings, ProcessSettings)
+        else settings.model_dump(mode="json")
+    )
+    typer.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)
 
 
 @config.command()
 def check(process: Process, file: File = None, assignments: Assignments = None) -> None:
     """Check settings without starting anything; exit status 78 when something is wrong.
 
-    Example: stream-inspector config check worker --config configs/worker.yaml
+    Examples:
+
+      stream-inspector config check worker --config configs/worker.yaml
+
+      stream-inspector config check category --config configs/categories/flange.yaml
     """
-    settings = _load(process, file, assignments)
+    settings = _load(process, file, assignments, with_categories=True)
     Console().print(f"[green]ok[/green]: {len(list(flatten(settings)))} settings of {process}")
 
 
-def _load(process: Process, file: Path | None, assignments: list[str] | None) -> ProcessSettings:
+def _load(
+    process: Process,
+    file: Path | None,
+    assignments: list[str] | None,
+    *,
+    with_categories: bool = False,
+) -> BaseModel:
     try:
-        return settings_class(process).load(file, parse_assignments(assignments or []))
+        if process is Process.CATEGORY:
+            return _category(file, assignments)
+        settings = settings_class(process).load(file, parse_assignments(assignments or []))
+        section = getattr(settings, "categories", None)
+        if with_categories and isinstance(section, CategoriesSection):
+            read_categories(section)
+        return settings
     except SettingsError as error:
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(SettingsError.exit_code) from None
+
+
+def _category(file: Path | None, assignments: list[str] | None) -> BaseModel:
+    if file is None or assignments:
+        raise SettingsError("a category is its file alone: give --config <category>.yaml, no --set")
+    return read_section(CategorySettings, file)
 
 
 def _plain(settings: ProcessSettings) -> list[tuple[str, object]]:

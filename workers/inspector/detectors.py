@@ -10,6 +10,7 @@ from stream_inspector.view.canvas import View
 from workers.inspector.models import LoadModel
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
+from workers.runtime.categories import trained_view
 
 NULL_VERSION = "null-detector"
 
@@ -35,6 +36,9 @@ def model_loader(settings: ModelsSection) -> LoadModel:
             inspect=detector.inspect,
             explain=detector.explain,
             engine=str(detector.engine),
+            trained_views={
+                name: trained_view(model.provenance, name) for name in model.calibrations
+            },
         )
         check(loaded)
         return loaded

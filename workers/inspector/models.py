@@ -11,6 +11,7 @@ import structlog
 
 from stream_inspector.view.canvas import View
 from workers.inspector.work import LoadedModel
+from workers.runtime.categories import Category, asks_for_another
 from workers.runtime.errors import WorkerError
 from workers.runtime.registry import Registry
 
@@ -64,8 +65,14 @@ class FixedModels:
 class ModelKeeper:
     """Keeps the categories' active versions loaded."""
 
-    def __init__(self, registry: Registry, load: LoadModel, categories: Iterable[str]):
-        self._registry, self._load = registry, load
+    def __init__(
+        self,
+        registry: Registry,
+        load: LoadModel,
+        categories: Iterable[str],
+        configured: Mapping[str, Category] | None = None,
+    ):
+        self._registry, self._load, self._configured = registry, load, configured or {}
         self._categories = sorted(categories)
         self._models = Models(missing=dict.fromkeys(self._categories, "not looked for yet"))
 
@@ -86,6 +93,7 @@ class ModelKeeper:
                 missing.pop(category, None)
                 if loaded.get(category) is not model:
                     _log.info("model in use", category=category, version=model.version)
+                    self._compare_views(category, model)
                 loaded[category] = model
             self._models = Models(loaded, missing)
 
@@ -110,6 +118,17 @@ class ModelKeeper:
                 return model
         manifest, tensors = self._registry.fetch(version)
         return self._load(manifest, tensors)
+
+    def _compare_views(self, category: str, model: LoadedModel) -> None:
+        """The model looks as it was trained to; say so when the category's file wants otherwise."""
+        configured = self._configured.get(category)
+        if configured and asks_for_another(configured, model.trained_views.get(category)):
+            _log.warning(
+                "the category's file asks for another view than the model was trained with; frames "
+                "are inspected through the model's own: train again with --category-file",
+                category=category,
+                version=model.version,
+            )
 
     def _complain(self, category: str, reason: str, missing: dict[str, str]) -> None:
         """A category that has a model keeps it; one that has none stays missing."""

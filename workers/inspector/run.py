@@ -1,6 +1,6 @@
 """Connects the inspector to real servers, stores and devices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -13,6 +13,7 @@ from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.kafka import connect_consumer, create_topics
 from workers.runtime.bus.kafka_delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
+from workers.runtime.categories import Category
 from workers.runtime.errors import ServerUnreachable
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
@@ -26,7 +27,9 @@ from workers.runtime.telemetry import InspectorMetrics
 _log = structlog.get_logger()
 
 
-def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: StopSignal) -> None:
+def run_worker(
+    settings: InspectorSettings, categories: Mapping[str, Category], stop: StopSignal
+) -> None:
     """Inspect until stopped. Raises Fatal."""
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
     blobs = open_blobs(settings.evidence.url) if settings.evidence.url else None
@@ -38,7 +41,7 @@ def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: St
             create_topics(kafka, partitions)
     crash_log = CrashLog(RedisStore(settings.redis), settings.worker.group)
     inspector = Inspector(
-        settings, categories, keeper, EvidenceWriter(blobs), crash_log, metrics=metrics
+        settings, frozenset(categories), keeper, EvidenceWriter(blobs), crash_log, metrics=metrics
     )
 
     def connect(listener: RebalanceListener) -> Consumer:
@@ -64,14 +67,14 @@ def run_worker(settings: InspectorSettings, categories: frozenset[str], stop: St
         inspector.run(connect, deliver, stop)
 
 
-def _models(settings: InspectorSettings, categories: frozenset[str]) -> ModelSource:
+def _models(settings: InspectorSettings, categories: Mapping[str, Category]) -> ModelSource:
     null_ms = settings.models.null_detector_ms
     if null_ms is not None:
         _log.warning("null detector: nothing is inspected, every frame passes")
         return FixedModels(dict.fromkeys(categories, null_model(null_ms, categories)))
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache)
-    return ModelKeeper(registry, model_loader(settings.models), categories)
+    return ModelKeeper(registry, model_loader(settings.models), categories, categories)
 
 
 def _cache(redis: RedisSettings, required: bool) -> KeyValueStore | None:

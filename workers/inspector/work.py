@@ -1,7 +1,7 @@
 """What travels between the inspector's stages: plain values."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -48,6 +48,7 @@ class LoadedModel:
     inspect: Inspect
     explain: Explain | None = None
     engine: str = "unknown"
+    trained_views: Mapping[str, str | None] = field(default_factory=dict)  # their settings
 
 
 @dataclass(frozen=True, slots=True)

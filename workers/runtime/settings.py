@@ -200,8 +200,8 @@ def read_section(cls: type[SectionT], file: Path) -> SectionT:
     try:
         return cls.model_validate(content)
     except ValidationError as error:
-        origin = _Origin(file, content, {})
-        lines = [_explain(cls, problem, origin) for problem in error.errors()]
+        origin = Origin(file, content, {})
+        lines = [explain(cls, problem, origin) for problem in error.errors()]
         raise SettingsError("\n".join(lines)) from None
 
 

@@ -1,12 +1,16 @@
 """Loaded beside the old one, then swapped; a store that is away changes nothing."""
 
+from dataclasses import replace
+
 import pytest
+from structlog.testing import capture_logs
 
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.view.canvas import View
 from workers.inspector.detectors import check, null_model
 from workers.inspector.models import ModelKeeper
 from workers.inspector.work import LoadedModel
+from workers.runtime.categories import Category, ViewSettings
 from workers.runtime.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
 
@@ -92,3 +96,22 @@ def test_a_version_that_does_not_know_the_category_is_not_used_for_it(models: Mo
     models.activate("washers", "v1")
     assert models.versions() == {}
     assert "v1 is for bolts, nuts, not for washers" in models.keeper.models.missing["washers"]
+
+
+@pytest.mark.parametrize(("keep_aspect", "warnings"), [(True, 1), (False, 0)])
+def test_a_file_that_asks_for_another_view_is_said_once(
+    models: Models, keep_aspect: bool, warnings: int
+) -> None:
+    asked = Category("bolts", ViewSettings(keep_aspect=keep_aspect))
+    trained = Category("bolts", ViewSettings()).fingerprint
+
+    def load(manifest: bytes, tensors: bytes) -> LoadedModel:
+        return replace(models.load(manifest, tensors), trained_views={"bolts": trained})
+
+    keeper = ModelKeeper(models.registry, load, ["bolts"], {"bolts": asked})
+    models.activate("bolts", "v1")
+    with capture_logs() as logs:
+        keeper.refresh()
+        keeper.refresh()
+    assert sum("asks for another view" in each["event"] for each in logs) == warnings
+    assert keeper.models.versions() == {"bolts": "v1"}  # inspected all the same
