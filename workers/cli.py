@@ -20,7 +20,7 @@ COMMANDS = {
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
     "dlq": "workers.dlq.command:dlq",
-    "train": "workers.trainer.command:train",
+    "train": "workers.trainer.train_command:train",
     "calibrate": "workers.trainer.command:calibrate",
     "evaluate": "workers.trainer.evaluate_command:evaluate",
     "compare": "workers.trainer.compare_command:compare",

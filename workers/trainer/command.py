@@ -1,4 +1,4 @@
-"""`stream-inspector train | calibrate | inspect | model`: flags and help.
+"""`stream-inspector calibrate | inspect | model`: flags and help.
 
 Nothing heavy is imported before a command runs.
 """
@@ -14,59 +14,10 @@ from workers.trainer import options
 console = Console()
 
 
-def train(
-    *,
-    data: options.Data = None,
-    category: options.Category = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="folder to write; default runs/<category>")
-    ] = None,
-    synthetic: Annotated[
-        int, typer.Option("--synthetic", help="render this many good frames instead of --data")
-    ] = 0,
-    preset: Annotated[
-        str | None, typer.Option("--preset", help="feature-fast | pixel-small")
-    ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="of weights, noise and crops")] = None,
-    iterations: Annotated[
-        int | None, typer.Option("--iterations", help="default: the preset's own")
-    ] = None,
-    false_reject: options.FalseReject = None,
-    layout: options.Layout = None,
-    on_corrupt: options.OnCorruptFlag = None,
-    config: options.Config = None,
-    assignments: options.Assignments = None,
-) -> None:
-    """Learn what good looks like, from good images only, and set the thresholds.
-
-    80 % of the good images train, 10 % give statistics, 10 % set the thresholds; which image does
-    what follows from its content. Labelled test images are never opened.
-
-    Examples:
-
-      stream-inspector train --data photos/bolts --category bolts
-
-      stream-inspector train --synthetic 400 --category flange --preset pixel-small
-    """
-    from workers.trainer import offline_commands as offline
-    from workers.trainer.run import load_settings, run_command
-
-    flags = {
-        "trainer.preset": preset,
-        "trainer.seed": seed,
-        "trainer.iterations": iterations,
-        "trainer.layout": layout,
-        "trainer.on_corrupt": on_corrupt,
-        "budget.image_false_reject": false_reject,
-    }
-    settings = load_settings(config, assignments, flags)
-    source = offline.Source(data, synthetic, category)
-    run_command("train", settings, lambda stop: offline.train(settings, source, out, console, stop))
-
-
 def calibrate(
     *,
     model: options.ModelFolder,
+    category: options.ModelCategory = None,
     data: options.Data = None,
     good: Annotated[
         Path | None,
@@ -103,7 +54,9 @@ def calibrate(
     run_command(
         "calibrate",
         settings,
-        lambda _: offline.calibrate(settings, model, data, good, out or model, console=console),
+        lambda _: offline.calibrate(
+            settings, model, data, good, out or model, category=category, console=console
+        ),
     )
 
 
@@ -111,6 +64,7 @@ def inspect(
     images: Annotated[list[Path], typer.Argument(help="image files, or folders of them")],
     *,
     model: options.ModelFolder,
+    category: options.ModelCategory = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="folder for heatmap, outline and counterpart")
     ] = None,
@@ -132,7 +86,9 @@ def inspect(
     run_command(
         "inspect",
         settings,
-        lambda _: offline.inspect(settings, model, images, out, explain=explain, console=console),
+        lambda _: offline.inspect(
+            settings, model, images, out, category=category, explain=explain, console=console
+        ),
     )
 
 

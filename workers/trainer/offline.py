@@ -46,16 +46,17 @@ def find_images(sources: Sequence[Path]) -> list[Path]:
 
 
 def inspect_files(
-    detector: Detector, paths: Sequence[Path], *, explain: bool = True
+    detector: Detector, paths: Sequence[Path], category: str, *, explain: bool = True
 ) -> Iterator[Inspected]:
     """Inspect files in batches, with a counterpart for each defect."""
-    view = detector.model.view()
+    view = detector.model.view(category)
     for first in range(0, len(paths), BATCH):
         chunk = paths[first : first + BATCH]
         decoded = [read_image(path, view) for path in chunk]
         images = [item.image for item in decoded]
-        verdicts = detector.inspect(images, [item.original_size for item in decoded])
-        counterparts = _explain(detector, images, verdicts) if explain else {}
+        sizes = [item.original_size for item in decoded]
+        verdicts = detector.inspect(images, sizes, [category] * len(images))
+        counterparts = _explain(detector, images, verdicts, category) if explain else {}
         for index, path in enumerate(chunk):
             yield Inspected(
                 path,
@@ -85,8 +86,9 @@ def score_picture(image: Image, score_map: NDArray[np.float32], threshold: float
 
 
 def _explain(
-    detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict]
+    detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict], category: str
 ) -> dict[int, Counterpart]:
     wanted = [index for index, verdict in enumerate(verdicts) if verdict.grade is Grade.DEFECT]
-    made = detector.explain([images[i] for i in wanted], [verdicts[i] for i in wanted])
+    bad = [images[i] for i in wanted], [verdicts[i] for i in wanted]
+    made = detector.explain(*bad, [category] * len(wanted))
     return dict(zip(wanted, made, strict=True))

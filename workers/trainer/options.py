@@ -17,7 +17,9 @@ Data = Annotated[
 ]
 Layout = Annotated[str | None, typer.Option("--layout", help="auto | mvtec | btad | visa | plain")]
 ModelFolder = Annotated[Path, typer.Option("--model", help="folder that `train` wrote")]
-Category = Annotated[str | None, typer.Option("--category", help="default: the folder's name")]
+ModelCategory = Annotated[
+    str | None, typer.Option("--category", help="which of a unified model's categories")
+]
 FalseReject = Annotated[
     float | None, typer.Option("--false-reject", help="accepted share of good frames that alarm")
 ]

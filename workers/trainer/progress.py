@@ -22,14 +22,17 @@ OnWork = Callable[[str, int, int], None]  # stage, done, of how many
 
 
 @contextmanager
-def training_bar(console: Console, stop: StopSignal) -> Iterator[OnStep]:
-    """Yields the callback that `fit` reports to; without a terminal it prints a line at times."""
+def training_bar(console: Console, stop: StopSignal, remedy: str | None = None) -> Iterator[OnStep]:
+    """Yields the callback that `fit` reports to; without a terminal it prints a line at times.
+
+    `remedy` says how to go on after an interruption; None: nothing can.
+    """
     with _columns(console) if console.is_terminal else nullcontext() as bar:
         show = _Bars(bar) if bar else _Lines(console)
 
         def on_step(step: Step) -> None:
             if stop.is_set():
-                raise Interrupted("training was interrupted; nothing was written")
+                raise Interrupted(f"training was interrupted; {remedy or 'nothing was written'}")
             show(step)
 
         yield on_step

@@ -1,11 +1,14 @@
 """What training, calibration and evaluation can be told."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from workers.runtime.categories import CategoriesSection
 from workers.runtime.settings import LogSettings, ProcessSettings, Section
+
+if TYPE_CHECKING:
+    from stream_inspector.threshold.budget import Budget
 
 
 class TrainerSettings(Section):
@@ -25,6 +28,16 @@ class TrainerSettings(Section):
     layout: Literal["auto", "mvtec", "btad", "visa", "plain"] = Field(
         default="auto", description="of the data folder; auto: by its sub-folders"
     )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="of training; auto: on an accelerator the faster in a timed step, else fp32",
+    )
+    recompute: bool = Field(
+        default=False, description="train in less memory and a third more time; the same result"
+    )
+    checkpoint_every: int = Field(
+        default=200, ge=0, description="steps after which training could go on; 0: never"
+    )
     on_corrupt: Literal["fail", "skip"] = Field(
         default="fail", description="skip: go on without unreadable images, and name them"
     )
@@ -36,6 +49,12 @@ class BudgetSettings(Section):
     image_false_reject: float = Field(default=0.05, gt=0, lt=1, description="share of good images")
     pixel_false_positive: float = Field(default=1e-3, gt=0, lt=1, description="share of pixels")
     confidence: float = Field(default=0.95, gt=0, lt=1)
+
+    def as_budget(self) -> "Budget":
+        """The core's budget."""
+        from stream_inspector.threshold.budget import Budget
+
+        return Budget(self.image_false_reject, self.pixel_false_positive, self.confidence)
 
 
 class ModelStoreSettings(Section):

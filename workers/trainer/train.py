@@ -1,20 +1,22 @@
-"""Good images of one category -> a calibrated model version.
+"""Good images of one category, or of several -> a calibrated model version.
 
 The good images come from a folder or from the synthetic renderer; the rest is the same.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream_inspector.decode import DecodeLimits, decode
-from stream_inspector.learning import Progress
+from stream_inspector.detector import Detector
+from stream_inspector.errors import CalibrationRefused
+from stream_inspector.learning import Checkpoints, Execution, OnProgress
 from stream_inspector.model import Model
 from stream_inspector.pictures import encode_png
 from stream_inspector.presets import Preset, at_size
 from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import calibrate, fit
+from stream_inspector.training import Good, calibrate, fit_unified
 from stream_inspector.verdict import Image
 from stream_inspector.view.canvas import View
 from workers.trainer.datasets import good_files, split
@@ -22,6 +24,7 @@ from workers.trainer.images import OnCorrupt, read_images, refuse_masks
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
+_LEAST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def load_good(
     layout: str = "auto",
 ) -> GoodImages:
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
-    files = good_files(folder, layout=layout)
+    files = good_files(folder, _LEAST, layout)
     parts = (files.train, files.select, files.calibrate)
     train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
     refuse_masks([*train, *select, *held], str(folder))
@@ -60,6 +63,49 @@ def synthetic_good(count: int, seed: int, view: View) -> GoodImages:
     return GoodImages(train, select, held, f"synthetic-{count}-{seed}", view)
 
 
+def fit_model(
+    good: Mapping[str, GoodImages],
+    preset: Preset,
+    *,
+    seed: int,
+    on_progress: OnProgress,
+    iterations: int | None = None,
+    checkpoints: Checkpoints | None = None,
+    execution: Execution | None = None,
+) -> Model:
+    """Fit one model on the train and select parts of its categories, whose tiles are alike."""
+    tile = next(iter(good.values())).view.tile
+    fitted = fit_unified(
+        {name: Good(images.train, images.select, images.view) for name, images in good.items()},
+        at_size(preset, tile),
+        seed,
+        on_progress,
+        iterations=iterations,
+        checkpoints=checkpoints,
+        execution=execution,
+    )
+    sources = {source_key(name): images.digest for name, images in good.items()}
+    return replace(fitted, provenance={**fitted.provenance, **sources})
+
+
+def source_key(category: str) -> str:
+    """Where a model's provenance keeps the digest of a category's folder."""
+    return f"{category}/source_digest"
+
+
+def set_thresholds(
+    model: Model, good: Mapping[str, GoodImages], budget: Budget, device: str = "cpu"
+) -> Model:
+    """Thresholds for each category, from its calibrate part. Raises CalibrationRefused."""
+    detector, calibrated = Detector(model, device, engine="torch"), model
+    for name, images in good.items():
+        try:
+            calibrated = calibrate(calibrated, images.calibrate, budget, detector, name)
+        except CalibrationRefused as error:
+            raise CalibrationRefused(f"{name}: {error}") from error
+    return calibrated
+
+
 def train_category(
     good: GoodImages,
     category: str,
@@ -67,14 +113,13 @@ def train_category(
     *,
     seed: int,
     budget: Budget,
-    on_progress: Callable[[Progress], None] = lambda _: None,
+    on_progress: OnProgress = lambda _: None,
     iterations: int | None = None,
 ) -> Model:
-    """Fit on the train and select parts, then set the thresholds on the calibrate part."""
-    sized = at_size(preset, good.view.tile)
-    fitted = fit(good.train, good.select, category, sized, seed, on_progress, iterations, good.view)
-    named = replace(fitted, provenance={**fitted.provenance, "source_digest": good.digest})
-    return calibrate(named, good.calibrate, budget)
+    """One category's model with its thresholds."""
+    one = {category: good}
+    fitted = fit_model(one, preset, seed=seed, on_progress=on_progress, iterations=iterations)
+    return set_thresholds(fitted, one, budget)
 
 
 def _synthetic(index: int, seed: int, view: View) -> Image:

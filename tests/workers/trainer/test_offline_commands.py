@@ -26,7 +26,7 @@ def test_a_model_is_the_same_after_a_trip_through_its_folder(
 
 
 def test_a_model_knows_the_images_it_was_trained_on(tiny_model: Model) -> None:
-    assert len(str(tiny_model.provenance["source_digest"])) == 64
+    assert len(str(tiny_model.provenance["flanges/source_digest"])) == 64
 
 
 def test_a_damaged_model_is_named(model_folder: Path) -> None:

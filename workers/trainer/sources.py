@@ -1,0 +1,83 @@
+"""Where the good images of a training come from: folders, or the renderer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_inspector.errors import DataError
+from stream_inspector.presets import Preset
+from stream_inspector.view.canvas import View
+from workers.runtime.errors import SettingsError
+from workers.runtime.registry import check_name
+from workers.trainer.datasets import categories_in
+from workers.trainer.settings import TrainerSettings
+from workers.trainer.train import GoodImages, load_good, synthetic_good
+
+OnSkip = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the command line says about them."""
+
+    data: tuple[Path, ...]
+    synthetic: int
+    categories: tuple[str, ...]
+    unified: bool
+
+    def read(
+        self, preset: Preset, settings: TrainerSettings, on_skip: OnSkip
+    ) -> dict[str, GoodImages]:
+        """All good images, by category, as the preset wants to see them.
+
+        Raises SettingsError, and DataError or TooFewImages for a folder.
+        """
+        if bool(self.data) == bool(self.synthetic):
+            raise SettingsError("give either --data FOLDER or --synthetic COUNT")
+        view = View(preset.input_size)
+        if self.synthetic:
+            good = synthetic_good(self.synthetic, settings.seed, view)
+            return {self._only_name(None): good}
+        return {
+            name: load_good(folder, view, settings.on_corrupt, on_skip, settings.layout)
+            for name, folder in self._folders(settings.layout).items()
+        }
+
+    def _folders(self, layout: str) -> dict[str, Path]:
+        if not self.unified:
+            if len(self.data) > 1:
+                raise SettingsError("several --data: one model for all of them needs --unified")
+            return {self._only_name(self.data[0]): self.data[0]}
+        found = [each for folder in self.data for each in categories_in(folder, layout)]
+        folders = {each.name: each.folder for each in found}
+        if len(folders) < len(found):
+            raise DataError("--data: two folders are of one category; its name is the folder's")
+        missing = [name for name in self.categories if name not in folders]
+        if missing:
+            raise DataError(
+                f"--category: no {', '.join(missing)} in --data; there are {', '.join(folders)}"
+            )
+        chosen = {name: folders[name] for name in folders if name in (self.categories or folders)}
+        if len(chosen) < 2:
+            raise DataError(
+                f"--unified: {', '.join(chosen)} is one category; give a folder of several, "
+                "or several --data"
+            )
+        return {_valid(name): folder for name, folder in chosen.items()}
+
+    def _only_name(self, folder: Path | None) -> str:
+        if len(self.categories) > 1:
+            raise SettingsError("--category: several names need --unified")
+        if self.categories:
+            return _valid(self.categories[0])
+        if folder is None:
+            raise SettingsError("--category: give the name of the category")
+        return _valid(folder.resolve().name)
+
+
+def _valid(name: str) -> str:
+    """A name that the model store takes: better said before training than after."""
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise SettingsError(f"--category: {error}") from None

@@ -1,0 +1,128 @@
+"""What `train` does once its flags are read: read, learn, set thresholds, write; all resumable."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from stream_inspector import __version__
+from stream_inspector.errors import CalibrationRefused
+from stream_inspector.learning import Checkpoints, Execution, Progress
+from stream_inspector.model import FORMAT, Model
+from stream_inspector.presets import Preset
+from stream_inspector.threshold.budget import Budget
+from workers.runtime.lifecycle import StopSignal
+from workers.trainer import checkpoint, training_log
+from workers.trainer.checkpoint import CheckpointFile
+from workers.trainer.model_folder import write_model
+from workers.trainer.presets import find_preset
+from workers.trainer.progress import training_bar
+from workers.trainer.settings import TrainerProcessSettings, TrainerSettings
+from workers.trainer.sources import Source
+from workers.trainer.train import GoodImages, fit_model, set_thresholds
+from workers.trainer.training_log import TrainingLog
+
+
+def train(
+    settings: TrainerProcessSettings,
+    source: Source,
+    out: Path | None,
+    console: Console,
+    stop: StopSignal,
+) -> None:
+    """Train, set thresholds, write a model folder."""
+    how, start = settings.trainer, time.monotonic()
+    preset = find_preset(how.preset)
+    good = source.read(preset, how, lambda text: console.print(f"[yellow]left out[/] {text}"))
+    for name, images in good.items():
+        console.print(
+            f"{name}: {len(images)} good images: {len(images.train)} train, "
+            f"{len(images.select)} select, {len(images.calibrate)} calibrate"
+        )
+    folder = out or Path("runs") / ("unified" if source.unified else next(iter(good)))
+    file = CheckpointFile(folder / checkpoint.FILE, identity(good, preset, how))
+    model = _fitted(good, preset, how, file, console=console, stop=stop)
+    write_model(model, folder)
+    file.remove()
+    model = _calibrated(model, good, settings.budget.as_budget(), how, folder)
+    write_model(model, folder)
+    console.print(f"Model [bold]{model.version}[/] in {folder} ({time.monotonic() - start:.0f} s)")
+    say_promises(model, console)
+
+
+def identity(
+    good: dict[str, GoodImages], preset: Preset, settings: TrainerSettings
+) -> dict[str, Any]:
+    """What must be equal for a training to go on from a checkpoint."""
+    return {
+        "code": __version__,
+        "format": FORMAT,
+        "images": {name: images.digest for name, images in good.items()},
+        "iterations": settings.iterations,
+        "preset": preset.name,
+        "preset's columns": preset.to_dict(),
+        "seed": settings.seed,
+        "views": {name: images.view.to_dict() for name, images in good.items()},
+    }
+
+
+def say_promises(model: Model, console: Console) -> None:
+    """What each category's thresholds promise."""
+    for name, calibration in model.calibrations.items():
+        before = f"{name}: " if len(model.categories) > 1 else ""
+        console.print(f"{before}{calibration.promise}", highlight=False)
+
+
+def _fitted(
+    good: dict[str, GoodImages],
+    preset: Preset,
+    how: TrainerSettings,
+    file: CheckpointFile,
+    *,
+    console: Console,
+    stop: StopSignal,
+) -> Model:
+    """The networks and statistics, from the last checkpoint on when there is one."""
+    last = file.load()
+    if last:
+        console.print(f"going on from {file.path}")
+    if how.threads is not None:
+        torch.set_num_threads(how.threads)
+    keeps = how.checkpoint_every > 0
+    ends = "run the same command to go on from its last checkpoint" if keeps else None
+    with (
+        training_bar(console, stop, ends) as show,
+        TrainingLog(file.path.with_name(training_log.FILE), last) as log,
+    ):
+
+        def on_progress(progress: Progress) -> None:
+            log.add(progress)
+            show(progress)
+
+        return fit_model(
+            good,
+            preset,
+            seed=how.seed,
+            on_progress=on_progress,
+            iterations=how.iterations,
+            checkpoints=Checkpoints(how.checkpoint_every, file.save, last),
+            execution=Execution(how.device, how.precision, how.recompute),
+        )
+
+
+def _calibrated(
+    model: Model,
+    good: dict[str, GoodImages],
+    budget: Budget,
+    how: TrainerSettings,
+    folder: Path,
+) -> Model:
+    try:
+        return set_thresholds(model, good, budget, how.device)
+    except CalibrationRefused as error:
+        raise CalibrationRefused(
+            f"{error}; the trained model is in {folder}: "
+            f"`stream-inspector calibrate --model {folder} --good FOLDER` sets its thresholds"
+        ) from error
