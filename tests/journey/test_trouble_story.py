@@ -1,11 +1,12 @@
 """What the stage does about floods, expired records, faults that reject everything, and death."""
 
+import random
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from schemas.frame import Frame
+from schemas.frame import Frame, encode_frame
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason
 from stream_inspector.verdict import Image, Verdict
@@ -145,3 +146,26 @@ def test_a_frame_that_hangs_each_worker_is_given_up_and_the_others_pass(
     assert (letter.frame.sequence, letter.attempts) == (3, 3)
     assert "worker.crash_attempts" in letter.error
     release.set()
+
+
+def test_no_good_frame_is_lost_between_five_hundred_broken_ones(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    random_ = random.Random(7)  # noqa: S311
+    sent = 0
+    for number in range(600):
+        message = encode_frame(make_frame(picture(GOOD), number))
+        if number % 6:
+            at = random_.randrange(len(message.headers))
+            value = bytearray(message.value)
+            value[random_.randrange(len(value))] ^= random_.randrange(1, 256)
+            headers = message.headers[:at] + message.headers[at + random_.randrange(2) :]
+            message = replace(message, value=bytes(value), headers=headers)
+        stage.send(message, partition=0)
+        sent += 1
+    stage.start(**BOLTS)
+    outcomes = stage.outcomes_of(sent)
+    assert len(outcomes) == sent
+    assert [o.record.offset for o in outcomes] == list(range(sent))
+    good = [o for o in outcomes if o.record.offset % 6 == 0]
+    assert {o.rejected for o in good} == {None}

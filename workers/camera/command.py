@@ -91,11 +91,13 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
 def _run(settings: Any) -> int:
     from workers.camera.run import run_camera
     from workers.runtime.bus.kafka import connect_producer, create_topics
+    from workers.runtime.bus.kafka_limits import check_limits
     from workers.runtime.lifecycle import StopSignal, run_process
 
     def connect() -> Any:
         if settings.topics.create:
             create_topics(settings.kafka, {settings.topics.frames: settings.topics.partitions})
+        check_limits(settings.kafka, settings.topics.frames)
         return connect_producer(settings.kafka, "stream-inspector-camera")
 
     def body(stop: StopSignal) -> None:

@@ -81,7 +81,7 @@ class Desk:
 
     def resolve(self, action: Action, wanted: Filter, why: str, dry_run: bool) -> None:
         """Replay or discard open letters, and say how many."""
-        settle = self._settle(dry_run)  # first: it fences off another replay, then we read
+        settle = self._settle(dry_run)  # before anything is read: see there
         counts = Counts()
         decision = Decision(action, f"{getpass.getuser()}@{socket.gethostname()}", why, _now())
         meant = open_letters(self._letters(), wanted, self._known(), counts)
@@ -98,6 +98,7 @@ class Desk:
         if dry_run:
             return lambda messages: None  # noqa: ARG005
         delivery = self._connect()
+        delivery.settle([], {}, None)  # from here on another replay is fenced off
         self._console.print(f"delivery: {delivery.guarantee}")
         return lambda messages: delivery.settle(messages, {}, None)
 
@@ -128,7 +129,9 @@ def _now() -> datetime:
 def desk(config: Path | None, assignments: list[str] | None, servers: str | None) -> Iterator[Desk]:
     """A desk on the configured broker; our errors end the command with their exit code."""
     try:
-        flags = parse_assignments(assignments or []) | {"kafka.bootstrap_servers": servers}
+        flags = parse_assignments(assignments or [])
+        if servers is not None:
+            flags["kafka.bootstrap_servers"] = servers
         settings = ProcessSettings.load(config, flags)
         setup_logging(settings.log, "dlq")
         kafka, topics = settings.kafka, settings.topics

@@ -8,6 +8,7 @@ from stream_inspector.verdict import Image, Verdict
 from workers.inspector.work import Inspect
 
 _OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's, by name: torch is not imported here
+_SAID_SO = ("out of memory", "failed to allocate")  # engines that have one error for everything
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ def detect(inspect: Inspect, batch: Pictures) -> Detection:
     try:
         return Detection(tuple(_checked(inspect, batch)))
     except Exception as error:
-        if len(batch) > 1 and type(error).__name__ in _OUT_OF_MEMORY:
-            return _halved(inspect, batch)
+        too_large = len(batch) > 1 and _out_of_memory(error)
+    # Only now is the error gone, and with it what its frames kept on the device.
+    if too_large:
+        return _halved(inspect, batch)
     return Detection(tuple(_single(inspect, batch.part(i, i + 1)) for i in range(len(batch))))
 
 
@@ -62,6 +65,11 @@ def _checked(inspect: Inspect, batch: Pictures) -> list[Verdict]:
         if not math.isfinite(verdict.image_score):
             raise ValueError(f"the detector returned the score {verdict.image_score}")
     return verdicts
+
+
+def _out_of_memory(error: Exception) -> bool:
+    text = str(error).lower()
+    return type(error).__name__ in _OUT_OF_MEMORY or any(words in text for words in _SAID_SO)
 
 
 def _halved(inspect: Inspect, batch: Pictures) -> Detection:

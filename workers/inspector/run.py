@@ -12,6 +12,7 @@ from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.kafka import connect_consumer, create_topics
 from workers.runtime.bus.kafka_delivery import connect_delivery
+from workers.runtime.bus.kafka_limits import check_limits
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
 from workers.runtime.errors import ServerUnreachable
@@ -39,6 +40,7 @@ def run_worker(
         if settings.topics.create:
             partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
             create_topics(kafka, partitions)
+        check_limits(kafka, settings.topics.frames, settings.topics.dead_letters)
     crash_log = CrashLog(RedisStore(settings.redis), settings.worker.group)
     inspector = Inspector(
         settings, frozenset(categories), keeper, EvidenceWriter(blobs), crash_log, metrics=metrics

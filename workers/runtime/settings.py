@@ -49,6 +49,15 @@ class KafkaSettings(Section):
     )
     heartbeat_interval_ms: int = Field(default=2_000, ge=100)
     max_poll_interval_ms: int = Field(default=300_000, ge=1000)
+    assignor: Literal["cooperative-sticky", "range"] = Field(
+        default="cooperative-sticky",
+        description="how a group shares partitions; the same in all members of a group",
+    )
+    group_instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[a-zA-Z0-9._-]{1,249}$",
+        description="static membership: a restart within the session moves no partition",
+    )
     transaction_timeout_ms: int = Field(
         default=10_000,
         ge=2000,
@@ -58,7 +67,7 @@ class KafkaSettings(Section):
     max_frame_bytes: int = Field(
         default=8 * 2**20,
         ge=1024,
-        description="largest encoded frame; drives producer, fetch and decode limits",
+        description="largest encoded frame; drives producer, topic, fetch and decode limits",
     )
     security: KafkaSecurity = KafkaSecurity()
 

@@ -1,5 +1,6 @@
 """One bad frame does not cost the others, and a full device halves its batches."""
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -79,3 +80,17 @@ def test_a_detector_that_loses_a_frame_is_not_believed() -> None:
     assert all(isinstance(each, Verdict) for each in found.results)  # one by one it works
     found = detect(lambda *_: [], pictures([image(1)]))
     assert isinstance(found.results[0], Failure)
+
+
+def test_what_did_not_fit_is_let_go_before_the_halves_are_tried() -> None:
+    kept: list[weakref.ref[Image]] = []
+
+    def inspect(images: Sequence[Image], *_: object) -> list[Verdict]:
+        if len(images) > 1:
+            activations = np.zeros(1000)
+            kept.append(weakref.ref(activations))
+            raise RuntimeError("CUDA error: out of memory")
+        assert kept[0]() is None  # else the halves find the device as full as before
+        return [verdict(0.0)]
+
+    assert detect(inspect, pictures([image(1), image(2)])).fits == 1

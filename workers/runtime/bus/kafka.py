@@ -11,6 +11,7 @@ from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from workers.runtime.bus.kafka_client import (
     HEADERS_ROOM,
@@ -24,6 +25,11 @@ from workers.runtime.bus.kafka_producer import KafkaBusProducer
 from workers.runtime.bus.kafka_rebalance import Relay
 from workers.runtime.bus.ports import RebalanceListener
 from workers.runtime.settings import KafkaSettings
+
+_ASSIGNORS = {
+    "cooperative-sticky": CooperativeStickyAssignor,
+    "range": RangePartitionAssignor,
+}
 
 
 def create_topics(kafka: KafkaSettings, topics: Mapping[str, int]) -> None:
@@ -65,7 +71,8 @@ def connect_consumer(
     frame = kafka.max_frame_bytes + HEADERS_ROOM
     options = reader_options(kafka, group, client_id) | {
         "auto_offset_reset": "none",  # never skip in silence: the consumer port says what is gone
-        "partition_assignment_strategy": [CooperativeStickyAssignor],
+        "partition_assignment_strategy": [_ASSIGNORS[kafka.assignor]],
+        "group_instance_id": kafka.group_instance_id,
         "max_poll_records": max_records,
         "max_poll_interval_ms": kafka.max_poll_interval_ms,
         "session_timeout_ms": kafka.session_timeout_ms,
