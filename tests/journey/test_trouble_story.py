@@ -166,6 +166,6 @@ def test_no_good_frame_is_lost_between_five_hundred_broken_ones(
     stage.start(**BOLTS)
     outcomes = stage.outcomes_of(sent)
     assert len(outcomes) == sent
-    assert [o.record.offset for o in outcomes] == list(range(sent))
+    assert sorted(o.record.offset for o in outcomes) == list(range(sent))
     good = [o for o in outcomes if o.record.offset % 6 == 0]
     assert {o.rejected for o in good} == {None}

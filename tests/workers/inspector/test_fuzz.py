@@ -16,6 +16,7 @@ from schemas.errors import SchemaError
 from schemas.frame import CONTENT_TYPES, Frame, encode_frame
 from schemas.message import Message
 from stream_inspector.decode import DecodeLimits
+from stream_inspector.view.canvas import View
 from workers.inspector.admit import admit
 from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
 from workers.runtime.bus.ports import Partition, Record
@@ -26,7 +27,7 @@ SEED = 20260314
 ROUNDS = 20  # of 500 frames, and as many messages
 LIMITS = DecodeLimits(max_bytes=200_000, max_pixels=250_000)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-KNOWN = frozenset({"bolts"})
+VIEWS = {"bolts": View((16, 16), region=(0.25, 0.0, 1.0, 0.5))}  # nuts have no model
 GREY = 77
 
 Headers = list[tuple[str, bytes]]
@@ -63,8 +64,7 @@ def record(headers: Headers, value: bytes | None) -> Record:
 
 
 def admitted(one: Record) -> Admitted | Rejection | Waiting:
-    size = {"bolts": (8, 8)}.get
-    return admit(Ticket(one, 1, NOW, 1), KNOWN | {"nuts"}, size, LIMITS)
+    return admit(Ticket(one, 1, NOW, 1), {"bolts", "nuts"}, VIEWS.get, LIMITS)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
@@ -125,7 +125,7 @@ def test_a_hostile_file_is_rejected_or_read_within_its_limits(name: str) -> None
     found = admitted(record(list(message.headers), message.value))
     assert isinstance(found, Admitted | Rejection)
     if isinstance(found, Admitted):  # what it says it is, and no more
-        assert found.original_size in {(24, 16)}
+        assert found.place.frame == (24, 16)
 
 
 def flip(random_: random.Random, data: bytes) -> bytes:
