@@ -17,6 +17,10 @@ Frames = Annotated[
 Workers = Annotated[int | None, typer.Option("--workers", help="inspection processes")]
 Cameras = Annotated[int | None, typer.Option("--cameras", help="cameras to play")]
 Rate = Annotated[float | None, typer.Option("--rate", help="frames per second of each camera")]
+Broker = Annotated[
+    str | None,
+    typer.Option("--broker", help="embedded | kafka: Apache Kafka, needs Java 17 and Maven"),
+]
 Poison = Annotated[
     int | None, typer.Option("--poison", help="broken frames sent along, to see them rejected")
 ]
@@ -47,6 +51,7 @@ def demo(
     workers: Workers = None,
     cameras: Cameras = None,
     rate: Rate = None,
+    broker: Broker = None,
     poison: Poison = None,
     preset: PresetName = None,
     model: ModelFolder = None,
@@ -65,7 +70,7 @@ def demo(
 
       stream-inspector demo
 
-      stream-inspector demo --frames 300 --workers 2 --rate 5
+      stream-inspector demo --frames 300 --workers 2 --rate 5 --broker kafka
 
       stream-inspector demo --data photos/bolts --category bolts
     """
@@ -76,6 +81,7 @@ def demo(
         "demo.workers": workers,
         "demo.cameras": cameras,
         "demo.rate": rate,
+        "demo.broker": broker,
         "demo.poison": poison,
         "demo.preset": preset,
         "demo.model": model,

@@ -13,13 +13,14 @@ from stream_inspector.detector import Scores
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image
+from workers.demo.brokers import BROKERS
 from workers.demo.gallery import Material, sections, write_panels
 from workers.demo.lines import SentFrame
 from workers.demo.observer import Observer
 from workers.demo.report import Page, figures, write_page
 from workers.demo.rescore import pixel_quality, rescore
 from workers.demo.settings import DemoSettings
-from workers.demo.setup import DELIVERY, Setup
+from workers.demo.setup import Setup
 from workers.demo.summary import RunFacts, summarise
 from workers.demo.tally import Tally
 from workers.demo.truth import FolderTruth, SyntheticTruth, Truth
@@ -109,7 +110,7 @@ def _facts(setup: Setup, calibration: Calibration) -> RunFacts:
         cameras=settings.cameras,
         workers=settings.workers,
         rate_fps=settings.rate,
-        delivery=DELIVERY,
+        delivery=BROKERS[settings.broker].promise,
     )
 
 

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from stream_inspector.detector import Detector
 from stream_inspector.model import save_model
+from workers.demo.brokers import BROKERS
 from workers.demo.conclude import Ending, Streamed, conclude
 from workers.demo.folder import prepare
 from workers.demo.lines import SentFrame, SentLog
@@ -13,7 +14,7 @@ from workers.demo.model_source import obtain
 from workers.demo.observer import Observer
 from workers.demo.plan import plan_load
 from workers.demo.settings import DemoSettings
-from workers.demo.setup import DELIVERY, Setup
+from workers.demo.setup import Setup
 from workers.demo.stage import Stage
 from workers.demo.tally import Tally, tally
 from workers.demo.view import View
@@ -44,7 +45,8 @@ def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setu
         f"({obtained.model.preset.name}, {obtained.origin}); loading it ..."
     )
     detector = Detector(obtained.model, engine=settings.wanted_engine)
-    console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {DELIVERY}.")
+    promise = BROKERS[settings.broker].promise
+    console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {promise}.")
     return Setup(settings, load, folder, obtained, detector)
 
 

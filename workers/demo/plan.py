@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_inspector.errors import DataError
+from workers.demo.brokers import BROKERS
 from workers.demo.folder import RunFolder
 from workers.demo.settings import SYNTHETIC_CATEGORY, DemoSettings
 from workers.runtime.settings import KafkaSettings, RedisSettings, TopicSettings
@@ -13,8 +14,6 @@ from workers.trainer.datasets import test_files
 
 _SYNTHETIC_BYTES = 256 * 256 * 3  # a rendered frame's PNG is never larger than its pixels, nearly
 _SYNTHETIC_FRAMES = 120
-# The embedded broker's answer to a join waits for half the session timeout.
-EMBEDDED_KAFKA = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 300}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Addresses:
 
 
 def plan_load(settings: DemoSettings) -> Load:
-    """Decide what is sent, within what the embedded broker may keep in memory."""
+    """Decide what is sent, within what a broker may keep in memory."""
     if settings.data is None:
         category, source = settings.category or SYNTHETIC_CATEGORY, "synthetic"
         available, size = 10**9, _SYNTHETIC_BYTES
@@ -60,7 +59,8 @@ def plan_load(settings: DemoSettings) -> Load:
         available = len(files)
         size = max(1, sum(file.path.stat().st_size for file in files) // available)
         wanted = settings.frames or available
-    most = max(1, settings.broker_bytes // size)
+    in_memory = BROKERS[settings.broker].in_memory
+    most = max(1, settings.broker_bytes // size) if in_memory else wanted
     note = "" if wanted <= most else f"{most} frames instead of {wanted}: the embedded broker keeps"
     note += f" all in memory (demo.broker_bytes = {settings.broker_bytes})" if note else ""
     return Load(category, source, min(wanted, most), min(wanted, most) > available, note)
@@ -112,6 +112,7 @@ def worker_flags(
     """One inspection worker. The processor's cores are shared out."""
     return {
         "worker.id": f"worker-{number + 1}",
+        "worker.delivery": BROKERS[settings.broker].delivery,
         "models.store": run.folder("models"),
         "models.engine": engine,
         "models.threads": max(1, (os.cpu_count() or 1) // settings.workers),

@@ -34,6 +34,10 @@ class DemoSettings(Section):
     workers: int = Field(default=1, ge=1, le=16, description="inspection processes")
     rate: float = Field(default=2.0, gt=0, description="frames per second of each camera")
     poison: int = Field(default=2, ge=0, le=20, description="broken frames sent along")
+    broker: Literal["embedded", "kafka"] = Field(
+        default="embedded",
+        description="kafka: Apache Kafka on this machine's Java, which delivers exactly once",
+    )
     seed: int = Field(default=0, ge=0, description="of the rendered series, and of training")
     training_images: int = Field(
         default=300, ge=20, description="good frames to render when no model is shipped"

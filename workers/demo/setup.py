@@ -8,8 +8,6 @@ from workers.demo.model_source import Obtained
 from workers.demo.plan import Load
 from workers.demo.settings import DemoSettings
 
-DELIVERY = "at least once (embedded broker, in memory): a frame may be repeated, never lost"
-
 
 @dataclass(frozen=True, slots=True)
 class Setup:

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from workers.demo.brokers import BROKERS
 from workers.demo.folder import RunFolder, write_poison
 from workers.demo.observer import Observer
 from workers.demo.plan import (
-    EMBEDDED_KAFKA,
     Addresses,
     Load,
     camera_flags,
@@ -23,7 +23,7 @@ from workers.runtime.bus.kafka import connect_consumer, create_topics
 from workers.runtime.errors import Fatal
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry import Registry
-from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
+from workers.runtime.servers.embedded import EmbeddedStore
 from workers.runtime.settings import KafkaSettings, RedisSettings, TopicSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis import connect_store
@@ -70,11 +70,12 @@ class Stage:
 
     def __enter__(self) -> Self:
         with ExitStack() as starting:
-            broker = starting.enter_context(EmbeddedBroker())
+            kind = BROKERS[self._settings.broker]
+            broker = starting.enter_context(kind.start())
             store = starting.enter_context(EmbeddedStore())
             partitions = max(_FEWEST_PARTITIONS, self._settings.cameras, self._settings.workers)
             self.at = Addresses(
-                KafkaSettings(bootstrap_servers=broker.bootstrap_servers, **EMBEDDED_KAFKA),
+                KafkaSettings(bootstrap_servers=broker.bootstrap_servers, **kind.kafka),
                 RedisSettings(url=store.url),
                 TopicSettings(partitions=partitions),
             )

@@ -41,6 +41,18 @@ def test_every_frame_has_one_outcome_and_the_page_shows_it(tmp_path: Path) -> No
     assert "undecodable" in page
 
 
+def test_on_apache_kafka_it_delivers_exactly_once(tmp_path: Path) -> None:
+    short = ["--frames", "8", "--rate", "8", "--poison", "1"]
+    demo = start(tmp_path / "out", "--broker", "kafka", *short)
+    text, _ = demo.communicate(timeout=240)
+
+    assert demo.returncode == 0, text
+    assert "exactly once" in text
+    log = (tmp_path / "out/logs/worker-1.log").read_text()
+    outcomes = (tmp_path / "out/outcomes.jsonl").read_text().splitlines()
+    assert len(outcomes) == 9, log
+
+
 def test_control_c_stops_everything_and_still_tells_what_was_seen(tmp_path: Path) -> None:
     demo = start(tmp_path / "out", "--frames", "1000", "--rate", "2")
     book = tmp_path / "out/outcomes.jsonl"

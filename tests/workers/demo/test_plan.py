@@ -61,6 +61,11 @@ def test_more_frames_than_images_repeat_them(tmp_path: Path) -> None:
     assert (load.frames, load.loop) == (10, True)
 
 
+def test_a_broker_on_disk_takes_all_frames() -> None:
+    settings = DemoSettings(broker="kafka", frames=5000, broker_bytes=2**20)
+    assert plan_load(settings).frames == 5000
+
+
 def test_frames_stay_within_the_memory_of_the_embedded_broker() -> None:
     load = plan_load(DemoSettings(frames=10**6, broker_bytes=2**20))
 
