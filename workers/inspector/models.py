@@ -125,7 +125,7 @@ class ModelKeeper:
         if configured and asks_for_another(configured, model.trained_views.get(category)):
             _log.warning(
                 "the category's file asks for another view than the model was trained with; frames "
-                "are inspected through the model's own: train again with --category-file",
+                "are inspected through the model's own: train again with --categories",
                 category=category,
                 version=model.version,
             )

@@ -196,9 +196,14 @@ def asks_for_another(category: Category, trained: str | None) -> bool:
     return wanted != settings or bool(mask and mask != of_mask)
 
 
+def view_key(name: str) -> str:
+    """Where a model's provenance keeps the fingerprint of a category's view."""
+    return f"{name}/view_settings"
+
+
 def trained_view(provenance: Mapping[str, Any], name: str) -> str | None:
     """The fingerprint of the view settings that a model was trained with."""
-    found = provenance.get(f"{name}/view_settings")
+    found = provenance.get(view_key(name))
     return found if isinstance(found, str) else None
 
 

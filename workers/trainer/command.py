@@ -63,10 +63,18 @@ def calibrate(
 def inspect(
     images: Annotated[list[Path], typer.Argument(help="image files, or folders of them")],
     *,
-    model: options.ModelFolder,
+    model: Annotated[Path | None, typer.Option("--model", help="folder that `train` wrote")] = None,
     category: options.ModelCategory = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="folder for heatmap, outline and counterpart")
+    ] = None,
+    show_view: Annotated[
+        bool,
+        typer.Option("--show-view", help="only draw what is seen; docs/categories.md"),
+    ] = False,
+    categories: options.Categories = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="with --show-view: its input size")
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain/--no-explain", help="make normal counterparts of defects")
@@ -77,12 +85,30 @@ def inspect(
 ) -> None:
     """Inspect image files without a broker: verdicts, and pictures of where and why.
 
-    Example: stream-inspector inspect photos/bolts/test/bent --model runs/bolts --out look
+    Examples:
+
+      stream-inspector inspect photos/bolts/test/bent --model runs/bolts --out look
+
+      stream-inspector inspect 1.png --show-view --model runs/bolts --out look
     """
     from workers.trainer import offline_commands as offline
     from workers.trainer.run import load_settings, run_command
 
-    settings = load_settings(config, assignments, {"trainer.engine": engine})
+    flags = {
+        "trainer.engine": engine,
+        "trainer.preset": preset,
+        "categories.folder": categories and str(categories),
+    }
+    settings = load_settings(config, assignments, flags)
+    if show_view:
+        run_command(
+            "inspect",
+            settings,
+            lambda _: offline.show_view(
+                settings, model, images, out, category=category, console=console
+            ),
+        )
+        return
     run_command(
         "inspect",
         settings,

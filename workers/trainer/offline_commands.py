@@ -14,10 +14,13 @@ from workers.trainer.datasets import good_files, images_in
 from workers.trainer.images import read_images, refuse_masks
 from workers.trainer.model_folder import read_model, write_model
 from workers.trainer.offline import find_images, inspect_files, pictures
+from workers.trainer.presets import find_preset
 from workers.trainer.settings import TrainerProcessSettings, TrainerSettings
 from workers.trainer.tables import inspection_table
 from workers.trainer.train import source_key
 from workers.trainer.training import say_promises
+from workers.trainer.view_pictures import planned_view, write_view_pictures
+from workers.trainer.views import find_category
 
 
 def calibrate(
@@ -43,7 +46,7 @@ def calibrate(
 
 def inspect(
     settings: TrainerProcessSettings,
-    folder: Path,
+    folder: Path | None,
     sources: list[Path],
     out: Path | None,
     *,
@@ -52,6 +55,8 @@ def inspect(
     console: Console,
 ) -> None:
     """Inspect files; pictures go to `out` as <file>-<picture>.png."""
+    if folder is None:
+        raise SettingsError("--model: give the folder that `train` wrote")
     detector = make_detector(read_model(folder), settings.trainer)
     results, name = [], detector.model.category(category)
     for result in inspect_files(detector, find_images(sources), name, explain=explain):
@@ -63,6 +68,30 @@ def inspect(
     console.print(inspection_table(results))
     if out:
         console.print(f"Pictures are in {out}")
+
+
+def show_view(
+    settings: TrainerProcessSettings,
+    folder: Path | None,
+    sources: list[Path],
+    out: Path | None,
+    *,
+    category: str | None,
+    console: Console,
+) -> None:
+    """Draw what a model sees of files, or would see if it were trained now."""
+    if out is None:
+        raise SettingsError("--show-view: give --out, the folder for the pictures")
+    if folder is not None:
+        view = read_model(folder).view(category)
+        write_view_pictures(find_images(sources), lambda _: view, out)
+    elif category is not None:
+        preset = find_preset(settings.trainer.preset)
+        configured = find_category(category, settings.categories)
+        write_view_pictures(find_images(sources), planned_view(configured, preset), out)
+    else:
+        raise SettingsError("--show-view: give --model, or --category with --categories")
+    console.print(f"Pictures are in {out}")
 
 
 def make_detector(model: Model, settings: TrainerSettings) -> Detector:

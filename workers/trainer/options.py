@@ -20,6 +20,10 @@ ModelFolder = Annotated[Path, typer.Option("--model", help="folder that `train` 
 ModelCategory = Annotated[
     str | None, typer.Option("--category", help="which of a unified model's categories")
 ]
+Categories = Annotated[
+    Path | None,
+    typer.Option("--categories", help="folder of <category>.yaml files: a category's view"),
+]
 FalseReject = Annotated[
     float | None, typer.Option("--false-reject", help="accepted share of good frames that alarm")
 ]

@@ -1,17 +1,20 @@
 """Where the good images of a training come from: folders, or the renderer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream_inspector.errors import DataError
 from stream_inspector.presets import Preset
-from stream_inspector.view.canvas import View
+from stream_inspector.synthetic import DEFAULT_SIZE
+from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.errors import SettingsError
 from workers.runtime.registry import check_name
 from workers.trainer.datasets import categories_in
+from workers.trainer.datasets.detect import layout_of
 from workers.trainer.settings import TrainerSettings
 from workers.trainer.train import GoodImages, load_good, synthetic_good
+from workers.trainer.views import find_category, usual_frame, view_for
 
 OnSkip = Callable[[str], None]
 
@@ -26,22 +29,33 @@ class Source:
     unified: bool
 
     def read(
-        self, preset: Preset, settings: TrainerSettings, on_skip: OnSkip
+        self,
+        preset: Preset,
+        settings: TrainerSettings,
+        categories: CategoriesSection,
+        on_skip: OnSkip,
     ) -> dict[str, GoodImages]:
-        """All good images, by category, as the preset wants to see them.
+        """All good images, by category, each through its category's view.
 
         Raises SettingsError, and DataError or TooFewImages for a folder.
         """
         if bool(self.data) == bool(self.synthetic):
             raise SettingsError("give either --data FOLDER or --synthetic COUNT")
-        view = View(preset.input_size)
         if self.synthetic:
-            good = synthetic_good(self.synthetic, settings.seed, view)
-            return {self._only_name(None): good}
-        return {
-            name: load_good(folder, view, settings.on_corrupt, on_skip, settings.layout)
-            for name, folder in self._folders(settings.layout).items()
-        }
+            category = find_category(self._only_name(None), categories)
+            view = view_for(category, preset.input_size, DEFAULT_SIZE[::-1])
+            return {
+                category.name: _of(category, synthetic_good(self.synthetic, settings.seed, view))
+            }
+        good = {}
+        for name, folder in self._folders(settings.layout).items():
+            category, layout = find_category(name, categories), settings.layout
+            paths = layout_of(folder, layout).good(folder) if category.view else []
+            frame = usual_frame(paths) if category.view else (1, 1)  # not asked for
+            view = view_for(category, preset.input_size, frame)
+            images = load_good(folder, view, settings.on_corrupt, on_skip, layout)
+            good[name] = _of(category, images)
+        return good
 
     def _folders(self, layout: str) -> dict[str, Path]:
         if not self.unified:
@@ -73,6 +87,10 @@ class Source:
         if folder is None:
             raise SettingsError("--category: give the name of the category")
         return _valid(folder.resolve().name)
+
+
+def _of(category: Category, images: GoodImages) -> GoodImages:
+    return replace(images, view_settings=category.fingerprint)
 
 
 def _valid(name: str) -> str:

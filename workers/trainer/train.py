@@ -19,6 +19,7 @@ from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import Good, calibrate, fit_unified
 from stream_inspector.verdict import Image
 from stream_inspector.view.canvas import View
+from workers.runtime.categories import view_key
 from workers.trainer.datasets import good_files, split
 from workers.trainer.images import OnCorrupt, read_images, refuse_masks
 
@@ -36,6 +37,7 @@ class GoodImages:
     calibrate: list[Image]
     digest: str
     view: View  # whose canvases they are
+    view_settings: str | None = None  # fingerprint of what the category's file says of it
 
     def __len__(self) -> int:
         return len(self.train) + len(self.select) + len(self.calibrate)
@@ -85,7 +87,8 @@ def fit_model(
         execution=execution,
     )
     sources = {source_key(name): images.digest for name, images in good.items()}
-    return replace(fitted, provenance={**fitted.provenance, **sources})
+    views = {view_key(name): images.view_settings for name, images in good.items()}
+    return replace(fitted, provenance={**fitted.provenance, **sources, **views})
 
 
 def source_key(category: str) -> str:

@@ -44,6 +44,7 @@ def train(
         typer.Option("--checkpoint-every", help="steps; a killed training goes on from there"),
     ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu | cuda | cuda:0")] = None,
+    categories: options.Categories = None,
     false_reject: options.FalseReject = None,
     layout: options.Layout = None,
     on_corrupt: options.OnCorruptFlag = None,
@@ -60,6 +61,8 @@ def train(
 
       stream-inspector train --data photos/bolts --category bolts
 
+      stream-inspector train --data photos/bolts --categories configs/categories
+
       stream-inspector train --unified --data photos --category bolts --category nuts
 
       stream-inspector train --synthetic 400 --category flange --preset pixel-small
@@ -74,6 +77,7 @@ def train(
         "trainer.iterations": iterations,
         "trainer.checkpoint_every": checkpoint_every,
         "trainer.device": device,
+        "categories.folder": categories and str(categories),
         "trainer.layout": layout,
         "trainer.on_corrupt": on_corrupt,
         "budget.image_false_reject": false_reject,

@@ -35,7 +35,9 @@ def train(
     """Train, set thresholds, write a model folder."""
     how, start = settings.trainer, time.monotonic()
     preset = find_preset(how.preset)
-    good = source.read(preset, how, lambda text: console.print(f"[yellow]left out[/] {text}"))
+    good = source.read(
+        preset, how, settings.categories, lambda text: console.print(f"[yellow]left out[/] {text}")
+    )
     for name, images in good.items():
         console.print(
             f"{name}: {len(images)} good images: {len(images.train)} train, "

@@ -11,32 +11,21 @@ from PIL import Image as Pillow
 from stream_inspector.errors import DataError
 from stream_inspector.view.canvas import Size, View
 from stream_inspector.view.plan import Ignored, ViewPlan
-from workers.runtime.categories import CategoriesSection, Category, ViewSettings, read_category
+from workers.runtime.categories import CategoriesSection, Category, ViewSettings, read_categories
 from workers.runtime.errors import SettingsError
 
 _SAMPLE = 50  # files whose headers tell the frames' size
 _MOST_MASK_PIXELS = 100_000_000
 
 
-def find_category(
-    name: str | None, file: Path | None, section: CategoriesSection
-) -> Category | None:
-    """What is configured of a category: by its file, or by its name in the categories' folder.
-
-    Raises SettingsError, also when the file is another category's.
-    """
-    if file is None:
-        named = section.folder / f"{name}.yaml" if section.folder and name else None
-        return read_category(named) if named and named.is_file() else None
-    category = read_category(file)
-    if name is not None and category.name != name:
-        raise SettingsError(f"{file}: is of category {category.name}, not of {name}")
-    return category
+def find_category(name: str, section: CategoriesSection) -> Category:
+    """What is configured of a category; the whole frame when nothing is. Raises SettingsError."""
+    return read_categories(section).get(name, Category(name))
 
 
-def view_for(category: Category | None, preferred: Size, frame: tuple[int, int]) -> View:
+def view_for(category: Category, preferred: Size, frame: tuple[int, int]) -> View:
     """The view at a preset's input size for frames of (width, height). Raises SettingsError."""
-    if category is None or category.view is None:
+    if category.view is None:
         return View(preferred)
     try:
         return _plan(category.view, category.mask).view(preferred, frame)

@@ -5,6 +5,7 @@ import pytest
 
 from stream_inspector.errors import DataError, TooFewImages
 from stream_inspector.presets import PIXEL_SMALL, Preset, at_size
+from workers.runtime.categories import CategoriesSection
 from workers.runtime.errors import SettingsError
 from workers.trainer.settings import TrainerSettings
 from workers.trainer.sources import Source
@@ -24,7 +25,7 @@ def root(flanges: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(source: Source) -> dict[str, GoodImages]:
-    return source.read(SMALL, TrainerSettings(), lambda _: None)
+    return source.read(SMALL, TrainerSettings(), CategoriesSection(), lambda _: None)
 
 
 def unified(*data: Path, categories: tuple[str, ...] = ()) -> Source:

@@ -17,15 +17,13 @@ SIZE = (64, 64)
 
 def category(folder: Path, text: str) -> Category:
     (folder / "bolts.yaml").write_text(text)
-    found = find_category("bolts", None, CategoriesSection(folder=folder))
-    assert found is not None
-    return found
+    return find_category("bolts", CategoriesSection(folder=folder))
 
 
 def test_without_a_file_or_a_view_the_whole_frame_is_seen(tmp_path: Path) -> None:
-    assert view_for(None, SIZE, (150, 100)) == View(SIZE)
+    nuts = find_category("nuts", CategoriesSection(folder=tmp_path))
+    assert view_for(nuts, SIZE, (150, 100)) == View(SIZE)
     assert view_for(category(tmp_path, "name: bolts"), SIZE, (150, 100)) == View(SIZE)
-    assert find_category("nuts", None, CategoriesSection(folder=tmp_path)) is None
 
 
 def test_pixels_and_shares_mean_the_same_place(tmp_path: Path) -> None:
@@ -68,12 +66,6 @@ def test_a_mask_lies_beside_the_file_and_white_is_ignored(tmp_path: Path) -> Non
 def test_what_cannot_be_done_is_said(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
         view_for(category(tmp_path, text), SIZE, (400, 200))
-
-
-def test_a_file_of_another_category_is_refused(tmp_path: Path) -> None:
-    category(tmp_path, "name: bolts")
-    with pytest.raises(SettingsError, match="is of category bolts, not of nuts"):
-        find_category("nuts", tmp_path / "bolts.yaml", CategoriesSection())
 
 
 def test_the_usual_frame_is_that_of_most_images(tmp_path: Path) -> None:
