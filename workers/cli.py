@@ -25,6 +25,7 @@ COMMANDS = {
     "evaluate": "workers.trainer.evaluate_command:evaluate",
     "compare": "workers.trainer.compare_command:compare",
     "inspect": "workers.trainer.command:inspect",
+    "sample": "workers.trainer.sample_command:sample",
     "model": "workers.trainer.command:model",
     "config": "workers.config_command:config",
 }

@@ -28,3 +28,11 @@ def sample(denoiser: Denoiser, x_t: Tensor, start: int, generator: torch.Generat
         noise = torch.randn(x_t.shape, generator=generator).to(x_t)
         x_t = ancestral_step(denoiser, x_t, steps, noise)
     return x_t
+
+
+def ddim(denoiser: Denoiser, x_t: Tensor, start: int) -> Tensor:
+    """The chain from step `start` down without randomness, [B, C, H, W]."""
+    for t in range(start, 0, -1):
+        now, before = (denoiser.schedule.steps(step, len(x_t)) for step in (t, t - 1))
+        x_t = ddim_step(denoiser, x_t, now, before)
+    return denoiser(x_t, denoiser.schedule.steps(0, len(x_t))).x0

@@ -66,6 +66,11 @@ def respace(schedule: Schedule, steps: int) -> Schedule:
     return Schedule(1 - alpha_bars / before, schedule.original[kept])
 
 
+def respaced_step(schedule: Schedule, original: int) -> int:
+    """The highest step of a chain whose original step is at most `original`."""
+    return int((schedule.original <= original).nonzero().max())
+
+
 def at(values: Tensor, t: Tensor, like: Tensor) -> Tensor:
     """values[t] shaped to broadcast over `like` [B, ...], in its dtype and on its device."""
     picked = values.to(like.device)[t.to(like.device)].to(like.dtype)

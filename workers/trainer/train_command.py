@@ -33,7 +33,7 @@ def train(
         int, typer.Option("--synthetic", help="render this many good frames instead of --data")
     ] = 0,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="feature-fast | pixel-small")
+        str | None, typer.Option("--preset", help="feature-fast | pixel-small | paper")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="of weights, noise and crops")] = None,
     iterations: Annotated[

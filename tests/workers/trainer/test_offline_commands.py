@@ -2,6 +2,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import PIL.Image
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -160,3 +161,15 @@ def test_rendered_training_frames_are_none_that_a_camera_shows() -> None:
     shown = {render(index, 0).image.tobytes() for index in range(20)}
 
     assert not any(image.tobytes() in shown for image in good.train)
+
+
+def test_samples_are_drawn_into_a_picture(model_folder: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "new" / "sheet.png"
+
+    result = run(
+        *("sample", "--model", model_folder, "--count", "2", "--steps", "4", "--out", sheet)
+    )
+
+    assert result.exit_code == 0, result.output
+    with PIL.Image.open(sheet) as picture:
+        assert picture.width > picture.height >= 128
