@@ -40,11 +40,18 @@ class Evidence(WireModel):
 
 
 class CounterpartCheck(WireModel):
-    """How the normal counterpart fared before a network that did not guide it."""
+    """How the normal counterpart fared before a network that did not guide it: the examiner.
+
+    Convincing when `score_after` is below `score_before` and at most `normal_limit`.
+    """
 
     status: Literal["convincing", "not-convincing", "skipped"]
+    examiner: str | None = None
     score_before: float | None = None
     score_after: float | None = None
+    normal_limit: float | None = Field(
+        default=None, description="95 % of held-out good images score at most this"
+    )
     reason: str | None = None
 
 

@@ -101,7 +101,13 @@ DEFECT = DefectEvent(
     evidence=Evidence(
         heatmap="evidence/019ceb8a/heatmap.png", notes={"frame": "not stored (setting)"}
     ),
-    counterpart=CounterpartCheck(status="convincing", score_before=4.4, score_after=1.1),
+    counterpart=CounterpartCheck(
+        status="convincing",
+        examiner="tf_efficientnet_lite2",
+        score_before=4.4,
+        score_after=1.1,
+        normal_limit=1.5,
+    ),
     worker_id="inspector-0",
     decided_at=DECIDED,
     traceparent=FRAME.traceparent,

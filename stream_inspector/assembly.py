@@ -2,7 +2,7 @@
 
 Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
 one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, gaussians.*,
-normalise.<raw map>.*, views.<member>.*.
+normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*.
 Weights and statistics travel in half precision; everything computes in single precision.
 """
 
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from stream_inspector.diffusion.denoiser import Denoiser, Network
 from stream_inspector.diffusion.schedule import Schedule, linear_schedule, respace
 from stream_inspector.diffusion.unet import UNet
+from stream_inspector.distance import Distance
 from stream_inspector.errors import ModelCorrupt
+from stream_inspector.features import FeatureNet
 from stream_inspector.presets import CHAIN, Diffusion, Preset
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
@@ -93,21 +95,37 @@ def pack_statistics(whitening: Whitening, gaussians: Gaussians) -> dict[str, Ten
     return {
         "whitening.mean": whitening.mean.float(),
         "whitening.matrix": whitening.matrix.float(),
-        "gaussians.scale": gaussians.scale.float(),
-        "gaussians.mean": gaussians.mean.half(),
-        "gaussians.factor": pack_triangles(gaussians.factor).half(),
+        **_pack_gaussians("gaussians", gaussians),
     }
 
 
 def unpack_statistics(tensors: Tensors) -> Statistics:
     """The inverse of `pack_statistics`; tensors of one category."""
-    factor = unpack_triangles(_get(tensors, "gaussians.factor").float())
     return Statistics(
         Whitening(_get(tensors, "whitening.mean"), _get(tensors, "whitening.matrix")),
-        Gaussians(
-            _get(tensors, "gaussians.scale"), _get(tensors, "gaussians.mean").float(), factor
-        ),
+        _unpack_gaussians("gaussians", tensors),
     )
+
+
+def pack_distances(guide: Distance, examiner: Distance) -> dict[str, Tensor]:
+    """What guides counterparts, beside the Gaussians that score, and what examines them."""
+    return {
+        "guide.limit": torch.tensor(guide.limit, dtype=torch.float64),
+        "examiner.limit": torch.tensor(examiner.limit, dtype=torch.float64),
+        **_pack_gaussians("examiner", examiner.gaussians),
+    }
+
+
+def unpack_guide(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
+    """The distance that counterparts may descend; tensors of one category."""
+    gaussians = _unpack_gaussians("gaussians", tensors)
+    return Distance(net, gaussians, view, float(_get(tensors, "guide.limit")))
+
+
+def unpack_examiner(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
+    """The distance that no counterpart has descended; tensors of one category."""
+    gaussians = _unpack_gaussians("examiner", tensors)
+    return Distance(net, gaussians, view, float(_get(tensors, "examiner.limit")))
 
 
 def unpack_scorer(
@@ -153,6 +171,22 @@ def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
         },
         {member: _get(tensors, f"views.{member}.centre") for member in MEMBERS},
         {member: _get(tensors, f"views.{member}.spread") for member in MEMBERS},
+    )
+
+
+def _pack_gaussians(prefix: str, gaussians: Gaussians) -> dict[str, Tensor]:
+    return {
+        f"{prefix}.scale": gaussians.scale.float(),
+        f"{prefix}.mean": gaussians.mean.half(),
+        f"{prefix}.factor": pack_triangles(gaussians.factor).half(),
+    }
+
+
+def _unpack_gaussians(prefix: str, tensors: Tensors) -> Gaussians:
+    return Gaussians(
+        _get(tensors, f"{prefix}.scale"),
+        _get(tensors, f"{prefix}.mean").float(),
+        unpack_triangles(_get(tensors, f"{prefix}.factor").float()),
     )
 
 

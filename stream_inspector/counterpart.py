@@ -18,10 +18,11 @@ from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.posterior import posterior_mean
 from stream_inspector.diffusion.sample import ancestral_step
 from stream_inspector.diffusion.schedule import diffuse, respace
+from stream_inspector.distance import EXAMINER, worst
 from stream_inspector.features import to_images, to_tensor
 from stream_inspector.verdict import Image, Verdict
 
-Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance to normal [B]; differentiable
+Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance maps [B, h, w]; differentiable
 OnRound = Callable[[int, Tensor], None]  # round and images [B, 3, H, W] after it
 
 _STRONG_CHANGE = 0.1  # of [-1, 1]: beyond it the fine detail belongs to the defect too
@@ -56,10 +57,16 @@ class Counterpart:
     """The normal counterpart of one defective image, and how it fared before its judge."""
 
     image: Image  # [H, W, 3], input size
-    score_before: float
+    score_before: float  # by the examiner
     score_after: float
-    convincing: bool
-    steps: int  # rounds it took
+    normal_limit: float  # the end of the examiner's normal range
+    rounds: int  # it took
+    examiner: str = EXAMINER.architecture
+
+    @property
+    def convincing(self) -> bool:
+        """Whether it came nearer to normal and arrived there."""
+        return self.score_after < self.score_before and self.score_after <= self.normal_limit
 
 
 def make_counterparts(
@@ -156,7 +163,7 @@ def _active(x: Tensor, guide: Guide | None, normal: float) -> Tensor:
     if guide is None:
         return torch.ones(len(x), dtype=torch.bool, device=x.device)
     with torch.no_grad():
-        return guide(x) > normal
+        return worst(guide(x)) > normal
 
 
 def anomaly_weights(verdicts: Sequence[Verdict]) -> Tensor:
@@ -177,20 +184,6 @@ def _anomalous(verdict: Verdict) -> NDArray[np.bool_]:
     if above.any():
         return above
     return np.asarray(scores >= (scores.max() + np.median(scores[np.isfinite(scores)])) / 2)
-
-
-def judged(
-    images: Sequence[Image],
-    before: Sequence[float],
-    after: Sequence[float],
-    normal: Sequence[float],
-    rounds: Sequence[int],
-) -> list[Counterpart]:
-    """Counterparts with their judge's scores; convincing when after is lower and normal."""
-    return [
-        Counterpart(image, float(old), float(new), bool(new <= limit and new < old), steps)
-        for image, old, new, limit, steps in zip(images, before, after, normal, rounds, strict=True)
-    ]
 
 
 def _resized(x: Tensor, size: Sequence[int]) -> Tensor:

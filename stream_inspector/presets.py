@@ -91,6 +91,7 @@ class Preset:
     smoothing: float  # sigma of the score map's final blur, input pixels
     top_pixels: int = 64  # image score: mean of the largest pixels (RAN section D)
     backbone: str = LITE0  # timm's name of the frozen network that makes the features
+    counterpart: str = "masked"  # variant of gradient denoising
 
     @property
     def scoring(self) -> Diffusion:

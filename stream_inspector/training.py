@@ -7,6 +7,7 @@ images that nothing else saw. Neither ever sees a defect.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 from stream_inspector import __version__
 from stream_inspector.assembly import (
     of_category,
+    pack_distances,
     pack_ensemble,
     pack_network,
     pack_shared,
@@ -22,8 +24,9 @@ from stream_inspector.assembly import (
     pixel_prefix,
 )
 from stream_inspector.detector import Detector
+from stream_inspector.distance import fit_examiner, fit_guide
 from stream_inspector.errors import ModelUnsupported, TooFewImages
-from stream_inspector.features import ARCHITECTURE
+from stream_inspector.features import LITE0
 from stream_inspector.learning import Checkpoints, Execution, Learner, OnProgress, Progress
 from stream_inspector.material import CHUNK, gather
 from stream_inspector.model import Model
@@ -82,10 +85,10 @@ def fit_unified(
     Raises TooFewImages, and ValueError for images of another size and for views that no model can
     have together.
     """
-    if preset.backbone != ARCHITECTURE:
+    if preset.backbone != LITE0.architecture:
         raise ModelUnsupported(
             f"preset {preset.name} looks at features of {preset.backbone}, whose ImageNet weights "
-            f"are not packaged yet; only {ARCHITECTURE} can be used"
+            f"are not packaged yet; only {LITE0.architecture} can be used"
         )
     execution = execution or Execution()
     preset = shortened(for_categories(preset, len(good)), iterations)
@@ -99,6 +102,10 @@ def fit_unified(
     tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
     for name, statistics in zip(good, material.statistics, strict=True):
         tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.gaussians))
+        select, view = good[name].select, views[name]
+        guide = fit_guide(statistics.gaussians, select, view, preset)
+        examiner = fit_examiner(trained[name], select, view, partial(_examined, on_progress))
+        tensors |= of_category(name, pack_distances(guide, examiner))
     learner = Learner(seed, execution, checkpoints or Checkpoints(), on_progress)
     for stage, prefix, diffusion in _stages(preset):
         samples = material.features() if stage == "features" else material.pixels()
@@ -129,6 +136,10 @@ def calibrate(
         scores.maps, scores.image_scores, budget, member_scores=scores.member_image_scores
     )
     return model.with_calibration(named, calibration)
+
+
+def _examined(on_progress: OnProgress, done: int, total: int) -> None:
+    on_progress(Progress("examiner", done, total))
 
 
 def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:

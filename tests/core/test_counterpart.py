@@ -16,7 +16,6 @@ from stream_inspector.counterpart import (
     anomaly_weights,
     gradient_denoise,
     gradient_step,
-    judged,
     make_counterparts,
 )
 from stream_inspector.detector import Detector
@@ -38,8 +37,13 @@ def all_normal(x: Tensor, t: Tensor) -> tuple[Tensor, None]:
     return torch.full_like(x, NORMAL), None
 
 
+def maps(x: Tensor) -> Tensor:
+    """One cell: the distance of the whole image."""
+    return (x - NORMAL).square().mean(dim=(1, 2, 3), keepdim=True)[:, 0]
+
+
 def distance(x: Tensor) -> Tensor:
-    return (x - NORMAL).square().mean(dim=(1, 2, 3))
+    return maps(x)[:, 0, 0]
 
 
 DENOISER = Denoiser(all_normal, linear_schedule(), "x0", 1.0)
@@ -83,13 +87,13 @@ def test_the_rim_is_blended() -> None:
 def test_a_gradient_step_follows_the_algorithm() -> None:
     x, s = torch.rand(2, 3, 4, 4), 0.02
     gradient = 2 * (x - NORMAL) / (3 * 4 * 4)
-    found = gradient_step(x, distance, replace(PAPER, strength=s))
+    found = gradient_step(x, maps, replace(PAPER, strength=s))
     torch.testing.assert_close(found, math.sqrt(1 - s**2) * x - s * gradient)
 
 
 def test_the_released_step_scales_the_gradient_to_unit_deviation() -> None:
     x, s = torch.rand(2, 3, 4, 4), 0.1
-    found = gradient_step(x, distance, replace(RELEASED, strength=s))
+    found = gradient_step(x, maps, replace(RELEASED, strength=s))
     gradient = (math.sqrt(1 - s**2) * x - found) / s
     torch.testing.assert_close(gradient.std(dim=(1, 2, 3)), torch.ones(2))
 
@@ -98,16 +102,16 @@ def test_gradient_steps_descend_the_distance() -> None:
     x, _ = defective()
     moved = x
     for _ in range(20):
-        moved = gradient_step(moved, distance, RELEASED)
+        moved = gradient_step(moved, maps, RELEASED)
     assert (distance(moved) < 0.7 * distance(x)).all()
 
 
 def test_the_released_round_ends_on_the_posterior_mean() -> None:
     x, weight = defective()
     settings = replace(RELEASED, steps=(8,), gradient_steps=1)
-    found, _ = denoised(x, weight, settings, guide=distance)
+    found, _ = denoised(x, weight, settings, guide=maps)
     chain, t = respace(linear_schedule(), 250), torch.full((2,), 8)
-    moved = gradient_step(x, distance, settings)
+    moved = gradient_step(x, maps, settings)
     torch.testing.assert_close(
         found, posterior_mean(chain, torch.full_like(x, NORMAL), moved, t), atol=1e-5, rtol=1e-5
     )
@@ -117,7 +121,7 @@ def test_the_released_round_ends_on_the_posterior_mean() -> None:
 def test_the_guided_variants_come_nearer(name: str) -> None:
     x, weight = defective()
     settings = replace(COUNTERPARTS[name], steps=(8,) * 20)
-    found, rounds = denoised(x, weight, settings, guide=distance)
+    found, rounds = denoised(x, weight, settings, guide=maps)
     assert (distance(found) < 0.5 * distance(x)).all()
     assert rounds == [20, 20]
 
@@ -125,7 +129,7 @@ def test_the_guided_variants_come_nearer(name: str) -> None:
 def test_images_in_the_normal_range_are_left_alone() -> None:
     x, weight = defective()
     x[1] = NORMAL
-    found, rounds = denoised(x, weight, RELEASED, guide=distance, normal=0.05)
+    found, rounds = denoised(x, weight, RELEASED, guide=maps, normal=0.05)
     assert (found[1] == NORMAL).all()
     assert rounds[1] == 0
     assert 0 < rounds[0] < 100  # it stopped when it was near enough
@@ -206,30 +210,37 @@ def test_weights_without_a_pixel_above_cover_the_peak() -> None:
 @pytest.mark.parametrize(
     ("after", "convincing"), [(0.9, True), (1.0, True), (1.1, False), (2.5, False)]
 )
-def test_a_counterpart_convinces_when_its_judge_finds_it_normal(
+def test_a_counterpart_convinces_when_the_examiner_finds_it_normal(
     after: float, convincing: bool
 ) -> None:
-    image = grey(0, 2)
-    (found,) = judged([image], [2.0], [after], [1.0], [3])
-    assert found == Counterpart(image, 2.0, after, convincing, 3)
+    assert Counterpart(grey(0, 2), 2.0, after, 1.0, 3).convincing == convincing
 
 
 def test_a_counterpart_that_is_no_better_does_not_convince() -> None:
-    assert not judged([grey(0, 2)], [0.5], [0.5], [1.0], [3])[0].convincing
+    assert not Counterpart(grey(0, 2), 0.5, 0.5, 1.0, 3).convincing
 
 
-def test_the_detector_explains_its_defects(fitted: Model) -> None:
+@pytest.mark.parametrize("variant", ["masked", "released"])
+def test_the_detector_explains_its_defects(fitted: Model, variant: str) -> None:
     model = calibrate(fitted, good_images(30, seed=9), Budget(confidence=0.5))
     detector = Detector(model, engine="torch")
     image = scratched(good_images(1, seed=4)[0])
     verdicts = detector.inspect([image], [(64, 64)])
-    (found,) = detector.explain([image], verdicts)
+    seen: list[int] = []
+    (found,) = detector.explain(
+        [image],
+        verdicts,
+        settings=replace(COUNTERPARTS[variant], steps=COUNTERPARTS[variant].steps[:2]),
+        on_round=lambda number, _: seen.append(number),
+    )
     assert found.image.shape == image.shape
-    assert found.score_before == verdicts[0].member_scores["mahalanobis"]
-    normal = dict(model.calibrations["disc"].member_thresholds)["mahalanobis"]
-    assert found.convincing == (found.score_after <= min(normal, found.score_before))
-    changed = (found.image != image).any(axis=2)
-    assert not changed[anomaly_weights(verdicts)[0, 0].numpy() == 0].any()
+    assert seen == list(range(found.rounds)) == [0, 1]
+    (before, limit), (after, _) = detector.examine([image, found.image])
+    assert (found.score_before, found.score_after) == pytest.approx((before, after))
+    assert found.normal_limit == limit
+    if variant == "masked":
+        changed = (found.image != image).any(axis=2)
+        assert not changed[anomaly_weights(verdicts)[0, 0].numpy() == 0].any()
 
 
 def test_no_defect_needs_no_explanation(fitted: Model) -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import timm
@@ -5,7 +7,16 @@ import torch
 
 from stream_inspector import features
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import CHANNELS, load_feature_net, resized, to_images, to_tensor
+from stream_inspector.features import (
+    CHANNELS,
+    LITE0,
+    LITE2,
+    Backbone,
+    load_feature_net,
+    resized,
+    to_images,
+    to_tensor,
+)
 
 
 def test_pixels_become_minus_one_to_one_and_back() -> None:
@@ -32,10 +43,11 @@ def test_features_are_the_three_strides_on_one_grid() -> None:
     assert torch.equal(found[:, 24:64], stride8)
 
 
-def test_the_packaged_weights_classify() -> None:
+@pytest.mark.parametrize("backbone", [LITE0, LITE2], ids=lambda net: net.architecture)
+def test_the_packaged_weights_classify(backbone: Backbone) -> None:
     """Renamed in order, they must still be a working network: confident on a natural pattern."""
-    full = timm.create_model(features.ARCHITECTURE, pretrained=False)
-    full.load_state_dict(features._imagenet_weights())
+    full = timm.create_model(backbone.architecture, pretrained=False)
+    full.load_state_dict(features._imagenet_weights(backbone))
     y, x = np.mgrid[:224, :224]
     ball = 255 * ((x - 112) ** 2 + (y - 112) ** 2 < 80**2)[..., None] * np.array([1.0, 0.5, 0.0])
     with torch.inference_mode():
@@ -43,12 +55,14 @@ def test_the_packaged_weights_classify() -> None:
     assert int(chances.argmax()) in {429, 522, 574, 722, 768, 805, 852, 950, 951}  # balls, orange
 
 
-def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(features, "ARCHITECTURE", "tf_efficientnet_lite1")
-    features._imagenet_weights.cache_clear()
-    with pytest.raises(ModelUnsupported, match="do not fit"):
-        features._imagenet_weights()
-    features._imagenet_weights.cache_clear()
+def test_weights_of_another_shape_are_refused() -> None:
+    with pytest.raises(ModelUnsupported, match="do not fit timm's tf_efficientnet_lite1"):
+        load_feature_net((4, 4), replace(LITE0, architecture="tf_efficientnet_lite1"))
+
+
+def test_missing_weights_are_named() -> None:
+    with pytest.raises(ModelUnsupported, match="install efficientnet-lite9-pytorch-model"):
+        load_feature_net((4, 4), replace(LITE0, package="efficientnet_lite9_pytorch_model"))
 
 
 def test_the_net_is_frozen() -> None:

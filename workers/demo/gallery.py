@@ -157,12 +157,13 @@ def _note(event: DefectEvent | None, outcome: Observed) -> str:
     check = event.counterpart
     if check.status == "skipped":
         return f"No counterpart: {check.reason or 'skipped'}."
-    if check.score_before is None or check.score_after is None:
+    if check.score_before is None or check.score_after is None or check.normal_limit is None:
         return ""
     judged = "convincing" if check.status == "convincing" else "not convincing"
     return (
-        f"Counterpart {judged}: its anomaly score is {check.score_after:.3g} instead of "
-        f"{check.score_before:.3g}."
+        f"Counterpart {judged}: to a network that did not guide it, its distance from normal is "
+        f"{check.score_after:.3g} instead of {check.score_before:.3g}; "
+        f"good images reach {check.normal_limit:.3g}."
     )
 
 

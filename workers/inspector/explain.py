@@ -69,6 +69,8 @@ class Explainer:
 def _check(counterpart: Counterpart) -> CounterpartCheck:
     return CounterpartCheck(
         status="convincing" if counterpart.convincing else "not-convincing",
+        examiner=counterpart.examiner,
         score_before=counterpart.score_before,
         score_after=counterpart.score_after,
+        normal_limit=counterpart.normal_limit,
     )

@@ -23,12 +23,20 @@ class Counterpart(Protocol):
         """[H, W, 3] at the detector's input size."""
 
     @property
+    def examiner(self) -> str:
+        """The network that scored it; it did not guide it."""
+
+    @property
     def score_before(self) -> float:
-        """By a network that did not guide it."""
+        """Of the image."""
 
     @property
     def score_after(self) -> float:
         """Of the counterpart."""
+
+    @property
+    def normal_limit(self) -> float:
+        """The end of the examiner's normal range."""
 
     @property
     def convincing(self) -> bool:

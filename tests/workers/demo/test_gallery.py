@@ -46,7 +46,9 @@ def event(name: str, links: Evidence | None = None) -> DefectEvent:
         calibration_id="c",
         latencies=Latencies(queued_ms=1, decode_ms=1, batch_wait_ms=1, inference_ms=1, total_ms=4),
         evidence=links or Evidence(),
-        counterpart=CounterpartCheck(status="convincing", score_before=9, score_after=1.5),
+        counterpart=CounterpartCheck(
+            status="convincing", score_before=9, score_after=1.5, normal_limit=2
+        ),
         worker_id="w",
         decided_at=NOON,
     )
@@ -122,7 +124,10 @@ def test_a_card_tells_how_its_counterpart_fared() -> None:
 
     note = make_card(parts, parts.books.outcomes["a"]).note
 
-    assert note == "Counterpart convincing: its anomaly score is 1.5 instead of 9."
+    assert note == (
+        "Counterpart convincing: to a network that did not guide it, its distance from normal is "
+        "1.5 instead of 9; good images reach 2."
+    )
 
 
 def test_a_section_is_bounded_and_counts_the_rest() -> None:

@@ -12,7 +12,7 @@ from stream_inspector.threshold.pro import roc_auc
 from workers.demo.model_source import shipped_model
 from workers.demo.settings import SYNTHETIC_CATEGORY
 
-MOST_BYTES = 6_000_000
+MOST_BYTES = 10_000_000
 
 
 def test_it_is_small() -> None:

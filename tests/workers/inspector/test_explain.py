@@ -19,6 +19,8 @@ class Normal:
     image: Any = None
     score_before: float = 2.0
     score_after: float = 0.5
+    normal_limit: float = 1.0
+    examiner: str = "another network"
     convincing: bool = True
 
 
@@ -64,6 +66,7 @@ def test_a_counterpart_says_how_it_fared() -> None:
     )
     assert found.check.status == "convincing"
     assert (found.check.score_before, found.check.score_after) == (2.0, 0.5)
+    assert (found.check.normal_limit, found.check.examiner) == (1.0, "another network")
 
 
 def test_beyond_the_share_it_says_budget() -> None:
