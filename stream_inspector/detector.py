@@ -21,10 +21,12 @@ from stream_inspector.counterpart import (
     CounterpartSettings,
     OnRound,
 )
-from stream_inspector.engine import Engine, Part, choose
+from stream_inspector.engine.cache import Cache
+from stream_inspector.engine.choose import Engine, choose
+from stream_inspector.engine.part import Part
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.explainer import Explainer
-from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.features import ARCHITECTURE, LEVELS, load_feature_net, to_tensor
 from stream_inspector.judge import judge
 from stream_inspector.model import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
@@ -33,6 +35,7 @@ from stream_inspector.verdict import Image, Verdict
 from stream_inspector.view.canvas import View
 from stream_inspector.view.tiles import cut, merge
 
+_EXAMPLE = 4  # images that engines are compared and timed with
 _CHUNK = 8  # images a forward: bounds memory whatever the batch
 
 
@@ -47,15 +50,26 @@ class Scores:
 
 
 class Detector:
-    """A model version on a device, ready to score. Not safe for concurrent calls."""
+    """A model version on a device, ready to score. Not safe for concurrent calls.
+
+    `cache` spares the next load of the same architecture on the same device seconds of exporting
+    and timing engines.
+    """
 
     def __init__(
-        self, model: Model, device: str = "cpu", engine: str = "auto", threads: int | None = None
+        self,
+        model: Model,
+        device: str = "cpu",
+        engine: str = "auto",
+        threads: int | None = None,
+        *,
+        cache: Cache | None = None,
     ) -> None:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model, self.preset, self.device = model, model.preset, torch.device(device)
-        self.runners: Engine = choose(_parts(model), engine, self.device, threads)
+        self.runners: Engine = choose(_parts(model), engine, self.device, threads, cache)
+        self._chunk = _CHUNK
         self.engine = self.runners.name
         tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}
         self._tensors = tensors
@@ -70,10 +84,18 @@ class Detector:
             raise ValueError("there is no image to score")
         labels = self.model.labels(categories, len(images))
         with torch.inference_mode():
-            parts = [
-                self._score(images[i : i + _CHUNK], labels[i : i + _CHUNK])
-                for i in range(0, len(images), _CHUNK)
-            ]
+            parts: list[tuple[dict[str, Tensor], dict[str, Tensor]]] = []
+            start = 0
+            while start < len(images):
+                stop = start + self._chunk
+                try:
+                    parts.append(self._score(images[start:stop], labels[start:stop]))
+                except torch.OutOfMemoryError:
+                    if self._chunk == 1:
+                        raise
+                    self._chunk //= 2  # from now on
+                else:
+                    start = stop
         return _join(parts)
 
     def inspect(
@@ -197,14 +219,14 @@ def _join(chunks: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> Scor
 def _parts(model: Model) -> list[Part]:
     """The two networks of the serving path with inputs of their shapes."""
     preset, scoring = model.preset, model.preset.scoring
-    h, w = preset.input_size
-    x = torch.zeros(1, scoring.channels, *scoring.size)
-    label = (torch.zeros(1, dtype=torch.int64),) if scoring.network.classes else ()
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(_EXAMPLE, 3, *preset.input_size, generator=generator) * 2 - 1
+    x = torch.randn(_EXAMPLE, scoring.channels, *scoring.size, generator=generator)
+    t = torch.full((_EXAMPLE,), scoring.score_steps[0])
+    label = (torch.zeros(_EXAMPLE, dtype=torch.int64),) if scoring.network.classes else ()
+    unet = unpack_network("network", scoring, model.tensors)
+    features = load_feature_net(preset.grid)
     return [
-        Part("features", load_feature_net(preset.grid), (torch.zeros(1, 3, h, w),)),
-        Part(
-            "network",
-            unpack_network("network", scoring, model.tensors),
-            (x, torch.full((1,), scoring.score_steps[0]), *label),
-        ),
+        Part("features", features, (images,), f"{ARCHITECTURE} {LEVELS} {preset.grid}", True),
+        Part("network", unet, (x, t, *label), f"{scoring.channels} {scoring.network}", False),
     ]

@@ -56,6 +56,10 @@ class ModelUnsupported(ModelError):
     """The artefact needs another version of this code."""
 
 
+class EngineMissing(InspectorError):
+    """The engine that was asked for is not installed."""
+
+
 class UnknownCategory(InspectorError):
     """The model does not know this category, or knows several and none was named."""
 
