@@ -1,10 +1,14 @@
 """What all tests need before the first import of torch."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+_CACHE = tempfile.TemporaryDirectory(prefix="stream-inspector-tests-")
+os.environ["XDG_CACHE_HOME"] = _CACHE.name  # tests leave no engines behind, and find none
 
 # As the command line does: threads that spin at OpenMP's barriers starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

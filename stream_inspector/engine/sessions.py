@@ -55,7 +55,7 @@ def openvino_runner(graph: bytes, threads: int) -> Runner:
     return run
 
 
-def _array(x: Tensor) -> np.ndarray:  # type: ignore[type-arg]
+def _array(x: Tensor) -> np.ndarray:
     return x.detach().cpu().contiguous().numpy()
 
 

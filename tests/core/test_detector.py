@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from conftest import good_images, scratched, tiny_pixel_preset
 
 from stream_inspector.detector import Detector
@@ -68,6 +69,39 @@ def test_without_thresholds_there_is_no_verdict(fitted: Model) -> None:
 def test_nothing_to_score_is_an_error(fitted: Model) -> None:
     with pytest.raises(ValueError, match="no image"):
         Detector(fitted, engine="torch").score([])
+
+
+def test_out_of_memory_fewer_images_are_taken_at_a_time(
+    fitted: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = (IMAGES * 7)[:7]
+    detector = Detector(fitted, engine="torch")
+    expected, inner, taken = detector.score(images), detector._score, []
+
+    def small(some: list[np.ndarray], labels: list[int]) -> object:
+        taken.append(len(some))
+        if len(some) > 2:
+            raise torch.OutOfMemoryError("no memory")
+        return inner(some, labels)
+
+    monkeypatch.setattr(detector, "_score", small)
+    np.testing.assert_allclose(detector.score(images).maps, expected.maps, atol=1e-3)
+    assert taken == [7, 4, 2, 2, 2, 1]
+    detector.score(images[:3])
+    assert taken[6:] == [2, 1]
+
+
+def test_no_memory_for_a_single_image_is_an_error(
+    fitted: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = Detector(fitted, engine="torch")
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError("no memory")
+
+    monkeypatch.setattr(detector, "_score", refuse)
+    with pytest.raises(torch.OutOfMemoryError):
+        detector.score(IMAGES[:2])
 
 
 def test_a_model_without_a_network_is_corrupt() -> None:

@@ -18,6 +18,7 @@ from workers.demo.setup import Setup
 from workers.demo.stage import Stage
 from workers.demo.tally import Tally, tally
 from workers.demo.view import View
+from workers.runtime.engine_cache import EngineCache
 from workers.runtime.lifecycle import StopSignal
 
 _TICK_S = 0.2
@@ -44,7 +45,7 @@ def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setu
         f"Model [bold]{obtained.model.version}[/] of {load.category} "
         f"({obtained.model.preset.name}, {obtained.origin}); loading it ..."
     )
-    detector = Detector(obtained.model, engine=settings.wanted_engine)
+    detector = Detector(obtained.model, engine=settings.wanted_engine, cache=EngineCache())
     promise = BROKERS[settings.broker].promise
     console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {promise}.")
     return Setup(settings, load, folder, obtained, detector)

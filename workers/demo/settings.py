@@ -21,7 +21,7 @@ class DemoSettings(Section):
     preset: str | None = Field(
         default=None, description="empty: pixel-small when rendered, feature-fast for --data"
     )
-    engine: Literal["auto", "torch", "onnxruntime"] | None = Field(
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] | None = Field(
         default=None,
         description="empty: torch when rendered, which starts at once; auto for data, which first "
         "exports, times and compares",

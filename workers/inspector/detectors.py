@@ -11,12 +11,14 @@ from workers.inspector.models import LoadModel
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
+from workers.runtime.engine_cache import EngineCache
 
 NULL_VERSION = "null-detector"
 
 
 def model_loader(settings: ModelsSection) -> LoadModel:
     """How models are loaded on this worker's device."""
+    cache = EngineCache(settings.engine_cache)
 
     def load(manifest: bytes, tensors: bytes) -> LoadedModel:
         from stream_inspector.detector import Detector
@@ -28,7 +30,7 @@ def model_loader(settings: ModelsSection) -> LoadModel:
             raise ModelUnsupported(
                 f"version {model.version} is not calibrated: run `stream-inspector calibrate`"
             )
-        detector = Detector(model, settings.device, settings.engine, settings.threads)
+        detector = Detector(model, settings.device, settings.engine, settings.threads, cache=cache)
         loaded = LoadedModel(
             version=model.version,
             calibrations={name: each.id for name, each in model.calibrations.items()},

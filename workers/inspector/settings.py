@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -55,7 +56,14 @@ class ModelsSection(Section):
         default=True, description="false: start without Redis and read the artefact store"
     )
     device: str = "cpu"
-    engine: Literal["auto", "torch", "onnxruntime"] = "auto"
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
+        default="auto", description="auto: the fastest of those whose outputs agree"
+    )
+    engine_cache: Path | None = Field(
+        default=None,
+        description="folder for exported graphs and the choice of engine; "
+        "default: $XDG_CACHE_HOME/stream-inspector",
+    )
     threads: int | None = Field(default=None, ge=1, description="device threads; default: engine's")
     null_detector_ms: float | None = Field(
         default=None,

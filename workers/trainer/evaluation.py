@@ -17,6 +17,7 @@ from workers.trainer.datasets import categories_in, licence_notes, missing_masks
 from workers.trainer.evaluate import CURVE_RATES, LARGE, Evaluation, mean_rankings
 from workers.trainer.labelled import read_labelled
 from workers.trainer.model_folder import models_in, read_model
+from workers.trainer.offline_commands import make_detector
 from workers.trainer.pairing import Pair, pair
 from workers.trainer.progress import OnWork, work_bar
 from workers.trainer.report.material import report_material
@@ -119,7 +120,7 @@ class _Evaluator:
             how = self._settings
             self._loaded = None  # frees the last one's memory first
             model = read_model(folder)
-            self._loaded = (folder, Detector(model, how.device, how.engine, how.threads))
+            self._loaded = (folder, make_detector(model, how))
         return self._loaded[1]
 
     def _warn(self, what: str, text: str) -> None:

@@ -9,6 +9,7 @@ from stream_inspector.errors import DataError
 from stream_inspector.model import Model
 from stream_inspector.training import calibrate as set_thresholds
 from stream_inspector.verdict import Image
+from workers.runtime.engine_cache import EngineCache
 from workers.runtime.errors import SettingsError
 from workers.trainer.datasets import good_files, images_in
 from workers.trainer.images import read_images, refuse_masks
@@ -96,7 +97,13 @@ def show_view(
 
 def make_detector(model: Model, settings: TrainerSettings) -> Detector:
     """A detector on the configured device."""
-    return Detector(model, settings.device, settings.engine, settings.threads)
+    return Detector(
+        model,
+        settings.device,
+        settings.engine,
+        settings.threads,
+        cache=EngineCache(settings.engine_cache),
+    )
 
 
 def _unseen(

@@ -33,7 +33,9 @@ PixelRate = Annotated[
 OnCorruptFlag = Annotated[
     str | None, typer.Option("--on-corrupt", help="fail | skip: what an unreadable image does")
 ]
-Engine = Annotated[str | None, typer.Option("--engine", help="auto | torch | onnxruntime")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="auto | torch | onnxruntime | openvino")
+]
 Store = Annotated[
     str | None, typer.Option("--store", help="where model versions are kept: a folder or a URL")
 ]

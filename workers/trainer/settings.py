@@ -1,5 +1,6 @@
 """What training, calibration and evaluation can be told."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -21,8 +22,13 @@ class TrainerSettings(Section):
     seed: int = Field(default=0, ge=0, description="of weights, noise and crops")
     iterations: int | None = Field(default=None, ge=1, description="empty: the preset's own")
     device: str = Field(default="cpu", description="cpu, cuda or cuda:0")
-    engine: Literal["auto", "torch", "onnxruntime"] = Field(
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto", description="auto: the faster of those whose scores agree"
+    )
+    engine_cache: Path | None = Field(
+        default=None,
+        description="folder for exported graphs and the choice of engine; "
+        "default: $XDG_CACHE_HOME/stream-inspector",
     )
     threads: int | None = Field(default=None, ge=1, description="empty: all cores")
     layout: Literal["auto", "mvtec", "btad", "visa", "plain"] = Field(
