@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stream_inspector.counterpart_quality import CounterpartQuality
 from stream_inspector.errors import DataError
 from stream_inspector.threshold.pro import area_under, pro_at, rank_pixels, region_areas, roc_auc
 
@@ -98,6 +99,7 @@ class Evaluation:
     members: Mapping[str, Ranking]
     at_threshold: OperatingPoint | None
     ms_per_image: float
+    counterparts: CounterpartQuality | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

@@ -35,6 +35,12 @@ def evaluate(
         Path | None,
         typer.Option("--save-maps", help="folder for float32 TIFF maps, for others' evaluators"),
     ] = None,
+    counterparts: Annotated[
+        bool,
+        typer.Option(
+            "--counterparts/--no-counterparts", help="make and judge those of defective images"
+        ),
+    ] = True,
     html: Annotated[
         Path | None, typer.Option("--html", help="folder for a report with pictures")
     ] = None,
@@ -46,8 +52,9 @@ def evaluate(
     """Measure models on labelled test images: each member alone, and together.
 
     Image and pixel AUROC, AUPRO up to a false-positive rate of 0.3 and 0.05, for all defect
-    regions and for those of 10 pixels and more, and the verdicts at the calibrated threshold. Of a
-    dataset's root every category is measured that a model is for, and the mean is told.
+    regions and for those of 10 pixels and more, the verdicts at the calibrated threshold, and how
+    many counterparts a network that did not guide them finds normal. Of a dataset's root every
+    category is measured that a model is for, and the mean is told.
 
     Examples:
 
@@ -61,7 +68,16 @@ def evaluate(
 
     flags = {"trainer.engine": engine, "trainer.layout": layout}
     settings = load_settings(config, assignments, flags)
-    wanted = Wanted(model, data, category, parse_size(resolution), json_file, save_maps, html)
+    wanted = Wanted(
+        model=model,
+        data=data,
+        category=category,
+        resolution=parse_size(resolution),
+        json_file=json_file,
+        maps=save_maps,
+        html=html,
+        counterparts=counterparts,
+    )
     run_command("evaluate", settings, lambda stop: run(settings, wanted, console, stop))
 
 

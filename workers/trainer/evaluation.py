@@ -10,16 +10,19 @@ from typing import Any
 
 from rich.console import Console
 
+from stream_inspector.counterpart import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.view.canvas import Size
 from workers.runtime.lifecycle import StopSignal
+from workers.trainer.counterparts import Counterparts
 from workers.trainer.datasets import categories_in, licence_notes, missing_masks
 from workers.trainer.evaluate import CURVE_RATES, LARGE, Evaluation, mean_rankings
-from workers.trainer.labelled import read_labelled
+from workers.trainer.labelled import LabelledImages, read_labelled
 from workers.trainer.model_folder import models_in, read_model
 from workers.trainer.offline_commands import make_detector
 from workers.trainer.pairing import Pair, pair
 from workers.trainer.progress import OnWork, work_bar
+from workers.trainer.report.examples import choose
 from workers.trainer.report.material import report_material
 from workers.trainer.report.pages import write_category, write_index
 from workers.trainer.saved_maps import save_maps
@@ -39,6 +42,7 @@ class Wanted:
     json_file: Path | None = None
     maps: Path | None = None
     html: Path | None = None
+    counterparts: bool = True
 
 
 def evaluate(
@@ -87,33 +91,42 @@ class _Evaluator:
     def measure(self, each: Pair, on_work: OnWork) -> Evaluation:
         """Read, score, measure and write one category."""
         name, detector = each.data.name, self._detector(each.model)
-        view = detector.model.view(each.category)
-        test = read_labelled(
-            each.data.layout.labelled(each.data.folder),
-            view,
-            self._wanted.resolution,
-            on_corrupt=self._settings.on_corrupt,
-            on_skip=lambda text: self._warn("left out", text),
-            on_read=partial(on_work, f"{name}: reading"),
-        )
-        note = missing_masks(test.files)
-        if note:
-            self._warn(f"{name}:", note)
+        test = self._read(each, detector, on_work)
         scored = score_all(
             detector, test.images, each.category, partial(on_work, f"{name}: scoring")
         )
-        if self._wanted.maps:
-            full = (
-                in_frame(score_map, view, size)
-                for score_map, size in zip(scored.maps[ENSEMBLE], test.sizes, strict=True)
-            )
-            save_maps(self._wanted.maps, name, test.files, full)
         card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
-        card = replace(card, category=name)
+        card, made = replace(card, category=name), dict[int, Counterpart]()
+        maker = Counterparts(detector, each.category, test, scored)
+        if self._wanted.counterparts and each.category in detector.model.calibrations:
+            made = maker.all(partial(on_work, f"{name}: counterparts"))
+            card = replace(card, counterparts=maker.quality(made))
+        if self._wanted.maps:
+            view = detector.model.view(each.category)
+            placed = zip(scored.maps[ENSEMBLE], test.sizes, strict=True)
+            full = (in_frame(score_map, view, size) for score_map, size in placed)
+            save_maps(self._wanted.maps, name, test.files, full)
         if self._wanted.html:
             material = report_material(detector.model, each.category, test, scored)
-            write_category(self._wanted.html, card, material, self.when)
+            steps = maker.steps([index for index in choose(material.judged).every if index in made])
+            drawn = replace(material, counterparts=made, steps=steps)
+            write_category(self._wanted.html, card, drawn, self.when)
         return card
+
+    def _read(self, each: Pair, detector: Detector, on_work: OnWork) -> LabelledImages:
+        """The category's test images; says what was left out and what lacks a mask."""
+        test = read_labelled(
+            each.data.layout.labelled(each.data.folder),
+            detector.model.view(each.category),
+            self._wanted.resolution,
+            on_corrupt=self._settings.on_corrupt,
+            on_skip=lambda text: self._warn("left out", text),
+            on_read=partial(on_work, f"{each.data.name}: reading"),
+        )
+        note = missing_masks(test.files)
+        if note:
+            self._warn(f"{each.data.name}:", note)
+        return test
 
     def _detector(self, folder: Path) -> Detector:
         if self._loaded is None or self._loaded[0] != folder:

@@ -121,17 +121,22 @@ def _caption(card: Evaluation) -> str:
         f"{LARGE} px or more",
         f"{card.ms_per_image:.1f} ms an image ({card.engine}), model {card.model_version}",
     ]
-    point = card.at_threshold
-    if point is None:
-        return "\n".join([*lines, "not calibrated"])
-    return "\n".join(
-        [
-            *lines,
-            f"at the calibrated threshold {point.threshold:.3g}: precision "
-            f"{_number(point.precision)}, recall {_number(point.recall)}, {point.false_alarms} "
-            f"false alarms, {point.missed} missed ({point.missed_near} of them near misses)",
-        ]
+    point, made = card.at_threshold, card.counterparts
+    lines.append(
+        "not calibrated"
+        if point is None
+        else f"at the calibrated threshold {point.threshold:.3g}: precision "
+        f"{_number(point.precision)}, recall {_number(point.recall)}, {point.false_alarms} "
+        f"false alarms, {point.missed} missed ({point.missed_near} of them near misses)"
     )
+    if made:
+        lines.append(
+            f"{made.images} counterparts: {_number(made.normal)} judged normal (good test images "
+            f"{_number(made.ceiling)}), {_number(made.convincing)} convincing; grey levels of "
+            f"change {_number(made.change_inside)} in the defect, {_number(made.change_outside)} "
+            "outside"
+        )
+    return "\n".join(lines)
 
 
 def _number(value: float | None) -> str:

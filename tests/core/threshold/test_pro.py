@@ -209,6 +209,19 @@ def test_scores_that_are_no_numbers_are_refused(bad: float, on_defect: bool) -> 
         aupro(maps, masks)
 
 
+@settings(max_examples=50, deadline=None)
+@given(examples)
+def test_pixels_that_are_not_inspected_count_neither_way(example: Example) -> None:
+    maps, masks = example
+    hidden = maps.copy()
+    hidden[:, 5:] = -np.inf
+
+    seen, whole = rank_pixels(hidden, masks), rank_pixels(maps[:, :5], masks[:, :5])
+
+    assert seen.auroc() == pytest.approx(whole.auroc())
+    assert area_under(*seen.pro_curve()) == pytest.approx(area_under(*whole.pro_curve()))
+
+
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="N, H, W"):
         pro_curve(np.zeros((1, 4, 4), np.float32), np.zeros((1, 4, 5), bool))

@@ -35,7 +35,8 @@ def test_every_member_is_reported_and_both_ensembles(
     file = tmp_path / "out/card.json"
 
     result = run(
-        "evaluate", "--model", model_folder, "--data", flanges, "--engine", "torch", "--json", file
+        *("evaluate", "--model", model_folder, "--data", flanges, "--engine", "torch"),
+        *("--json", file, "--no-counterparts"),
     )
 
     assert result.exit_code == 0, result.output
@@ -48,6 +49,7 @@ def test_every_member_is_reported_and_both_ensembles(
     assert card["resolution"] == [256, 256]
     assert len(card["members"]["kl"]["pro"]) == len(told["curve_rates"])
     assert told["mean"]["kl"] == card["members"]["kl"]
+    assert card["counterparts"] is None
 
 
 def test_a_root_is_measured_where_there_is_a_model(
@@ -55,7 +57,7 @@ def test_a_root_is_measured_where_there_is_a_model(
 ) -> None:
     result = run(
         *("evaluate", "--model", model_folder, "--data", root, "--engine", "torch"),
-        *("--resolution", "64", "--html", tmp_path / "report"),
+        *("--resolution", "64", "--html", tmp_path / "report", "--json", tmp_path / "all.json"),
     )
 
     assert result.exit_code == 0, result.output
@@ -66,7 +68,11 @@ def test_a_root_is_measured_where_there_is_a_model(
         *("index.html", "category-flanges.html")
     }
     page = (tmp_path / "report/category-flanges.html").read_text()
-    assert all(name in page for name in ("stain/0.png", "KL map", "Truth"))
+    for caption in ("stain/0.png", "KL map", "Truth", "Counterpart", "step 1"):
+        assert caption in page
+    told = json.loads((tmp_path / "all.json").read_text())["categories"]["flanges"]
+    assert told["counterparts"]["images"] == 1
+    assert told["counterparts"]["change_outside"] is not None
 
 
 def test_saved_maps_are_what_was_measured(
@@ -78,7 +84,7 @@ def test_saved_maps_are_what_was_measured(
 
     result = run(
         *("evaluate", "--model", model_folder, "--data", flanges, "--engine", "torch"),
-        *("--json", file, "--save-maps", out),
+        *("--json", file, "--save-maps", out, "--no-counterparts"),
     )
 
     assert result.exit_code == 0, result.output
