@@ -26,7 +26,7 @@ from stream_inspector.engine.choose import Engine, choose
 from stream_inspector.engine.part import Part
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.explainer import Explainer
-from stream_inspector.features import ARCHITECTURE, LEVELS, load_feature_net, to_tensor
+from stream_inspector.features import LEVELS, LITE0, load_feature_net, to_tensor
 from stream_inspector.judge import judge
 from stream_inspector.model import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
@@ -227,6 +227,6 @@ def _parts(model: Model) -> list[Part]:
     unet = unpack_network("network", scoring, model.tensors)
     features = load_feature_net(preset.grid)
     return [
-        Part("features", features, (images,), f"{ARCHITECTURE} {LEVELS} {preset.grid}", True),
+        Part("features", features, (images,), f"{LITE0.architecture} {LEVELS} {preset.grid}", True),
         Part("network", unet, (x, t, *label), f"{scoring.channels} {scoring.network}", False),
     ]
