@@ -103,7 +103,7 @@ def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_r
     [told] = interruptions(stage)
     assert told.cause == "inspection-stopped"
     assert "rejected" in told.error
-    stage.until(stage.inspectors[0]._idle)
+    stage.until(stage.inspectors[0]._intake.idle)
     read = stage.frames_read()
     stage.send(*(make_frame(picture(GOOD), next(sequence)) for _ in range(40)), partition=0)
     assert stage.frames_read() <= read + 4

@@ -12,7 +12,7 @@ from schemas.frame import RAW_GRAY8, RAW_RGB8
 from stream_inspector.pictures import encode_png, heat_range, heatmap, outline
 from workers.inspector.explain import Explanation
 from workers.inspector.messages import Judged
-from workers.runtime.store.ports import BlobStore
+from workers.runtime.store.ports import BlobWriter
 
 _EXTENSIONS = {
     "image/png": "png",
@@ -27,7 +27,7 @@ _EXTENSIONS = {
 class EvidenceWriter:
     """Writes pictures to a blob store, or notes why there are none."""
 
-    def __init__(self, blobs: BlobStore | None):
+    def __init__(self, blobs: BlobWriter | None):
         self._blobs = blobs
 
     def write(self, judged: Judged, explanation: Explanation) -> Evidence:
@@ -63,6 +63,6 @@ def _pictures(
     return pictures
 
 
-def _store(blobs: BlobStore, data: bytes, extension: str) -> str:
+def _store(blobs: BlobWriter, data: bytes, extension: str) -> str:
     digest = hashlib.sha256(data).hexdigest()
     return blobs.write(f"{digest[:2]}/{digest}.{extension}", data)

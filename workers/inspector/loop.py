@@ -7,17 +7,13 @@ a poll.
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import structlog
 
-from schemas.errors import SchemaError
-from schemas.frame import decode_frame
-from schemas.outcome import RejectReason
 from stream_inspector.decode import DecodeLimits
-from workers.inspector.admit import admit
 from workers.inspector.batch import Batcher
 from workers.inspector.breaker import Breaker, Limits, State
 from workers.inspector.commit import Committer
@@ -26,31 +22,28 @@ from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer, TimeShare
 from workers.inspector.flow import InFlight, Leases, PendingCommits
 from workers.inspector.inference import Inference
-from workers.inspector.messages import Sender, expired, rejected, stopped
+from workers.inspector.intake import Intake
+from workers.inspector.messages import Sender, stopped
 from workers.inspector.models import ModelSource
 from workers.inspector.parking import Parking
 from workers.inspector.pool import Pool
-from workers.inspector.publish import Announced, Delivered, Finished, Publisher
+from workers.inspector.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
-from workers.inspector.triage import Suspicion, Triage
 from workers.inspector.vitals import Vitals
-from workers.inspector.work import Rejection, Result, Ticket, Waiting
+from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import (
     Consumer,
     ConsumerFactory,
     DeliveryFactory,
-    Gap,
-    Partition,
-    Record,
 )
 from workers.runtime.errors import DeviceHung, Fatal, Transient
+from workers.runtime.health import Check
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry import InspectorMetrics
 
 _log = structlog.get_logger()
 
-MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
 _POLL_S = 0.1
 _GAUGES_S = 2.0
 _STUCK = 4  # times all timeouts of a publication: its client hangs
@@ -69,9 +62,12 @@ class Inspector:
         crash_log: CrashLog,
         *,
         metrics: InspectorMetrics,
+        servers: Mapping[str, Check] | None = None,
     ):
+        """`servers` are asked for readiness, now and then."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
         self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
+        self._servers = servers or {}
         self._sender = Sender(settings.worker_id, settings.topics)
         limits = settings.worker
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
@@ -94,9 +90,10 @@ class Inspector:
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
         self._pool = Pool(self._settings.worker.threads, "pool", self._fail)
         self._inference = self._make_inference()
-        self._triage = self._make_triage()
+        self._intake = self._make_intake()
+        triage = self._intake.triage
         drain_s = self._settings.kafka.session_timeout_ms / 3000
-        membership = Membership(self._leases, self._publisher, self._commits, self._triage, drain_s)
+        membership = Membership(self._leases, self._publisher, self._commits, triage, drain_s)
         with ExitStack() as closing:
             with stop.at_once():
                 self._keeper.refresh()
@@ -108,25 +105,30 @@ class Inspector:
                 delivery = deliver(consumer, self._commits.put)
             closing.callback(delivery.close)
             _log.info("delivery", guarantee=delivery.guarantee)
-            self._start("triage", lambda: self._triage.run(self._stop_threads))
+            self._start("triage", lambda: triage.run(self._stop_threads))
             self._start("inference", lambda: self._inference.run(self._stop_threads))
             self._start("models", self._refresh_models)
             publisher = self._start("publisher", lambda: self._publisher.run(delivery))
             self._consume(consumer, stop)
             self._drain(consumer, publisher)
-            self._triage.leave()
+            triage.leave()
 
-    def _make_triage(self) -> Triage:
-        worker = self._settings.worker
-        suspicion = Suspicion(worker.in_flight_frames + MAX_RECORDS, worker.crash_attempts)
-        return Triage(self._crash_log, suspicion, self._submit, self._reject_deadly, self._idle)
-
-    def _idle(self) -> bool:
-        """Whether no frame is between admission and its outcome.
-
-        The pool is asked twice: a frame may go from the device back to the pool in between.
-        """
-        return self._pool.idle and self._inference.idle and self._pool.idle
+    def _make_intake(self) -> Intake:
+        return Intake(
+            self._settings,
+            self._categories,
+            self._keeper,
+            sender=self._sender,
+            leases=self._leases,
+            in_flight=self._in_flight,
+            publisher=self._publisher,
+            pool=self._pool,
+            inference=self._inference,
+            parking=self._parking,
+            crash_log=self._crash_log,
+            finish=self._finish,
+            metrics=self._metrics,
+        )
 
     def _make_inference(self) -> Inference:
         worker, counterpart = self._settings.worker, self._settings.counterpart
@@ -162,6 +164,8 @@ class Inspector:
     def _refresh_models(self) -> None:
         while not self._stop_threads.wait(self._settings.models.refresh_s):
             self._keeper.refresh()
+            for server, check in self._servers.items():
+                self.vitals.reach(server, check())
 
     def _finish(self, ticket: Ticket, result: Result) -> None:
         self._breaker.note(result.rejected, time.monotonic())
@@ -172,7 +176,7 @@ class Inspector:
     def _consume(self, consumer: Consumer, stop: StopSignal) -> None:
         while not stop.is_set():
             self._check_health()
-            self._unpark()
+            self._intake.unpark()
             self._steer(consumer)
             self._poll(consumer)
             self._observe(consumer)
@@ -181,8 +185,8 @@ class Inspector:
         try:
             records = consumer.poll(_POLL_S)
             for gap in consumer.gaps():
-                self._tell_expired(gap)
-            self._take_in(records, consumer.assignment())
+                self._intake.tell_expired(gap)
+            self._intake.take_in(records, consumer.assignment())
             self.vitals.reach("broker", self._publisher.away)
         except Transient as error:
             _log.warning("cannot read, trying again", reason=str(error))
@@ -207,82 +211,6 @@ class Inspector:
                     f"the {what} has not answered for {seconds:.0f} s "
                     "(setting worker.frame_deadline_s)"
                 )
-
-    def _take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
-        now = datetime.now(UTC)
-        tickets = []
-        for record in records:
-            lease = self._leases.of(record.partition)
-            if lease is not None:
-                tickets.append(Ticket(record, lease, now, self._weight(record)))
-            elif record.partition in assigned:  # its position moved on: only a restart repairs it
-                raise Fatal(f"records of {record.partition} came before its assignment")
-        if not tickets:
-            return
-        self._metrics.frames.inc(len(tickets))
-        for ticket in tickets:
-            self._in_flight.add(ticket.record.partition, ticket.size)
-        self._publisher.put(Delivered(tuple(tickets)))
-        for ticket in tickets:
-            self._triage.put(ticket)
-
-    def _tell_expired(self, gap: Gap) -> None:
-        """A gap goes through the ledger like a record, so it is told once, in its place."""
-        lease = self._leases.of(gap.partition)
-        if lease is None:
-            return  # its next owner meets it too
-        _log.error("records expired", partition=gap.partition.index, records=gap.records)
-        now = datetime.now(UTC)
-        place = Record(gap.partition, gap.last, None, None, (), 0)
-        ticket = Ticket(place, lease, now, 0)
-        self._publisher.put(Delivered((ticket,)))
-        told = Result((expired(gap, now, self._sender),), "expired", "", rejected=True)
-        self._publisher.put(Finished(ticket, told))
-        self._metrics.expired.inc(gap.records)
-
-    def _weight(self, record: Record) -> int:
-        """Bytes of the record and its image, and at least one share of `in_flight_frames`."""
-        worker = self._settings.worker
-        canvases = [
-            view.canvas
-            for model in self._keeper.models.loaded.values()
-            for view in model.views.values()
-        ]
-        image = max((3 * height * width for height, width in canvases), default=0)
-        return max(record.size + image, worker.in_flight_mb * 2**20 // worker.in_flight_frames)
-
-    def _submit(self, ticket: Ticket) -> None:
-        self._pool.submit(lambda: self._admit(ticket))
-
-    def _admit(self, ticket: Ticket) -> None:
-        """On a pool thread."""
-        if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
-            return
-        admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
-        if isinstance(admitted, Rejection):
-            _log.warning("frame rejected", reason=admitted.reason.value, error=admitted.error)
-            self._finish(ticket, rejected(admitted, datetime.now(UTC), self._sender))
-        elif isinstance(admitted, Waiting):
-            self._parking.park(admitted)
-        else:
-            self._inference.put(admitted)
-
-    def _reject_deadly(self, ticket: Ticket, attempt: int) -> None:
-        """On the triage thread: a frame that ended the process each time it was tried alone."""
-        frame = None
-        with suppress(SchemaError):
-            frame = decode_frame(ticket.record.headers, ticket.record.value)
-        error = (
-            f"the worker died or hung each of the {attempt - 1} times that it tried this frame "
-            "alone (setting worker.crash_attempts)"
-        )
-        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, attempt)
-        _log.error("frame rejected", reason=deadly.reason.value, error=error)
-        self._finish(ticket, rejected(deadly, datetime.now(UTC), self._sender))
-
-    def _unpark(self) -> None:
-        for ticket in self._parking.leave(self._keeper.models.loaded):
-            self._submit(ticket)
 
     def _steer(self, consumer: Consumer) -> None:
         """Pause what may not be read now: what is full, what waits for a model, or everything."""

@@ -7,21 +7,23 @@ import structlog
 from workers.inspector.crash_log import CrashLog
 from workers.inspector.detectors import model_loader, null_model
 from workers.inspector.evidence import EvidenceWriter
-from workers.inspector.loop import MAX_RECORDS, Inspector
+from workers.inspector.intake import MAX_RECORDS
+from workers.inspector.loop import Inspector
 from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
-from workers.inspector.settings import InspectorSettings
+from workers.inspector.settings import EvidenceSection, InspectorSettings
 from workers.runtime.bus.kafka import connect_consumer, create_topics
 from workers.runtime.bus.kafka_delivery import connect_delivery
 from workers.runtime.bus.kafka_limits import check_limits
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
-from workers.runtime.errors import ServerUnreachable
+from workers.runtime.errors import ServerUnreachable, StoreUnavailable
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry import Registry
 from workers.runtime.settings import RedisSettings
 from workers.runtime.store.files import open_blobs
-from workers.runtime.store.ports import KeyValueStore
+from workers.runtime.store.ports import BlobWriter, KeyValueStore
+from workers.runtime.store.punctual import PunctualWriter
 from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry import InspectorMetrics
 
@@ -33,7 +35,6 @@ def run_worker(
 ) -> None:
     """Inspect until stopped. Raises Fatal."""
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
-    blobs = open_blobs(settings.evidence.url) if settings.evidence.url else None
     metrics = InspectorMetrics()
     with stop.at_once():
         keeper = _models(settings, categories)
@@ -41,9 +42,16 @@ def run_worker(
             partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
             create_topics(kafka, partitions)
         check_limits(kafka, settings.topics.frames, settings.topics.dead_letters)
-    crash_log = CrashLog(RedisStore(settings.redis), settings.worker.group)
+    store = RedisStore(settings.redis)
+    needs_redis = settings.models.require_redis and settings.models.null_detector_ms is None
     inspector = Inspector(
-        settings, frozenset(categories), keeper, EvidenceWriter(blobs), crash_log, metrics=metrics
+        settings,
+        frozenset(categories),
+        keeper,
+        EvidenceWriter(_pictures(settings.evidence)),
+        CrashLog(store, settings.worker.group),
+        metrics=metrics,
+        servers={"redis": lambda: _problem(store)} if needs_redis else {},
     )
 
     def connect(listener: RebalanceListener) -> Consumer:
@@ -67,6 +75,19 @@ def run_worker(
     health = HealthServer(settings.health, metrics.registry, vitals.live, vitals.ready)
     with health:
         inspector.run(connect, deliver, stop)
+
+
+def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
+    return PunctualWriter(open_blobs(evidence.url), evidence.timeout_s) if evidence.url else None
+
+
+def _problem(store: KeyValueStore) -> str | None:
+    """Why the store does not answer, or None."""
+    try:
+        store.ping()
+    except StoreUnavailable as error:
+        return str(error)
+    return None
 
 
 def _models(settings: InspectorSettings, categories: Mapping[str, Category]) -> ModelSource:

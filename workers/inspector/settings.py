@@ -76,6 +76,9 @@ class EvidenceSection(Section):
     """Pictures that defect events link to."""
 
     url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
+    timeout_s: float = Field(
+        default=10.0, gt=0, description="a picture that takes longer is left out of its event"
+    )
 
 
 class BreakerSection(Section):

@@ -22,14 +22,18 @@ class KeyValueStore(Protocol):
         """Raises StoreUnavailable when the store does not answer."""
 
 
-class BlobStore(Protocol):
+class BlobWriter(Protocol):
+    """Takes blobs."""
+
+    def write(self, name: str, data: bytes) -> str:
+        """Store a blob and return its URL; writing the same name again is harmless."""
+
+
+class BlobStore(BlobWriter, Protocol):
     """A durable store of named blobs (a folder, S3): the truth about models, and the evidence."""
 
     def read(self, name: str) -> bytes:
         """The blob. Raises FileNotFoundError or StoreUnavailable."""
-
-    def write(self, name: str, data: bytes) -> str:
-        """Store a blob and return its URL; writing the same name again is harmless."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free; False when it was taken (compare and set)."""

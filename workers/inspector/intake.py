@@ -1,0 +1,147 @@
+"""Records -> frames on their way to the device, or rejections: what comes before inference."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import structlog
+
+from schemas.errors import SchemaError
+from schemas.frame import decode_frame
+from schemas.outcome import RejectReason
+from stream_inspector.decode import DecodeLimits
+from workers.inspector.admit import admit
+from workers.inspector.crash_log import CrashLog
+from workers.inspector.flow import InFlight, Leases
+from workers.inspector.inference import Inference
+from workers.inspector.messages import Sender, expired, rejected
+from workers.inspector.models import ModelSource
+from workers.inspector.parking import Parking
+from workers.inspector.pool import Pool
+from workers.inspector.publish import Delivered, Finished, Publisher
+from workers.inspector.settings import InspectorSettings
+from workers.inspector.triage import Suspicion, Triage
+from workers.inspector.work import Rejection, Result, Ticket, Waiting
+from workers.runtime.bus.ports import Gap, Partition, Record
+from workers.runtime.errors import Fatal
+from workers.runtime.telemetry import InspectorMetrics
+
+_log = structlog.get_logger()
+
+MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
+
+
+class Intake:
+    """Poll thread -> triage -> pool -> inference."""
+
+    def __init__(
+        self,
+        settings: InspectorSettings,
+        categories: frozenset[str],
+        keeper: ModelSource,
+        *,
+        sender: Sender,
+        leases: Leases,
+        in_flight: InFlight,
+        publisher: Publisher,
+        pool: Pool,
+        inference: Inference,
+        parking: Parking,
+        crash_log: CrashLog,
+        finish: Callable[[Ticket, Result], None],
+        metrics: InspectorMetrics,
+    ):
+        self._settings, self._categories, self._keeper = settings, categories, keeper
+        self._sender, self._leases, self._in_flight = sender, leases, in_flight
+        self._publisher, self._pool, self._inference = publisher, pool, inference
+        self._parking, self._finish, self._metrics = parking, finish, metrics
+        worker = settings.worker
+        self._limits = DecodeLimits(settings.kafka.max_frame_bytes, worker.max_pixels)
+        suspicion = Suspicion(worker.in_flight_frames + MAX_RECORDS, worker.crash_attempts)
+        self.triage = Triage(crash_log, suspicion, self._submit, self._reject_deadly, self.idle)
+
+    def take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
+        """Records that were read. Raises Fatal when they came before their assignment."""
+        now = datetime.now(UTC)
+        tickets = []
+        for record in records:
+            lease = self._leases.of(record.partition)
+            if lease is not None:
+                tickets.append(Ticket(record, lease, now, self._weight(record)))
+            elif record.partition in assigned:  # its position moved on: only a restart repairs it
+                raise Fatal(f"records of {record.partition} came before its assignment")
+        if not tickets:
+            return
+        self._metrics.frames.inc(len(tickets))
+        for ticket in tickets:
+            self._in_flight.add(ticket.record.partition, ticket.size)
+        self._publisher.put(Delivered(tuple(tickets)))
+        for ticket in tickets:
+            self.triage.put(ticket)
+
+    def tell_expired(self, gap: Gap) -> None:
+        """A gap goes through the ledger like a record, so it is told once, in its place."""
+        lease = self._leases.of(gap.partition)
+        if lease is None:
+            return  # its next owner meets it too
+        _log.error("records expired", partition=gap.partition.index, records=gap.records)
+        now = datetime.now(UTC)
+        place = Record(gap.partition, gap.last, None, None, (), 0)
+        ticket = Ticket(place, lease, now, 0)
+        self._publisher.put(Delivered((ticket,)))
+        told = Result((expired(gap, now, self._sender),), "expired", "", rejected=True)
+        self._publisher.put(Finished(ticket, told))
+        self._metrics.expired.inc(gap.records)
+
+    def _weight(self, record: Record) -> int:
+        """Bytes of the record and its image, and at least one share of `in_flight_frames`."""
+        worker = self._settings.worker
+        canvases = [
+            view.canvas
+            for model in self._keeper.models.loaded.values()
+            for view in model.views.values()
+        ]
+        image = max((3 * height * width for height, width in canvases), default=0)
+        return max(record.size + image, worker.in_flight_mb * 2**20 // worker.in_flight_frames)
+
+    def _submit(self, ticket: Ticket) -> None:
+        self._pool.submit(lambda: self._admit(ticket))
+
+    def _admit(self, ticket: Ticket) -> None:
+        """On a pool thread."""
+        if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
+            return
+        admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
+        if isinstance(admitted, Rejection):
+            _log.warning("frame rejected", reason=admitted.reason.value, error=admitted.error)
+            self._finish(ticket, rejected(admitted, datetime.now(UTC), self._sender))
+        elif isinstance(admitted, Waiting):
+            self._parking.park(admitted)
+        else:
+            self._inference.put(admitted)
+
+    def _reject_deadly(self, ticket: Ticket, attempt: int) -> None:
+        """On the triage thread: a frame that ended the process each time it was tried alone."""
+        frame = None
+        with suppress(SchemaError):
+            frame = decode_frame(ticket.record.headers, ticket.record.value)
+        error = (
+            f"the worker died or hung each of the {attempt - 1} times that it tried this frame "
+            "alone (setting worker.crash_attempts)"
+        )
+        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, attempt)
+        _log.error("frame rejected", reason=deadly.reason.value, error=error)
+        self._finish(ticket, rejected(deadly, datetime.now(UTC), self._sender))
+
+    def unpark(self) -> None:
+        """Frames whose category has a model now go on."""
+        for ticket in self._parking.leave(self._keeper.models.loaded):
+            self._submit(ticket)
+
+    def idle(self) -> bool:
+        """Whether no frame is between admission and its outcome.
+
+        The pool is asked twice: a frame may go from the device back to the pool in between.
+        """
+        return self._pool.idle and self._inference.idle and self._pool.idle
