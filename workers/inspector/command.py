@@ -45,7 +45,11 @@ def worker(
       stream-inspector worker --category flange --store models --evidence evidence
 
     Start as many as there are partitions; they share the work. SIGTERM finishes what is in work,
-    publishes, commits and leaves. A category without an active model waits; it is never rejected.
+    publishes, commits and leaves; a second one gives up what is in work. A category without an
+    active model waits; it is never rejected.
+
+    Exit codes: 0 ended as asked, 69 a server is not reachable, 70 internal error, 75 decoder,
+    device or broker client hangs (restart), 77 login or right refused, 78 wrong setting.
     """
     flags: dict[str, Any] = {
         "categories.names": categories or None,

@@ -40,7 +40,7 @@ def test_what_the_store_raises_is_raised() -> None:
 def test_a_store_that_hangs_is_given_up_and_taken_up_again() -> None:
     blobs = Hanging()
     writer = PunctualWriter(blobs, 0.05)
-    with pytest.raises(StoreUnavailable, match="evidence.timeout_s"):
+    with pytest.raises(StoreUnavailable, match=r"evidence\.timeout_s"):
         writer.write("a", b"x")
     with pytest.raises(StoreUnavailable, match="still hangs"):
         writer.write("b", b"x")

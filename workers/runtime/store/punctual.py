@@ -36,7 +36,8 @@ class PunctualWriter:
         except queue.Empty:
             self._give_up(answer, late)
             raise StoreUnavailable(
-                f"the store did not answer within {self._timeout_s:g} s (setting evidence.timeout_s)"
+                f"the store did not answer within {self._timeout_s:g} s "
+                "(setting evidence.timeout_s)"
             ) from None
         if isinstance(found, Exception):
             raise found
