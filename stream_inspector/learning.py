@@ -101,6 +101,7 @@ class Learner:
     ) -> None:
         self._seed, self._execution = seed, execution
         self._checkpoints, self._on_progress = checkpoints, on_progress
+        self.precisions: dict[str, str] = {}  # by stage, as chosen
         self._finished: dict[str, Tensor] = {}  # "<stage>/average.<name>" and "<stage>/steps"
 
     def learn(
@@ -111,7 +112,7 @@ class Learner:
         network.recompute = self._execution.recompute
         training = Training(
             network,
-            bind(diffusion, self._runner(diffusion, network), sigma_data),
+            bind(diffusion, self._runner(stage, diffusion, network), sigma_data),
             samples,
             diffusion.plan,
             torch.Generator().manual_seed(_derived(self._seed, stage, 1)),
@@ -126,13 +127,13 @@ class Learner:
         self._finish(stage, training)
         return training.average.network.cpu()
 
-    def _runner(self, diffusion: Diffusion, network: UNet) -> Network:
+    def _runner(self, stage: str, diffusion: Diffusion, network: UNet) -> Network:
         """The network in the precision to train in."""
         device, batch = torch.device(self._execution.device), diffusion.plan.batch
         x = torch.zeros(batch, diffusion.channels, *diffusion.size, device=device)
         whole = torch.zeros(batch, dtype=torch.int64, device=device)
-        precision = choose(self._execution.precision, network, (x, whole, whole))
-        return mixed(network, device) if precision == "bf16" else network
+        self.precisions[stage] = choose(self._execution.precision, network, (x, whole, whole))
+        return mixed(network, device) if self.precisions[stage] == "bf16" else network
 
     def _resume(self, stage: str, training: Training) -> None:
         start = f"{stage}/"

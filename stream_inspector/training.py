@@ -112,7 +112,10 @@ def fit_unified(
         network = learner.learn(stage, diffusion, samples, material.sigma_data)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
-    about = _provenance(good, trained, seed, iterations)
+    about = _provenance(good, trained, seed, iterations) | {
+        "device": execution.device,
+        **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
+    }
     made = replace(model, tensors=tensors, provenance=about)
     detector = Detector(made, execution.device, engine="torch")
     return _normalised(detector, trained, good, on_progress)

@@ -190,6 +190,14 @@ def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
         np.testing.assert_allclose(mixed.maps[i], alone.maps[0], atol=1e-3 * mixed.maps.std())
 
 
+def test_another_engine_is_told_the_category_too() -> None:
+    unified = fit_unified(TWO, tiny_pixel_preset(), 3, _quiet, iterations=2)
+    images, names = [GOOD[0], GOOD[0], 255 - GOOD[1]], ["disc", "dark", "dark"]
+    expected = Detector(unified, engine="torch").score(images, names)
+    found = Detector(unified, engine="onnxruntime").score(images, names)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3 * expected.maps.std())
+
+
 def test_the_network_is_told_the_category(unified: Model) -> None:
     assert unified.preset.scoring.network.classes == 2
     assert unified.tensors["network.label_emb.weight"].shape[0] == 2
@@ -279,6 +287,8 @@ def test_a_training_in_bfloat16_finds_defects_and_differs() -> None:
     half = fit_unified(good, preset, 1, _quiet, execution=Execution(precision="bf16"))
     name = "network.input_blocks.0.0.weight"
     assert not torch.equal(single.tensors[name], half.tensors[name])
+    assert single.provenance["features/precision"] == "fp32"
+    assert half.provenance["features/precision"] == "bf16"
     scores = Detector(half, engine="torch").score([GOOD[0], scratched(GOOD[0])]).image_scores
     assert scores[1] > scores[0]
 
