@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from stream_inspector.detector import Detector, Scores
+from stream_inspector.detector import Detector
 from stream_inspector.model import Model
 from stream_inspector.verdict import Image, ScoreMap
 from stream_inspector.view.canvas import Size, View
@@ -48,18 +48,16 @@ def score_all(
     """Score images in batches. Times the detector alone, after one batch to warm up."""
     named = None if category is None else [category]
     detector.score(images[:1], named)
-    parts, seconds = list[Scores](), 0.0
+    maps, scores, seconds = dict[str, Maps](), dict[str, ImageScores](), 0.0
     for first in range(0, len(images), BATCH):
         batch = images[first : first + BATCH]
         start = time.perf_counter()
-        parts.append(detector.score(batch, named and named * len(batch)))
+        part = detector.score(batch, named and named * len(batch))
         seconds += time.perf_counter() - start
+        rows = slice(first, first + len(batch))
+        _keep(maps, len(images), rows, {ENSEMBLE: part.maps, **part.members})
+        _keep(scores, len(images), rows, {ENSEMBLE: part.image_scores, **part.member_image_scores})
         on_scored(first + len(batch), len(images))
-    maps = {ENSEMBLE: np.concatenate([part.maps for part in parts])}
-    scores = {ENSEMBLE: np.concatenate([part.image_scores for part in parts])}
-    for name in parts[0].members:
-        maps[name] = np.concatenate([part.members[name] for part in parts])
-        scores[name] = np.concatenate([part.member_image_scores[name] for part in parts])
     weights = {name: w for name, w in detector.preset.weights if name in DIFFUSION.split("+")}
     maps[DIFFUSION], scores[DIFFUSION] = _weighted(maps, weights), _weighted(scores, weights)
     return Scored(maps, scores, 1000 * seconds / len(images))
@@ -132,6 +130,16 @@ def scored_size(scored: Scored) -> Size:
     """(height, width) of the maps."""
     height, width = scored.maps[ENSEMBLE].shape[1:]
     return height, width
+
+
+def _keep(
+    kept: dict[str, NDArray[Any]], count: int, rows: slice, found: Mapping[str, NDArray[Any]]
+) -> None:
+    """Put a batch into its place: joining the batches at the end would hold all maps twice."""
+    for name, values in found.items():
+        if name not in kept:
+            kept[name] = np.empty((count, *values.shape[1:]), values.dtype)
+        kept[name][rows] = values
 
 
 def _weighted(members: Mapping[str, NDArray[Any]], weights: Mapping[str, float]) -> NDArray[Any]:
