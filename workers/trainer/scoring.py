@@ -105,14 +105,22 @@ def resized(maps: Maps, size: Size) -> Maps:
 
 
 def enlarged(score_map: ScoreMap, size: Size) -> ScoreMap:
-    """One map [H, W] at another size (height, width), bilinear; -inf where it is nearest."""
-    seen, shape = np.isfinite(score_map), (size[1], size[0])
-    filled = np.where(seen, score_map, score_map[seen].min()).astype(np.float32)
-    large = np.asarray(Pillow.fromarray(filled).resize(shape, Pillow.Resampling.BILINEAR))
+    """One map [H, W] at another size (height, width), bilinear; -inf where it is nearest.
+
+    What is -inf gives nothing to its neighbours.
+    """
+    seen = np.isfinite(score_map)
+    large = _bilinear(np.where(seen, score_map, 0), size)
     if seen.all():
         return large
-    kept = np.asarray(Pillow.fromarray(seen).resize(shape, Pillow.Resampling.NEAREST))
-    return np.where(kept, large, np.float32(-np.inf))
+    share = np.maximum(_bilinear(seen, size), 1e-6)
+    nearest = Pillow.fromarray(seen).resize(size[::-1], Pillow.Resampling.NEAREST)
+    return np.where(np.asarray(nearest), large / share, np.float32(-np.inf))
+
+
+def _bilinear(values: NDArray[Any], size: Size) -> NDArray[np.float32]:
+    picture = Pillow.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(picture.resize(size[::-1], Pillow.Resampling.BILINEAR))
 
 
 def in_frame(score_map: ScoreMap, view: View, frame: tuple[int, int]) -> ScoreMap:

@@ -7,7 +7,9 @@ from PIL import Image
 from stream_inspector.errors import DataError
 from stream_inspector.view.canvas import View
 from workers.trainer.datasets import LabelledFile
+from workers.trainer.images import read_mask
 from workers.trainer.labelled import read_labelled
+from workers.trainer.scoring import in_frame
 
 
 def picture(path: Path, width: int = 12, height: int = 8) -> Path:
@@ -54,3 +56,29 @@ def test_an_unreadable_image_is_named_or_left_out_with_its_truth(tmp_path: Path)
 
     assert test.truth.defective.tolist() == [False]
     assert (len(test.images), len(test.files), len(skipped)) == (1, 1, 1)
+
+
+def test_masks_lie_where_the_view_shows_the_frame(tmp_path: Path) -> None:
+    truth = np.zeros((16, 32), np.uint8)
+    truth[:, 16:20] = 255
+    Image.fromarray(truth).save(tmp_path / "mask.png")
+    right = View((16, 16), region=(0.5, 0.0, 1.0, 1.0))
+    mask = read_mask(tmp_path / "mask.png", right)
+    assert mask[:, :4].all()
+    assert not mask[:, 4:].any()
+    padded = read_mask(tmp_path / "mask.png", View((32, 32), content=(16, 32)))
+    assert padded[8:24, 16:20].all()
+    assert padded.sum() == 16 * 4
+
+
+def test_a_canvas_map_goes_back_to_its_place_in_the_frame() -> None:
+    view = View((16, 16), region=(0.5, 0.0, 1.0, 1.0))
+    scores = np.full((16, 16), 2.0, np.float32)
+    scores[:, 8:] = -np.inf
+    scores[0, 0] = 1.0
+    full = in_frame(scores, view, (64, 32))
+    assert full.shape == (32, 64)
+    assert np.isfinite(full).all()
+    assert full[8:, 34:48] == pytest.approx(2)
+    assert (full[:, :32] == 1).all()  # not inspected: the smallest score
+    assert (full[:, 48:] == 1).all()
