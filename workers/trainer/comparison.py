@@ -11,7 +11,6 @@ from rich.console import Console
 
 from stream_inspector.model import Model
 from stream_inspector.presets import Preset
-from stream_inspector.training import fit
 from stream_inspector.view.canvas import View
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
@@ -25,7 +24,8 @@ from workers.trainer.presets import find_preset
 from workers.trainer.progress import training_bar, work_bar
 from workers.trainer.settings import TrainerProcessSettings
 from workers.trainer.tables import comparison_table
-from workers.trainer.train import GoodImages, load_good
+from workers.trainer.train import GoodImages, fit_model, load_good
+from workers.trainer.views import find_category, folder_view
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,7 @@ class _Comparer:
         """All methods on one category."""
         given = None if folder is None else read_model(folder)
         preset = find_preset(self._trainer.preset) if given is None else given.preset
-        known = given is not None and data.name in given.categories
-        view = given.view(data.name if known else None) if given else View(preset.input_size)
+        view = self._view(data, given, preset)
         good = load_good(data.folder, view, self._trainer.on_corrupt, layout=data.layout.name)
         start = time.perf_counter()
         model = given or self._train(good, data.name, preset)
@@ -108,10 +107,23 @@ class _Comparer:
                 )
             )
 
+    def _view(self, data: CategoryFolder, given: Model | None, preset: Preset) -> View:
+        """The given model's own, or the one that the category's file asks for."""
+        if given is None:
+            category = find_category(data.name, self._settings.categories)
+            return folder_view(category, preset, data.folder, data.layout.name)
+        return given.view(data.name if data.name in given.categories else None)
+
     def _train(self, good: GoodImages, category: str, preset: Preset) -> Model:
         seed, iterations = self._trainer.seed, self._trainer.iterations
-        with training_bar(self._console, self._stop) as on_step:
-            return fit(good.train, good.select, category, preset, seed, on_step, iterations)
+        with training_bar(self._console, self._stop) as on_progress:
+            return fit_model(
+                {category: good},
+                preset,
+                seed=seed,
+                on_progress=on_progress,
+                iterations=iterations,
+            )
 
 
 def _conditions(settings: TrainerProcessSettings) -> dict[str, Any]:

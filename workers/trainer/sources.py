@@ -11,10 +11,9 @@ from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.errors import SettingsError
 from workers.runtime.registry import check_name
 from workers.trainer.datasets import categories_in
-from workers.trainer.datasets.detect import layout_of
 from workers.trainer.settings import TrainerSettings
 from workers.trainer.train import GoodImages, load_good, synthetic_good
-from workers.trainer.views import find_category, usual_frame, view_for
+from workers.trainer.views import find_category, folder_view, refuse_different_tiles, view_for
 
 OnSkip = Callable[[str], None]
 
@@ -47,15 +46,15 @@ class Source:
             return {
                 category.name: _of(category, synthetic_good(self.synthetic, settings.seed, view))
             }
-        good = {}
-        for name, folder in self._folders(settings.layout).items():
-            category, layout = find_category(name, categories), settings.layout
-            paths = layout_of(folder, layout).good(folder) if category.view else []
-            frame = usual_frame(paths) if category.view else (1, 1)  # not asked for
-            view = view_for(category, preset.input_size, frame)
-            images = load_good(folder, view, settings.on_corrupt, on_skip, layout)
-            good[name] = _of(category, images)
-        return good
+        layout, on_corrupt = settings.layout, settings.on_corrupt
+        folders = self._folders(layout)
+        known = {name: find_category(name, categories) for name in folders}
+        views = {n: folder_view(known[n], preset, folders[n], layout) for n in folders}
+        refuse_different_tiles(views)
+        return {
+            n: _of(known[n], load_good(folders[n], views[n], on_corrupt, on_skip, layout))
+            for n in folders
+        }
 
     def _folders(self, layout: str) -> dict[str, Path]:
         if not self.unified:

@@ -1,7 +1,7 @@
 """A category's view settings -> the view for frames of the size at hand."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from stream_inspector.errors import DataError
+from stream_inspector.presets import Preset
 from stream_inspector.view.canvas import Size, View
 from stream_inspector.view.plan import Ignored, ViewPlan
 from workers.runtime.categories import CategoriesSection, Category, ViewSettings, read_categories
 from workers.runtime.errors import SettingsError
+from workers.trainer.datasets.detect import layout_of
 
 _SAMPLE = 50  # files whose headers tell the frames' size
 _MOST_MASK_PIXELS = 100_000_000
@@ -21,6 +23,25 @@ _MOST_MASK_PIXELS = 100_000_000
 def find_category(name: str, section: CategoriesSection) -> Category:
     """What is configured of a category; the whole frame when nothing is. Raises SettingsError."""
     return read_categories(section).get(name, Category(name))
+
+
+def folder_view(category: Category, preset: Preset, folder: Path, layout: str) -> View:
+    """The view of a category for the good images of its folder. Raises SettingsError, DataError."""
+    if category.view is None:
+        return View(preset.input_size)
+    frame = usual_frame(layout_of(folder, layout).good(folder))
+    return view_for(category, preset.input_size, frame)
+
+
+def refuse_different_tiles(views: Mapping[str, View]) -> None:
+    """Raises SettingsError when one model's categories would need networks of several sizes."""
+    tilings = {name: (view.rows, view.columns, *view.tile) for name, view in views.items()}
+    if len(set(tilings.values())) > 1:
+        told = (f"{name} {r} x {c} of {h} x {w} pixels" for name, (r, c, h, w) in tilings.items())
+        raise SettingsError(
+            "--unified: the networks are shared, so input size and tiles must be the same in all "
+            f"categories' views: {', '.join(told)}"
+        )
 
 
 def view_for(category: Category, preferred: Size, frame: tuple[int, int]) -> View:

@@ -5,6 +5,7 @@ import pytest
 
 from stream_inspector.errors import DataError, TooFewImages
 from stream_inspector.presets import PIXEL_SMALL, Preset, at_size
+from stream_inspector.view.canvas import View
 from workers.runtime.categories import CategoriesSection
 from workers.runtime.errors import SettingsError
 from workers.trainer.settings import TrainerSettings
@@ -93,3 +94,23 @@ def test_an_empty_folder_and_too_few_images_name_the_folder(root: Path, tmp_path
         shutil.copy(root / f"nuts/train/good/00{n}.png", tmp_path)
     with pytest.raises(TooFewImages, match=f"{tmp_path}: 3 different good images.*add 21"):
         read(Source((tmp_path,), 0, (), unified=False))
+
+
+def test_each_category_is_read_through_its_own_view(root: Path, tmp_path: Path) -> None:
+    region = "{left: 0, top: 0, width: 0.5, height: 1}"
+    (tmp_path / "nuts.yaml").write_text(f"view: {{region: {region}}}")
+    section = CategoriesSection(folder=tmp_path)
+    good = unified(root).read(SMALL, TrainerSettings(), section, lambda _: None)
+    assert good["nuts"].view == View((32, 32), region=(0.0, 0.0, 0.5, 1.0))
+    assert good["nuts"].view_settings
+    assert good["bolts"].view == View((32, 32))
+    assert good["bolts"].view_settings is None
+    assert (good["nuts"].train[0] != good["bolts"].train[0]).any()
+
+
+def test_one_model_has_tiles_of_one_kind(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "nuts.yaml").write_text("view: {tiles: {columns: 2}}")
+    with pytest.raises(SettingsError, match="bolts 1 x 1 of 32 x 32 pixels, nuts 1 x 2 of"):
+        unified(root).read(
+            SMALL, TrainerSettings(), CategoriesSection(folder=tmp_path), lambda _: None
+        )
