@@ -79,7 +79,7 @@ Tensors = Mapping[str, Tensor]
 class Checkpoints:
     """When the state of all stages is handed out, and the one to go on from."""
 
-    every: int = 0  # steps; 0: never
+    every: int = 0  # steps, and when `on_progress` raises; 0: never
     save: Callable[[Tensors], None] = lambda _: None
     last: Tensors = field(default_factory=dict)
 
@@ -121,9 +121,14 @@ class Learner:
         while not training.finished:
             step = training.advance()
             total = diffusion.plan.iterations
-            self._on_progress(Progress(stage, step.number, total, step.loss, step.learning_rate))
+            try:
+                told = Progress(stage, step.number, total, step.loss, step.learning_rate)
+                self._on_progress(told)
+            except BaseException:  # a stop: what the training has come to is kept
+                self._save(stage, training.state())
+                raise
             if self._checkpoints.every and step.number % self._checkpoints.every == 0:
-                self._checkpoints.save({**self._finished, **_named(stage, training.state())})
+                self._save(stage, training.state())
         self._finish(stage, training)
         return training.average.network.cpu()
 
@@ -146,9 +151,12 @@ class Learner:
         """Of a finished stage only its result is kept."""
         state = training.state()
         kept = {k: v for k, v in state.items() if k.startswith("average.") or k == "steps"}
+        self._save(stage, kept)
         self._finished |= _named(stage, kept)
+
+    def _save(self, stage: str, state: Tensors) -> None:
         if self._checkpoints.every:
-            self._checkpoints.save(dict(self._finished))
+            self._checkpoints.save({**self._finished, **_named(stage, state)})
 
 
 def _initial(diffusion: Diffusion, seed: int) -> UNet:

@@ -42,7 +42,7 @@ class TrainerSettings(Section):
         default=False, description="train in less memory and a third more time; the same result"
     )
     checkpoint_every: int = Field(
-        default=200, ge=0, description="steps after which training could go on; 0: never"
+        default=100, ge=0, description="steps after which training could go on; 0: never"
     )
     on_corrupt: Literal["fail", "skip"] = Field(
         default="fail", description="skip: go on without unreadable images, and name them"

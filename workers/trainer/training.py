@@ -93,7 +93,7 @@ def _fitted(
     if how.threads is not None:
         torch.set_num_threads(how.threads)
     keeps = how.checkpoint_every > 0
-    ends = "run the same command to go on from its last checkpoint" if keeps else None
+    ends = "the same command goes on from here" if keeps else None
     with (
         training_bar(console, stop, ends) as show,
         TrainingLog(file.path.with_name(training_log.FILE), last) as log,

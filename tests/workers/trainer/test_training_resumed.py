@@ -1,4 +1,4 @@
-"""Killed in the middle, a training goes on and ends with the same bytes."""
+"""Stopped in the middle, a training goes on and ends with the same bytes."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def parts(tmp_path: Path) -> Path:
 
 def start(parts: Path, out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, SCRIPT, "train", "--data", parts, "--out", out]
-    command += ["--iterations", "60", "--checkpoint-every", "10", "--false-reject", "0.4"]
+    command += ["--iterations", "80", "--checkpoint-every", "10", "--false-reject", "0.4"]
     command += ["--set", "budget.confidence=0.5"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -52,26 +52,32 @@ def steps_done(out: Path) -> int:
     return len(log.read_text().splitlines()) - 1 if log.exists() else 0
 
 
-def kill_after(process: subprocess.Popen[str], out: Path, steps: int) -> None:
+def stop_after(process: subprocess.Popen[str], out: Path, steps: int, how: signal.Signals) -> None:
     deadline = time.monotonic() + 240
     while steps_done(out) < steps:
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline, "it did not get so far"
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    process.send_signal(how)
     process.communicate()
 
 
 @pytest.mark.slow
-def test_a_killed_training_ends_with_the_same_bytes(parts: Path, tmp_path: Path) -> None:
+def test_a_killed_and_an_interrupted_training_end_with_the_same_bytes(
+    parts: Path, tmp_path: Path
+) -> None:
     finish(start(parts, tmp_path / "whole"))
 
-    kill_after(start(parts, tmp_path / "killed"), tmp_path / "killed", steps=24)
+    stop_after(start(parts, tmp_path / "killed"), tmp_path / "killed", 24, signal.SIGKILL)
     assert not (tmp_path / "killed/manifest.json").exists()
     assert (tmp_path / "killed" / checkpoint.FILE).exists()
+    interrupted = start(parts, tmp_path / "killed")
+    stop_after(interrupted, tmp_path / "killed", 33, signal.SIGINT)
+    assert interrupted.returncode == 130
+    assert steps_done(tmp_path / "killed") >= 33
     said = finish(start(parts, tmp_path / "killed"))
 
     assert "going on from" in said
     assert read_files(tmp_path / "killed") == read_files(tmp_path / "whole")
-    assert steps_done(tmp_path / "killed") == 60
+    assert steps_done(tmp_path / "killed") == 80
     assert not (tmp_path / "killed" / checkpoint.FILE).exists()
