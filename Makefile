@@ -1,12 +1,13 @@
 # make demo   watch frames travel from cameras to alarms (installs what it needs into .venv)
 # make test   run the tests                            make lint   format, types, import contracts
-# make bench  measure the stage on this machine        make clean  remove everything that was made
+# make bench  measure the stage on this machine        make bench-inference  the detector alone
+# make clean  remove everything that was made
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench schemas clean install
+.PHONY: demo test lint bench bench-inference schemas clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -33,6 +34,9 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.stage $(ARGS)
+
+bench-inference: $(READY)
+	$(BIN)/python -m benchmarks.inference $(ARGS)
 
 schemas: $(READY)
 	$(BIN)/python -m schemas.generate
