@@ -96,7 +96,7 @@ def member_views(
 def _enlarged(views: Tensor, preset: Preset, view: View) -> tuple[Tensor, Tensor]:
     """Views [2, B, h, w] on the canvas [2, B, H, W], and their image scores [2, B]."""
     large = _enlarged_inside(views.flatten(0, 1), preset.smoothing, view)
-    seen = large if view.complete else large[:, torch.from_numpy(view.valid)]
+    seen = large if view.complete else large[:, torch.tensor(view.valid)]
     tops = image_scores(seen, preset.top_pixels)
     count = views.shape[:2]
     return large.reshape(*count, *view.canvas), tops.reshape(*count)

@@ -23,7 +23,7 @@ Size = tuple[int, int]  # height, width in pixels
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 Mask = NDArray[np.bool_]  # [H, W]
 
-MOST_TILES = 12  # each has its own statistics, 12 MB in an artefact at 320 pixels
+MOST_TILES = 12  # each has its own statistics, some 30 MB in an artefact at 320 pixels
 MOST_PIXELS = 16_000_000  # of a canvas
 GREY = 128  # what networks see where nothing is inspected
 _WHOLE = (0.0, 0.0, 1.0, 1.0)

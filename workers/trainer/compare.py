@@ -132,7 +132,7 @@ def _score(
 ) -> tuple[Maps, ImageScores]:
     """Maps of the canvas, blurred as ours are, and image scores."""
     maps, scores = list[Tensor](), list[Tensor]()
-    valid = torch.from_numpy(view.valid)
+    valid = torch.tensor(view.valid)
     with torch.inference_mode():
         for chunk in torch.split(features, BATCH):
             small, own = fitted.score(chunk)
