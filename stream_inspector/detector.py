@@ -36,7 +36,7 @@ from stream_inspector.view.canvas import View
 from stream_inspector.view.tiles import cut, merge
 
 _EXAMPLE = 4  # images that engines are compared and timed with
-_CHUNK = 8  # images a forward: bounds memory whatever the batch
+_CHUNK, _CHUNK_ACCELERATED = 8, 32  # images a forward: bounds memory whatever the batch
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Detector:
             torch.set_num_threads(threads)
         self.model, self.preset, self.device = model, model.preset, torch.device(device)
         self.runners: Engine = choose(_parts(model), engine, self.device, threads, cache)
-        self._chunk = _CHUNK
+        self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
         self.engine = self.runners.name
         tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}
         self._tensors = tensors
