@@ -8,7 +8,7 @@ from kafka.errors import KafkaTimeoutError
 
 from schemas.envelope import WireMessage
 from workers.runtime.bus.delivery import AtLeastOnce
-from workers.runtime.bus.kafka import connect_consumer, create_topics
+from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
 from workers.runtime.bus.kafka_delivery import committed, connect_delivery, connect_writer
 from workers.runtime.bus.kafka_faults import BoundedProducer
 from workers.runtime.bus.ports import Outgoing, Partition
@@ -136,6 +136,26 @@ def test_a_doubt_that_was_given_up_swallows_nothing_else(
         delivery.settle(bench.message(b"lost"), {bench.partition: 1}, delivery.generation())
     delivery.settle(bench.message(b"a word"), {}, delivery.generation())
     assert bench.read() == [b"a word"]
+
+
+def test_an_eager_rebalance_delivers_again_what_was_not_committed(
+    apache_kafka: KafkaSettings, prefix: str
+) -> None:
+    kafka, topic = apache_kafka.model_copy(update={"assignor": "range"}), f"{prefix}frames"
+    create_topics(kafka, {topic: 2})
+    producer = connect_producer(kafka, "p")
+    producer.publish(Outgoing(topic, WireMessage(None, b"v", ()), n % 2) for n in range(10))
+    first = connect_consumer(kafka, f"{prefix}eager", [topic], "first")
+    found = [record for _ in range(20) for record in first.poll(0.1)]
+    assert len(found) == 10
+    second = connect_consumer(kafka, f"{prefix}eager", [topic], "second")
+    again, elsewhere = [], []
+    for _ in range(60):
+        again += first.poll(0.1)
+        elsewhere += second.poll(0.1)
+    assert {len(again), len(elsewhere)} == {5}
+    for each in (producer, first, second):
+        each.close()
 
 
 def test_a_message_that_is_too_large_leaves_nothing_behind(bench: Bench) -> None:

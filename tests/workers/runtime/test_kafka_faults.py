@@ -9,12 +9,57 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
+from kafka.consumer.fetcher import Fetcher
+from kafka.coordinator.base import BaseCoordinator
 from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 from kafka.producer.sender import Sender
 from kafka.producer.transaction_manager import TransactionalRequestResult, TransactionManager
 
-from workers.runtime.bus.kafka_faults import BoundedProducer
+from workers.runtime.bus.kafka_faults import BoundedProducer, prepare_poll
+
+USED_UP: list[int] = []  # as false as records that are used up
+P = TopicPartition("frames", 0)
+
+
+def parked() -> Any:
+    """A fetcher that has read one partition to its end, with records of a resumed one put aside."""
+    fetcher: Any = Fetcher.__new__(Fetcher)
+    fetcher._next_in_line_exception_metadata = None
+    fetcher._paused_completed_fetches, fetcher._completed_fetches = {}, []
+    fetcher._next_partition_records = USED_UP
+    fetcher._paused_partition_records = {P: USED_UP}
+    fetcher._subscriptions = SimpleNamespace(is_paused=lambda tp: False)
+    return fetcher
+
+
+def test_the_client_still_forgets_what_it_put_aside_for_a_paused_partition() -> None:
+    fetcher = parked()
+    fetcher.fetched_records(1)
+    assert P in fetcher._paused_partition_records
+
+
+def test_what_was_put_aside_is_taken_up() -> None:
+    fetcher, coordinator = parked(), SimpleNamespace(_join_task=None, rejoin_needed=False)
+    prepare_poll(SimpleNamespace(_fetcher=fetcher, _coordinator=coordinator))
+    fetcher.fetched_records(1)
+    assert fetcher._paused_partition_records == {}
+    assert not coordinator.rejoin_needed
+
+
+def test_the_client_still_ignores_a_join_that_is_done_when_nothing_else_asks_for_one() -> None:
+    coordinator: Any = SimpleNamespace(
+        _use_group_apis=True, _join_task="done", need_rejoin=lambda: False
+    )
+    with pytest.raises(StopIteration) as ended:
+        BaseCoordinator.join_group_async(coordinator, timeout_ms=0).send(None)
+    assert (ended.value.value, coordinator._join_task) == (True, "done")
+
+
+def test_a_join_that_was_begun_is_looked_at() -> None:
+    coordinator = SimpleNamespace(_join_task="done", rejoin_needed=False)
+    prepare_poll(SimpleNamespace(_fetcher=parked(), _coordinator=coordinator))
+    assert coordinator.rejoin_needed
 
 
 def commit_while_disconnected(await_ready: Any) -> tuple[TransactionManager, Any]:

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, errors
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 
+from workers.runtime.bus.kafka_assignor import SingleOwnerAssignor
 from workers.runtime.bus.kafka_client import (
     HEADERS_ROOM,
     client_options,
@@ -27,7 +27,7 @@ from workers.runtime.bus.ports import RebalanceListener
 from workers.runtime.settings import KafkaSettings
 
 _ASSIGNORS = {
-    "cooperative-sticky": CooperativeStickyAssignor,
+    "cooperative-sticky": SingleOwnerAssignor,
     "range": RangePartitionAssignor,
 }
 
@@ -69,9 +69,10 @@ def connect_consumer(
 ) -> KafkaBusConsumer:
     """A member of a group. Raises ServerUnreachable, SettingsError."""
     frame = kafka.max_frame_bytes + HEADERS_ROOM
+    assignor = _ASSIGNORS[kafka.assignor]()
     options = reader_options(kafka, group, client_id) | {
         "auto_offset_reset": "none",  # never skip in silence: the consumer port says what is gone
-        "partition_assignment_strategy": [_ASSIGNORS[kafka.assignor]],
+        "partition_assignment_strategy": [assignor],
         "group_instance_id": kafka.group_instance_id,
         "max_poll_records": max_records,
         "max_poll_interval_ms": kafka.max_poll_interval_ms,
@@ -84,7 +85,7 @@ def connect_consumer(
     }
     client = connect(kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms))
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
-    relay = Relay(client, listener, drain_s)
+    relay = Relay(client, listener, drain_s, assignor)
     client.subscribe(topics=list(topics), listener=relay)
     return KafkaBusConsumer(client, kafka.session_timeout_ms / 1000, from_beginning)
 

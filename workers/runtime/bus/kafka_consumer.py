@@ -9,6 +9,7 @@ import structlog
 from kafka import errors
 
 from workers.runtime.bus.kafka_errors import translated
+from workers.runtime.bus.kafka_faults import prepare_poll
 from workers.runtime.bus.kafka_rebalance import as_offsets, as_partition, as_topic_partition
 from workers.runtime.bus.ports import Gap, Partition, Positions, Record
 
@@ -28,6 +29,7 @@ class KafkaBusConsumer:
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived. Raises Transient, AccessDenied or Fatal."""
         with translated("Read"):
+            prepare_poll(self._client)
             try:
                 batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
             except errors.NoOffsetForPartitionError as error:
@@ -129,6 +131,7 @@ class KafkaBusConsumer:
         deadline = time.monotonic() + self._session_s
         with contextlib.suppress(errors.KafkaError):
             while self._state() == "<rebalancing>" and time.monotonic() < deadline:
+                prepare_poll(self._client)
                 self._client.poll(timeout_ms=100, max_records=1)
         with contextlib.suppress(errors.KafkaError):
             self._client.close(autocommit=False, timeout_ms=5000)

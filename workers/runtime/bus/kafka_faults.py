@@ -1,7 +1,6 @@
-"""kafka-python's transactional producer, made so that no call waits for ever.
+"""Faults of kafka-python 3.0 that would make us wait for ever, and the ways around them.
 
-Faults of kafka-python 3.0 that this file works around; `test_kafka_faults.py` fails when a new
-version no longer has them, or no longer fits:
+`test_kafka_faults.py` fails when a new version no longer has them, or when this no longer fits.
 
 - `commit_transaction`, `abort_transaction` and `send_offsets_to_transaction` wait without a limit.
 - The request of such a call is dropped when the coordinator's connection is down at that moment
@@ -9,6 +8,10 @@ version no longer has them, or no longer fits:
   even after the broker is back.
 - `close(timeout=0)` raises before it stops the sender when records are still on their way. A sender
   that lives on writes with an old epoch, and the broker aborts its successor's transaction.
+- What was fetched for a paused partition is put aside and, once another partition has been read to
+  its end, never taken up again: the resumed partition stands still while it looks healthy.
+- A group leader that joins again because partitions became known, and whose poll ends before the
+  answer is there, never looks at the answer: it holds partitions and reads none of them.
 """
 
 import contextlib
@@ -21,6 +24,17 @@ from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 _NOT_READY_PAUSE_S = 0.1
 _JOIN_S = 2.0
+
+
+def prepare_poll(consumer: Any) -> None:
+    """Before each poll of a consumer: take up what it would forget."""
+    fetcher, coordinator = consumer._fetcher, consumer._coordinator
+    # It looks at what it has put aside only while it holds no records, and takes records that are
+    # used up for such.
+    if not fetcher._next_partition_records:
+        fetcher._next_partition_records = None
+    if coordinator._join_task is not None:  # begun, not yet taken note of
+        coordinator.rejoin_needed = True
 
 
 class BoundedProducer(KafkaProducer):  # type: ignore[misc]

@@ -10,10 +10,14 @@ from typing import Any
 
 import structlog
 from kafka import TopicPartition
-from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.consumer.subscription_state import (
+    AsyncConsumerRebalanceListener,
+    TopicPartitionState,
+)
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from workers.runtime.bus.kafka_assignor import SingleOwnerAssignor
 from workers.runtime.bus.ports import Partition, Positions, RebalanceListener
 
 _log = structlog.get_logger()
@@ -38,8 +42,11 @@ def as_offsets(positions: Positions) -> dict[Any, Any]:
 class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     """Calls the listener; after `revoked` waits up to `drain_s` for its work to be handed over."""
 
-    def __init__(self, client: Any, listener: RebalanceListener | None, drain_s: float):
+    def __init__(
+        self, client: Any, listener: RebalanceListener | None, drain_s: float, assignor: Any
+    ):
         self._client, self._listener, self._drain_s = client, listener, drain_s
+        self._assignor = assignor
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
         """New partitions."""
@@ -59,6 +66,19 @@ class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 await self._drain(self._listener, partitions)
             except Exception:
                 _log.exception("rebalance listener failed", told="revoked")
+        self._read_anew(revoked)
+
+    def _read_anew(self, revoked: Iterable[Any]) -> None:
+        """Partitions that come straight back are read from where the group has committed.
+
+        The client keeps their position (eager assignors only: they revoke everything), but what was
+        in work has been dropped.
+        """
+        assignment = self._client._subscription.assignment
+        for tp in revoked:
+            if tp in assignment:
+                assignment[tp] = TopicPartitionState()
+                assignment[tp].mark_pending_revocation()  # until it is assigned again
 
     async def _drain(self, listener: RebalanceListener, partitions: frozenset[Partition]) -> None:
         deadline = time.monotonic() + self._drain_s
@@ -74,6 +94,8 @@ class Relay(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_lost(self, lost: Iterable[Any]) -> None:
         """Partitions are gone; committing them is forbidden."""
+        if isinstance(self._assignor, SingleOwnerAssignor):
+            self._assignor.forget()
         partitions = _frozen(lost)
         if partitions and self._listener:
             try:
