@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from workers.trainer.compare import OURS, Row
@@ -66,14 +67,18 @@ def _add_row(table: Table, name: str, ranking: Ranking, *, bold: bool = False) -
 def comparison_table(rows: Iterable[Row]) -> Table:
     """Ranking metrics, time and memory, one row a category and method."""
     table = Table(
-        "category",
-        "method",
+        box=SIMPLE_HEAD,  # 80 columns have no room for lines
+        pad_edge=False,
+        collapse_padding=True,
         title="Same good images, features, blur and metrics",
         caption="fit and ms: with the features; MB: beside the feature network, which all share",
         caption_justify="left",
     )
-    for name in (*COLUMNS, "fit s", "ms/image", "MB"):
-        table.add_column(name, justify="right")
+    metrics = {name: key for name, key in COLUMNS.items() if not key.startswith("large")}
+    for name in ("category", "method"):
+        table.add_column(name, no_wrap=True)
+    for name in (*metrics, "fit s", "ms an image", "MB"):
+        table.add_column(name.replace("@", " @"), justify="right", min_width=5)
     previous = ""
     for row in rows:
         if previous not in {"", row.category}:
@@ -81,7 +86,7 @@ def comparison_table(rows: Iterable[Row]) -> Table:
         table.add_row(
             "" if row.category == previous else row.category,
             row.method,
-            *(_number(getattr(row.ranking, metric)) for metric in COLUMNS.values()),
+            *(_number(getattr(row.ranking, metric)) for metric in metrics.values()),
             "given" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
             f"{row.ms_per_image:.1f}",
             f"{row.megabytes:.1f}",

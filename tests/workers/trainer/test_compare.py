@@ -75,4 +75,4 @@ def test_the_table_names_a_category_once() -> None:
     assert cells[0] == ["a", "", "b"]
     assert cells[2] == ["0.500", "0.750", "1.000"]
     assert cells[3] == ["n/a"] * 3
-    assert cells[7] == ["given", "1.0", "2.0"]
+    assert cells[6] == ["given", "1.0", "2.0"]
