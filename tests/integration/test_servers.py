@@ -198,3 +198,18 @@ class Broken(_Embedded):
 def test_a_server_that_does_not_start_shows_its_log() -> None:
     with pytest.raises(ServerFailed, match="no licence"), Broken():
         pass
+
+
+def test_a_partition_that_was_paused_alone_is_read_on(kafka: KafkaSettings) -> None:
+    create_topics(kafka, {"parked": 2})
+    producer = connect_producer(kafka, "p")
+    wire = WireMessage(None, b"v", ())
+    producer.publish(Outgoing("parked", wire, n % 2) for n in range(40))
+    consumer = connect_consumer(kafka, "parked", ["parked"], "c", max_records=4)
+    first = read(consumer, 4)[0].partition
+    consumer.pause([first])
+    assert len({record.offset for record in read(consumer, 20)}) == 20  # all of the other one
+    consumer.resume([first])
+    assert len(read(consumer, 16)) == 16
+    consumer.close()
+    producer.close()

@@ -4,6 +4,7 @@ A mark that its owner did not take away says that a process ended in the middle 
 Everything here is advice: without the store no frame is lost, a crash is only not attributed.
 """
 
+from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
@@ -16,27 +17,46 @@ _log = structlog.get_logger()
 _ATTEMPTS_TTL_S = 24 * 3600  # of a frame that nobody comes back to
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Who works on a partition, and on which offsets when it does so with suspicion."""
+
+    owner: str
+    offsets: range | None = None
+
+
 class CrashLog:
     """Marks and attempts of one consumer group, in a store that may be away."""
 
     def __init__(self, store: KeyValueStore, group: str):
         self._store, self._group = store, group
-        self._owner = uuid4().hex.encode()
+        self._owner = uuid4().hex
 
-    def open(self, partition: Partition) -> bool:
-        """Mark a partition as in work. True when a predecessor died without taking its mark."""
+    def open(self, partition: Partition) -> Mark | None:
+        """Mark a partition as in work. Returns the mark of a predecessor that died, if it did."""
         try:
-            found = self._store.get(self._mark(partition))
-            self._store.put(self._mark(partition), self._owner)
+            found = _read(self._store.get(self._mark(partition)))
+            if found is None or found.owner == self._owner:
+                found = None
+            self.trying(partition, found.offsets if found else None)
         except StoreUnavailable as error:
             _log.warning("a crash of this worker would go unnoticed", reason=str(error))
-            return False
-        return found is not None and found != self._owner
+            return None
+        return found
+
+    def trying(self, partition: Partition, offsets: range | None) -> None:
+        """What of the partition is in work: these offsets alone, or (None) whatever was read.
+
+        Raises StoreUnavailable.
+        """
+        words = [self._owner, *(map(str, (offsets.start, offsets.stop)) if offsets else ())]
+        self._store.put(self._mark(partition), " ".join(words).encode())
 
     def close(self, partition: Partition) -> None:
         """Take our own mark away: the partition is given up in order."""
         try:
-            if self._store.get(self._mark(partition)) == self._owner:
+            found = _read(self._store.get(self._mark(partition)))
+            if found is not None and found.owner == self._owner:
                 self._store.delete(self._mark(partition))
         except StoreUnavailable as error:  # the next owner tries a few frames one at a time
             _log.info("mark left behind", reason=str(error))
@@ -61,3 +81,13 @@ class CrashLog:
     def _tries(self, record: Record) -> str:
         at = record.partition
         return f"attempts:{self._group}:{at.topic}:{at.index}:{record.offset}"
+
+
+def _read(mark: bytes | None) -> Mark | None:
+    """A mark that cannot be read says at least that somebody died."""
+    if mark is None:
+        return None
+    owner, *bounds = mark.decode("utf-8", "replace").split()
+    if len(bounds) == 2 and all(bound.isdigit() for bound in bounds):
+        return Mark(owner, range(int(bounds[0]), int(bounds[1])))
+    return Mark(owner)

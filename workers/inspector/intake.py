@@ -21,7 +21,7 @@ from workers.inspector.parking import Parking
 from workers.inspector.pool import Pool
 from workers.inspector.publish import Delivered, Finished, Publisher
 from workers.inspector.settings import InspectorSettings
-from workers.inspector.triage import Suspicion, Triage
+from workers.inspector.triage import Limits, Triage
 from workers.inspector.work import Rejection, Result, Ticket, Waiting
 from workers.runtime.bus.ports import Gap, Partition, Record
 from workers.runtime.errors import Fatal
@@ -29,6 +29,7 @@ from workers.runtime.telemetry import InspectorMetrics
 
 _log = structlog.get_logger()
 
+_IN_COMPANY = 2  # times that a deadly frame was tried before it was tried alone
 MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
 
 
@@ -58,8 +59,9 @@ class Intake:
         self._parking, self._finish, self._metrics = parking, finish, metrics
         worker = settings.worker
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, worker.max_pixels)
-        suspicion = Suspicion(worker.in_flight_frames + MAX_RECORDS, worker.crash_attempts)
-        self.triage = Triage(crash_log, suspicion, self._submit, self._reject_deadly, self.idle)
+        most = worker.in_flight_frames + MAX_RECORDS
+        limits = Limits(most, worker.batch_max, worker.crash_attempts)
+        self.triage = Triage(crash_log, limits, self._submit, self._reject_deadly, self.idle)
 
     def take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
         """Records that were read. Raises Fatal when they came before their assignment."""
@@ -121,16 +123,16 @@ class Intake:
         else:
             self._inference.put(admitted)
 
-    def _reject_deadly(self, ticket: Ticket, attempt: int) -> None:
+    def _reject_deadly(self, ticket: Ticket, alone: int) -> None:
         """On the triage thread: a frame that ended the process each time it was tried alone."""
         frame = None
         with suppress(SchemaError):
             frame = decode_frame(ticket.record.headers, ticket.record.value)
         error = (
-            f"the worker died or hung each of the {attempt - 1} times that it tried this frame "
-            "alone (setting worker.crash_attempts)"
+            f"the worker died or hung each of the {alone} times that it tried this frame alone "
+            "(setting worker.crash_attempts), and before in company"
         )
-        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, attempt)
+        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY)
         _log.error("frame rejected", reason=deadly.reason.value, error=error)
         self._finish(ticket, rejected(deadly, datetime.now(UTC), self._sender))
 
