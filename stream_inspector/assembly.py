@@ -1,7 +1,7 @@
 """Tensors of a model version <-> the parts that compute with them.
 
 Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
-one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, gaussians.*,
+one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, mixture.*,
 normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*.
 Weights and statistics travel in half precision; everything computes in single precision.
 """
@@ -20,6 +20,7 @@ from stream_inspector.features import FeatureNet
 from stream_inspector.presets import CHAIN, Diffusion, Preset
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
+from stream_inspector.score.mixture import Mixture
 from stream_inspector.score.normalise import Normaliser
 from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics
 from stream_inspector.score.whitening import Whitening
@@ -90,12 +91,12 @@ def pack_shared(noise: Mapping[int, Tensor], sigma_data: float) -> dict[str, Ten
     }
 
 
-def pack_statistics(whitening: Whitening, gaussians: Gaussians) -> dict[str, Tensor]:
+def pack_statistics(whitening: Whitening, mixture: Mixture) -> dict[str, Tensor]:
     """What training measured of a category, apart from the normalisation."""
     return {
         "whitening.mean": whitening.mean.float(),
         "whitening.matrix": whitening.matrix.float(),
-        **_pack_gaussians("gaussians", gaussians),
+        **_pack_gaussians("mixture", mixture),
     }
 
 
@@ -103,12 +104,12 @@ def unpack_statistics(tensors: Tensors) -> Statistics:
     """The inverse of `pack_statistics`; tensors of one category."""
     return Statistics(
         Whitening(_get(tensors, "whitening.mean"), _get(tensors, "whitening.matrix")),
-        _unpack_gaussians("gaussians", tensors),
+        Mixture(*_unpack_gaussians("mixture", tensors)),
     )
 
 
 def pack_distances(guide: Distance, examiner: Distance) -> dict[str, Tensor]:
-    """What guides counterparts, beside the Gaussians that score, and what examines them."""
+    """What guides counterparts, beside the mixture that scores, and what examines them."""
     return {
         "guide.limit": torch.tensor(guide.limit, dtype=torch.float64),
         "examiner.limit": torch.tensor(examiner.limit, dtype=torch.float64),
@@ -118,13 +119,13 @@ def pack_distances(guide: Distance, examiner: Distance) -> dict[str, Tensor]:
 
 def unpack_guide(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
     """The distance that counterparts may descend; tensors of one category."""
-    gaussians = _unpack_gaussians("gaussians", tensors)
-    return Distance(net, gaussians, view, float(_get(tensors, "guide.limit")))
+    mixture = Mixture(*_unpack_gaussians("mixture", tensors))
+    return Distance(net, mixture, view, float(_get(tensors, "guide.limit")))
 
 
 def unpack_examiner(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
     """The distance that no counterpart has descended; tensors of one category."""
-    gaussians = _unpack_gaussians("examiner", tensors)
+    gaussians = Gaussians(*_unpack_gaussians("examiner", tensors))
     return Distance(net, gaussians, view, float(_get(tensors, "examiner.limit")))
 
 
@@ -174,7 +175,7 @@ def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
     )
 
 
-def _pack_gaussians(prefix: str, gaussians: Gaussians) -> dict[str, Tensor]:
+def _pack_gaussians(prefix: str, gaussians: Gaussians | Mixture) -> dict[str, Tensor]:
     return {
         f"{prefix}.scale": gaussians.scale.float(),
         f"{prefix}.mean": gaussians.mean.half(),
@@ -182,8 +183,8 @@ def _pack_gaussians(prefix: str, gaussians: Gaussians) -> dict[str, Tensor]:
     }
 
 
-def _unpack_gaussians(prefix: str, tensors: Tensors) -> Gaussians:
-    return Gaussians(
+def _unpack_gaussians(prefix: str, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor]:
+    return (
         _get(tensors, f"{prefix}.scale"),
         _get(tensors, f"{prefix}.mean").float(),
         unpack_triangles(_get(tensors, f"{prefix}.factor").float()),

@@ -21,6 +21,7 @@ from stream_inspector.features import (
 )
 from stream_inspector.presets import GaussianPlan, Preset
 from stream_inspector.score.mahalanobis import Gaussians, fit_gaussians
+from stream_inspector.score.mixture import Mixture
 from stream_inspector.verdict import Image
 from stream_inspector.view.canvas import View
 from stream_inspector.view.tiles import cut, tile_cells
@@ -38,7 +39,7 @@ class Distance:
     """Frozen features, the Gaussians of good ones through a view, the end of the normal range."""
 
     net: FeatureNet
-    gaussians: Gaussians
+    gaussians: Gaussians | Mixture
     view: View
     limit: float = float("inf")
 
@@ -48,7 +49,7 @@ class Distance:
         return tile_cells(self.view, self.net.grid).to(self.gaussians.mean.device)
 
     def maps(self, x: Tensor) -> Tensor:
-        """Tiles in [-1, 1] -> (f - mu)^T Sigma^-1 (f - mu) a channel, 0 where nothing is inspected.
+        """Tiles in [-1, 1] -> distance a channel, at least 0; 0 where nothing is inspected.
 
         [B * T, 3, h, w] -> [B * T, h', w']; differentiable. Tiles of another size are resized.
         """
@@ -100,20 +101,18 @@ def fit_examiner(
     return _ranged(Distance(net, gaussians, view), held_out)
 
 
-def fit_guide(
-    gaussians: Gaussians, held_out: Sequence[Image], view: View, preset: Preset
-) -> Distance:
-    """The Gaussians that score, as a guide.
+def fit_guide(mixture: Mixture, held_out: Sequence[Image], view: View, preset: Preset) -> Distance:
+    """The mixture that scores, as a guide.
 
     Its normal range is that of good canvases held out, at the detail that denoising leaves them.
     """
-    net = load_feature_net(preset.grid).to(gaussians.mean.device)
+    net = load_feature_net(preset.grid).to(mixture.mean.device)
     coarse = [
         round(side * seen / tile)
         for side, seen, tile in zip(view.canvas, preset.pixel.size, view.tile, strict=True)
     ]
     seen = [_through(image, (coarse[0], coarse[1])) for image in held_out]
-    return _ranged(Distance(net, gaussians, view), seen)
+    return _ranged(Distance(net, mixture, view), seen)
 
 
 def _through(image: Image, size: tuple[int, int]) -> Image:

@@ -1,6 +1,6 @@
 """Good images of a model's categories -> what its networks are trained on.
 
-Whitening and Gaussians are each category's own: the features of every category then have the unit
+Whitening and mixture are each category's own: the features of every category then have the unit
 variance that the denoiser expects, and one that varies much hides no defects of another.
 """
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from stream_inspector.features import FeatureNet, load_feature_net, resized, to_tensor
 from stream_inspector.learning import Fixed, OnProgress, Progress, Rotating
 from stream_inspector.presets import Preset
-from stream_inspector.score.mahalanobis import fit_gaussians
+from stream_inspector.score.mixture import fit_mixture
 from stream_inspector.score.scorer import Statistics, by_label
 from stream_inspector.score.whitening import fit_whitening
 from stream_inspector.verdict import Image
@@ -61,6 +61,8 @@ def gather(
     views: Mapping[str, View],
     preset: Preset,
     on_progress: OnProgress,
+    *,
+    seed: int,
     device: str = "cpu",
 ) -> Material:
     """Measure each category's canvases [H, W, 3] and bring their tiles together."""
@@ -71,8 +73,8 @@ def gather(
         features = _features(net, device, images, (done, len(everything)), on_progress)
         done += len(images)
         cells = tile_cells(views[name], preset.grid)
-        gaussians = fit_gaussians(features, preset.gaussian, cells)
-        statistics.append(Statistics(fit_whitening(features, cells), gaussians))
+        mixture = fit_mixture(features, preset.mixture, seed, cells)
+        statistics.append(Statistics(fit_whitening(features, cells), mixture))
         whiten = statistics[-1].whitening.whiten
         white += [whiten(chunk) for chunk in torch.split(features, CHUNK)]
         del features  # hundreds of megabytes

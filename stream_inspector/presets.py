@@ -78,6 +78,14 @@ class GaussianPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class MixturePlan:
+    """A mixture of Gaussians of the features wherever they lie (Mahalanobis distance)."""
+
+    components: int
+    shrink: float  # share of the identity in the covariances of standardised features
+
+
+@dataclass(frozen=True, slots=True)
 class Preset:
     """Everything that decides what a model of this kind computes."""
 
@@ -86,7 +94,7 @@ class Preset:
     grid: tuple[int, int]  # [h, w] of features and score maps before enlarging
     pixel: Diffusion  # makes the counterparts; scores too when `feature` is None
     feature: Diffusion | None  # scores in the space of whitened features
-    gaussian: GaussianPlan
+    mixture: MixturePlan
     weights: tuple[tuple[str, float], ...]  # of the members in the ensemble
     smoothing: float  # sigma of the score map's final blur, input pixels
     top_pixels: int = 64  # image score: mean of the largest pixels (RAN section D)
@@ -137,7 +145,7 @@ def at_size(preset: Preset, size: tuple[int, int]) -> Preset:
     """
     if any(side <= 0 or side % MULTIPLE for side in size):
         raise ValueError(f"the input size {size[0]} x {size[1]} does not divide by {MULTIPLE}")
-    grid = _scaled(preset.grid, preset.input_size, size, preset.gaussian.block)
+    grid = _scaled(preset.grid, preset.input_size, size, 1)
     network = preset.pixel.network
     deepest = network.patch * 2 ** (len(network.multipliers) - 1)
     pixel_size = _scaled(preset.pixel.size, preset.input_size, size, deepest)
@@ -171,7 +179,7 @@ def preset_from_dict(data: dict[str, Any]) -> Preset:
     given = {name: _tuples(value) for name, value in data.items()}
     given["pixel"] = _diffusion(data["pixel"])
     given["feature"] = None if data["feature"] is None else _diffusion(data["feature"])
-    given["gaussian"] = GaussianPlan(**data["gaussian"])
+    given["mixture"] = MixturePlan(**data["mixture"])
     return Preset(**given)
 
 
@@ -210,8 +218,8 @@ PIXEL_SMALL = Preset(
     grid=(32, 32),
     pixel=_PIXEL,
     feature=None,
-    gaussian=GaussianPlan(block=2, margin=2, shrink=0.2),
-    weights=(("kl", 0.5), ("features", 0.5), ("mahalanobis", 1.0)),
+    mixture=MixturePlan(components=48, shrink=0.2),
+    weights=(("kl", 0.125), ("features", 0.125), ("mahalanobis", 1.0)),
     smoothing=4.0,
 )
 
@@ -235,8 +243,8 @@ FEATURE_FAST = Preset(
         plan=TrainingPlan(iterations=250, batch=4, learning_rate=1e-3, steps=(300, 700)),
         score_steps=(500,),
     ),
-    gaussian=GaussianPlan(block=2, margin=2, shrink=0.2),
-    weights=(("kl", 0.5), ("features", 0.5), ("mahalanobis", 1.0)),
+    mixture=MixturePlan(components=256, shrink=0.2),
+    weights=(("kl", 0.125), ("features", 0.125), ("mahalanobis", 1.0)),
     smoothing=4.0,
 )
 
@@ -271,7 +279,7 @@ PAPER = Preset(
         score_chain=250,
     ),
     feature=None,
-    gaussian=GaussianPlan(block=4, margin=2, shrink=0.2),
+    mixture=MixturePlan(components=128, shrink=0.2),
     weights=(("kl", 0.5), ("features", 0.5)),
     smoothing=0.0,
     backbone="tf_efficientnet_b4",

@@ -79,7 +79,7 @@ def fit_unified(
     """Train one model on the good images of its categories: networks that are told the category,
     and each category's own statistics and normalisation.
 
-    Up to the raw maps a view's tiles are images of their own, each with its own Gaussians.
+    Up to the raw maps a view's tiles are images of their own, all with the same statistics.
     On a processor in single precision the same seed, images, machine and thread count give the
     same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's.
     Raises TooFewImages, and ValueError for images of another size and for views that no model can
@@ -98,12 +98,12 @@ def fit_unified(
         _check(images, category, views[category])
     most = max(MIN_TRAIN, MAX_IMAGES // sum(len(view.corners) for view in views.values()))
     trained = {name: _at_most(images.train, most, seed) for name, images in good.items()}
-    material = gather(trained, views, preset, on_progress, execution.device)
+    material = gather(trained, views, preset, on_progress, seed=seed, device=execution.device)
     tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
     for name, statistics in zip(good, material.statistics, strict=True):
-        tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.gaussians))
+        tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.mixture))
         select, view = good[name].select, views[name]
-        guide = fit_guide(statistics.gaussians, select, view, preset)
+        guide = fit_guide(statistics.mixture, select, view, preset)
         examiner = fit_examiner(trained[name], select, view, partial(_examined, on_progress))
         tensors |= of_category(name, pack_distances(guide, examiner))
     learner = Learner(seed, execution, checkpoints or Checkpoints(), on_progress)

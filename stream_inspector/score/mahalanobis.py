@@ -67,7 +67,7 @@ def _gaussian(window: Tensor, cells: Tensor, scale: Tensor, shrink: float) -> tu
         return torch.zeros_like(scale), torch.eye(len(scale))
     flat = window.movedim(1, -1)[:, cells].reshape(-1, len(scale)) / scale
     covariance = torch.cov(flat.T, correction=0)
-    return flat.mean(0), _inverse_factor((1 - shrink) * covariance + shrink * torch.eye(len(scale)))
+    return flat.mean(0), inverse_factor((1 - shrink) * covariance + shrink * torch.eye(len(scale)))
 
 
 def _windows(h: int, w: int, plan: GaussianPlan) -> list[tuple[slice, slice]]:
@@ -85,8 +85,8 @@ def _widened(start: int, plan: GaussianPlan) -> slice:
     return slice(max(0, start - plan.margin), start + plan.block + plan.margin)
 
 
-def _inverse_factor(covariance: Tensor) -> Tensor:
-    """L^-1 of the Cholesky factorisation L L^T."""
+def inverse_factor(covariance: Tensor) -> Tensor:
+    """L^-1 [C, C] of the Cholesky factorisation L L^T."""
     lower = torch.linalg.cholesky(covariance)
     identity = torch.eye(len(covariance), dtype=covariance.dtype)
     inverse: Tensor = torch.linalg.solve_triangular(lower, identity, upper=False)

@@ -15,7 +15,8 @@ from stream_inspector.diffusion.schedule import diffuse
 from stream_inspector.features import resized
 from stream_inspector.presets import Preset
 from stream_inspector.score.kl import kl_maps
-from stream_inspector.score.mahalanobis import Gaussians, pooled
+from stream_inspector.score.mahalanobis import pooled
+from stream_inspector.score.mixture import Mixture
 from stream_inspector.score.reconstruction import reconstruction_maps
 from stream_inspector.score.whitening import Whitening, control_maps
 
@@ -27,7 +28,7 @@ class Statistics:
     """What is known of one category's features."""
 
     whitening: Whitening
-    gaussians: Gaussians
+    mixture: Mixture
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class Scorer:
         KL comes per step, as "kl.<t>": each step is normalised before they are averaged.
         """
         white = by_label(labels, features, lambda k, f: self.statistics[k].whitening.whiten(f))
-        distance = by_label(labels, features, lambda k, f: self.statistics[k].gaussians.maps(f))
+        distance = by_label(labels, features, lambda k, f: self.statistics[k].mixture.maps(f))
         maps = {"mahalanobis": distance, "control": control_maps(white)}
         kls, errors = self._diffusion_maps(x, white, labels)
         for step, kl in zip(self.preset.scoring.score_steps, kls, strict=True):

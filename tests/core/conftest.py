@@ -10,7 +10,7 @@ from stream_inspector.model import Model
 from stream_inspector.presets import (
     FEATURE_FAST,
     PIXEL_SMALL,
-    GaussianPlan,
+    MixturePlan,
     NetworkShape,
     Preset,
 )
@@ -33,7 +33,7 @@ def tiny_pixel_preset() -> Preset:
         input_size=(64, 64),
         grid=(8, 8),
         pixel=pixel,
-        gaussian=GaussianPlan(4, 1, 0.2),
+        mixture=MixturePlan(4, 0.2),
         top_pixels=8,
     )
 
@@ -56,7 +56,7 @@ def tiny_feature_preset() -> Preset:
         grid=(8, 8),
         pixel=pixel,
         feature=small,
-        gaussian=GaussianPlan(2, 1, 0.2),
+        mixture=MixturePlan(4, 0.2),
         top_pixels=8,
     )
 

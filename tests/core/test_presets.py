@@ -36,7 +36,6 @@ def test_sizes_fit_each_other(preset: Preset, size: tuple[int, int] | None) -> N
     for diffusion in (preset.pixel, preset.scoring):
         deepest = diffusion.network.patch * 2 ** (len(diffusion.network.multipliers) - 1)
         assert not any(side % deepest for side in diffusion.size)
-    assert not any(side % preset.gaussian.block for side in preset.grid)
     assert preset.grid == (preset.input_size[0] // 8, preset.input_size[1] // 8)
     head = preset.pixel if preset.feature is None else preset.feature
     level = head.network.patch * head.network.feature_level

@@ -142,6 +142,7 @@ def test_rotated_samples_come_with_the_features_of_the_rotated_image() -> None:
         {"disc": View((64, 64))},
         replace(preset, pixel=replace(preset.pixel, plan=plan)),
         _quiet,
+        seed=0,
     )
     batch = material.pixels().batch(torch.tensor([3]), torch.Generator().manual_seed(0))
     angle = random_degrees(1, 5.0, torch.Generator().manual_seed(0))

@@ -94,10 +94,6 @@ def test_a_defect_is_found_where_it_lies_in_the_frame_across_tiles(tiled: Model)
     assert 600 < region.x + region.width / 2 < 1060  # the scratch: 720 to 960
 
 
-def test_each_tile_has_its_own_gaussians(tiled: Model) -> None:
-    assert tiled.tensors["pair/gaussians.mean"].shape[:3] == (2, 4, 4)
-
-
 def test_only_tiles_with_a_defect_are_changed(tiled: Model) -> None:
     detector, image = Detector(tiled, engine="torch"), wide_scratched(wide_images(1, seed=50)[0])
     scores = np.full((64, 112), -5, np.float32)
