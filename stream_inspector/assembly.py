@@ -2,7 +2,7 @@
 
 Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
 one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, mixture.*,
-normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*.
+normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*, counterpart.usual.
 Weights and statistics travel in half precision; everything computes in single precision.
 """
 
@@ -115,6 +115,16 @@ def pack_distances(guide: Distance, examiner: Distance) -> dict[str, Tensor]:
         "examiner.limit": torch.tensor(examiner.limit, dtype=torch.float64),
         **_pack_gaussians("examiner", examiner.gaussians),
     }
+
+
+def pack_usual_change(usual: float) -> dict[str, Tensor]:
+    """How much the pixel network changes what is good."""
+    return {"counterpart.usual": torch.tensor(usual)}
+
+
+def unpack_usual_change(tensors: Tensors) -> float:
+    """The inverse of `pack_usual_change`; tensors of one category."""
+    return float(_get(tensors, "counterpart.usual"))
 
 
 def unpack_guide(net: FeatureNet, view: View, tensors: Tensors) -> Distance:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.diffusion.denoiser import Denoiser, noise_of
 from stream_inspector.diffusion.posterior import posterior_mean
 from stream_inspector.diffusion.sample import ancestral_step
 from stream_inspector.diffusion.schedule import diffuse, respace
@@ -25,7 +25,8 @@ from stream_inspector.verdict import Image, Verdict
 Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance maps [B, h, w]; differentiable
 OnRound = Callable[[int, Tensor], None]  # round and images [B, 3, H, W] after it
 
-_STRONG_CHANGE = 0.1  # of [-1, 1]: beyond it the fine detail belongs to the defect too
+USUAL_SHARE = 0.95  # of good pixels change by at most the usual amount when all are denoised
+_NEAR = 5  # pixels over which a change is averaged before it is compared with the usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class CounterpartSettings:
     unit_gradient: bool  # scale g to unit deviation
     estimate: str  # "sample" of p(x_{t-1} | x_t), its "mean", or "clean" x_0
     masked: bool  # noise the image first, and change only where it is anomalous
+    carried: bool = False  # the noise found goes on to the next step (DDIM); else all are alike
 
 
 COUNTERPARTS = {
@@ -46,9 +48,11 @@ COUNTERPARTS = {
     "paper": CounterpartSettings((8,) * 20, 250, 5, 0.02, False, "sample", False),
     # as released by its authors
     "released": CounterpartSettings((8,) * 100, 250, 5, 0.02, True, "mean", False),
-    # what works with small networks, whose gradients are adversarial: two looks from far away,
-    # where a network cannot copy the defect; nearer ones only blur
-    "masked": CounterpartSettings((400, 200), 1000, 0, 0.0, False, "clean", True),
+    # what works with small networks, whose gradients are adversarial: start far away, where a
+    # network cannot copy the defect, and follow what it sees down to fine detail
+    "masked": CounterpartSettings(
+        (400, 350, 300, 250, 200, 120, 60, 20), 1000, 0, 0.0, False, "clean", True, True
+    ),
 }
 
 
@@ -79,26 +83,61 @@ def make_counterparts(
     seed: int = 0,
     guide: Guide | None = None,
     normal: float = -math.inf,
+    usual: float = 0.0,
     on_round: OnRound | None = None,
 ) -> tuple[list[Image], list[int]]:
     """Counterparts of uint8 images [H, W, 3] and the rounds each took.
 
     The denoiser works at `size`. `weights` [N, 1, H, W] say where an image is anomalous; outside
-    it stays untouched, detail finer than `size` included. An image is finished early when `guide`
-    puts it at `normal` or nearer.
+    it a masked variant changes nothing, and inside only what differs more than is `usual` on good
+    images: the rest keeps its fine detail. An image is finished early when `guide` puts it at
+    `normal` or nearer.
     """
     full = to_tensor(images).to(weights.device)
-    x = _resized(full, size)
+    x, weight = _resized(full, size), _resized(weights, size)
     noise = torch.Generator().manual_seed(seed)
-    weight = _resized(weights, size)
     y, rounds = gradient_denoise(
         x, weight, denoiser, settings, noise, guide=guide, normal=normal, on_round=on_round
     )
-    change = y - x
-    strong = (change.abs().mean(1, keepdim=True) / _STRONG_CHANGE).clamp(0, 1)
-    fine = full - _resized(x, full.shape[2:])
-    lost = _resized(weight * strong, full.shape[2:]) * fine
-    return to_images(full + _resized(change, full.shape[2:]) - lost), rounds
+    change = _resized(y - x, full.shape[2:])
+    if not settings.masked:
+        return to_images(full + change), rounds
+    strong = _softened((_nearby(change) / max(usual, 1e-6) - 1).clamp(0, 1))
+    inside = strong * (_resized(weight, full.shape[2:]) > 0)
+    coarse = _resized(x, full.shape[2:])
+    return to_images(full + inside * (coarse + change - full)), rounds
+
+
+def usual_change(
+    images: Sequence[Image],
+    denoiser: Denoiser,
+    size: tuple[int, int],
+    device: torch.device,
+    seed: int = 0,
+) -> float:
+    """How much the masked variant changes good images [H, W, 3] where it may change everything.
+
+    The quantile USUAL_SHARE over their pixels, in [-1, 1]: the network's own error.
+    """
+    x = _resized(to_tensor(images).to(device), size)
+    noise = torch.Generator().manual_seed(seed)
+    everywhere = torch.ones_like(x[:, :1])
+    y, _ = gradient_denoise(x, everywhere, denoiser, COUNTERPARTS["masked"], noise)
+    return float(np.quantile(_nearby(y - x).cpu().numpy(), USUAL_SHARE))
+
+
+def _nearby(change: Tensor) -> Tensor:
+    """Mean absolute change around each pixel, [B, 3, H, W] -> [B, 1, H, W]."""
+    return _mean_filter(change.abs().mean(1, keepdim=True))
+
+
+def _softened(mask: Tensor) -> Tensor:
+    """A mask a little larger and without a hard rim."""
+    return _mean_filter(functional.max_pool2d(mask, _NEAR, 1, _NEAR // 2))
+
+
+def _mean_filter(x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, _NEAR, 1, _NEAR // 2, count_include_pad=False)
 
 
 def gradient_denoise(
@@ -116,7 +155,7 @@ def gradient_denoise(
     if settings.gradient_steps and guide is None:
         raise ValueError("this variant descends a distance: give it a guide")
     bound = denoiser.on(respace(denoiser.schedule, settings.chain))
-    rounds = torch.zeros(len(x), dtype=torch.int64)
+    rounds, first, noise = torch.zeros(len(x), dtype=torch.int64), x, _drawn(x, generator)
     for number, step in enumerate(settings.steps):
         active = _active(x, guide, normal)
         if not active.any():
@@ -124,9 +163,11 @@ def gradient_denoise(
         moved = x
         for _ in range(settings.gradient_steps):
             moved = gradient_step(moved, guide, settings) if guide else moved
-        moved = _denoised(moved, bound, step, settings, generator)
-        allowed = weight if settings.masked else torch.ones_like(weight)
-        x = x + allowed * active[:, None, None, None] * (moved - x)
+        moved, found = _denoised(moved, bound, step, settings, noise)
+        if settings.masked:
+            moved = torch.lerp(first, moved, weight.expand_as(first))
+        x = torch.where(active[:, None, None, None], moved, x)
+        noise = weight * found + (1 - weight) * noise if settings.carried else _drawn(x, generator)
         rounds += active.cpu()
         if on_round is not None:
             on_round(number, x)
@@ -148,15 +189,22 @@ def gradient_step(x: Tensor, guide: Guide, settings: CounterpartSettings) -> Ten
 
 @torch.no_grad()
 def _denoised(
-    x: Tensor, denoiser: Denoiser, step: int, how: CounterpartSettings, generator: torch.Generator
-) -> Tensor:
+    x: Tensor, denoiser: Denoiser, step: int, how: CounterpartSettings, noise: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Images after one denoising, and the noise that the network saw in x_t."""
     t = denoiser.schedule.steps(step, len(x))
-    noise = torch.randn(x.shape[1:], generator=generator).to(x).expand_as(x)  # one for all images
     x_t = diffuse(denoiser.schedule, x, t, noise) if how.masked else x
     if how.estimate == "sample":
-        return ancestral_step(denoiser, x_t, t, noise)
+        return ancestral_step(denoiser, x_t, t, noise), noise
     x0 = denoiser(x_t, t).x0
-    return posterior_mean(denoiser.schedule, x0, x_t, t) if how.estimate == "mean" else x0
+    if how.estimate == "mean":
+        return posterior_mean(denoiser.schedule, x0, x_t, t), noise
+    return x0, noise_of(denoiser.schedule, x_t, x0, t)
+
+
+def _drawn(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Standard normal noise, the same for all images: none depends on its batch."""
+    return torch.randn(x.shape[1:], generator=generator).to(x).expand_as(x)
 
 
 def _active(x: Tensor, guide: Guide | None, normal: float) -> Tensor:

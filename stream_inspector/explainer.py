@@ -16,6 +16,7 @@ from stream_inspector.assembly import (
     unpack_examiner,
     unpack_guide,
     unpack_network,
+    unpack_usual_change,
 )
 from stream_inspector.counterpart import (
     Counterpart,
@@ -23,6 +24,7 @@ from stream_inspector.counterpart import (
     OnRound,
     anomaly_weights,
     make_counterparts,
+    usual_change,
 )
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.distance import EXAMINER, Distance, examiner_grid
@@ -31,6 +33,8 @@ from stream_inspector.model import Model
 from stream_inspector.verdict import Image, Verdict
 from stream_inspector.view.canvas import View
 from stream_inspector.view.tiles import cut, cut_maps, merge
+
+_MEASURED = 6  # tiles
 
 
 class Explainer:
@@ -68,6 +72,14 @@ class Explainer:
             for image, examiner in zip(images, examiners, strict=True)
         ]
 
+    def usual_change(self, images: Sequence[Image], label: int) -> float:
+        """How much good canvases change where everything may; measured of a few."""
+        view = self._model.view(self._model.categories[label])
+        tiles = cut(view, [view.prepare(image) for image in images])[:_MEASURED]
+        preset, told = self._model.preset, torch.full((min(len(tiles), _MEASURED),), label)
+        denoiser = self._denoiser.given(told if preset.pixel.network.classes else None)
+        return usual_change(tiles, denoiser, preset.pixel.size, self._device)
+
     def _without_defects(
         self,
         images: Sequence[Image],
@@ -96,6 +108,7 @@ class Explainer:
             settings,
             guide=guide.maps if guide else None,
             normal=guide.limit if guide else -math.inf,
+            usual=unpack_usual_change(self._categories()[label][1]),
             on_round=on_round,
         )
         rounds, count = [0] * len(images), len(view.corners)

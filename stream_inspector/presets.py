@@ -46,6 +46,7 @@ class TrainingPlan:
     feature_weight: float = 1.0  # of the feature head's squared error
     bound_weight: float = 1e-3  # of the variational bound, beside a mean squared error near 1
     rotation: float = 0.0  # degrees, either way, at random
+    crop: int | None = None  # side of the random squares that are trained on; None: all of x
     unified_iterations: int | None = None  # of a network for several; None: iterations for each
 
     def total(self, categories: int) -> int:
@@ -227,7 +228,12 @@ FEATURE_FAST = Preset(
     name="feature-fast",
     input_size=(320, 320),
     grid=(40, 40),
-    pixel=replace(_PIXEL, network=replace(_PIXEL.network, feature_channels=0)),
+    pixel=replace(
+        _PIXEL,
+        size=(256, 256),
+        network=replace(_PIXEL.network, feature_channels=0, learned_variance=False),
+        plan=replace(_PIXEL.plan, crop=128),  # as cheap as 128 pixels, and sharper
+    ),
     feature=Diffusion(
         channels=176,
         size=(40, 40),
@@ -283,6 +289,7 @@ PAPER = Preset(
     weights=(("kl", 0.5), ("features", 0.5)),
     smoothing=0.0,
     backbone="tf_efficientnet_b4",
+    counterpart="paper",
 )
 
 PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST, PAPER)}

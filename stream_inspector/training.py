@@ -21,11 +21,13 @@ from stream_inspector.assembly import (
     pack_network,
     pack_shared,
     pack_statistics,
+    pack_usual_change,
     pixel_prefix,
 )
 from stream_inspector.detector import Detector
 from stream_inspector.distance import fit_examiner, fit_guide
 from stream_inspector.errors import ModelUnsupported, TooFewImages
+from stream_inspector.explainer import Explainer
 from stream_inspector.features import LITE0
 from stream_inspector.learning import Checkpoints, Execution, Learner, OnProgress, Progress
 from stream_inspector.material import CHUNK, gather
@@ -116,6 +118,7 @@ def fit_unified(
         "device": execution.device,
         **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
     }
+    tensors |= _usual_changes(replace(model, tensors=tensors), good, execution.device)
     made = replace(model, tensors=tensors, provenance=about)
     detector = Detector(made, execution.device, engine="torch")
     return _normalised(detector, trained, good, on_progress)
@@ -143,6 +146,17 @@ def calibrate(
 
 def _examined(on_progress: OnProgress, done: int, total: int) -> None:
     on_progress(Progress("examiner", done, total))
+
+
+def _usual_changes(model: Model, good: Mapping[str, Good], device: str) -> dict[str, Tensor]:
+    """How much the pixel network changes good images of each category."""
+    tensors = {name: tensor.to(device) for name, tensor in model.tensors.items()}
+    explainer = Explainer(model, tensors, torch.device(device))
+    found: dict[str, Tensor] = {}
+    for label, name in enumerate(good):
+        usual = explainer.usual_change(good[name].select, label)
+        found |= of_category(name, pack_usual_change(usual))
+    return found
 
 
 def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from stream_inspector.diffusion.crops import random_crops
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.posterior import (
     Gaussian,
@@ -139,7 +140,10 @@ class Training:
     def advance(self) -> Step:
         """Take one step."""
         rate = self.plan.learning_rate * (1 - self.steps / self.plan.iterations)
-        batch = self.samples.batch(self._pick(), self.generator).to(self._device)
+        batch = self.samples.batch(self._pick(), self.generator)
+        if self.plan.crop:
+            batch = batch._replace(x0=random_crops(batch.x0, self.plan.crop, self.generator))
+        batch = batch.to(self._device)
         low, high = self.plan.steps
         t = torch.randint(low, high + 1, (len(batch.x0),), generator=self.generator)
         noise = torch.randn(batch.x0.shape, generator=self.generator).to(batch.x0)

@@ -17,11 +17,13 @@ from stream_inspector.counterpart import (
     gradient_denoise,
     gradient_step,
     make_counterparts,
+    usual_change,
 )
 from stream_inspector.detector import Detector
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.posterior import posterior_mean
-from stream_inspector.diffusion.schedule import linear_schedule, respace
+from stream_inspector.diffusion.sample import ddim_step
+from stream_inspector.diffusion.schedule import diffuse, linear_schedule, respace
 from stream_inspector.model import Model
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import calibrate
@@ -67,7 +69,7 @@ def test_the_defect_becomes_normal() -> None:
     x, weight = defective()
     found, rounds = denoised(x, weight)
     assert (found == NORMAL).all()
-    assert rounds == [2, 2]
+    assert rounds == [8, 8]
 
 
 def test_what_may_not_change_stays_bit_for_bit() -> None:
@@ -144,7 +146,7 @@ def test_a_guided_variant_needs_a_guide() -> None:
 def test_every_round_is_reported() -> None:
     seen: list[int] = []
     denoised(*defective(), on_round=lambda number, x: seen.append(number))
-    assert seen == [0, 1]
+    assert seen == list(range(8))
 
 
 def grey(level: float, side: int) -> Image:
@@ -168,7 +170,39 @@ def test_fine_detail_of_a_strong_defect_goes_with_it() -> None:
     weights[:, :, 4:28, 4:28] = 1.0
     ((found,), rounds) = make_counterparts([image], weights, DENOISER, (8, 8))
     assert np.abs(found[12:20, 12:20].astype(int) - grey(NORMAL, 1)).max() <= 2
-    assert rounds == [2]
+    assert rounds == [8]
+
+
+def test_what_differs_no_more_than_usual_keeps_its_detail() -> None:
+    image, weights = grey(NORMAL, 32), torch.ones(1, 1, 32, 32)
+    image[:, :16] -= 8  # a shade darker, as good parts may be
+    image[8:24, 20:28] = 0
+    ((found,), _) = make_counterparts([image], weights, DENOISER, (32, 32), usual=0.1)
+    assert (found[:, :10] == image[:, :10]).all()
+    assert np.abs(found[12:20, 22:26].astype(int) - grey(NORMAL, 1)).max() <= 2
+
+
+def test_the_usual_change_is_the_error_on_good_images() -> None:
+    images = [grey(NORMAL, 8), grey(NORMAL, 8)]
+    images[1][...] += 20
+    usual = usual_change(images, DENOISER, (8, 8), torch.device("cpu"))
+    assert usual == pytest.approx(20 / 127.5, abs=0.01)
+
+
+def test_the_noise_that_was_found_is_carried_on() -> None:
+    x, weight = torch.rand(1, 3, 8, 8) - 0.5, torch.ones(1, 1, 8, 8)
+    denoiser = Denoiser(copying, linear_schedule(), "x0", 1.0)
+    start = torch.randn(x.shape[1:], generator=torch.Generator().manual_seed(0)).expand_as(x)
+    found, _ = gradient_denoise(
+        x,
+        weight,
+        denoiser,
+        replace(MASKED, steps=(400, 200)),
+        torch.Generator().manual_seed(0),
+    )
+    before, t = torch.tensor([200]), torch.tensor([400])
+    x_t = ddim_step(denoiser, diffuse(denoiser.schedule, x, t, start), t, before)
+    torch.testing.assert_close(found, denoiser(x_t, before).x0)
 
 
 def copying(x: Tensor, t: Tensor) -> tuple[Tensor, None]:
