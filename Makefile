@@ -1,13 +1,14 @@
 # make demo   watch frames travel from cameras to alarms (installs what it needs into .venv)
 # make test   run the tests                            make lint   format, types, import contracts
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
+# make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
 # make clean  remove everything that was made
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference schemas clean install
+.PHONY: demo test lint bench bench-inference bench-stream schemas clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -37,6 +38,9 @@ bench: $(READY)
 
 bench-inference: $(READY)
 	$(BIN)/python -m benchmarks.inference $(ARGS)
+
+bench-stream: $(READY)
+	$(BIN)/python -m benchmarks.stream $(ARGS)
 
 schemas: $(READY)
 	$(BIN)/python -m schemas.generate
