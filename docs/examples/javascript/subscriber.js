@@ -1,0 +1,83 @@
+// Prints each defect event once, as a line of JSON.
+//
+//   npm ci
+//   KAFKA=127.0.0.1:9092 npm start
+//
+// Settings: KAFKA (host:port, comma separated), TOPIC, GROUP.
+
+import { Kafka as Binding } from "cloudevents";
+import { Kafka, logLevel } from "kafkajs";
+
+const TYPE = "io.stream-inspector.defect.v1"; // another major version is another type
+const REMEMBERED = 10_000; // outcome ids
+
+const {
+  KAFKA = "127.0.0.1:9092",
+  TOPIC = "defects",
+  GROUP = "defect-subscriber",
+} = process.env;
+
+const seen = new Set();
+
+// kafkajs has headers as buffers, the CloudEvents SDK wants text.
+function toEvent({ key, value, headers }) {
+  const text = Object.entries(headers).map(([name, data]) => [name, data.toString()]);
+  return Binding.toEvent({
+    key: key?.toString(),
+    value: value.toString(),
+    headers: Object.fromEntries(text),
+  });
+}
+
+// On a broker without transactions an event may come again, with the same outcome id.
+function isNew(id) {
+  if (seen.has(id)) return false;
+  seen.add(id);
+  if (seen.size > REMEMBERED) seen.delete(seen.values().next().value);
+  return true;
+}
+
+function tell(event) {
+  const { frame, image_score, image_threshold, regions, evidence } = event.data;
+  const line = {
+    id: event.id,
+    time: event.time,
+    camera: frame.camera_id,
+    category: frame.category,
+    sequence: frame.sequence,
+    score: image_score,
+    threshold: image_threshold,
+    boxes: regions.map((region) => region.box),
+    heatmap: evidence.heatmap,
+  };
+  process.stdout.write(JSON.stringify(line) + "\n");
+}
+
+const client = new Kafka({
+  clientId: GROUP,
+  brokers: KAFKA.split(","),
+  logLevel: logLevel.WARN,
+});
+// Committed records only: events of an aborted transaction were never published. It is this
+// client's default; most others want isolation.level=read_committed.
+const consumer = client.consumer({ groupId: GROUP, readUncommitted: false });
+
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => consumer.disconnect().then(() => process.exit(0)));
+}
+
+await consumer.connect();
+await consumer.subscribe({ topics: [TOPIC], fromBeginning: true });
+await consumer.run({
+  eachMessage: async ({ message, partition }) => {
+    let event;
+    try {
+      event = toEvent(message);
+      if (event.type !== TYPE) throw new Error(`type ${event.type}, expected ${TYPE}`);
+    } catch (error) {
+      console.error(`${TOPIC} ${partition} at ${message.offset}: ${error.message}`);
+      return; // read on: one foreign record must not stop the line
+    }
+    if (isNew(event.id)) tell(event);
+  },
+});
