@@ -15,12 +15,14 @@ from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.view.canvas import View
 from workers.demo.settings import DemoSettings
+from workers.runtime.categories import Category
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer.datasets import good_files
 from workers.trainer.model_folder import read_model, write_model
 from workers.trainer.presets import find_preset
 from workers.trainer.progress import training_bar
 from workers.trainer.train import GoodImages, load_good, synthetic_good, train_category
+from workers.trainer.views import folder_view
 
 _RENDERED_PRESET, _REAL_PRESET = "pixel-small", "feature-fast"
 
@@ -82,7 +84,7 @@ def _cached_or_trained(
 def _train(
     settings: DemoSettings, category: str, preset: Preset, console: Console, stop: StopSignal
 ) -> Model:
-    good = _good(settings, preset, console)
+    good = _good(settings, category, preset, console)
     console.print(
         f"Training [bold]{category}[/] ({preset.name}) on {len(good)} good images: "
         f"{len(good.train)} train, {len(good.select)} select, {len(good.calibrate)} set thresholds"
@@ -93,11 +95,12 @@ def _train(
         )
 
 
-def _good(settings: DemoSettings, preset: Preset, console: Console) -> GoodImages:
+def _good(settings: DemoSettings, category: str, preset: Preset, console: Console) -> GoodImages:
     if settings.data is None:
         return synthetic_good(settings.training_images, settings.seed, View(preset.input_size))
     console.print(f"Reading the good images of {settings.data} ...")
-    return load_good(settings.data, View(preset.input_size))
+    view = folder_view(Category(category), preset, settings.data, "auto")
+    return load_good(settings.data, view)
 
 
 def _digest(settings: DemoSettings) -> str:

@@ -84,9 +84,9 @@ class ViewSettings(Section):
     )
     region: Rectangle | None = Field(default=None, description="region of interest; empty: all")
     ignore: IgnoreSettings = IgnoreSettings()
-    input_size: InputSize | Literal["auto"] | None = Field(
-        default=None,
-        description="empty: the preset's; auto: as many pixels in the shape of the region",
+    input_size: InputSize | Literal["auto", "preset"] = Field(
+        default="auto",
+        description="preset: the preset's; auto: as many pixels in the shape of the region",
     )
     keep_aspect: bool = Field(default=False, description="pad instead of squeezing")
     tiles: TileSettings = TileSettings()

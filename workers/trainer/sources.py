@@ -7,6 +7,7 @@ from pathlib import Path
 from stream_inspector.errors import DataError
 from stream_inspector.presets import Preset
 from stream_inspector.synthetic import DEFAULT_SIZE
+from stream_inspector.view.canvas import View
 from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.errors import SettingsError
 from workers.runtime.registry import check_name
@@ -49,12 +50,18 @@ class Source:
         layout, on_corrupt = settings.layout, settings.on_corrupt
         folders = self._folders(layout)
         known = {name: find_category(name, categories) for name in folders}
-        views = {n: folder_view(known[n], preset, folders[n], layout) for n in folders}
+        views = {n: self._view(known[n], preset, folders[n], layout) for n in folders}
         refuse_different_tiles(views)
         return {
             n: _of(known[n], load_good(folders[n], views[n], on_corrupt, on_skip, layout))
             for n in folders
         }
+
+    def _view(self, category: Category, preset: Preset, folder: Path, layout: str) -> View:
+        """One network for several categories has one input size, whatever the frames' shapes."""
+        if self.unified and category.view is None:
+            return View(preset.input_size)
+        return folder_view(category, preset, folder, layout)
 
     def _folders(self, layout: str) -> dict[str, Path]:
         if not self.unified:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,13 @@ from stream_inspector.errors import DataError
 from stream_inspector.presets import Preset
 from stream_inspector.view.canvas import Size, View
 from stream_inspector.view.plan import Ignored, ViewPlan
-from workers.runtime.categories import CategoriesSection, Category, ViewSettings, read_categories
+from workers.runtime.categories import (
+    CategoriesSection,
+    Category,
+    InputSize,
+    ViewSettings,
+    read_categories,
+)
 from workers.runtime.errors import SettingsError
 from workers.trainer.datasets.detect import layout_of
 
@@ -21,14 +28,12 @@ _MOST_MASK_PIXELS = 100_000_000
 
 
 def find_category(name: str, section: CategoriesSection) -> Category:
-    """What is configured of a category; the whole frame when nothing is. Raises SettingsError."""
+    """What is configured of a category; nothing when it has no file. Raises SettingsError."""
     return read_categories(section).get(name, Category(name))
 
 
 def folder_view(category: Category, preset: Preset, folder: Path, layout: str) -> View:
     """The view of a category for the good images of its folder. Raises SettingsError, DataError."""
-    if category.view is None:
-        return View(preset.input_size)
     frame = usual_frame(layout_of(folder, layout).good(folder))
     return view_for(category, preset.input_size, frame)
 
@@ -40,16 +45,14 @@ def refuse_different_tiles(views: Mapping[str, View]) -> None:
         told = (f"{name} {r} x {c} of {h} x {w} pixels" for name, (r, c, h, w) in tilings.items())
         raise SettingsError(
             "--unified: the networks are shared, so input size and tiles must be the same in all "
-            f"categories' views: {', '.join(told)}"
+            f"categories' views: {', '.join(told)}; give them one input_size"
         )
 
 
 def view_for(category: Category, preferred: Size, frame: tuple[int, int]) -> View:
     """The view at a preset's input size for frames of (width, height). Raises SettingsError."""
-    if category.view is None:
-        return View(preferred)
     try:
-        return _plan(category.view, category.mask).view(preferred, frame)
+        return _plan(category.view or ViewSettings(), category.mask).view(preferred, frame)
     except ValueError as error:
         raise SettingsError(f"category {category.name}: view: {error}") from error
 
@@ -79,7 +82,6 @@ def _plan(settings: ViewSettings, mask: Path | None) -> ViewPlan:
         left, top, right, bottom = box
         return left / width, top / height, min(1.0, right / width), min(1.0, bottom / height)
 
-    size = settings.input_size
     return ViewPlan(
         region=share(settings.region.box) if settings.region else (0.0, 0.0, 1.0, 1.0),
         ignored=Ignored(
@@ -90,12 +92,18 @@ def _plan(settings: ViewSettings, mask: Path | None) -> ViewPlan:
             ),
             None if mask is None else _read_mask(mask),
         ),
-        input_size=size if size is None or size == "auto" else (size.height, size.width),
+        input_size=_input_size(settings.input_size),
         keep_aspect=settings.keep_aspect,
         rows=settings.tiles.rows,
         columns=settings.tiles.columns,
         overlap=settings.tiles.overlap,
     )
+
+
+def _input_size(wish: InputSize | Literal["auto", "preset"]) -> Size | Literal["auto"] | None:
+    if isinstance(wish, InputSize):
+        return wish.height, wish.width
+    return None if wish == "preset" else wish
 
 
 def _read_mask(file: Path) -> NDArray[np.bool_]:

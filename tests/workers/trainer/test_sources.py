@@ -98,7 +98,7 @@ def test_an_empty_folder_and_too_few_images_name_the_folder(root: Path, tmp_path
 
 def test_each_category_is_read_through_its_own_view(root: Path, tmp_path: Path) -> None:
     region = "{left: 0, top: 0, width: 0.5, height: 1}"
-    (tmp_path / "nuts.yaml").write_text(f"view: {{region: {region}}}")
+    (tmp_path / "nuts.yaml").write_text(f"view: {{input_size: preset, region: {region}}}")
     section = CategoriesSection(folder=tmp_path)
     good = unified(root).read(SMALL, TrainerSettings(), section, lambda _: None)
     assert good["nuts"].view == View((32, 32), region=(0.0, 0.0, 0.5, 1.0))

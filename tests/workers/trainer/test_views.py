@@ -20,10 +20,16 @@ def category(folder: Path, text: str) -> Category:
     return find_category("bolts", CategoriesSection(folder=folder))
 
 
-def test_without_a_file_or_a_view_the_whole_frame_is_seen(tmp_path: Path) -> None:
+def test_without_a_file_or_a_view_the_whole_frame_is_seen_in_its_shape(tmp_path: Path) -> None:
     nuts = find_category("nuts", CategoriesSection(folder=tmp_path))
-    assert view_for(nuts, SIZE, (150, 100)) == View(SIZE)
-    assert view_for(category(tmp_path, "name: bolts"), SIZE, (150, 100)) == View(SIZE)
+    for each in (nuts, category(tmp_path, "name: bolts")):
+        assert view_for(each, SIZE, (150, 150)) == View(SIZE)
+        assert view_for(each, SIZE, (160, 80)) == View((48, 96))
+
+
+def test_the_presets_own_size_is_seen_on_request(tmp_path: Path) -> None:
+    bolts = category(tmp_path, "view: {input_size: preset}")
+    assert view_for(bolts, SIZE, (150, 100)) == View(SIZE)
 
 
 def test_pixels_and_shares_mean_the_same_place(tmp_path: Path) -> None:
@@ -48,7 +54,9 @@ def test_a_mask_lies_beside_the_file_and_white_is_ignored(tmp_path: Path) -> Non
     mask = np.zeros((50, 100), np.uint8)
     mask[:, 50:] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    view = view_for(category(tmp_path, "view: {ignore: {mask: mask.png}}"), SIZE, (400, 200))
+    view = view_for(
+        category(tmp_path, "view: {input_size: preset, ignore: {mask: mask.png}}"), SIZE, (400, 200)
+    )
     assert view.valid[:, :32].all()
     assert not view.valid[:, 32:].any()
 
