@@ -1,6 +1,8 @@
 import time
 from pathlib import Path
 
+import psutil
+
 from workers.demo.processes import Child, flags, free_port, ready, wait_until_ready
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
@@ -41,8 +43,9 @@ def test_a_child_that_ends_with_an_error_keeps_the_reason(tmp_path: Path) -> Non
 
 
 def test_a_child_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
-    child = Child("notifier", UNREACHABLE, tmp_path, grace_s=0.5)  # busy looking for its broker
+    child = Child("notifier", UNREACHABLE, tmp_path, grace_s=0.5)
     wait_for(child, "away")
+    psutil.Process().children(recursive=True)[-1].suspend()
 
     start = time.monotonic()
 
