@@ -25,7 +25,7 @@ import pytest
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome, outcome_id
 from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
-from workers.runtime.bus.ports import Outgoing
+from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
 from workers.runtime.settings import KafkaSettings
@@ -52,6 +52,7 @@ class Stage:
         self.reader = connect_consumer(self.kafka, f"{prefix}reader", outcomes, "reader")
         self.sent: dict[str, Frame] = {}
         self.outcomes: list[Outcome] = []
+        self.read_to: dict[Partition, int] = {}
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def worker(
@@ -100,8 +101,11 @@ class Stage:
             self.producer.publish([Outgoing(self.topics["frames"], encode_frame(frame))])
 
     def read(self) -> None:
-        """Take in the outcomes that have arrived."""
+        """Take in the outcomes that have arrived; what our reader reads again is no news."""
         for record in self.reader.poll(0.2):
+            if record.offset < self.read_to.get(record.partition, 0):
+                continue
+            self.read_to[record.partition] = record.offset + 1
             self.outcomes.append(Outcome.decode(record.headers, record.value))
 
     def until(self, condition: Callable[[], bool], seconds: float = 40.0) -> None:

@@ -30,14 +30,39 @@ def assert_each_once_and_in_order(stage: Any) -> None:
 
 def test_killed_workers_lose_and_repeat_nothing(kafka_stage: Any) -> None:
     stage, kills = kafka_stage, 4
-    workers = [stage.worker(**NULL), stage.worker(**NULL)]
+
+    def worker(slot: int) -> Any:  # a stable id: the successor aborts what was left open
+        return stage.worker(**NULL, **{"worker.transactional_id": f"{stage.prefix}{slot}"})
+
+    workers = [worker(0), worker(1)]
     for kill in range(kills):
         seen = len(stage.outcomes)
         stage.send(60)
         stage.until(lambda seen=seen: len(stage.outcomes) > seen + 10)
         workers[kill % 2].send_signal(signal.SIGKILL)
-        workers[kill % 2] = stage.worker(**NULL)
+        workers[kill % 2] = worker(kill % 2)
     assert_each_once_and_in_order(stage)
+
+
+def test_a_frozen_worker_comes_back_to_nothing_that_is_its_own(kafka_stage: Any) -> None:
+    stage = kafka_stage
+    frozen, _ = stage.worker(**NULL), stage.worker(**NULL)
+    feed_until_both_work(stage)
+    frozen.send_signal(signal.SIGSTOP)
+    thaw = time.monotonic() + 8  # longer than its session and its transaction may last
+    while time.monotonic() < thaw:
+        stage.send(4)
+        stage.read()
+    frozen.send_signal(signal.SIGCONT)
+    stage.send(40)
+    assert_each_once_and_in_order(stage)
+    assert "partitions lost" in stage.log_of(frozen)
+
+
+def feed_until_both_work(stage: Any) -> None:
+    while not (stage.by("worker-0") and stage.by("worker-1")):
+        stage.send(8)
+        stage.read()
 
 
 def test_a_killed_broker_loses_and_repeats_nothing(tmp_path: Path) -> None:
@@ -49,9 +74,7 @@ def test_a_killed_broker_loses_and_repeats_nothing(tmp_path: Path) -> None:
         try:
             stage.worker(**NULL)
             stage.worker(**NULL)
-            while not (stage.by("worker-0") and stage.by("worker-1")):
-                stage.send(8)
-                stage.read()
+            feed_until_both_work(stage)
             stage.send(60)
             broker.nodes[0].kill()
             broker.nodes[0].start()
