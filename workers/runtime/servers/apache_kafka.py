@@ -35,7 +35,7 @@ _BASE = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     # Not shorter: a broker that starts again after a kill would abort what timed out meanwhile
-    # before it knows its partitions, skip their markers, and leave those transactions open for good.
+    # before it knows its partitions, skip the markers, and leave those transactions open for good.
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "5000",
     # Little memory.
     "log.cleaner.dedupe.buffer.size": "2097152",
