@@ -17,12 +17,12 @@ from stream_inspector.diffusion.unet import UNet
 from stream_inspector.distance import Distance
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.features import FeatureNet
-from stream_inspector.presets import CHAIN, Diffusion, Preset
+from stream_inspector.presets import CHAIN, PER_IMAGE, Diffusion, Preset
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
 from stream_inspector.score.mixture import Mixture
-from stream_inspector.score.normalise import Normaliser
-from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics
+from stream_inspector.score.normalise import Normaliser, PerImage
+from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics, raw_names
 from stream_inspector.score.whitening import Whitening
 from stream_inspector.view.canvas import View
 
@@ -161,6 +161,7 @@ def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
     packed = {
         f"normalise.{name}.{part}": getattr(normaliser, part).float()
         for name, normaliser in ensemble.normalisers.items()
+        if isinstance(normaliser, Normaliser)
         for part in _NORMALISER
     }
     for member in MEMBERS:
@@ -171,18 +172,24 @@ def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
 
 def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
     """The inverse of `pack_ensemble`; tensors of one category."""
-    raw = ["mahalanobis", "control", "features"]
-    raw += [f"kl.{step}" for step in preset.scoring.score_steps]
     return Ensemble(
         preset,
         view,
-        {
-            name: Normaliser(*(_get(tensors, f"normalise.{name}.{part}") for part in _NORMALISER))
-            for name in raw
-        },
+        _unpack_normalisers(preset, view, tensors),
         {member: _get(tensors, f"views.{member}.centre") for member in MEMBERS},
         {member: _get(tensors, f"views.{member}.spread") for member in MEMBERS},
     )
+
+
+def _unpack_normalisers(
+    preset: Preset, view: View, tensors: Tensors
+) -> Mapping[str, Normaliser | PerImage]:
+    if preset.normalisation == PER_IMAGE:
+        return dict.fromkeys(raw_names(preset), PerImage(view))
+    return {
+        name: Normaliser(*(_get(tensors, f"normalise.{name}.{part}") for part in _NORMALISER))
+        for name in raw_names(preset)
+    }
 
 
 def _pack_gaussians(prefix: str, gaussians: Gaussians | Mixture) -> dict[str, Tensor]:

@@ -26,7 +26,7 @@ from stream_inspector.presets import Preset, preset_from_dict
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.view.canvas import View
 
-FORMAT = 6
+FORMAT = 7
 Scalar = str | int | float | bool | None
 
 

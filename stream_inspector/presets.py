@@ -10,6 +10,7 @@ from typing import Any
 
 LITE0 = "tf_efficientnet_lite0"
 CHAIN = 1000  # steps of the chain that networks are trained on
+GOOD_IMAGES, PER_IMAGE = "good-images", "per-image"  # normalisations
 MULTIPLE = 16  # pixels: the input divides by it, the deepest stride of the features
 
 
@@ -101,6 +102,7 @@ class Preset:
     top_pixels: int = 64  # image score: mean of the largest pixels (RAN section D)
     backbone: str = LITE0  # timm's name of the frozen network that makes the features
     counterpart: str = "masked"  # variant of gradient denoising
+    normalisation: str = GOOD_IMAGES  # whose mean and deviation the z-scores of maps have
 
     @property
     def scoring(self) -> Diffusion:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from stream_inspector.presets import Preset
-from stream_inspector.score.normalise import Normaliser, fit_normaliser
+from stream_inspector.presets import PER_IMAGE, Preset
+from stream_inspector.score.normalise import Normaliser, PerImage, fit_normaliser
 from stream_inspector.score.scorer import MEMBERS
 from stream_inspector.view.canvas import View
 
@@ -29,9 +29,9 @@ class Ensemble:
 
     preset: Preset
     view: View
-    normalisers: Mapping[str, Normaliser]  # by raw map
-    centre: Mapping[str, Tensor]  # by member, [2]: mean image score of each view on good images
-    spread: Mapping[str, Tensor]  # by member, [2]: its deviation
+    normalisers: Mapping[str, Normaliser | PerImage]  # by raw map
+    centre: Mapping[str, Tensor]  # by member, [V]: mean image score of each view on good images
+    spread: Mapping[str, Tensor]  # by member, [V]: its deviation
 
     def combine(self, raw: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Raw maps [B, h, w] -> maps [B, H, W] and image scores [B] by member, and "ensemble".
@@ -59,8 +59,17 @@ def fit_ensemble(
 ) -> Ensemble:
     """Fit to raw maps [N, h, w] of good images, trained on and held out, by raw map name.
 
-    How much a view swings is measured on the held-out part alone.
+    How much a view swings is measured on the held-out part alone. Normalisation per image takes
+    nothing from good images: centre 0 and spread 1.
     """
+    if preset.normalisation == PER_IMAGE:
+        return Ensemble(
+            preset,
+            view,
+            dict.fromkeys(raw, PerImage(view)),
+            {member: torch.zeros(1, dtype=torch.float64) for member in MEMBERS},
+            {member: torch.ones(1) for member in MEMBERS},
+        )
     cells = torch.from_numpy(view.cells(_grid(raw)))
     normalisers = {name: fit_normaliser(raw[name], held_out[name], cells) for name in raw}
     views = member_views(held_out, normalisers)
@@ -83,9 +92,9 @@ def _grid(raw: Mapping[str, Tensor]) -> tuple[int, int]:
 
 
 def member_views(
-    raw: Mapping[str, Tensor], normalisers: Mapping[str, Normaliser]
+    raw: Mapping[str, Tensor], normalisers: Mapping[str, Normaliser | PerImage]
 ) -> dict[str, Tensor]:
-    """Both views of each member, [2, B, h, w]; the KL of several steps becomes their mean."""
+    """The views of each member, [V, B, h, w]; the KL of several steps becomes their mean."""
     views = {name: normalisers[name].views(maps) for name, maps in raw.items()}
     steps = [view for name, view in views.items() if name.startswith("kl.")]
     return {name: view for name, view in views.items() if not name.startswith("kl.")} | {
@@ -94,7 +103,7 @@ def member_views(
 
 
 def _enlarged(views: Tensor, preset: Preset, view: View) -> tuple[Tensor, Tensor]:
-    """Views [2, B, h, w] on the canvas [2, B, H, W], and their image scores [2, B]."""
+    """Views [V, B, h, w] on the canvas [V, B, H, W], and their image scores [V, B]."""
     large = _enlarged_inside(views.flatten(0, 1), preset.smoothing, view)
     seen = large if view.complete else large[:, torch.tensor(view.valid)]
     tops = image_scores(seen, preset.top_pixels)

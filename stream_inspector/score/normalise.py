@@ -2,12 +2,15 @@
 
 One rule for all categories: the per-position z-score finds faults on parts that lie alike, the
 global one does not punish parts that move. Both views are kept; score/ensemble.py weighs them.
+The z-score of each map over its own pixels, as in the released code, is there to compare with.
 """
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from stream_inspector.view.canvas import View
 
 FLOOR = 1.0  # of the mean per-position deviation, added to each: few good images, noisy deviations
 
@@ -31,6 +34,24 @@ class Normaliser:
     def views(self, maps: Tensor) -> Tensor:
         """Both z-scores, [B, h, w] -> [2, B, h, w]."""
         return torch.stack([self.globally(maps), self.per_position(maps)])
+
+
+@dataclass(frozen=True, eq=False)
+class PerImage:
+    """z-score of each map over its own inspected cells (released code of RAN, section B).
+
+    Even a clean image has its maximum several deviations up, and a large defect raises the
+    deviation that it is measured in: both cost image AUROC.
+    """
+
+    view: View
+
+    def views(self, maps: Tensor) -> Tensor:
+        """The only view, [B, h, w] -> [1, B, h, w]."""
+        h, w = maps.shape[1:]
+        inside = maps[:, torch.from_numpy(self.view.cells((h, w)))]
+        deviation = inside.std(1).clamp_min(1e-12)[:, None, None]
+        return ((maps - inside.mean(1)[:, None, None]) / deviation)[None]
 
 
 def fit_normaliser(trained: Tensor, held_out: Tensor, cells: Tensor | None = None) -> Normaliser:

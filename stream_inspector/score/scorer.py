@@ -23,6 +23,11 @@ from stream_inspector.score.whitening import Whitening, control_maps
 MEMBERS = ("kl", "features", "mahalanobis", "control")
 
 
+def raw_names(preset: Preset) -> list[str]:
+    """The raw maps of a preset."""
+    return ["mahalanobis", "control", "features", *(f"kl.{t}" for t in preset.scoring.score_steps)]
+
+
 @dataclass(frozen=True, eq=False)
 class Statistics:
     """What is known of one category's features."""

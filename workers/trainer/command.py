@@ -23,6 +23,12 @@ def calibrate(
         Path | None,
         typer.Option("--good", help="folder of further good images, seen by no training"),
     ] = None,
+    tune_alpha: Annotated[
+        Path | None,
+        typer.Option(
+            "--tune-alpha", help="labelled images of the category: weigh KL against features anew"
+        ),
+    ] = None,
     false_reject: options.FalseReject = None,
     pixel_rate: options.PixelRate = None,
     out: Annotated[Path | None, typer.Option("--out", help="default: the model's folder")] = None,
@@ -40,6 +46,8 @@ def calibrate(
       stream-inspector calibrate --model runs/bolts --data photos/bolts --false-reject 0.02
 
       stream-inspector calibrate --model runs/bolts --good photos/bolts-of-march
+
+      stream-inspector calibrate --model runs/bolts --data photos/bolts --tune-alpha photos/bolts
     """
     from workers.trainer import offline_commands as offline
     from workers.trainer.run import load_settings, run_command
@@ -55,7 +63,14 @@ def calibrate(
         "calibrate",
         settings,
         lambda _: offline.calibrate(
-            settings, model, data, good, out or model, category=category, console=console
+            settings,
+            model,
+            data,
+            good,
+            out or model,
+            category=category,
+            labelled=tune_alpha,
+            console=console,
         ),
     )
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,9 @@ class _Comparer:
     def rows(self, data: CategoryFolder, folder: Path | None) -> list[Row]:
         """All methods on one category."""
         given = None if folder is None else read_model(folder)
-        preset = find_preset(self._trainer.preset) if given is None else given.preset
+        chosen = find_preset(self._trainer.preset)
+        chosen = replace(chosen, normalisation=self._trainer.normalisation)
+        preset = chosen if given is None else given.preset
         view = self._view(data, given, preset)
         good = load_good(data.folder, view, self._trainer.on_corrupt, layout=data.layout.name)
         start = time.perf_counter()

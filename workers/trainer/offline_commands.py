@@ -11,6 +11,7 @@ from stream_inspector.training import calibrate as set_thresholds
 from stream_inspector.verdict import Image
 from workers.runtime.engine_cache import EngineCache
 from workers.runtime.errors import SettingsError
+from workers.trainer.alpha import with_tuned_alpha
 from workers.trainer.datasets import good_files, images_in
 from workers.trainer.images import read_images, refuse_masks
 from workers.trainer.model_folder import read_model, write_model
@@ -32,12 +33,18 @@ def calibrate(
     out: Path,
     *,
     category: str | None,
+    labelled: Path | None = None,
     console: Console,
 ) -> None:
-    """New thresholds for a model's category, from images that its training has not seen."""
+    """New thresholds for a model's category, from images that its training has not seen.
+
+    With a folder of `labelled` images alpha is tuned first.
+    """
     model = read_model(folder)
     name = model.category(category)
     images = _unseen(settings.trainer, model, name, data=data, good=good, console=console)
+    if labelled is not None:
+        model = with_tuned_alpha(model, labelled, settings.trainer, console)
     detector = Detector(model, settings.trainer.device, engine="torch")
     renewed = set_thresholds(model, images, settings.budget.as_budget(), detector, name)
     write_model(renewed, out)

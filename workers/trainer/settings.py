@@ -19,6 +19,10 @@ class TrainerSettings(Section):
         default="feature-fast",
         description="feature-fast: real images; pixel-small: the paper's pixel diffusion, small",
     )
+    normalisation: Literal["good-images", "per-image"] = Field(
+        default="good-images",
+        description="of maps; per-image: the released code's, by each map's own pixels",
+    )
     seed: int = Field(default=0, ge=0, description="of weights, noise and crops")
     iterations: int | None = Field(default=None, ge=1, description="empty: the preset's own")
     device: str = Field(default="cpu", description="cpu, cuda or cuda:0")

@@ -35,6 +35,10 @@ def train(
     preset: Annotated[
         str | None, typer.Option("--preset", help="feature-fast | pixel-small | paper")
     ] = None,
+    normalisation: Annotated[
+        str | None,
+        typer.Option("--normalisation", help="good-images | per-image (the released code's)"),
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="of weights, noise and crops")] = None,
     iterations: Annotated[
         int | None, typer.Option("--iterations", help="default: the preset's own")
@@ -73,6 +77,7 @@ def train(
 
     flags = {
         "trainer.preset": preset,
+        "trainer.normalisation": normalisation,
         "trainer.seed": seed,
         "trainer.iterations": iterations,
         "trainer.checkpoint_every": checkpoint_every,

@@ -1,6 +1,7 @@
 """What `train` does once its flags are read: read, learn, set thresholds, write; all resumable."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def train(
 ) -> None:
     """Train, set thresholds, write a model folder."""
     how, start = settings.trainer, time.monotonic()
-    preset = find_preset(how.preset)
+    preset = replace(find_preset(how.preset), normalisation=how.normalisation)
     good = source.read(
         preset, how, settings.categories, lambda text: console.print(f"[yellow]left out[/] {text}")
     )

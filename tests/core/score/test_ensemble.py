@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from stream_inspector.assembly import pack_ensemble, unpack_ensemble
 from stream_inspector.presets import PIXEL_SMALL
 from stream_inspector.score.ensemble import (
     enlarge,
@@ -130,3 +131,18 @@ def test_few_images_do_not_make_a_view_certain_by_chance() -> None:
     raw["control"] = raw["control"][:1].expand(3, 8, 8) + 1e-4 * raw["features"]
     ensemble = fit_ensemble(raw, raw, PRESET, WHOLE)
     assert float(ensemble.spread["control"].min()) > 0.3 * float(ensemble.spread["kl"].min())
+
+
+def test_per_image_each_kl_map_is_normalised_before_the_steps_are_averaged() -> None:
+    raw = _raw(3, seed=0)
+    raw["kl.200"] = 1000 * raw["kl.200"]  # would drown the other step
+    preset = replace(PRESET, normalisation="per-image", smoothing=0.0)
+    ensemble = fit_ensemble(_raw(3, seed=1), _raw(3, seed=2), preset, WHOLE)
+    maps, _ = ensemble.combine(raw)
+    z = [
+        (m - m.mean((1, 2), keepdim=True)) / m.flatten(1).std(1)[:, None, None]
+        for m in (raw["kl.100"], raw["kl.200"])
+    ]
+    torch.testing.assert_close(maps["kl"], enlarge((z[0] + z[1]) / 2, (16, 16), 0.0))
+    read = unpack_ensemble(preset, WHOLE, pack_ensemble(ensemble))
+    assert torch.equal(read.combine(raw)[0]["ensemble"], maps["ensemble"])

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
-from stream_inspector.score.normalise import fit_normaliser
+from stream_inspector.score.normalise import Normaliser, PerImage, fit_normaliser
+from stream_inspector.view.canvas import View, runs
 
 MAPS = torch.randn(30, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 + 7
 MAPS[:, 0, 0] += 100  # a place that is always odd
@@ -56,3 +58,37 @@ def test_training_images_tell_how_places_vary() -> None:
     trained[:, 1, 1] *= 3  # unsteady there, which four images need not show
     deviation = fit_normaliser(trained, torch.randn(4, 4, 4, generator=generator)).deviation
     assert float(deviation[1, 1]) > 1.5 * float(deviation.median())
+
+
+def test_per_image_a_clean_image_always_has_a_pixel_at_several_sigma() -> None:
+    """Why good images' statistics are the default: a large defect ranks below its absence."""
+    generator = torch.Generator().manual_seed(2)
+    good = torch.randn(50, 16, 16, generator=generator).square()  # KL of good pixels is like this
+    clean = torch.randn(20, 16, 16, generator=generator).square()
+    defective = clean.clone()
+    defective[:, 4:12, 4:12] += 20
+
+    def tops(normaliser: PerImage | Normaliser, maps: torch.Tensor) -> torch.Tensor:
+        return normaliser.views(maps)[0].flatten(1).amax(1)
+
+    per_image, by_good = PerImage(View((16, 16))), fit_normaliser(good, good)
+    assert float(tops(per_image, clean).min()) > 3
+    assert float(tops(per_image, defective).max()) < float(tops(per_image, clean).min())
+    assert float(tops(by_good, defective).min()) > float(tops(by_good, clean).max())
+
+
+def test_per_image_level_and_scale_of_a_map_mean_nothing() -> None:
+    per_image = PerImage(View((4, 4)))
+    torch.testing.assert_close(per_image.views(3 * MAPS + 7), per_image.views(MAPS))
+    z = per_image.views(MAPS)[0].flatten(1)
+    torch.testing.assert_close(z.mean(1), torch.zeros(30), atol=1e-5, rtol=0)
+    torch.testing.assert_close(z.std(1), torch.ones(30))
+
+
+def test_per_image_only_inspected_pixels_count() -> None:
+    ignored = np.zeros((4, 4), bool)
+    ignored[:, 3] = True
+    per_image, spoilt = PerImage(View((4, 4), ignored=runs(ignored))), MAPS.clone()
+    spoilt[:, :, 3] = 1e4
+    found = [per_image.views(each)[0, :, :, :3] for each in (MAPS, spoilt)]
+    assert torch.equal(found[0], found[1])

@@ -4,14 +4,19 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.model import Model
 from stream_inspector.synthetic import DEFAULT_SIZE, render
+from stream_inspector.threshold.alpha import with_alpha
 from stream_inspector.view.canvas import View
 from workers.cli import app
+from workers.runtime.errors import SettingsError
+from workers.trainer.alpha import with_tuned_alpha
 from workers.trainer.model_folder import MANIFEST, TENSORS, read_model, write_model
+from workers.trainer.settings import TrainerSettings
 from workers.trainer.train import synthetic_good
 
 
@@ -93,6 +98,35 @@ def test_calibration_needs_images(model_folder: Path) -> None:
 
     assert result.exit_code == 78
     assert "--good" in result.stderr
+
+
+def test_alpha_is_tuned_on_labelled_images_and_thresholds_follow(
+    tiny_model: Model, model_folder: Path, flanges: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "tuned"
+
+    result = run(
+        *("calibrate", "--model", model_folder, "--good", flanges / "train/good", "--out", out),
+        *("--tune-alpha", flanges),
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "optimistic" in result.output
+    tuned = read_model(out)
+    alpha = tuned.provenance["flanges/alpha"]
+    assert isinstance(alpha, float)
+    assert tuned.preset.weights == with_alpha(tiny_model.preset.weights, alpha)
+    assert tuned.provenance["flanges/alpha_defects"] == 1
+    assert tuned.provenance["flanges/alpha_source"] == str(flanges)
+    assert tuned.version != tiny_model.version
+    assert tuned.calibrations["flanges"].n_images == 30
+
+
+def test_alpha_of_a_unified_model_is_not_tuned(tiny_model: Model, flanges: Path) -> None:
+    unified = replace(tiny_model, categories=("flanges", "cable"))
+
+    with pytest.raises(SettingsError, match="share their weights"):
+        with_tuned_alpha(unified, flanges, TrainerSettings(), Console())
 
 
 @pytest.mark.parametrize(
