@@ -26,6 +26,8 @@ Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance maps [B, h
 OnRound = Callable[[int, Tensor], None]  # round and images [B, 3, H, W] after it
 
 USUAL_SHARE = 0.95  # of good pixels change by at most the usual amount when all are denoised
+_EDGE = 0.1  # deviation around a pixel, of [-1, 1]: an edge
+_SMOOTH_SHARE = 0.4  # of the usual change is clear where there is none
 _NEAR = 5  # pixels over which a change is averaged before it is compared with the usual
 
 
@@ -102,9 +104,8 @@ def make_counterparts(
     change = _resized(y - x, full.shape[2:])
     if not settings.masked:
         return to_images(full + change), rounds
-    strong = _softened((_nearby(change) / max(usual, 1e-6) - 1).clamp(0, 1))
-    inside = strong * (_resized(weight, full.shape[2:]) > 0)
     coarse = _resized(x, full.shape[2:])
+    inside = (_resized(weight, full.shape[2:]) > 0) * _clear(change, coarse + change, usual)
     return to_images(full + inside * (coarse + change - full)), rounds
 
 
@@ -124,6 +125,17 @@ def usual_change(
     everywhere = torch.ones_like(x[:, :1])
     y, _ = gradient_denoise(x, everywhere, denoiser, COUNTERPARTS["masked"], noise)
     return float(np.quantile(_nearby(y - x).cpu().numpy(), USUAL_SHARE))
+
+
+def _clear(change: Tensor, estimate: Tensor, usual: float) -> Tensor:
+    """How clearly each pixel changes, [B, 3, H, W] -> [B, 1, H, W] in [0, 1].
+
+    A change counts from `usual` on and fully from twice that. A network errs at edges, so where its
+    estimate is smooth a smaller change is clear.
+    """
+    contrast = (_mean_filter(estimate**2) - _mean_filter(estimate) ** 2).clamp_min(0)
+    edge = (contrast.mean(1, keepdim=True).sqrt() / _EDGE).clamp(_SMOOTH_SHARE, 1)
+    return _softened((_nearby(change) / (edge * max(usual, 1e-6)) - 1).clamp(0, 1))
 
 
 def _nearby(change: Tensor) -> Tensor:
