@@ -72,7 +72,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _costs(found: Sequence[measures.Cost]) -> Rows:
-    columns = ("frame", "delivery", "workers", "worker", "of it decoding", "bare loop", "ratio")
+    work = ("frame", "delivery", "workers", "worker", "of it decoding", "bare loop", "ratio")
+    columns = (*work, "frames/s", "idle, a second")
     rows: list[tuple[str, ...]] = [
         (
             f"{c.size // 1000} KB {c.kind}",
@@ -82,6 +83,8 @@ def _costs(found: Sequence[measures.Cost]) -> Rows:
             f"{c.decode_ms:.2f}",
             f"{c.bare_ms:.2f}",
             f"{c.ratio:.2f}",
+            f"{c.per_second:.0f}",
+            f"{c.idle_ms:.0f}",
         )
         for c in sorted(found, key=lambda c: (c.kind, c.size, c.delivery, c.workers))
     ]

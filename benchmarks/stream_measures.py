@@ -24,6 +24,7 @@ DELIVERIES: tuple[Guarantee, ...] = ("exactly-once", "at-least-once")
 WAIT_MS = 50  # of the detector that waits
 _CANVAS = View((256, 256))  # of the null detector
 _JOIN_S = 60.0
+_IDLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Cost:
     worker_ms: float
     decode_ms: float  # what of it is decoding and resizing
     bare_ms: float  # the bare loop, over the same records directly afterwards
+    per_second: float  # frames, all workers
+    idle_ms: float  # CPU-milliseconds a second of a worker without frames
 
     @property
     def ratio(self) -> float:
@@ -85,12 +88,23 @@ def costs(
     for delivery in DELIVERIES:
         for count in workers:
             with line(kafka, count, **{"worker.delivery": delivery}) as each:
+                idle = _idle_ms(each, count)
                 for (kind, size), data in pictures.items():
                     frames = [data] * max(16, volume // size)
                     start = _ends(each)
                     spent = each.measure(frames)
                     bare = _bare_ms(each, start, len(frames))
-                    yield Cost(kind, size, delivery, count, spent.cpu_ms, _decode_ms(data), bare)
+                    yield Cost(
+                        kind,
+                        size,
+                        delivery,
+                        count,
+                        worker_ms=spent.cpu_ms,
+                        decode_ms=_decode_ms(data),
+                        bare_ms=bare,
+                        per_second=spent.frames / spent.seconds,
+                        idle_ms=idle,
+                    )
 
 
 def scaling(kafka: KafkaSettings, workers: Sequence[int], seconds: float) -> Iterator[Rate]:
@@ -186,6 +200,12 @@ def _join(consumer: Consumer) -> None:
         consumer.poll(0.1)
         if time.monotonic() > deadline:
             raise SystemExit("the benchmark's own consumer found no group")
+
+
+def _idle_ms(each: Line, workers: int) -> float:
+    before = each.cpu_s()
+    time.sleep(_IDLE_S)
+    return 1000 * (each.cpu_s() - before) / _IDLE_S / workers
 
 
 def _decode_ms(data: bytes) -> float:

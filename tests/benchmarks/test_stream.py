@@ -13,7 +13,17 @@ def test_a_picture_has_its_size(kind: str, size: int) -> None:
 
 
 def test_the_ratio_is_the_workers_cost_over_the_bare_loops() -> None:
-    cost = Cost("png", 50_000, "exactly-once", 1, worker_ms=3.0, decode_ms=1.0, bare_ms=2.0)
+    cost = Cost(
+        "png",
+        50_000,
+        "exactly-once",
+        1,
+        worker_ms=3.0,
+        decode_ms=1.0,
+        bare_ms=2.0,
+        per_second=100.0,
+        idle_ms=20.0,
+    )
     assert cost.ratio == 1.5
 
 
