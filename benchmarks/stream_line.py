@@ -135,10 +135,12 @@ class Line:
             yield Outgoing(self.topics.frames, encode_frame(frame), partition=camera)
 
     def wait(self) -> None:
-        """Read until every frame that was sent has its outcome."""
+        """Read until every frame that was sent has its outcome; give up when none comes."""
         deadline = time.monotonic() + _PATIENCE_S
-        while len(self.seen) < self.sent:
+        while (before := len(self.seen)) < self.sent:
             self.read()
+            if len(self.seen) > before:
+                deadline = time.monotonic() + _PATIENCE_S
             if time.monotonic() > deadline:
                 tails = "\n".join(child.tail() for child in self.children.values())
                 raise SystemExit(f"{len(self.seen)} of {self.sent} outcomes came:\n{tails}")
