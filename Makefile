@@ -2,13 +2,14 @@
 # make test   run the tests                            make lint   format, types, import contracts
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
+# make chaos  break everything under load and count what is lost (about 25 minutes)
 # make clean  remove everything that was made
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-stream schemas clean install
+.PHONY: demo test lint bench bench-inference bench-stream chaos schemas clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -41,6 +42,9 @@ bench-inference: $(READY)
 
 bench-stream: $(READY)
 	$(BIN)/python -m benchmarks.stream $(ARGS)
+
+chaos: $(READY)
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 schemas: $(READY)
 	$(BIN)/python -m schemas.generate

@@ -68,7 +68,7 @@ def feed_until_both_work(stage: Any) -> None:
 def test_a_killed_broker_loses_and_repeats_nothing(tmp_path: Path) -> None:
     with ApacheKafka() as broker:
         kafka = KafkaSettings(
-            bootstrap_servers=broker.bootstrap_servers, transaction_timeout_ms=5000
+            bootstrap_servers=broker.bootstrap_servers, transaction_timeout_ms=30_000
         )
         stage = Stage(kafka, None, tmp_path)
         try:

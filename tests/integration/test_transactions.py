@@ -11,6 +11,7 @@ from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
 from workers.runtime.bus.kafka_delivery import committed, connect_delivery, connect_writer
 from workers.runtime.bus.kafka_faults import BoundedProducer
+from workers.runtime.bus.kafka_rebalance import as_offsets
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.bus.transactional import Transactional
 from workers.runtime.errors import (
@@ -120,6 +121,17 @@ def test_a_commit_without_an_answer_is_looked_up(
     delivery.settle(bench.message(b"b"), {bench.partition: 2}, delivery.generation())
     assert bench.read() == [b"a", b"b"]
     assert bench.position() == 2
+
+
+def test_a_position_that_a_transaction_holds_is_named(bench: Bench) -> None:
+    producer = bench.delivery()._ready()
+    producer.begin_transaction()
+    producer.send(bench.outcomes, b"open").get(5)
+    metadata: Any = bench.consumer.generation()
+    producer.send_offsets_to_transaction(as_offsets({bench.partition: 1}), metadata)
+    impatient = bench.kafka.model_copy(update={"transaction_timeout_ms": 2000})
+    with pytest.raises(BusUnavailable, match=rf"{bench.group} on {bench.frames} 0 .*transaction"):
+        committed(impatient, bench.group, "look", [bench.partition])
 
 
 def test_a_doubt_that_was_given_up_swallows_nothing_else(

@@ -61,6 +61,11 @@ class Child:
             self._process.kill()
             return self._process.wait()
 
+    def kill(self) -> None:
+        """SIGKILL, and wait."""
+        self._process.kill()
+        self._process.wait()
+
     def tail(self, lines: int = 15) -> str:
         """The end of its log."""
         text = self.log.read_text(errors="replace")

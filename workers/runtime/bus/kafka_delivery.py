@@ -17,7 +17,7 @@ from workers.runtime.bus.kafka_producer import producer_options
 from workers.runtime.bus.kafka_rebalance import as_topic_partition
 from workers.runtime.bus.ports import Consumer, Delivery, Partition, Positions
 from workers.runtime.bus.transactional import Transactional
-from workers.runtime.errors import SettingsError
+from workers.runtime.errors import BusUnavailable, SettingsError
 from workers.runtime.settings import KafkaSettings
 
 _log = structlog.get_logger()
@@ -49,7 +49,7 @@ def connect_delivery(
         _transactional_producer(kafka, client_id, chosen),
         consumer.generation,
         lambda partitions: committed(kafka, group, client_id, partitions),
-        kafka.transaction_timeout_ms / 1000,
+        _patience_ms(kafka) / 1000,
     )
 
 
@@ -65,7 +65,7 @@ def connect_writer(kafka: KafkaSettings, client_id: str, transactional_id: str) 
         _transactional_producer(kafka, client_id, transactional_id),
         lambda: None,
         lambda partitions: {},  # noqa: ARG005
-        kafka.transaction_timeout_ms / 1000,
+        _patience_ms(kafka) / 1000,
     )
 
 
@@ -102,20 +102,24 @@ def _has_transactions(kafka: KafkaSettings) -> bool:
 def _transactional_producer(
     kafka: KafkaSettings, client_id: str, transactional_id: str
 ) -> Callable[[], BoundedProducer]:
-    timeout_ms = kafka.transaction_timeout_ms
-    request_ms = min(kafka.request_timeout_ms, timeout_ms // 2)
+    patience_ms = _patience_ms(kafka)
     options = producer_options(kafka, client_id) | {
         "transactional_id": transactional_id,
-        "transaction_timeout_ms": timeout_ms,
-        "request_timeout_ms": request_ms,
-        "delivery_timeout_ms": timeout_ms,  # later the broker has aborted the transaction
-        "max_block_ms": timeout_ms,
+        "transaction_timeout_ms": kafka.transaction_timeout_ms,
+        "request_timeout_ms": patience_ms // 2,
+        "delivery_timeout_ms": patience_ms,
+        "max_block_ms": patience_ms,
         "retry_backoff_ms": 20,  # the client polls with it: 100 ms a transaction by default
         "linger_ms": 0,
     }
 
     bootstrap_ms = int(ATTEMPT_S * 1000)
-    return lambda: BoundedProducer(timeout_ms / 1000, **options, bootstrap_timeout_ms=bootstrap_ms)
+    return lambda: BoundedProducer(patience_ms / 1000, **options, bootstrap_timeout_ms=bootstrap_ms)
+
+
+def _patience_ms(kafka: KafkaSettings) -> int:
+    """For each call. Longer than its timeout a transaction is aborted by the broker anyway."""
+    return min(kafka.request_timeout_ms, kafka.transaction_timeout_ms)
 
 
 def committed(
@@ -131,9 +135,16 @@ def committed(
         ) as reader,
     ):
         for partition in partitions:
-            offset = reader.committed(
-                as_topic_partition(partition), timeout_ms=kafka.transaction_timeout_ms
-            )
+            try:
+                offset = reader.committed(
+                    as_topic_partition(partition), timeout_ms=_patience_ms(kafka)
+                )
+            except errors.KafkaTimeoutError as error:
+                raise BusUnavailable(
+                    f"the position of group {group} on {partition.topic} {partition.index} is not "
+                    "to be had: a transaction holds it. If this goes on, it never ended: "
+                    "docs/reliability.md says how to end it"
+                ) from error
             if offset is not None:
                 found[partition] = int(offset)
     return found

@@ -50,14 +50,17 @@ def server_properties(
     ports: Sequence[Mapping[str, int]],
     listeners: Mapping[str, str],
     extra: Mapping[str, str],
+    *,
     controllers: str = "PLAINTEXT",
+    advertised: Mapping[str, int] | None = None,
 ) -> dict[str, str]:
     """The `server.properties` of broker `number` (from 1).
 
-    `ports`: per broker, listener -> port.
+    `ports`: per broker, listener -> port. `advertised`: listener -> port that clients are told.
     """
     brokers = len(ports)
     own = ports[number - 1]
+    told = dict(own) | dict(advertised or {})
     protocols = dict(listeners) | {_CONTROLLER: controllers}
     voters = (f"{n}@{HOST}:{each[_CONTROLLER]}" for n, each in enumerate(ports, 1))
     replicas = str(brokers)
@@ -65,7 +68,7 @@ def server_properties(
         "node.id": str(number),
         "controller.quorum.voters": ",".join(voters),
         "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in own.items()),
-        "advertised.listeners": ",".join(f"{name}://{HOST}:{own[name]}" for name in listeners),
+        "advertised.listeners": ",".join(f"{name}://{HOST}:{told[name]}" for name in listeners),
         "listener.security.protocol.map": ",".join(f"{n}:{p}" for n, p in protocols.items()),
         "inter.broker.listener.name": next(iter(listeners)),
         "default.replication.factor": replicas,
@@ -157,12 +160,16 @@ class ApacheKafka:
         listeners: Mapping[str, str] = PLAINTEXT,
         properties: Mapping[str, str] | None = None,
         scram: Sequence[str] = (),
+        *,
         controllers: str = "PLAINTEXT",
+        advertised: Mapping[str, int] | None = None,
     ) -> None:
         """`listeners`: name -> protocol, the first one is used between brokers.
 
-        `controllers`: the protocol between controllers.
+        `controllers`: the protocol between controllers. `advertised`: listener -> port of a proxy
+        in front of it, for one broker.
         """
+        self._advertised = advertised
         self._controllers = controllers
         self._count, self._listeners, self._scram = nodes, listeners, scram
         self._properties = properties or {}
@@ -204,7 +211,12 @@ class ApacheKafka:
 
         def prepare(number: int) -> None:
             settings = server_properties(
-                number, self._ports, self._listeners, self._properties, self._controllers
+                number,
+                self._ports,
+                self._listeners,
+                self._properties,
+                controllers=self._controllers,
+                advertised=self._advertised,
             )
             self.nodes[number - 1].format(cluster_id, settings, self._scram)
 
