@@ -6,7 +6,7 @@ import torch
 
 from stream_inspector import model as model_module
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported, UnknownCategory
-from stream_inspector.model import Model, ModelFiles, load_model, save_model
+from stream_inspector.model import FORMAT, Model, ModelFiles, load_model, save_model
 from stream_inspector.presets import PRESETS
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.budget import calibrate as calibrate_scores
@@ -98,7 +98,7 @@ def test_a_manifest_without_a_preset_is_corrupt() -> None:
 
 
 def test_a_newer_format_is_unsupported() -> None:
-    with pytest.raises(ModelUnsupported, match="format 99, this code reads 6"):
+    with pytest.raises(ModelUnsupported, match=f"format 99, this code reads {FORMAT}"):
         load_model(_edited(format=99))
 
 
