@@ -53,7 +53,7 @@ class Jars:
 def kafka_jars() -> Jars:
     """Fetch the jars unless they are there. Raises ServerFailed with what to install."""
     _tool("java")
-    folder = _cache_folder()
+    folder = jars_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once: one fetches, one waits
@@ -62,7 +62,7 @@ def kafka_jars() -> Jars:
     return Jars(folder)
 
 
-def _cache_folder() -> Path:
+def jars_folder() -> Path:
     """One folder per content of the pom: another version of Kafka gets another one."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     digest = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
