@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from kafka.errors import KafkaTimeoutError
+from kafka import KafkaAdminClient
+from kafka.errors import CoordinatorLoadInProgressError, KafkaConnectionError, KafkaTimeoutError
 
 from schemas.envelope import WireMessage
 from workers.runtime.bus.delivery import AtLeastOnce
@@ -207,6 +208,21 @@ def test_two_workers_with_one_transactional_id_are_told(bench: Bench) -> None:
                     delivery.settle([], {bench.partition: 1}, delivery.generation())
                 except BusUnavailable:
                     delivery.settle([], {bench.partition: 1}, delivery.generation())
+
+
+def test_a_worker_starts_while_a_broker_takes_transactions_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([KafkaConnectionError("gone"), CoordinatorLoadInProgressError("loading")])
+
+    def loading(admin: KafkaAdminClient) -> None:
+        raise next(answers)
+
+    monkeypatch.setattr(KafkaAdminClient, "list_transactions", loading)
+    delivery = bench.delivery()
+    assert next(answers, None) is None
+    delivery.settle(bench.message(b"a"), {bench.partition: 1}, delivery.generation())
+    assert bench.read() == [b"a"]
 
 
 def test_a_broker_without_transactions_delivers_at_least_once(prefix: str) -> None:

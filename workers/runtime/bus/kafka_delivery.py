@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from typing import Literal
 
 import structlog
-from kafka import KafkaConsumer, errors
+from kafka import KafkaAdminClient, KafkaConsumer, errors
 
 from workers.runtime.bus.delivery import AtLeastOnce
-from workers.runtime.bus.kafka import connect_admin, connect_producer, reader_options
-from workers.runtime.bus.kafka_client import ATTEMPT_S
+from workers.runtime.bus.kafka import connect_producer, reader_options
+from workers.runtime.bus.kafka_client import ATTEMPT_S, client_options, connect
 from workers.runtime.bus.kafka_errors import translated
 from workers.runtime.bus.kafka_faults import BoundedProducer
 from workers.runtime.bus.kafka_producer import producer_options
@@ -21,6 +21,9 @@ from workers.runtime.errors import BusUnavailable, SettingsError
 from workers.runtime.settings import KafkaSettings
 
 _log = structlog.get_logger()
+
+# What a broker says that has just begun to coordinate transactions, after another one died.
+_LOADING = (errors.CoordinatorLoadInProgressError, errors.CoordinatorNotAvailableError)
 
 Guarantee = Literal["auto", "exactly-once", "at-least-once"]
 
@@ -87,16 +90,23 @@ def _has_transactions(kafka: KafkaSettings) -> bool:
     """Whether the broker can end transactions that were left open, and hide aborted records.
 
     The embedded broker answers transactional calls but does neither; unlike Apache Kafka from 3.0
-    on it cannot list transactions.
+    on it cannot list transactions. Raises ServerUnreachable.
     """
-    with contextlib.closing(connect_admin(kafka)) as admin:
-        try:
-            admin.list_transactions()
-        except (errors.IncompatibleBrokerVersion, errors.UnsupportedVersionError):
-            return False
-        except errors.AuthorizationError:
-            return True
-    return True
+    options = client_options(kafka, client_id="stream-inspector-admin")
+
+    def ask(bootstrap_ms: int) -> bool:
+        with contextlib.closing(
+            KafkaAdminClient(**options, bootstrap_timeout_ms=bootstrap_ms)
+        ) as admin:
+            try:
+                admin.list_transactions()
+            except (errors.IncompatibleBrokerVersion, errors.UnsupportedVersionError):
+                return False
+            except (errors.AuthorizationError, *_LOADING):
+                return True
+        return True
+
+    return connect(kafka, ask)
 
 
 def _transactional_producer(
