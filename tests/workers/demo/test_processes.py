@@ -17,6 +17,14 @@ def wait_for(child: Child, text: str) -> None:
         time.sleep(0.05)
 
 
+def guarded(argument: str) -> psutil.Process:
+    """Our process behind its guard: both name the argument, and the guard is the parent."""
+    ours = psutil.Process().children(recursive=True)
+    guard, child = (process for process in ours if argument in process.cmdline())
+    assert child.parent() == guard
+    return child
+
+
 def wait_for_end(child: Child) -> None:
     deadline = time.monotonic() + 60
     while child.code is None and time.monotonic() < deadline:
@@ -45,7 +53,7 @@ def test_a_child_that_ends_with_an_error_keeps_the_reason(tmp_path: Path) -> Non
 def test_a_child_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     child = Child("notifier", UNREACHABLE, tmp_path, grace_s=0.5)
     wait_for(child, "away")
-    psutil.Process().children(recursive=True)[-1].suspend()
+    guarded(UNREACHABLE[-1]).suspend()
 
     start = time.monotonic()
 

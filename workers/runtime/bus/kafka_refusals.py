@@ -1,7 +1,7 @@
 """Why a broker does not let us in: kafka-python says "unable to bootstrap", its log knows more.
 
-Apache Kafka answers a wrong password by closing the connection, and the client drops the reason, so
-the step at which the connection ended has to speak for it.
+Apache Kafka answers a wrong password and closes the connection, and the client may see the end
+before the answer, so the step at which the connection ended has to speak for it.
 """
 
 import logging
@@ -50,7 +50,7 @@ def refusal(lines: Sequence[str], security: KafkaSecurity) -> str | None:
     """The reason in words and the settings to look at; None when nobody answered at all."""
     for line in lines:
         if found := _REFUSED.search(line):
-            return f"{found[2]} ({_login(security)})"
+            return f"the broker refuses the login: {found[2]} ({_login(security)})"
         if found := _TLS.search(line):
             return _tls(found["code"], found["text"])
     closed = [line for line in lines if _CLOSED in line and "broker_version" in line]
