@@ -18,13 +18,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workers.runtime.errors import StoreUnavailable, WorkerError
-from workers.runtime.store.ports import BlobStore, KeyValueStore
+from workers.runtime.store.memory import Silence
+from workers.runtime.store.ports import BlobStore, KeyValueStore, Notices
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _CHUNK = 4 * 2**20  # bytes per cache value: Redis blocks while it copies a large one
 _MIRROR_TTL_S = 60  # a mirror that missed an activation is wrong for at most this long
 _BLOBS_TTL_S = 7 * 24 * 3600
 _PREFIX = "stream-inspector"
+_CHANGES = f"{_PREFIX}:changes"
 
 
 class UnknownVersion(WorkerError):
@@ -84,7 +86,13 @@ class Registry:
             number += 1
         with contextlib.suppress(StoreUnavailable):  # the mirror expires by itself
             self._mirror(category, version)
+            if self._cache is not None:
+                self._cache.tell(_CHANGES)
         return number
+
+    def changes(self) -> Notices:
+        """Wakes at each activation of any category; without a cache it only waits."""
+        return Silence() if self._cache is None else self._cache.listen(_CHANGES)
 
     def active(self, category: str) -> str | None:
         """The active version: from the cache, else from the store. Raises StoreUnavailable."""

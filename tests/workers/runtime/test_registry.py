@@ -137,3 +137,19 @@ def test_names_that_would_leave_the_store(stores: Stores, name: str) -> None:
     for call in calls:
         with pytest.raises(ValueError, match="use letters"):
             call()
+
+
+def test_an_activation_wakes_those_who_wait_for_changes(stores: Stores) -> None:
+    stores.push("v1")
+    changes = stores.registry.changes()
+    assert not changes.wait(0)
+    stores.activate("v1")
+    assert changes.wait(0)
+    assert not changes.wait(0)  # told once
+
+
+def test_without_a_cache_changes_only_wait(stores: Stores) -> None:
+    changes = Registry(stores.blobs).changes()
+    stores.push("v1")
+    stores.activate("v1")
+    assert not changes.wait(0)

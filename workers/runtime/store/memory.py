@@ -1,6 +1,8 @@
 """Stores inside this process, for tests and dry runs. They keep the same ports as the real ones."""
 
-from threading import Lock
+import time
+from collections import Counter
+from threading import Condition, Lock
 
 from workers.runtime.errors import StoreUnavailable
 
@@ -11,6 +13,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._values: dict[str, bytes] = {}
         self._lock = Lock()
+        self._told, self._news = Counter[str](), Condition()
         self.available = True
 
     def get(self, key: str) -> bytes | None:
@@ -41,9 +44,50 @@ class MemoryStore:
         if not self.available:
             raise StoreUnavailable("the in-memory store is switched off")
 
+    def tell(self, channel: str) -> None:
+        """Wake those who listen to a channel."""
+        self.ping()
+        with self._news:
+            self._told[channel] += 1
+            self._news.notify_all()
+
+    def listen(self, channel: str) -> "MemoryNotices":
+        """Hear what is told from now on."""
+        return MemoryNotices(self._news, self._told, channel)
+
     def flush(self) -> None:
         """Forget everything, as a restarted Redis does."""
         self._values.clear()
+
+
+class MemoryNotices:
+    """Notices of one channel of a MemoryStore."""
+
+    def __init__(self, news: Condition, told: Counter[str], channel: str):
+        self._news, self._told, self._channel = news, told, channel
+        self._heard = told[channel]
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a notice, at most so long; whether one came."""
+        with self._news:
+            came = self._news.wait_for(lambda: self._told[self._channel] > self._heard, timeout_s)
+            self._heard = self._told[self._channel]
+        return came
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class Silence:
+    """Notices of a store that is not there: they only wait."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait; nothing comes."""
+        time.sleep(timeout_s)
+        return False
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 class MemoryBlobs:

@@ -21,6 +21,25 @@ class KeyValueStore(Protocol):
     def ping(self) -> None:
         """Raises StoreUnavailable when the store does not answer."""
 
+    def tell(self, channel: str) -> None:
+        """Wake those who listen to a channel. Raises StoreUnavailable."""
+
+    def listen(self, channel: str) -> "Notices":
+        """Hear what is told from now on."""
+
+
+class Notices(Protocol):
+    """Wakes whoever waits when something has changed.
+
+    A notice may be lost, so whoever waits here also looks for himself now and then.
+    """
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a notice, at most so long; whether one came. An outage is waited out."""
+
+    def close(self) -> None:
+        """Listen no more."""
+
 
 class BlobWriter(Protocol):
     """Takes blobs."""

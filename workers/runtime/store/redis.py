@@ -13,7 +13,7 @@ from redis.retry import Retry
 from workers.runtime.errors import ServerUnreachable, SettingsError, StoreUnavailable
 from workers.runtime.section import read_secret
 from workers.runtime.settings import RedisSettings, redact
-from workers.runtime.store.ports import KeyValueStore
+from workers.runtime.store.ports import KeyValueStore, Notices
 
 _log = structlog.get_logger()
 
@@ -111,3 +111,46 @@ class RedisStore:
         """Raises StoreUnavailable when Redis does not answer."""
         with _translated():
             self._client.ping()
+
+    def tell(self, channel: str) -> None:
+        """Wake those who listen to a channel."""
+        with _translated():
+            self._client.publish(channel, b"")
+
+    def listen(self, channel: str) -> Notices:
+        """Hear what is told from now on."""
+        return RedisNotices(self._client, channel)
+
+
+class RedisNotices:
+    """Notices through publish and subscribe. While Redis is away nothing is heard."""
+
+    def __init__(self, client: Any, channel: str):
+        self._channel, self._subscribed = channel, False
+        self._pubsub = client.pubsub(ignore_subscribe_messages=True)
+        with contextlib.suppress(redis.RedisError, OSError):
+            self._subscribe()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for a notice, at most so long; whether one came or may have been missed."""
+        deadline = time.monotonic() + timeout_s
+        try:
+            if not self._subscribed:
+                self._subscribe()
+                return True  # whatever was told meanwhile is lost
+            while (left := deadline - time.monotonic()) > 0:
+                if self._pubsub.get_message(timeout=left) is not None:
+                    return True
+        except (redis.RedisError, OSError):
+            self._subscribed = False
+            time.sleep(max(0.0, deadline - time.monotonic()))
+        return False
+
+    def _subscribe(self) -> None:
+        self._pubsub.subscribe(self._channel)
+        self._subscribed = True
+
+    def close(self) -> None:
+        """Listen no more."""
+        with contextlib.suppress(redis.RedisError, OSError):
+            self._pubsub.close()
