@@ -122,6 +122,12 @@ class Detector:
             for i, size in enumerate(original_sizes)
         ]
 
+    def self_test(self) -> None:
+        """Score each category's self-test image, where there is one. Raises SelfTestFailed."""
+        for name, test in self.model.self_tests.items():
+            scores = self.score([self.model.self_test_image(name)], [name])
+            test.check(float(scores.image_scores[0]))
+
     def explain(
         self,
         images: Sequence[Image],

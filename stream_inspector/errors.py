@@ -8,7 +8,8 @@ InspectorError
 │   └── TooFewImages     not enough good images for what was asked
 ├── ModelError           a model version cannot be used
 │   ├── ModelCorrupt     digest, shape or key does not match the manifest
-│   └── ModelUnsupported made by a newer format or another preset
+│   ├── ModelUnsupported made by a newer format or another preset
+│   └── SelfTestFailed   the device does not compute what calibration saw
 ├── UnknownCategory      the model is not for this category, or for several and none was named
 └── CalibrationRefused   the good images cannot carry the promise; says how many are missing
 """
@@ -54,6 +55,10 @@ class ModelCorrupt(ModelError):
 
 class ModelUnsupported(ModelError):
     """The artefact needs another version of this code."""
+
+
+class SelfTestFailed(ModelError):
+    """The self-test image does not get its score on this device."""
 
 
 class EngineMissing(InspectorError):

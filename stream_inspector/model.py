@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load, save
 
@@ -23,10 +24,14 @@ from stream_inspector.errors import (
 )
 from stream_inspector.features import LITE0, LITE2, weights_digest
 from stream_inspector.presets import Preset, preset_from_dict
+from stream_inspector.self_test import SelfTest
 from stream_inspector.threshold.budget import Calibration
+from stream_inspector.verdict import Image
 from stream_inspector.view.canvas import View
 
-FORMAT = 7
+FORMAT = 8
+_BEFORE_SELF_TESTS = 7  # read, and written for a model that has none: its version stays the same
+_SELF_TEST_IMAGE = "self_test.image"
 Scalar = str | int | float | bool | None
 
 
@@ -44,6 +49,7 @@ class Model:
     provenance: Mapping[str, Scalar]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # by category
     views: Mapping[str, View] = field(default_factory=dict)  # by category; others: whole frames
+    self_tests: Mapping[str, SelfTest] = field(default_factory=dict)  # by category
 
     def __post_init__(self) -> None:
         tilings = {(view.tile, view.rows, view.columns, view.overlap) for view in self._views}
@@ -87,6 +93,21 @@ class Model:
         renewed = {**self.calibrations, self.category(category): calibration}
         return dataclasses.replace(self, calibrations=renewed)
 
+    def with_self_test(self, category: str, image: Image, test: SelfTest) -> "Model":
+        """The same model with a category's self-test: its image [H, W, 3] and what it scores."""
+        name = self.category(category)
+        pixels = {f"{name}/{_SELF_TEST_IMAGE}": torch.from_numpy(np.ascontiguousarray(image))}
+        return dataclasses.replace(
+            self, tensors=self.tensors | pixels, self_tests={**self.self_tests, name: test}
+        )
+
+    def self_test_image(self, category: str) -> Image:
+        """The image [H, W, 3] of a category's self-test. Raises ModelCorrupt without one."""
+        name = f"{category}/{_SELF_TEST_IMAGE}"
+        if name not in self.tensors:
+            raise ModelCorrupt(f"the model lacks the tensor {name}")
+        return self.tensors[name].numpy()
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFiles:
@@ -119,6 +140,10 @@ def load_model(files: ModelFiles) -> Model:
                 for name, plain in manifest["calibrations"].items()
             },
             views={name: View.from_dict(plain) for name, plain in manifest["views"].items()},
+            self_tests={
+                name: SelfTest.from_dict(plain)
+                for name, plain in manifest.get("self_tests", {}).items()
+            },
         )
     except (KeyError, TypeError, ValueError, AttributeError, CalibrationRefused) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
@@ -130,8 +155,9 @@ def load_model(files: ModelFiles) -> Model:
 
 
 def _manifest(model: Model) -> dict[str, Any]:
+    tests = {name: each.to_dict() for name, each in model.self_tests.items()}
     return {
-        "format": FORMAT,
+        "format": FORMAT if tests else _BEFORE_SELF_TESTS,
         "categories": list(model.categories),
         "preset": json.loads(json.dumps(model.preset.to_dict())),
         "provenance": dict(model.provenance),
@@ -139,7 +165,7 @@ def _manifest(model: Model) -> dict[str, Any]:
         "views": {name: json.loads(json.dumps(v.to_dict())) for name, v in model.views.items()},
         "backbones": _backbones(),
         "tensors": {name: _describe(tensor) for name, tensor in sorted(model.tensors.items())},
-    }
+    } | ({"self_tests": tests} if tests else {})
 
 
 def _backbones() -> dict[str, str]:
@@ -162,10 +188,10 @@ def _read_manifest(data: bytes) -> dict[str, Any]:
         raise ModelCorrupt(f"the manifest is not JSON: {error}") from error
     if not isinstance(manifest, dict):
         raise ModelCorrupt("the manifest is not a JSON object")
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") not in {_BEFORE_SELF_TESTS, FORMAT}:
         raise ModelUnsupported(
-            f"the model has format {manifest.get('format')!r}, this code reads {FORMAT}: "
-            "train it again or upgrade"
+            f"the model has format {manifest.get('format')!r}, this code reads "
+            f"{_BEFORE_SELF_TESTS} and {FORMAT}: train it again or upgrade"
         )
     if manifest.get("backbones") != _backbones():
         raise ModelUnsupported(

@@ -35,6 +35,7 @@ from stream_inspector.model import Model
 from stream_inspector.presets import Diffusion, Preset, for_categories, shortened
 from stream_inspector.score.ensemble import fit_ensemble
 from stream_inspector.score.scorer import draw_noise
+from stream_inspector.self_test import choose
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.budget import calibrate as calibrate_scores
 from stream_inspector.verdict import Image
@@ -133,6 +134,7 @@ def calibrate(
 ) -> Model:
     """Set a category's thresholds from good images that neither trained nor normalised the model.
 
+    The one of them with the median score becomes the category's self-test.
     Raises CalibrationRefused when they are too few for the budget, UnknownCategory.
     """
     named = model.category(category)
@@ -141,7 +143,8 @@ def calibrate(
     calibration = calibrate_scores(
         scores.maps, scores.image_scores, budget, member_scores=scores.member_image_scores
     )
-    return model.with_calibration(named, calibration)
+    chosen, test = choose(scores.image_scores, calibration.image_threshold)
+    return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
 
 
 def _examined(on_progress: OnProgress, done: int, total: int) -> None:

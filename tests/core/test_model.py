@@ -98,7 +98,7 @@ def test_a_manifest_without_a_preset_is_corrupt() -> None:
 
 
 def test_a_newer_format_is_unsupported() -> None:
-    with pytest.raises(ModelUnsupported, match=f"format 99, this code reads {FORMAT}"):
+    with pytest.raises(ModelUnsupported, match=f"format 99, this code reads 7 and {FORMAT}"):
         load_model(_edited(format=99))
 
 
