@@ -8,9 +8,15 @@ from typing import Any, cast
 import redis
 import structlog
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import NoPermissionError
 from redis.retry import Retry
 
-from workers.runtime.errors import ServerUnreachable, SettingsError, StoreUnavailable
+from workers.runtime.errors import (
+    AccessDenied,
+    ServerUnreachable,
+    SettingsError,
+    StoreUnavailable,
+)
 from workers.runtime.section import read_secret
 from workers.runtime.settings import RedisSettings, redact
 from workers.runtime.store.ports import KeyValueStore, Notices
@@ -19,7 +25,10 @@ _log = structlog.get_logger()
 
 
 def connect_store(settings: RedisSettings) -> KeyValueStore:
-    """A store that answers. Retries until `redis.connect_timeout_s`, then ServerUnreachable."""
+    """A store that answers. Retries until `redis.connect_timeout_s`.
+
+    Raises ServerUnreachable, or at once AccessDenied when it answers and does not let us in.
+    """
     store = RedisStore(settings)
     deadline = time.monotonic() + settings.connect_timeout_s
     pause = 0.2
@@ -28,14 +37,34 @@ def connect_store(settings: RedisSettings) -> KeyValueStore:
             store.ping()
             return store
         except StoreUnavailable as error:
+            if refused := _refusal(error.__cause__, settings):
+                where = redact(settings.url)
+                raise AccessDenied(f"no access to Redis at {where}: {refused}") from error
             if time.monotonic() + pause >= deadline:
                 raise ServerUnreachable(
                     f"no Redis answered at {redact(settings.url)} within "
-                    f"{settings.connect_timeout_s:g} s (setting redis.url): {error}"
+                    f"{settings.connect_timeout_s:g} s (setting {_whereabouts(settings)}): {error}"
                 ) from error
             _log.warning("redis away, trying again", address=redact(settings.url))
         time.sleep(pause)
         pause = min(2 * pause, 2.0)
+
+
+def _refusal(cause: BaseException | None, settings: RedisSettings) -> str | None:
+    """Why Redis does not let us in and the settings to look at; None when it is only away."""
+    text = str(cause)
+    if isinstance(cause, redis.AuthenticationError | NoPermissionError):
+        return f"{text} (redis.username {settings.username or 'default'}, redis.password)"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return f"its certificate is not trusted: {text} (redis.tls.ca_file)"
+    return None
+
+
+def _whereabouts(settings: RedisSettings) -> str:
+    """A server that wants a client certificate closes the connection without a word."""
+    if settings.url.startswith("rediss://") and settings.tls.certificate_file is None:
+        return "redis.url, or redis.tls.certificate_file if it asks for one"
+    return "redis.url"
 
 
 @contextlib.contextmanager
