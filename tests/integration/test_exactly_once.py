@@ -19,6 +19,8 @@ NULL = {
     "worker.delivery": "exactly-once",
 }
 
+SLOW_TO_COMMIT = (str(Path(__file__).with_name("uncommitted_worker.py")),)
+
 
 def assert_each_once_and_in_order(stage: Any) -> None:
     stage.until(lambda: not stage.lost(), 60)
@@ -65,10 +67,11 @@ def feed_until_both_work(stage: Any) -> None:
         stage.read()
 
 
-def test_a_killed_broker_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    with ApacheKafka() as broker:
+@pytest.mark.parametrize("brokers", [1, 3])
+def test_a_killed_broker_loses_and_repeats_nothing(brokers: int, tmp_path: Path) -> None:
+    with ApacheKafka(brokers) as cluster:
         kafka = KafkaSettings(
-            bootstrap_servers=broker.bootstrap_servers, transaction_timeout_ms=30_000
+            bootstrap_servers=cluster.bootstrap_servers, transaction_timeout_ms=30_000
         )
         stage = Stage(kafka, None, tmp_path)
         try:
@@ -76,10 +79,43 @@ def test_a_killed_broker_loses_and_repeats_nothing(tmp_path: Path) -> None:
             stage.worker(**NULL)
             feed_until_both_work(stage)
             stage.send(60)
-            broker.nodes[0].kill()
-            broker.nodes[0].start()
-            broker.nodes[0].wait_until_ready()
+            cluster.nodes[0].kill()
+            if brokers == 1:  # the other two go on without the third
+                cluster.nodes[0].start()
+                cluster.nodes[0].wait_until_ready()
             stage.send(20)
             assert_each_once_and_in_order(stage)
         finally:
             stage.close()
+
+
+def test_a_static_member_that_is_restarted_moves_no_partition(kafka_stage: Any) -> None:
+    stage = kafka_stage
+
+    def worker(name: str) -> Any:
+        names = {"kafka.group_instance_id": name, "worker.transactional_id": stage.prefix + name}
+        return stage.worker(**NULL, **names)
+
+    stays, killed = worker("a"), worker("b")
+    feed_until_both_work(stage)
+    moved = stage.log_of(stays).count("partitions revoked")
+    killed.send_signal(signal.SIGKILL)
+    worker("b")
+    stage.send(60)
+    stage.until(lambda: stage.by("worker-2") > 0)
+    assert_each_once_and_in_order(stage)
+    assert stage.log_of(stays).count("partitions revoked") == moved
+
+
+def test_a_second_signal_aborts_the_open_transaction(kafka_stage: Any) -> None:
+    stage = kafka_stage
+    first = stage.worker(SLOW_TO_COMMIT, **NULL)
+    stage.send(40)
+    stage.until(lambda: "sent, not committed" in stage.log_of(first))
+    first.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(10) == 128 + signal.SIGTERM
+    assert stage.outcomes == []
+    stage.worker(**NULL)
+    assert_each_once_and_in_order(stage)
