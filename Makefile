@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-stream chaos schemas clean install
+.PHONY: demo test lint bench bench-inference bench-stream chaos schemas metrics clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -48,6 +48,9 @@ chaos: $(READY)
 
 schemas: $(READY)
 	$(BIN)/python -m schemas.generate
+
+metrics: $(READY)
+	$(BIN)/python -m workers.runtime.metrics.generate
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -29,9 +29,9 @@ from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Consumer, Outgoing, Positions, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.metrics.inspector import InspectorMetrics
 from workers.runtime.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
-from workers.runtime.telemetry import InspectorMetrics
 
 SIZE = (32, 32)
 VIEWS = {"bolts": View(SIZE), "nuts": View(SIZE)}
@@ -126,7 +126,7 @@ class Stage:
         settings = InspectorSettings.load(None, given | overrides)
         categories = frozenset(settings.categories.names)
         keeper = ModelKeeper(self.registry, load, categories)
-        writer = EvidenceWriter(self.evidence)
+        writer = EvidenceWriter(self.evidence, self.metrics.evidence_failures.inc)
         crash_log = CrashLog(self.redis, "inspectors")
         inspector = Inspector(settings, categories, keeper, writer, crash_log, metrics=self.metrics)
         stop = StopSignal()

@@ -68,7 +68,7 @@ def test_records_that_expired_are_told_once_and_the_rest_is_inspected(
     stage.send(make_frame(picture(GOOD), 10), partition=0)
     stage.outcomes_of(4)
     assert len(interruptions(stage)) == 1
-    assert stage.metrics.registry.get_sample_value("inspector_expired_total") == 7
+    assert stage.metrics.registry.get_sample_value("inspector_expired_records_total") == 7
 
 
 def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_repaired(

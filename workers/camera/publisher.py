@@ -41,6 +41,7 @@ class SpooledPublisher:
         self.sent = 0
         self.sent_bytes = 0
         self.refused = 0  # larger than the broker allows
+        self.failures = 0  # times that the broker did not take a batch
         self.away = False  # the last attempt failed
         self._asked_at = math.inf  # monotonic; when the broker was asked to take a batch
         self.failure: BaseException | None = None
@@ -97,6 +98,7 @@ class SpooledPublisher:
                 self._producer.publish(messages)
             except Transient as error:
                 failures += 1
+                self.failures += 1
                 self.away = True
                 pause = self._pause(failures)
                 log.warning(

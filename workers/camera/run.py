@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 
 import structlog
-from prometheus_client import CollectorRegistry, Gauge
 
 from workers.camera.capture import make_cameras
 from workers.camera.play import Player, Stop
@@ -17,6 +16,7 @@ from workers.camera.spool import Spool
 from workers.runtime.bus.ports import Producer
 from workers.runtime.errors import Transient
 from workers.runtime.health import HealthServer
+from workers.runtime.metrics.camera import CameraMetrics
 
 log = structlog.get_logger()
 
@@ -101,23 +101,20 @@ def _health(
     settings: CameraProcessSettings, player: Player, publisher: SpooledPublisher, spool: Spool
 ) -> HealthServer:
     """Unready while the broker is away; the figures are read when they are asked for."""
-    registry = CollectorRegistry()
-    figures = {
-        "captured_frames": ("Frames captured", lambda: player.counts.captured),
-        "sent_frames": ("Frames that the broker has", lambda: publisher.sent),
-        "waiting_frames": ("Frames in the spool", lambda: spool.held),
-        "waiting_bytes": ("Memory of the spool in use", lambda: spool.held_bytes),
-        "dropped_frames": ("Frames lost to a full spool", lambda: spool.dropped),
-        "refused_frames": (
-            "Files that could not be sent",
-            lambda: player.counts.refused + publisher.refused,
-        ),
-    }
-    for name, (text, read) in figures.items():
-        Gauge(name, text, namespace="camera", registry=registry).set_function(read)
 
     def ready() -> str | None:
         away = publisher.away or publisher.unanswered_s > _ANSWER_S
         return "the broker is away" if away else None
 
-    return HealthServer(settings.health, registry, ready=ready)
+    metrics = CameraMetrics()
+    metrics.ready.ask_one(lambda: float(ready() is None))
+    metrics.captured.ask_one(lambda: player.counts.captured)
+    metrics.sent.ask_one(lambda: publisher.sent)
+    metrics.sent_bytes.ask_one(lambda: publisher.sent_bytes)
+    metrics.failures.ask_one(lambda: publisher.failures)
+    metrics.dropped.ask_one(lambda: spool.dropped)
+    metrics.refused.ask_one(lambda: player.counts.refused + publisher.refused)
+    metrics.waiting.ask_one(lambda: spool.held)
+    metrics.waiting_bytes.ask_one(lambda: spool.held_bytes)
+    metrics.unanswered.ask_one(lambda: publisher.unanswered_s)
+    return HealthServer(settings.health, metrics.registry, ready=ready)

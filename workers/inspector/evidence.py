@@ -27,8 +27,9 @@ _EXTENSIONS = {
 class EvidenceWriter:
     """Writes pictures to a blob store, or notes why there are none."""
 
-    def __init__(self, blobs: BlobWriter | None):
-        self._blobs = blobs
+    def __init__(self, blobs: BlobWriter | None, failed: Callable[[], None] = lambda: None):
+        """`failed` is told of each picture that could not be stored."""
+        self._blobs, self._failed = blobs, failed
 
     def write(self, judged: Judged, explanation: Explanation) -> Evidence:
         """Store the frame as captured, the heatmap, the outline and the counterpart."""
@@ -41,6 +42,7 @@ class EvidenceWriter:
                 links[name] = _store(self._blobs, make(), extension)
             except Exception as error:  # any fault here costs a picture, never the event
                 notes[name] = f"{type(error).__name__}: {error}"
+                self._failed()
         if explanation.counterpart is None:
             notes["counterpart"] = f"skipped ({explanation.check.reason})"
         return Evidence(**links, notes=notes)

@@ -27,7 +27,7 @@ from workers.inspector.messages import Judged, Sender, defective, passed, reject
 from workers.inspector.models import ModelSource
 from workers.inspector.pool import Pool
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger()
 _IDLE_S = 0.1
@@ -82,9 +82,10 @@ class Inference:
             models = self._keeper.models
             batch = self._batcher.take(time.monotonic(), models.versions())
             if batch is not None:
-                self._busy_since = time.monotonic()
+                self._busy_since = started = time.monotonic()
                 self._inspect(batch, models.version(batch.version))
                 self._busy_since = None
+                self._metrics.device_busy.inc(time.monotonic() - started)
                 self._open.add(-len(batch.items))
 
     def _collect(self) -> None:

@@ -25,7 +25,7 @@ from workers.inspector.triage import Limits, Triage
 from workers.inspector.work import Rejection, Result, Ticket, Waiting
 from workers.runtime.bus.ports import Gap, Partition, Record
 from workers.runtime.errors import Fatal
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger()
 
@@ -92,7 +92,7 @@ class Intake:
         place = Record(gap.partition, gap.last, None, None, (), 0)
         ticket = Ticket(place, lease, now, 0)
         self._publisher.put(Delivered((ticket,)))
-        told = Result((expired(gap, now, self._sender),), "expired", "", rejected=True)
+        told = Result((expired(gap, now, self._sender),), "", "", rejected=True)
         self._publisher.put(Finished(ticket, told))
         self._metrics.expired.inc(gap.records)
 

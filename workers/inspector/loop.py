@@ -18,11 +18,13 @@ from workers.inspector.batch import Batcher
 from workers.inspector.breaker import Breaker, Limits, State
 from workers.inspector.commit import Committer
 from workers.inspector.crash_log import CrashLog
+from workers.inspector.device import device_memory
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer, TimeShare
 from workers.inspector.flow import InFlight, Leases, PendingCommits
 from workers.inspector.inference import Inference
 from workers.inspector.intake import Intake
+from workers.inspector.measured import Measured
 from workers.inspector.messages import Sender, stopped
 from workers.inspector.models import ModelSource
 from workers.inspector.parking import Parking
@@ -40,7 +42,7 @@ from workers.runtime.bus.ports import (
 from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.health import Check
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger()
 
@@ -72,6 +74,8 @@ class Inspector:
         limits = settings.worker
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
         self._in_flight = InFlight(limits.in_flight_mb * 2**20)
+        metrics.in_flight_limit.set(limits.in_flight_mb * 2**20)
+        metrics.device_memory.ask(lambda: device_memory(settings.models.device))
         self._leases, self._commits, self._parking = Leases(), PendingCommits(), Parking()
         self._failure: BaseException | None = None
         self._stop_threads = threading.Event()
@@ -93,7 +97,9 @@ class Inspector:
         self._intake = self._make_intake()
         triage = self._intake.triage
         drain_s = self._settings.kafka.session_timeout_ms / 3000
-        membership = Membership(self._leases, self._publisher, self._commits, triage, drain_s)
+        membership = Membership(
+            self._leases, self._publisher, self._commits, triage, drain_s, metrics=self._metrics
+        )
         with ExitStack() as closing:
             with stop.at_once():
                 self._keeper.refresh()
@@ -102,7 +108,7 @@ class Inspector:
             closing.callback(self._stop_threads.set)
             closing.callback(setattr, membership, "closing", True)
             with stop.at_once():
-                delivery = deliver(consumer, self._commits.put)
+                delivery = Measured(deliver(consumer, self._commits.put), self._metrics)
             closing.callback(delivery.close)
             _log.info("delivery", guarantee=delivery.guarantee)
             self._start("triage", lambda: triage.run(self._stop_threads))

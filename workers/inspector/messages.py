@@ -112,7 +112,7 @@ def _result(judged: Judged, messages: tuple[Outgoing, ...]) -> Result:
         messages=messages,
         label=judged.verdict.grade.value,
         category=judged.admitted.frame.category,
-        total_s=judged.latencies.total_ms / 1000,
+        span=(judged.admitted.frame.captured_at, judged.decided_at),
     )
 
 

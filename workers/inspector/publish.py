@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -17,7 +18,7 @@ from workers.inspector.ledger import Ledger, Run
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import Delivery, Outgoing, Partition
 from workers.runtime.errors import Fatal, MembershipLost, MessageTooLarge, Transient
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger()
 
@@ -169,9 +170,11 @@ class Publisher:
         runs = self._ledger.take(_RUN_LIMIT)
         if not runs:
             return False
-        for run in self._settle(runs, delivery):
+        settled = self._settle(runs, delivery)
+        now = datetime.now(UTC)
+        for run in settled:
             for result in run.results:
-                self._count(result)
+                self._count(result, now)
         for run in runs:
             self._in_flight.free(run.partition, run.freed)
         return True
@@ -207,20 +210,28 @@ class Publisher:
                 _log.warning("cannot publish, trying again", reason=self.away, pause_s=pause)
             finally:
                 self._trying_since = None
-            self._metrics.retries.inc()
             time.sleep(pause)
             pause = min(2 * pause, _RETRY_MAX_S)
 
     def _ours(self, run: Run[Result]) -> bool:
         return self._leases.alive(run.partition, run.lease, time.monotonic())
 
-    def _count(self, result: Result) -> None:
+    def _count(self, result: Result, now: datetime) -> None:
+        if not result.label:
+            return
         if result.rejected:
             self._metrics.rejected.labels(result.label).inc()
         else:
-            self._metrics.outcomes.labels(result.label, result.category).inc()
-        if result.total_s is not None:
-            self._metrics.latency.observe(result.total_s)
+            self._metrics.outcomes.labels(verdict=result.label, category=result.category).inc()
+        if result.span is not None:
+            captured, decided = result.span
+            self._metrics.stage.labels("publish").observe(_seconds(now - decided))
+            self._metrics.latency.observe(_seconds(now - captured))
+
+
+def _seconds(span: timedelta) -> float:
+    """Never negative: camera and worker clocks need not agree."""
+    return max(0.0, span.total_seconds())
 
 
 def _messages(runs: list[Run[Result]]) -> list[Outgoing]:

@@ -8,6 +8,7 @@ from workers.inspector.flow import Leases, PendingCommits
 from workers.inspector.publish import Assigned, Publisher, Withdrawn
 from workers.inspector.triage import Left, Triage
 from workers.runtime.bus.ports import Handover, Partition, RebalanceListener
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger()
 
@@ -22,19 +23,23 @@ class Membership(RebalanceListener):
         commits: PendingCommits,
         triage: Triage,
         drain_s: float,
+        *,
+        metrics: InspectorMetrics,
     ):
         self._leases, self._publisher, self._commits = leases, publisher, commits
-        self._triage, self._drain_s = triage, drain_s
+        self._triage, self._drain_s, self._metrics = triage, drain_s, metrics
         self.closing = False  # the process ends: nothing more will be finished
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
         """New partitions: their work counts from here on."""
+        self._metrics.rebalances.labels("assigned").inc()
         self._commits.forget(partitions)
         self._leases.open(partitions, lambda leases: self._publisher.put(Assigned(leases)))
         _log.info("partitions assigned", partitions=_indices(partitions))
 
     def revoked(self, partitions: frozenset[Partition]) -> None:
         """Take in nothing more; what is in work may finish within the drain time."""
+        self._metrics.rebalances.labels("revoked").inc()
         self._leases.close(partitions, time.monotonic() + self._drain_s)
         self._publisher.put(Withdrawn(partitions, self._drain_s))
         if not self.closing:  # else the marks say how the process ended
@@ -48,6 +53,7 @@ class Membership(RebalanceListener):
 
     def lost(self, partitions: frozenset[Partition]) -> None:
         """Somebody else has them: forget everything."""
+        self._metrics.rebalances.labels("lost").inc()
         self._leases.close(partitions, time.monotonic())
         self._commits.forget(partitions)
         self._publisher.put(Withdrawn(partitions, 0.0))

@@ -19,13 +19,13 @@ from workers.runtime.categories import Category
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.metrics.inspector import InspectorMetrics
 from workers.runtime.registry import Registry
 from workers.runtime.settings import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobWriter, KeyValueStore
 from workers.runtime.store.punctual import PunctualWriter
 from workers.runtime.store.redis import RedisStore, connect_store
-from workers.runtime.telemetry import InspectorMetrics
 
 _log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ def run_worker(
 ) -> None:
     """Inspect until stopped. Raises Fatal."""
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
-    metrics = InspectorMetrics()
+    metrics = InspectorMetrics(categories=categories)
     with stop.at_once():
         keeper = _models(settings, categories)
         if settings.topics.create:
@@ -48,7 +48,7 @@ def run_worker(
         settings,
         frozenset(categories),
         keeper,
-        EvidenceWriter(_pictures(settings.evidence)),
+        EvidenceWriter(_pictures(settings.evidence), metrics.evidence_failures.inc),
         CrashLog(store, settings.worker.group),
         metrics=metrics,
         servers={"redis": lambda: _problem(store)} if needs_redis else {},

@@ -8,7 +8,7 @@ from workers.inspector.flow import InFlight
 from workers.inspector.models import ModelSource
 from workers.runtime.bus.ports import Consumer
 from workers.runtime.errors import Transient
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 _SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
 
@@ -27,7 +27,9 @@ class Vitals:
         self._in_flight, self._metrics = in_flight, metrics
         self._polled_at: float | None = None
         self._behind_since: float | None = None
+        self._behind = 0  # records
         self._stable = False
+        self._servers: set[str] = set()  # that were asked so far
         self.away: dict[str, str] = {}  # server -> why it is away
 
     def polled(self) -> None:
@@ -36,6 +38,7 @@ class Vitals:
 
     def reach(self, server: str, problem: str | None) -> None:
         """Whether a server answered just now."""
+        self._servers.add(server)
         if problem is None:
             self.away.pop(server, None)
         else:
@@ -64,13 +67,15 @@ class Vitals:
         now = time.monotonic()
         self._stable = consumer.stable()
         metrics, in_work = self._metrics, self._in_flight.bytes
+        metrics.assigned.set(len(consumer.assignment()))
         metrics.in_flight.set(in_work)
         metrics.uncommitted.set(self._behind_s(in_work + self._lag(consumer), committed_at, now))
         metrics.ready.set(self.ready() is None)
         metrics.stopped.set(self._breaker.open)
-        metrics.model.clear()
-        for category, version in self._keeper.models.versions().items():
-            metrics.model.labels(category, version).set(1)
+        metrics.up.hold({(server,): float(server not in self.away) for server in self._servers})
+        models = self._keeper.models
+        metrics.model.hold(dict.fromkeys(models.versions().items(), 1.0))
+        metrics.missing.hold({(category,): 1.0 for category in models.missing})
 
     def _behind_s(self, behind: int, committed_at: float, now: float) -> float:
         """Seconds since the last commit, counted while there is something to commit."""
@@ -82,9 +87,9 @@ class Vitals:
         return now - max(self._behind_since, committed_at)
 
     def _lag(self, consumer: Consumer) -> int:
-        total = 0
+        """Records not yet read. While the broker is away the last figures stand."""
         with suppress(Transient):
-            for partition, lag in consumer.lag().items():
-                self._metrics.lag.labels(str(partition.index)).set(lag)
-                total += lag
-        return total
+            lag = consumer.lag()
+            self._metrics.lag.hold({(str(p.index),): float(n) for p, n in lag.items()})
+            self._behind = sum(lag.values())
+        return self._behind

@@ -106,8 +106,8 @@ class Result:
     """A frame's one outcome, as messages. `smaller` makes them fit when the broker refuses."""
 
     messages: tuple[Outgoing, ...]
-    label: str  # verdict or reject reason
+    label: str  # verdict or reject reason; empty for what is no frame
     category: str
     rejected: bool = False
-    total_s: float | None = None  # from capture to verdict
+    span: tuple[datetime, datetime] | None = None  # of an inspected frame: captured, decided
     smaller: Callable[[], tuple[Outgoing, ...]] | None = None

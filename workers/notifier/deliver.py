@@ -27,6 +27,7 @@ class Courier:
         self._failures = 0
         self._next_try: datetime | None = None  # None: at once
         self.sent = 0
+        self.failed = 0  # times that the channel did not take an alarm, its tries counted as one
 
     @property
     def waiting(self) -> int:
@@ -37,6 +38,11 @@ class Courier:
     def given_up(self) -> int:
         """Alarms that were dropped because too many waited."""
         return self._undelivered.given_up
+
+    def oldest_s(self, now: datetime) -> float:
+        """For how long the oldest of them has been waiting (seconds). Any thread."""
+        alarm = self._undelivered.first()
+        return max(0.0, (now - alarm.raised_at).total_seconds()) if alarm else 0.0
 
     def deliver(self, alarm: Alarm, now: datetime) -> None:
         """Send, or keep on disk. When this returns the alarm is safe. Raises Fatal."""
@@ -88,6 +94,7 @@ class Courier:
         pause = self._settings.retry_initial_s * 2.0 ** min(self._failures, 20)
         pause = min(pause, self._settings.retry_max_s)
         self._failures += 1
+        self.failed += 1
         self._next_try = now + timedelta(seconds=pause)
         log.warning("channel failed", channel=self.name, reason=str(error), retry_s=round(pause, 1))
 

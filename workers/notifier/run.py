@@ -1,14 +1,12 @@
 """Puts the notifier process together and runs it to its end."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 
 import stamina
 import stamina.instrumentation
 import structlog
-from prometheus_client import CollectorRegistry, Gauge
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +28,8 @@ from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
 from workers.runtime.errors import SettingsError
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.metrics.notifier import NotifierMetrics
+from workers.runtime.metrics.table import Values
 
 log = structlog.get_logger()
 
@@ -154,20 +154,6 @@ def _warn_of_orphans(notifier: NotifierSettings, channels: Iterable[Channel]) ->
 def _health(
     settings: NotifierProcessSettings, loop: Notifier, consumer: Consumer, delivery: Delivery
 ) -> HealthServer:
-    registry = CollectorRegistry()
-    figures = {
-        "read_events": ("Events read", lambda: loop.counts.events),
-        "unreadable_events": ("Events of an unknown form", lambda: loop.counts.unreadable),
-        "alarms": ("Alarms raised", lambda: loop.counts.alarms),
-    }
-    for name, (text, read) in figures.items():
-        Gauge(name, text, namespace="notifier", registry=registry).set_function(read)
-    waiting = Gauge(
-        "undelivered_alarms", "On disk", ["channel"], namespace="notifier", registry=registry
-    )
-    for courier in delivery.couriers:
-        waiting.labels(courier.name).set_function(partial(getattr, courier, "waiting"))
-
     def ready() -> str | None:
         if loop.away:
             return "the broker is away"
@@ -177,7 +163,25 @@ def _health(
         stalled = loop.stalled_s
         return f"no poll for {stalled:.0f} s" if stalled > _STALLED_S else None
 
-    return HealthServer(settings.health, registry, live=live, ready=ready)
+    metrics = NotifierMetrics()
+    metrics.ready.ask_one(lambda: float(ready() is None))
+    metrics.stalled.ask_one(lambda: loop.stalled_s)
+    metrics.events.ask_one(lambda: loop.counts.events)
+    metrics.unreadable.ask_one(lambda: loop.counts.unreadable)
+    metrics.alarms.ask_one(lambda: loop.counts.alarms)
+    _tell_couriers(metrics, delivery.couriers)
+    return HealthServer(settings.health, metrics.registry, live=live, ready=ready)
+
+
+def _tell_couriers(metrics: NotifierMetrics, couriers: Sequence[Courier]) -> None:
+    def each(figure: Callable[[Courier], float]) -> Callable[[], Values]:
+        return lambda: {(courier.name,): figure(courier) for courier in couriers}
+
+    metrics.delivered.ask(each(lambda courier: courier.sent))
+    metrics.failures.ask(each(lambda courier: courier.failed))
+    metrics.given_up.ask(each(lambda courier: courier.given_up))
+    metrics.undelivered.ask(each(lambda courier: courier.waiting))
+    metrics.oldest.ask(each(lambda courier: courier.oldest_s(utc_now())))
 
 
 def _summary(loop: Notifier, delivery: Delivery) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
@@ -34,8 +35,10 @@ class Undelivered:
         return len(self._alarms)
 
     def first(self) -> Alarm | None:
-        """The oldest alarm."""
-        return self._alarms[0] if self._alarms else None
+        """The oldest alarm. Any thread: it may be taken away while we look."""
+        with suppress(IndexError):
+            return self._alarms[0]
+        return None
 
     def keep(self, alarm: Alarm) -> None:
         """Add an alarm; the disk has it when this returns. Raises Fatal when it has not."""

@@ -14,7 +14,7 @@ from workers.inspector.publish import Assigned, Delivered, Finished, Publisher, 
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import Outgoing, Partition, Positions, Record
 from workers.runtime.errors import BusUnavailable, Fatal, MembershipLost, MessageTooLarge
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)
 

@@ -10,7 +10,7 @@ from workers.inspector.flow import InFlight
 from workers.inspector.models import FixedModels, Models
 from workers.inspector.vitals import Vitals
 from workers.runtime.bus.ports import Partition
-from workers.runtime.telemetry import InspectorMetrics
+from workers.runtime.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)
 
@@ -20,6 +20,9 @@ class Member:
 
     def __init__(self) -> None:
         self.behind, self.settled = 0, True
+
+    def assignment(self) -> frozenset[Partition]:
+        return frozenset({P})
 
     def stable(self) -> bool:
         return self.settled

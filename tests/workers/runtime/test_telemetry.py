@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from workers.runtime.settings import LogSettings
-from workers.runtime.telemetry import InspectorMetrics, setup_logging
+from workers.runtime.telemetry import setup_logging
 
 
 @pytest.fixture(autouse=True)
@@ -53,9 +53,3 @@ def test_the_level_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
     err = capfd.readouterr().err
     assert "loud" in err
     assert "too quiet" not in err
-
-
-def test_metric_names_carry_their_unit() -> None:
-    names = {metric.name for metric in InspectorMetrics().registry.collect()}
-    assert {"inspector_frames", "inspector_lag_records", "inspector_latency_seconds"} <= names
-    assert all(name.startswith("inspector_") for name in names)
