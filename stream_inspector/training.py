@@ -37,7 +37,7 @@ from stream_inspector.score.ensemble import fit_ensemble
 from stream_inspector.score.scorer import draw_noise
 from stream_inspector.self_test import choose
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.threshold.budget import calibrate as calibrate_scores
+from stream_inspector.threshold.calibrate import calibrate as calibrate_scores
 from stream_inspector.verdict import Image
 from stream_inspector.view.canvas import View
 
@@ -131,6 +131,8 @@ def calibrate(
     budget: Budget,
     detector: Detector | None = None,
     category: str | None = None,
+    *,
+    strict: bool = False,
 ) -> Model:
     """Set a category's thresholds from good images that neither trained nor normalised the model.
 
@@ -141,7 +143,12 @@ def calibrate(
     detector = detector or Detector(model, engine="torch")
     scores = detector.score(images, [named] * len(images))
     calibration = calibrate_scores(
-        scores.maps, scores.image_scores, budget, member_scores=scores.member_image_scores
+        scores.maps,
+        scores.image_scores,
+        budget,
+        member_scores=scores.member_image_scores,
+        strict=strict,
+        images_digest=images_digest(images),
     )
     chosen, test = choose(scores.image_scores, calibration.image_threshold)
     return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
@@ -238,7 +245,7 @@ def _provenance(
         "iterations": iterations,
         "train_images": sum(len(images) for images in trained.values()),
         "select_images": sum(len(images.select) for images in good.values()),
-        "data_digest": _images_digest(
+        "data_digest": images_digest(
             image for name, images in good.items() for image in [*trained[name], *images.select]
         ),
         "torch": str(torch.__version__),
@@ -246,7 +253,7 @@ def _provenance(
     }
 
 
-def _images_digest(images: Iterable[Image]) -> str:
+def images_digest(images: Iterable[Image]) -> str:
     """SHA-256 over the pixels in order."""
     digest = hashlib.sha256()
     for image in images:

@@ -9,7 +9,7 @@ from stream_inspector.errors import ModelCorrupt, ModelUnsupported, UnknownCateg
 from stream_inspector.model import FORMAT, Model, ModelFiles, load_model, save_model
 from stream_inspector.presets import PRESETS
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.threshold.budget import calibrate as calibrate_scores
+from stream_inspector.threshold.calibrate import calibrate as calibrate_scores
 
 MODEL = Model(
     categories=("disc",),

@@ -12,7 +12,8 @@ from stream_inspector.score.ensemble import fit_ensemble
 from stream_inspector.score.mahalanobis import fit_gaussians
 from stream_inspector.score.normalise import fit_normaliser
 from stream_inspector.score.whitening import fit_whitening
-from stream_inspector.threshold.budget import Budget, calibrate
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.threshold.calibrate import calibrate
 from stream_inspector.threshold.pro import aupro, pixel_auroc
 from stream_inspector.view.canvas import View, runs
 
