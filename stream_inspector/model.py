@@ -5,7 +5,6 @@ version never changes; writing the same model twice gives the same bytes.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from stream_inspector.errors import (
     UnknownCategory,
 )
 from stream_inspector.features import LITE0, LITE2, weights_digest
+from stream_inspector.manifest import canonical, digest, version_of
 from stream_inspector.presets import Preset, preset_from_dict
 from stream_inspector.self_test import SelfTest
 from stream_inspector.threshold.budget import Calibration
@@ -62,7 +62,7 @@ class Model:
     @cached_property
     def version(self) -> str:
         """16 hex digits over everything in the artefact."""
-        return _digest(_canonical(_manifest(self)))[:16]
+        return version_of(_manifest(self))
 
     def category(self, wanted: str | None = None) -> str:
         """The category that is meant: the wanted one, or the only one. Raises UnknownCategory."""
@@ -121,7 +121,7 @@ def save_model(model: Model) -> ModelFiles:
     """The model as bytes; the same model gives the same bytes."""
     manifest = _manifest(model) | {"version": model.version}
     return ModelFiles(
-        _canonical(manifest),
+        canonical(manifest),
         save({name: tensor.contiguous() for name, tensor in model.tensors.items()}),  # it sorts
     )
 
@@ -177,7 +177,7 @@ def _describe(tensor: torch.Tensor) -> dict[str, Any]:
     return {
         "dtype": str(tensor.dtype).removeprefix("torch."),
         "shape": list(tensor.shape),
-        "sha256": _digest(flat.view(torch.uint8).numpy().tobytes()),
+        "sha256": digest(flat.view(torch.uint8).numpy().tobytes()),
     }
 
 
@@ -213,13 +213,3 @@ def _read_tensors(data: bytes, described: Mapping[str, Any]) -> dict[str, torch.
         if _describe(tensor) != described[name]:
             raise ModelCorrupt(f"tensor {name} is not the one the manifest describes")
     return tensors
-
-
-def _canonical(manifest: Mapping[str, Any]) -> bytes:
-    return json.dumps(
-        manifest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

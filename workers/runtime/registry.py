@@ -4,33 +4,43 @@ The blob store is the truth: versions are immutable, activations are numbered re
 only ever added. The cache (Redis) mirrors both; flushing it costs a reload, never a wrong model.
 
     models/<version>/manifest.json, tensors.safetensors     one version
+    models/<version>/digests.json                           of the two; written last
+    models/<version>/claims/<id>.json, collecting.json      who is at it now: see `claimed`
     categories/<category>/versions/<version>.json           which versions a category has
     categories/<category>/activations/<number>.json         the switchboard and its history
+    collected/<version>.json                                what `model gc` removed, when, by whom
 """
 
-import contextlib
-import hashlib
 import json
-import re
+import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from workers.runtime.errors import StoreUnavailable, WorkerError
-from workers.runtime.store.memory import Silence
+from workers.runtime.errors import Fatal, StoreUnavailable, WorkerError
+from workers.runtime.model_cache import CACHE_BYTES, ModelCache, digest
+from workers.runtime.names import check_name
 from workers.runtime.store.ports import BlobStore, KeyValueStore, Notices
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_CHUNK = 4 * 2**20  # bytes per cache value: Redis blocks while it copies a large one
-_MIRROR_TTL_S = 60  # a mirror that missed an activation is wrong for at most this long
-_BLOBS_TTL_S = 7 * 24 * 3600
-_PREFIX = "stream-inspector"
-_CHANGES = f"{_PREFIX}:changes"
+__all__ = ["Activation", "Registry", "UnknownVersion", "check_name"]
+
+MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 
 
 class UnknownVersion(WorkerError):
     """The store has no such model version."""
+
+
+class CorruptVersion(WorkerError):
+    """The store's bytes are not those that were pushed."""
+
+
+class Superseded(Fatal):
+    """Somebody else was faster; nothing was changed."""
+
+    exit_code = 75  # EX_TEMPFAIL: look at what they did, then decide again
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,178 +52,239 @@ class Activation:
     by: str
     why: str
     at: str  # ISO 8601, UTC
-
-
-def check_name(name: str) -> str:
-    """A category or version that can stand in a path. Raises ValueError."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{name!r}: use letters, digits, dot, dash and underscore, at most 100")
-    return name
+    nonce: str = ""  # tells our record from an equal one of somebody else
 
 
 class Registry:
     """Model versions in a blob store, cached in a key-value store when there is one."""
 
-    def __init__(self, blobs: BlobStore, cache: KeyValueStore | None = None):
-        self._blobs, self._cache = blobs, cache
+    def __init__(
+        self, blobs: BlobStore, cache: KeyValueStore | None = None, cache_bytes: int = CACHE_BYTES
+    ):
+        self.blobs, self.cache = blobs, ModelCache(cache, cache_bytes)
+
+    # -- versions -------------------------------------------------------------------------------
 
     def push(self, categories: Iterable[str], version: str, manifest: bytes, tensors: bytes) -> str:
-        """Store a version for its categories; storing it again is harmless. Returns the version."""
+        """Store a version for its categories; storing it again is harmless. Returns the version.
+
+        Raises CorruptVersion when the version is there with another content.
+        """
         names = [check_name(category) for category in categories]
-        check_name(version)
-        self._blobs.write(f"models/{version}/tensors.safetensors", tensors)
-        self._blobs.write(f"models/{version}/manifest.json", manifest)
-        entry = {"version": version, "pushed_at": _now()}
-        for name in names:
-            self._blobs.create(f"categories/{name}/versions/{version}.json", _dump(entry))
-        self._fill(version, manifest, tensors)
+        digests = {"manifest": digest(manifest), "tensors": digest(tensors)}
+        with self.claimed(version):
+            known = self.digests(version)
+            if known and {part: known.get(part) for part in digests} != digests:
+                raise CorruptVersion(f"version {version} is stored with another content: kept")
+            self.blobs.write(model_file(version, TENSORS), tensors)
+            self.blobs.write(model_file(version, MANIFEST), manifest)
+            entry = digests | {"bytes": len(manifest) + len(tensors), "pushed_at": now()}
+            self.blobs.write(model_file(version, "digests.json"), dump(entry))
+            for name in names:
+                entry = {"version": version, "pushed_at": now()}
+                self.blobs.create(version_file(name, version), dump(entry))
+        self.cache.fill(version, manifest, tensors)
         return version
 
-    def activate(self, category: str, version: str, by: str, why: str) -> int:
-        """Make a version the active one. Returns the activation's number.
-
-        Raises UnknownVersion, StoreUnavailable.
-        """
-        if version not in self.versions(category):
-            known = ", ".join(self.versions(category)) or "none"
-            raise UnknownVersion(f"{category} has no version {version}; pushed: {known}")
-        last = self._last(category)
-        number = last.number + 1 if last else 1
-        while True:  # compare and set: somebody else may take the number first
-            entry = Activation(number, version, by, why, _now())
-            if self._blobs.create(_activation(category, number), _dump(asdict(entry))):
-                break
-            number += 1
-        with contextlib.suppress(StoreUnavailable):  # the mirror expires by itself
-            self._mirror(category, version)
-            if self._cache is not None:
-                self._cache.tell(_CHANGES)
-        return number
-
-    def changes(self) -> Notices:
-        """Wakes at each activation of any category; without a cache it only waits."""
-        return Silence() if self._cache is None else self._cache.listen(_CHANGES)
-
-    def active(self, category: str) -> str | None:
-        """The active version: from the cache, else from the store. Raises StoreUnavailable."""
-        mirrored = self._cached(_active_key(category))
-        if mirrored is not None:
-            return mirrored.decode()
-        last = self._last(category)
-        if last is not None:
-            with contextlib.suppress(StoreUnavailable):
-                self._mirror(category, last.version)
-        return last.version if last else None
-
     def fetch(self, version: str) -> tuple[bytes, bytes]:
-        """Manifest and tensors of a version. Raises UnknownVersion, StoreUnavailable."""
+        """Manifest and tensors of a version, whole: their digests are checked.
+
+        Raises UnknownVersion, CorruptVersion, StoreUnavailable.
+        """
         check_name(version)
-        found = self._from_cache(version)
-        if found is not None:
-            return found
+        found = self.cache.model(version)
+        if found is None or not _is(version, found[0]):
+            found = self.stored(version)
+            self.cache.fill(version, *found)
+        return found
+
+    def stored(self, version: str) -> tuple[bytes, bytes]:
+        """As `fetch`, from the store itself."""
         try:
-            manifest = self._blobs.read(f"models/{version}/manifest.json")
-            tensors = self._blobs.read(f"models/{version}/tensors.safetensors")
+            manifest = self.blobs.read(model_file(version, MANIFEST))
+            tensors = self.blobs.read(model_file(version, TENSORS))
         except FileNotFoundError as error:
             raise UnknownVersion(f"the model store has no version {version} ({error})") from None
-        self._fill(version, manifest, tensors)
+        known = self.digests(version)
+        for part, data in (("manifest", manifest), ("tensors", tensors)):
+            if (known and known.get(part) != digest(data)) or not _is(version, manifest):
+                raise CorruptVersion(
+                    f"the {part} of version {version} in the model store are not those that were "
+                    "pushed: push the version again, or activate another"
+                )
         return manifest, tensors
+
+    def digests(self, version: str) -> dict[str, Any]:
+        """What was noted of a version when it was pushed; empty when nothing was."""
+        return self.note(model_file(version, "digests.json"))
 
     def versions(self, category: str) -> list[str]:
         """The category's versions, sorted."""
-        prefix = f"categories/{check_name(category)}/versions/"
-        names = self._blobs.names(prefix)
-        return [name.removeprefix(prefix).removesuffix(".json") for name in names]
+        return self._stems(f"categories/{check_name(category)}/versions/")
+
+    def every_version(self) -> list[str]:
+        """All versions of which the store has something, sorted."""
+        return sorted({name.split("/")[1] for name in self.blobs.names("models/")})
+
+    def categories(self) -> list[str]:
+        """The categories that have a version, or had one."""
+        return sorted({name.split("/")[1] for name in self.blobs.names("categories/")})
+
+    # -- activations ----------------------------------------------------------------------------
+
+    def activate(
+        self, category: str, version: str, by: str, why: str, expect: int | None = None
+    ) -> int:
+        """Make a version the active one. Returns the activation's number.
+
+        `expect` is the number of the last activation that the caller has seen (0: none): when
+        another one came since, nothing is changed and Superseded says whose. None: go after it.
+        Raises UnknownVersion, Superseded, StoreUnavailable.
+        """
+        with self.claimed(version):
+            known = self.versions(category)
+            if version not in known:
+                pushed = ", ".join(known) or "none"
+                raise UnknownVersion(f"{category} has no version {version}; pushed: {pushed}")
+            entry = self._append(category, version, by, why, expect)
+        self._announce(category, version)
+        return entry.number
+
+    def _append(
+        self, category: str, version: str, by: str, why: str, expect: int | None
+    ) -> Activation:
+        while True:
+            last = self.last(category)
+            number = last.number if last else 0
+            if expect is not None and number != expect:
+                raise Superseded(_superseded(category, last, expect))
+            entry = Activation(number + 1, version, by, why, now(), uuid.uuid4().hex)
+            name = activation_file(category, entry.number)
+            if self.blobs.create(name, dump(asdict(entry))):
+                return entry
+            if self._activation(name) == entry:  # ours: the client wrote it twice
+                return entry
+
+    def _announce(self, category: str, version: str) -> None:
+        """Mirror the newest activation, even if it is not ours: the last word has to be true."""
+        with suppress(StoreUnavailable):  # the activation stands; the pointer is gone in a minute
+            while True:
+                self.cache.announce(category, version)
+                last = self.last(category)
+                if last is None or last.version == version:
+                    return
+                version = last.version
+
+    def changes(self) -> Notices:
+        """Wakes at each activation of any category; without a cache it only waits."""
+        return self.cache.changes()
+
+    def active(self, category: str) -> str | None:
+        """The active version: from the cache, else from the store. Raises StoreUnavailable."""
+        mirrored = self.cache.active(check_name(category))
+        if mirrored is not None:
+            return mirrored
+        last = self.last(category)
+        if last is not None:
+            self.cache.remember(category, last.version)
+        return last.version if last else None
+
+    def last(self, category: str) -> Activation | None:
+        """The newest activation, as the store has it."""
+        names = self.blobs.names(f"categories/{check_name(category)}/activations/")
+        return self._activation(names[-1]) if names else None
 
     def history(self, category: str) -> list[Activation]:
         """Every activation of a category, oldest first: the audit trail."""
-        names = self._blobs.names(f"categories/{check_name(category)}/activations/")
+        names = self.blobs.names(f"categories/{check_name(category)}/activations/")
         return [self._activation(name) for name in names]
-
-    def _last(self, category: str) -> Activation | None:
-        names = self._blobs.names(f"categories/{check_name(category)}/activations/")
-        return self._activation(names[-1]) if names else None
 
     def _activation(self, name: str) -> Activation:
         try:
-            return Activation(**json.loads(self._blobs.read(name)))
+            return Activation(**json.loads(self.blobs.read(name)))
         except (ValueError, TypeError) as error:  # half written on a store without atomic writes
             raise StoreUnavailable(f"{name} is not readable yet: {error}") from error
 
-    def _mirror(self, category: str, version: str) -> None:
-        if self._cache is not None:
-            self._cache.put(_active_key(category), version.encode(), ttl_s=_MIRROR_TTL_S)
+    # -- who is at a version now ----------------------------------------------------------------
 
-    def _cached(self, key: str) -> bytes | None:
-        if self._cache is None:
-            return None
+    @contextmanager
+    def claimed(self, version: str) -> Iterator[None]:
+        """Hold a version while it is pushed or activated, so that gc lets it be.
+
+        The claim is written before gc's mark is looked for, gc's mark before claims are looked
+        for: at least one of two that come together sees the other. Raises Superseded.
+        """
+        claim = model_file(check_name(version), f"claims/{uuid.uuid4().hex}.json")
+        self.blobs.create(claim, dump({"at": now()}))
         try:
-            return self._cache.get(key)
-        except StoreUnavailable:
-            return None
+            mark = self.note(collecting_file(version))
+            if mark:
+                raise Superseded(
+                    f"version {version} is being removed since {mark.get('at')} by "
+                    f"{mark.get('by')} (`model gc`); nothing was changed: wait, then push it again"
+                )
+            yield
+        finally:
+            with suppress(StoreUnavailable):
+                self.blobs.delete(claim)
 
-    def _from_cache(self, version: str) -> tuple[bytes, bytes] | None:
-        index = self._cached(_index_key(version))
-        if index is None:
-            return None
+    def note(self, name: str) -> dict[str, Any]:
+        """A small JSON blob; empty when it is missing or unreadable."""
         try:
-            entry = json.loads(index)
-            manifest = self._assemble(version, "manifest", entry)
-            tensors = self._assemble(version, "tensors", entry)
-        except (ValueError, KeyError, TypeError):
-            return None
-        return None if manifest is None or tensors is None else (manifest, tensors)
+            found = json.loads(self.blobs.read(name))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
-    def _assemble(self, version: str, part: str, entry: dict[str, Any]) -> bytes | None:
-        """The chunks of one part, or None when one is missing or a digest is wrong."""
-        count = int(entry[part]["chunks"])
-        chunks = [self._cached(_chunk_key(version, part, index)) for index in range(count)]
-        data = b"".join(chunk for chunk in chunks if chunk is not None)
-        return data if _digest(data) == entry[part]["sha256"] else None
-
-    def _fill(self, version: str, manifest: bytes, tensors: bytes) -> None:
-        """Put a version into the cache; the index comes last, so a reader sees all or nothing."""
-        if self._cache is None:
-            return
-        index = {}
-        with contextlib.suppress(StoreUnavailable):
-            for part, data in (("manifest", manifest), ("tensors", tensors)):
-                count = 0
-                for chunk in _chunks(data):
-                    self._cache.put(_chunk_key(version, part, count), chunk, ttl_s=_BLOBS_TTL_S)
-                    count += 1
-                index[part] = {"chunks": count, "sha256": _digest(data)}
-            self._cache.put(_index_key(version), _dump(index), ttl_s=_BLOBS_TTL_S)
+    def _stems(self, prefix: str) -> list[str]:
+        names = self.blobs.names(prefix)
+        return [name.removeprefix(prefix).removesuffix(".json") for name in names]
 
 
-def _activation(category: str, number: int) -> str:
+def _is(version: str, manifest: bytes) -> bool:
+    """Whether the manifest speaks of this version, as far as it names one."""
+    try:
+        return bool(json.loads(manifest).get("version", version) == version)
+    except (ValueError, AttributeError):
+        return True  # not ours to read: whoever loads it refuses it
+
+
+def _superseded(category: str, last: Activation | None, expect: int) -> str:
+    seen = f"activation {expect}" if expect else "no activation"
+    if last is None:
+        return f"{category}: {seen} was expected, but nothing is active; nothing was changed"
+    return (
+        f"{category}: {seen} was the last one seen, but {last.by} made version {last.version} "
+        f"active at {last.at} (activation {last.number}: {last.why or 'no reason given'}); nothing "
+        f"was changed. To go ahead all the same: --expect {last.number}"
+    )
+
+
+def model_file(version: str, name: str) -> str:
+    """A blob of a version."""
+    return f"models/{version}/{name}"
+
+
+def collecting_file(version: str) -> str:
+    """gc's mark on a version."""
+    return model_file(version, "collecting.json")
+
+
+def version_file(category: str, version: str) -> str:
+    """What says that a category has a version."""
+    return f"categories/{category}/versions/{version}.json"
+
+
+def activation_file(category: str, number: int) -> str:
+    """One activation."""
     return f"categories/{category}/activations/{number:08d}.json"
 
 
-def _active_key(category: str) -> str:
-    return f"{_PREFIX}:active:{category}"
-
-
-def _index_key(version: str) -> str:
-    return f"{_PREFIX}:model:{version}:index"
-
-
-def _chunk_key(version: str, part: str, index: int) -> str:
-    return f"{_PREFIX}:model:{version}:{part}:{index}"
-
-
-def _chunks(data: bytes) -> Iterator[bytes]:
-    for start in range(0, len(data), _CHUNK):
-        yield data[start : start + _CHUNK]
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _dump(value: dict[str, Any]) -> bytes:
+def dump(value: dict[str, Any]) -> bytes:
+    """A small JSON blob."""
     return json.dumps(value, sort_keys=True).encode()
 
 
-def _now() -> str:
+def now() -> str:
+    """ISO 8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

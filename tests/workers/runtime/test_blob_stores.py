@@ -1,5 +1,7 @@
 """The same promises from every blob store."""
 
+import errno
+import os
 import threading
 import uuid
 from pathlib import Path
@@ -33,6 +35,33 @@ def test_create_takes_a_name_once(blobs: BlobStore) -> None:
     assert blobs.create("x/1", b"first")
     assert not blobs.create("x/1", b"second")
     assert blobs.read("x/1") == b"first"
+
+
+def test_what_is_deleted_is_gone_and_its_name_free(blobs: BlobStore) -> None:
+    blobs.write("x/1", b"first")
+    blobs.delete("x/1")
+    assert blobs.names("x/") == []
+    assert blobs.create("x/1", b"second")
+    blobs.delete("x/none")
+
+
+def test_a_store_says_whether_create_keeps_its_word(blobs: BlobStore, tmp_path: Path) -> None:
+    assert blobs.exclusive
+    chained = f"simplecache::file://{tmp_path}"  # checks, then writes
+    assert not open_blobs(chained).exclusive
+
+
+def test_a_folder_without_hard_links_creates_exclusively_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    store = open_blobs(str(tmp_path))
+    assert store.create("x/1", b"first")
+    assert not store.create("x/1", b"second")
+    assert store.read("x/1") == b"first"
 
 
 def test_names_under_a_prefix(blobs: BlobStore) -> None:

@@ -1,6 +1,7 @@
 """Blob stores through fsspec: a folder, S3 or anything else fsspec speaks, by URL."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,11 +14,17 @@ from workers.runtime.errors import SettingsError, StoreUnavailable
 from workers.runtime.settings import redact
 from workers.runtime.store.ports import BlobStore
 
+# file systems of fsspec whose `create` is one conditional write at the server (s3fs and adlfs:
+# If-None-Match, gcsfs: ifGenerationMatch), or inside this process
+_CONDITIONAL = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+
 
 def open_blobs(url: str) -> BlobStore:
     """A blob store at a folder path or an fsspec URL. Raises SettingsError."""
     try:
-        filesystem, root = fsspec.core.url_to_fs(url)
+        # a listing that is kept would hide what others write
+        filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ValueError, ImportError) as error:
         raise SettingsError(f"{redact(url)}: no store can be opened here: {error}") from error
     if "file" in _protocols(filesystem):
@@ -51,6 +58,8 @@ def _translated(where: str) -> Iterator[None]:
 class FolderBlobs:
     """Blobs as files of a folder. Files appear whole or not at all."""
 
+    exclusive = True
+
     def __init__(self, root: Path):
         self._root = root
 
@@ -74,7 +83,16 @@ class FolderBlobs:
                 os.link(staged, path)  # fails when the name is taken, unlike a rename
             except FileExistsError:
                 return False
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                return _create_in_place(path, data)
         return True
+
+    def delete(self, name: str) -> None:
+        """Remove a blob."""
+        with _translated(str(self._root)):
+            (self._root / _checked(name)).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def _staged(self, path: Path, data: bytes) -> Iterator[Path]:
@@ -99,15 +117,30 @@ class FolderBlobs:
             return sorted(n for n in names if n.startswith(prefix) and not n.endswith(".part"))
 
 
+def _create_in_place(path: Path, data: bytes) -> bool:
+    """Without hard links (exFAT, some network shares): exclusive, but readable half written."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        return False
+    return True
+
+
 class RemoteBlobs:
     """Blobs through an fsspec file system.
 
-    `create` is as exclusive as the file system's own `create` mode: atomic on S3 (conditional
-    write), check-then-write elsewhere.
+    `create` is as exclusive as the file system's own `create` mode: a conditional write on the
+    object stores, check-then-write elsewhere (SFTP, WebDAV, ...): see `exclusive`.
     """
 
     def __init__(self, filesystem: Any, root: str):
         self._filesystem, self._root = filesystem, root.rstrip("/")
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether `create` is one conditional write."""
+        return bool(_CONDITIONAL & set(_protocols(self._filesystem)))
 
     def _path(self, name: str) -> str:
         return f"{self._root}/{_checked(name)}"
@@ -133,6 +166,11 @@ class RemoteBlobs:
             except FileExistsError:
                 return False
         return True
+
+    def delete(self, name: str) -> None:
+        """Remove a blob."""
+        with _translated(self._root), contextlib.suppress(FileNotFoundError):
+            self._filesystem.rm_file(self._path(name))
 
     def _make_parent(self, name: str) -> None:
         self._filesystem.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)

@@ -21,10 +21,19 @@ class MemoryStore:
         self.ping()
         return self._values.get(key)
 
-    def put(self, key: str, value: bytes, ttl_s: int | None = None) -> None:  # noqa: ARG002
+    def put(
+        self,
+        key: str,
+        value: bytes,
+        ttl_s: int | None = None,  # noqa: ARG002
+        *,
+        absent: bool = False,
+    ) -> None:
         """Store a value; it never expires here."""
         self.ping()
-        self._values[key] = value
+        with self._lock:
+            if not (absent and key in self._values):
+                self._values[key] = value
 
     def delete(self, key: str) -> None:
         """Forget a value."""
@@ -93,6 +102,8 @@ class Silence:
 class MemoryBlobs:
     """A blob store in a dict. `available = False` makes every call raise."""
 
+    exclusive = True
+
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
         self._lock = Lock()
@@ -120,6 +131,11 @@ class MemoryBlobs:
                 return False
             self._blobs[name] = data
         return True
+
+    def delete(self, name: str) -> None:
+        """Remove a blob."""
+        self._check()
+        self._blobs.pop(name, None)
 
     def names(self, prefix: str) -> list[str]:
         """The names under a prefix, sorted."""

@@ -9,8 +9,10 @@ class KeyValueStore(Protocol):
     def get(self, key: str) -> bytes | None:
         """The value, or None. Raises StoreUnavailable."""
 
-    def put(self, key: str, value: bytes, ttl_s: int | None = None) -> None:
-        """Store a value. Raises StoreUnavailable."""
+    def put(
+        self, key: str, value: bytes, ttl_s: int | None = None, *, absent: bool = False
+    ) -> None:
+        """Store a value; with `absent` only where none is. Raises StoreUnavailable."""
 
     def delete(self, key: str) -> None:
         """Forget a value. Raises StoreUnavailable."""
@@ -49,13 +51,23 @@ class BlobWriter(Protocol):
 
 
 class BlobStore(BlobWriter, Protocol):
-    """A durable store of named blobs (a folder, S3): the truth about models, and the evidence."""
+    """A durable store of named blobs (a folder, S3): the truth about models, and the evidence.
+
+    What was written is read and listed at once, by everybody.
+    """
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether `create` keeps its word when two writers come at the same moment."""
 
     def read(self, name: str) -> bytes:
         """The blob. Raises FileNotFoundError or StoreUnavailable."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free; False when it was taken (compare and set)."""
+
+    def delete(self, name: str) -> None:
+        """Remove a blob; one that is not there is none to remove. Raises StoreUnavailable."""
 
     def names(self, prefix: str) -> list[str]:
         """The names under a prefix, sorted."""

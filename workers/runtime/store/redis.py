@@ -117,10 +117,12 @@ class RedisStore:
         with _translated():
             return cast("bytes | None", self._client.get(key))
 
-    def put(self, key: str, value: bytes, ttl_s: int | None = None) -> None:
-        """Store a value."""
+    def put(
+        self, key: str, value: bytes, ttl_s: int | None = None, *, absent: bool = False
+    ) -> None:
+        """Store a value; with `absent` only where none is."""
         with _translated():
-            self._client.set(key, value, ex=ttl_s)
+            self._client.set(key, value, ex=ttl_s, nx=absent)
 
     def delete(self, key: str) -> None:
         """Forget a value."""
