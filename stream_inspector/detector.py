@@ -21,12 +21,14 @@ from stream_inspector.counterpart import (
     CounterpartSettings,
     OnRound,
 )
+from stream_inspector.diffusion.denoiser import Network
 from stream_inspector.engine.cache import Cache
 from stream_inspector.engine.choose import Engine, choose
 from stream_inspector.engine.part import Part
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.explainer import Explainer
 from stream_inspector.features import LEVELS, LITE0, load_feature_net, to_tensor
+from stream_inspector.footprint import footprint
 from stream_inspector.judge import judge
 from stream_inspector.model import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
@@ -68,12 +70,15 @@ class Detector:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model, self.preset, self.device = model, model.preset, torch.device(device)
-        self.runners: Engine = choose(_parts(model), engine, self.device, threads, cache)
+        parts = _parts(model)
+        self.bytes = footprint(model, [part.module for part in parts], self.device)
+        self.runners: Engine = choose(parts, engine, self.device, threads, cache)
         self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
         self.engine = self.runners.name
         tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}
         self._tensors = tensors
-        self._scorer = unpack_scorer(self.preset, model.categories, tensors, self._network)
+        network = _network(self.runners)
+        self._scorer = unpack_scorer(self.preset, model.categories, tensors, network)
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:
         """Score uint8 images [H, W, 3], canvases of their categories' views.
@@ -189,10 +194,6 @@ class Detector:
         raw = self._scorer.maps(x, features, told)
         return {name: merge(views[0], maps) for name, maps in raw.items()}
 
-    def _network(self, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        raw, *features = self.runners.runners["network"](*inputs)
-        return raw, features[0] if features else None
-
     def _score(
         self, images: Sequence[Image], labels: Sequence[int]
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -212,6 +213,16 @@ class Detector:
             for i in (0, 1)
         )
         return maps, scores
+
+
+def _network(engine: Engine) -> Network:
+    """The scoring network. No method of the detector: a cycle would keep its memory for a while."""
+
+    def run(*inputs: Tensor) -> tuple[Tensor, Tensor | None]:
+        raw, *features = engine.runners["network"](*inputs)
+        return raw, features[0] if features else None
+
+    return run
 
 
 def _join(chunks: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> Scores:
