@@ -22,7 +22,8 @@ def footprint(model: Model, networks: Sequence[nn.Module], device: torch.device)
     serving = sum(weights.nbytes for net in networks for weights in net.state_dict().values())
     scoring = _unpacked(model, ("whitening.", "mixture.", "normalise.", "views."))
     explaining = _unpacked(model, ("mixture.", "examiner.")) + _pixel_network(model)
-    return kept + serving + scoring + explaining + (_BACKBONES if device.type != "cpu" else 0)
+    shared = 0 if device.type == "cpu" else _BACKBONES
+    return int(kept + serving + scoring + explaining + shared)
 
 
 def _unpacked(model: Model, prefixes: tuple[str, ...]) -> int:
