@@ -26,7 +26,7 @@ COMMANDS = {
     "compare": "workers.trainer.compare_command:compare",
     "inspect": "workers.trainer.command:inspect",
     "sample": "workers.trainer.sample_command:sample",
-    "model": "workers.trainer.command:model",
+    "model": "workers.trainer.model_command:model",
     "config": "workers.config_command:config",
 }
 

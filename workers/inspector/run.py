@@ -96,7 +96,7 @@ def _models(settings: InspectorSettings, categories: Mapping[str, Category]) -> 
         _log.warning("null detector: nothing is inspected, every frame passes")
         return FixedModels(dict.fromkeys(categories, null_model(null_ms, categories)))
     cache = _cache(settings.redis, settings.models.require_redis)
-    registry = Registry(open_blobs(settings.models.store), cache)
+    registry = Registry(open_blobs(settings.models.store), cache, settings.redis.cache_bytes)
     return ModelKeeper(registry, model_loader(settings.models), categories, categories)
 
 

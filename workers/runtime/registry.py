@@ -98,10 +98,17 @@ class Registry:
             self.cache.fill(version, *found)
         return found
 
+    def manifest(self, version: str) -> bytes:
+        """The manifest alone, from the store. Raises UnknownVersion, StoreUnavailable."""
+        try:
+            return self.blobs.read(model_file(check_name(version), MANIFEST))
+        except FileNotFoundError as error:
+            raise UnknownVersion(f"the model store has no version {version} ({error})") from None
+
     def stored(self, version: str) -> tuple[bytes, bytes]:
         """As `fetch`, from the store itself."""
+        manifest = self.manifest(version)
         try:
-            manifest = self.blobs.read(model_file(version, MANIFEST))
             tensors = self.blobs.read(model_file(version, TENSORS))
         except FileNotFoundError as error:
             raise UnknownVersion(f"the model store has no version {version} ({error})") from None

@@ -86,6 +86,14 @@ class RedisSettings(Section):
     )
     password_file: Path | None = None
     tls: TlsSettings = Field(default=TlsSettings(), description="for rediss://")
+    cache_mb: int = Field(
+        default=2048, ge=0, description="of model versions; the longest unused give way"
+    )
+
+    @property
+    def cache_bytes(self) -> int:
+        """The bound on cached model versions."""
+        return self.cache_mb * 2**20
 
 
 class TopicSettings(Section):

@@ -1,4 +1,4 @@
-"""`stream-inspector calibrate | inspect | model`: flags and help.
+"""`stream-inspector calibrate | inspect`: flags and help.
 
 Nothing heavy is imported before a command runs.
 """
@@ -130,73 +130,4 @@ def inspect(
         lambda _: offline.inspect(
             settings, model, images, out, category=category, explain=explain, console=console
         ),
-    )
-
-
-model = typer.Typer(no_args_is_help=True, help="Model versions: push, list, activate.")
-
-
-@model.command()
-def push(
-    folder: Annotated[Path, typer.Argument(help="folder that `train` wrote")],
-    activate_now: Annotated[
-        bool, typer.Option("--activate", help="and make it the active version")
-    ] = False,
-    store: options.Store = None,
-    config: options.Config = None,
-    assignments: options.Assignments = None,
-) -> None:
-    """Store a model version; it is named by its content and never changes.
-
-    Example: stream-inspector model push runs/bolts --activate
-    """
-    from workers.trainer import model_commands as versions
-    from workers.trainer.run import load_settings, run_command
-
-    settings = load_settings(config, assignments, {"models.store": store})
-    run_command(
-        "model push", settings, lambda _: versions.push(settings, folder, activate_now, console)
-    )
-
-
-@model.command("list")
-def list_versions(
-    category: Annotated[str, typer.Argument(help="product category")],
-    store: options.Store = None,
-    config: options.Config = None,
-    assignments: options.Assignments = None,
-) -> None:
-    """Show a category's versions, which is active, and who activated what when.
-
-    Example: stream-inspector model list bolts
-    """
-    from workers.trainer import model_commands as versions
-    from workers.trainer.run import load_settings, run_command
-
-    settings = load_settings(config, assignments, {"models.store": store})
-    run_command("model list", settings, lambda _: versions.show(settings, category, console))
-
-
-@model.command()
-def activate(
-    category: Annotated[str, typer.Argument(help="product category")],
-    version: Annotated[str, typer.Argument(help="as `model list` shows it")],
-    *,
-    why: Annotated[str, typer.Option("--why", help="kept in the history")] = "",
-    store: options.Store = None,
-    config: options.Config = None,
-    assignments: options.Assignments = None,
-) -> None:
-    """Make a version the one that workers use; running workers pick it up.
-
-    Example: stream-inspector model activate bolts 0123456789abcdef --why "new lens"
-    """
-    from workers.trainer import model_commands as versions
-    from workers.trainer.run import load_settings, run_command
-
-    settings = load_settings(config, assignments, {"models.store": store})
-    run_command(
-        "model activate",
-        settings,
-        lambda _: versions.activate(settings, category, version, why, console),
     )
