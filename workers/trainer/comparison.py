@@ -14,7 +14,7 @@ from stream_inspector.presets import Preset
 from stream_inspector.view.canvas import View
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
-from workers.trainer.compare import ALL, Images, Row, compare_methods, means
+from workers.trainer.compare import ALL, OURS, Images, Row, compare_methods, means
 from workers.trainer.datasets import CategoryFolder, categories_in, licence_notes
 from workers.trainer.labelled import read_labelled
 from workers.trainer.model_folder import models_in, read_model
@@ -117,7 +117,9 @@ class _Comparer:
         return given.view(data.name if data.name in given.categories else None)
 
     def _train(self, good: GoodImages, category: str, preset: Preset) -> Model:
-        seed, iterations = self._trainer.seed, self._trainer.iterations
+        seed = self._trainer.seed
+        # the others only need the frozen features that come with a model
+        iterations = self._trainer.iterations if OURS in self._methods else 1
         with training_bar(self._console, self._stop) as on_progress:
             return fit_model(
                 {category: good},
