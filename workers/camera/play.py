@@ -13,7 +13,7 @@ from workers.camera.publisher import SpooledPublisher
 from workers.camera.sources import Refusal, Shot
 from workers.camera.spool import Captured, Spool, WhenFull
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _WHEN_FULL: dict[WhenFull, str] = {
     "block": "capturing stops until the broker takes frames",

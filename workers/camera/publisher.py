@@ -15,7 +15,7 @@ from workers.camera.spool import Captured, Spool
 from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.errors import MessageTooLarge, Transient
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class SpooledPublisher:

@@ -18,7 +18,7 @@ from workers.runtime.errors import Transient
 from workers.runtime.health import HealthServer
 from workers.runtime.metrics.camera import CameraMetrics
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _NAMED = 5  # skipped files that a warning lists
 _POLL_S = 0.2

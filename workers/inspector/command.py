@@ -78,4 +78,7 @@ def _run(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> 
     from workers.inspector.run import run_worker
     from workers.runtime.lifecycle import run_process
 
-    return run_process("worker", settings.log, lambda stop: run_worker(settings, categories, stop))
+    ids = {"worker": settings.worker_id}
+    return run_process(
+        "worker", settings.log, lambda stop: run_worker(settings, categories, stop), ids
+    )

@@ -10,7 +10,7 @@ from workers.inspector.publish import Publisher
 from workers.runtime.bus.ports import Consumer, Partition
 from workers.runtime.errors import MembershipLost, Transient
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Committer:

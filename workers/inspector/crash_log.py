@@ -13,7 +13,7 @@ from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.store.ports import KeyValueStore
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _ATTEMPTS_TTL_S = 24 * 3600  # of a frame that nobody comes back to
 
 

@@ -29,7 +29,7 @@ from workers.inspector.pool import Pool
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket
 from workers.runtime.metrics.inspector import InspectorMetrics
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _IDLE_S = 0.1
 
 Finish = Callable[[Ticket, Result], None]

@@ -27,7 +27,7 @@ from workers.runtime.bus.ports import Gap, Partition, Record
 from workers.runtime.errors import Fatal
 from workers.runtime.metrics.inspector import InspectorMetrics
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 _IN_COMPANY = 2  # times that a deadly frame was tried before it was tried alone
 MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight

@@ -44,7 +44,7 @@ from workers.runtime.health import Check
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.metrics.inspector import InspectorMetrics
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 _POLL_S = 0.1
 _GAUGES_S = 2.0

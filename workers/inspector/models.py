@@ -15,7 +15,7 @@ from workers.runtime.categories import Category, asks_for_another
 from workers.runtime.errors import WorkerError
 from workers.runtime.registry import Registry
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 LoadModel = Callable[[bytes, bytes], LoadedModel]  # manifest, tensors -> ready on the device
 

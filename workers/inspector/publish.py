@@ -20,7 +20,7 @@ from workers.runtime.bus.ports import Delivery, Outgoing, Partition
 from workers.runtime.errors import Fatal, MembershipLost, MessageTooLarge, Transient
 from workers.runtime.metrics.inspector import InspectorMetrics
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 _RUN_LIMIT = 256  # results per publication
 _IDLE_S = 0.05

@@ -10,7 +10,7 @@ from workers.inspector.triage import Left, Triage
 from workers.runtime.bus.ports import Handover, Partition, RebalanceListener
 from workers.runtime.metrics.inspector import InspectorMetrics
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 class Membership(RebalanceListener):

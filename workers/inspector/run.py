@@ -27,7 +27,7 @@ from workers.runtime.store.ports import BlobWriter, KeyValueStore
 from workers.runtime.store.punctual import PunctualWriter
 from workers.runtime.store.redis import RedisStore, connect_store
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def run_worker(

@@ -21,7 +21,7 @@ from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition
 from workers.runtime.errors import StoreUnavailable
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _IDLE_S = 0.1
 _LOOK_S = 0.002  # between two looks at whether what is tried is done
 

@@ -11,7 +11,7 @@ from workers.notifier.channels import Channel, DeliveryFailed
 from workers.notifier.settings import DeliverySettings
 from workers.notifier.undelivered import Undelivered
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _AT_A_TIME = 20  # kept alarms that are tried in one go, so that polling is not held up
 

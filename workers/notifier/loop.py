@@ -37,7 +37,7 @@ from workers.runtime.errors import MembershipLost, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.settings import TopicSettings
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _POLL_S = 0.2
 _AWAY_S = 1.0  # pause while the broker is away

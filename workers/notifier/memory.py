@@ -9,7 +9,7 @@ import structlog
 
 from workers.runtime.errors import Fatal
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 NOTHING_KNOWN: dict[str, Any] = {"positions": [], "cameras": []}
 

@@ -31,7 +31,7 @@ from workers.runtime.lifecycle import StopSignal
 from workers.runtime.metrics.notifier import NotifierMetrics
 from workers.runtime.metrics.table import Values
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _STALLED_S = 120.0  # many channels may fail slowly one after another; a hang lasts longer
 

@@ -12,7 +12,7 @@ from schemas.alarm import Alarm
 from workers.notifier.channels import append_line
 from workers.runtime.errors import Fatal, SettingsError
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 class Undelivered:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 MOST_BYTES = 256 << 20  # a graph takes 0.3 to 20 MB
 _DIGEST = hashlib.sha256().digest_size

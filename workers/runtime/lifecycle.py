@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
@@ -14,7 +14,7 @@ from workers.runtime.errors import Fatal, WorkerError
 from workers.runtime.settings import LogSettings
 from workers.runtime.telemetry import setup_logging
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _EXIT_SIGNAL = 128
@@ -82,9 +82,24 @@ class StopSignal:
         return self._event.wait(seconds)
 
 
-def run_process(name: str, settings: LogSettings, body: Callable[[StopSignal], None]) -> int:
-    """Run a process's body and turn its end into an exit code and one clear line."""
-    setup_logging(settings, name)
+def run_process(
+    name: str,
+    settings: LogSettings,
+    body: Callable[[StopSignal], None],
+    ids: Mapping[str, str] | None = None,
+) -> int:
+    """Run a process's body and turn its end into an exit code and one clear line.
+
+    `ids` name this process on each line of its log.
+    """
+    tell_repeats = setup_logging(settings, name, ids)
+    try:
+        return _run(name, body)
+    finally:
+        tell_repeats()
+
+
+def _run(name: str, body: Callable[[StopSignal], None]) -> int:
     stop = StopSignal().install()
     try:
         body(stop)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -113,11 +113,35 @@ class TopicSettings(Section):
         return tuple(getattr(self, topic.name.replace("-", "_")) for topic in topics.TOPICS)
 
 
+Level = Literal["debug", "info", "warning", "error"]
+TELLING_LOGGERS = ("kafka.net", "kafka.protocol")  # at debug they print requests and passwords
+
+
 class LogSettings(Section):
     """What is logged, and how."""
 
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Level = "info"
+    levels: dict[str, Level] = Field(
+        default={},
+        description="logger -> level, for it and what is below it: "
+        "{workers.inspector: debug, kafka: info}",
+    )
     format: Literal["console", "json"] = "console"
+    repeats: int = Field(
+        default=50,
+        ge=0,
+        description="lines of the same event that are shown in a minute; the others are counted; "
+        "0: show all",
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _no_passwords(cls, levels: dict[str, Level]) -> dict[str, Level]:
+        for name, level in levels.items():
+            telling = any(f"{name}.".startswith(f"{each}.") for each in TELLING_LOGGERS)
+            if telling and level == "debug":
+                raise ValueError(f"{name} prints passwords at debug; info is its lowest level")
+        return levels
 
 
 class HealthSettings(Section):

@@ -15,7 +15,7 @@ from workers.runtime.settings import KafkaSettings
 if record_util.crc32c_c is None:  # pure Python needs 14 ms for the checksum of a 50 KB record
     raise ImportError("kafka-python found no native CRC: install the package `crc32c`")
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _Client = TypeVar("_Client")
 
 HEADERS_ROOM = 256 * 1024  # bytes for headers, key and the JSON around a dead letter

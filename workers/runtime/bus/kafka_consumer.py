@@ -13,7 +13,7 @@ from workers.runtime.bus.kafka_faults import prepare_poll
 from workers.runtime.bus.kafka_rebalance import as_offsets, as_partition, as_topic_partition
 from workers.runtime.bus.ports import Gap, Partition, Positions, Record
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 _POSITION_MS = 500  # known locally, except right after an assignment
 

@@ -20,7 +20,7 @@ from workers.runtime.bus.transactional import Transactional
 from workers.runtime.errors import BusUnavailable, SettingsError
 from workers.runtime.settings import KafkaSettings
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 # What a broker says that has just begun to coordinate transactions, after another one died.
 _LOADING = (errors.CoordinatorLoadInProgressError, errors.CoordinatorNotAvailableError)

@@ -12,7 +12,7 @@ from workers.runtime.bus.kafka_client import HEADERS_ROOM, record_limit
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings import KafkaSettings
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _LIMIT = "max.message.bytes"
 
 

@@ -20,7 +20,7 @@ from kafka.structs import OffsetAndMetadata
 from workers.runtime.bus.kafka_assignor import SingleOwnerAssignor
 from workers.runtime.bus.ports import Partition, Positions, RebalanceListener
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 _ASK_AGAIN_S = 0.02
 
 

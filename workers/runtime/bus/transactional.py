@@ -20,7 +20,7 @@ from workers.runtime.bus.kafka_rebalance import as_offsets
 from workers.runtime.bus.ports import Outgoing, Partition, Positions
 from workers.runtime.errors import BusUnavailable, Fatal, MembershipLost, Transient, WorkerError
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 _FENCED = (errors.ProducerFencedError, errors.InvalidProducerEpochError)
 _FENCES, _FENCES_WITHIN_S = 5, 60.0

@@ -21,7 +21,7 @@ from workers.runtime.section import read_secret
 from workers.runtime.settings import RedisSettings, redact
 from workers.runtime.store.ports import KeyValueStore, Notices
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 def connect_store(settings: RedisSettings) -> KeyValueStore:
