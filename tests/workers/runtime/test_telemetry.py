@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from pathlib import Path
 
 import pytest
 import structlog
@@ -53,3 +54,68 @@ def test_the_level_is_kept(capfd: pytest.CaptureFixture[str]) -> None:
     err = capfd.readouterr().err
     assert "loud" in err
     assert "too quiet" not in err
+
+
+def test_modules_have_levels_of_their_own(capfd: pytest.CaptureFixture[str]) -> None:
+    levels = {"workers.inspector": "debug", "workers.inspector.loop": "error", "library": "info"}
+    setup_logging(LogSettings(format="json", level="warning", levels=levels), "worker")
+    for module in ("workers.inspector.admit", "workers.inspector.loop", "workers.inspectors"):
+        for level in ("debug", "warning", "error"):
+            structlog.get_logger(module).log(getattr(logging, level.upper()), level)
+    for name in ("library.part", "other"):
+        logging.getLogger(name).info("told")
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["logger"], line["event"]) for line in said] == [
+        ("workers.inspector.admit", "debug"),
+        ("workers.inspector.admit", "warning"),
+        ("workers.inspector.admit", "error"),
+        ("workers.inspector.loop", "error"),
+        ("workers.inspectors", "warning"),
+        ("workers.inspectors", "error"),
+        ("library.part", "told"),
+    ]
+
+
+def test_the_ids_of_the_process_are_on_each_line(capfd: pytest.CaptureFixture[str]) -> None:
+    setup_logging(LogSettings(format="json"), "worker", {"worker": "w-1"})
+    structlog.get_logger("a").info("ours")
+    logging.getLogger("library").warning("theirs")
+    said = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [(line["event"], line["worker"]) for line in said] == [
+        ("ours", "w-1"),
+        ("theirs", "w-1"),
+    ]
+
+
+@pytest.mark.parametrize("levels", [{"kafka": "debug"}, {"kafka.net": "info"}])
+def test_passwords_are_not_shown_by_a_level_of_the_client_either(
+    levels: dict, capfd: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging(LogSettings(level="info", levels=levels), "worker")
+    logging.getLogger("kafka.protocol.parser").debug("Send: secret")
+    logging.getLogger("kafka.net.connection").debug("Request: secret")
+    assert "secret" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["kafka.net", "kafka.protocol.parser"])
+def test_a_level_that_would_print_passwords_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="prints passwords at debug"):
+        LogSettings(levels={name: "debug"})
+
+
+def test_the_client_stays_quiet_while_a_part_of_it_is_not_asked_for(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    setup_logging(LogSettings(), "worker")
+    logging.getLogger("kafka.net.connection").error("noise")
+    assert capfd.readouterr().err == ""
+
+
+def test_every_module_says_its_name() -> None:
+    """Else `log.levels` does not reach it."""
+    nameless = [
+        str(path)
+        for path in (Path(__file__).parents[3] / "workers").rglob("*.py")
+        if "structlog.get_logger()" in path.read_text()
+    ]
+    assert nameless == []
