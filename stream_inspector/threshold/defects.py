@@ -35,6 +35,9 @@ class Share:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
+
     @classmethod
     def of_counts(cls, found: int, of: int, confidence: float) -> "Share | None":
         """With the interval of Clopper and Pearson; None of nothing."""
@@ -56,6 +59,21 @@ class DefectCheck:
     confidence: float
     synthetic: bool = False  # painted defects: curves compare, their level means nothing
     target_pro: float | None = None  # the pixel rate was chosen for it
+
+    def lines(self) -> list[str]:
+        """What was measured, as sentences with intervals."""
+        told = [
+            f"Of {self.images} defective images {self.escape_rate} pass, {self.near_misses} of "
+            "them as near misses."
+        ]
+        if self.false_rejects:
+            told.append(f"Of the good images beside them {self.false_rejects} alarm.")
+        if self.pro and self.region_recall:
+            told.append(
+                f"At the pixel threshold the PRO of {self.regions} defect regions is {self.pro}; "
+                f"a reported region touches {self.region_recall} of them."
+            )
+        return [*told, f"In brackets: {self.confidence:.0%} confidence."]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

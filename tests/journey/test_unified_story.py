@@ -11,6 +11,7 @@ import pytest
 
 from schemas.frame import Frame
 from schemas.outcome import Outcome
+from stream_inspector.detector import Detector
 from stream_inspector.model import Model, save_model
 from stream_inspector.presets import PIXEL_SMALL, Preset, at_size
 from stream_inspector.threshold.budget import Budget
@@ -94,6 +95,26 @@ def test_two_products_share_a_model_and_its_batches(
             calibration.image_threshold,
         )
         assert (outcome.verdict == "defect") == (verdict == "defect"), (category, outcome)
+
+
+@pytest.mark.slow
+def test_a_good_part_just_under_the_threshold_is_a_near_miss(
+    stage: Any, unified: Model, make_frame: Callable[..., Frame]
+) -> None:
+    files, calibration = save_model(unified), unified.calibrations["bolts"]
+    stage.registry.push(unified.categories, unified.version, files.manifest, files.tensors)
+    stage.registry.activate("bolts", unified.version, by="test", why="test")
+    stage.start(model_loader(ModelsSection(engine="torch")))
+    scores = Detector(unified, engine="torch").score(parts("bolts", 30, 2), ["bolts"] * 30)
+    order = scores.image_scores.argsort()  # the 28th of 30 is the threshold, the 22nd the near one
+    for place in (24, 10):
+        stage.send(make_frame(png(parts("bolts", 30, 2)[order[place]]), category="bolts"))
+
+    near, passed = stage.outcomes_of(2)
+
+    assert (near.verdict, passed.verdict) == ("near_miss", "pass")
+    assert calibration.near_miss_threshold < near.image_score < near.image_threshold
+    assert near.calibration_id == passed.calibration_id == calibration.id
 
 
 @pytest.mark.slow

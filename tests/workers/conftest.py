@@ -39,6 +39,15 @@ def flanges(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def further(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """12 good parts that no model has seen."""
+    folder = tmp_path_factory.mktemp("further")
+    for index in range(12):
+        _write(folder / f"{index:03}.png", render(200 + index, 0).image)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_model(flanges: Path) -> Model:
     """Trained for one step: its scores mean little, but everything about it is real."""
     preset = tiny_preset()

@@ -1,4 +1,4 @@
-"""A category's file: its name, and which part of each frame is inspected, and how.
+"""A category's file: its name, which part of each frame is inspected and how, its own budget.
 
 The trainer makes the view a part of the model; the worker looks through the model's own view and
 says so when the file asks for another one. `docs/categories.md` explains every key.
@@ -7,7 +7,7 @@ says so when the file asks for another one. `docs/categories.md` explains every 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -113,12 +113,29 @@ class ViewSettings(Section):
         return (float(size.width), float(size.height)) if size else (1.0, 1.0)
 
 
+Rate = Annotated[float, Field(gt=0, lt=1)]
+
+
+class BudgetOverride(Section):
+    """What is accepted of this category and differs from the trainer's budget."""
+
+    image_false_reject: Rate | Literal["none"] | None = Field(
+        default=None, description="share of good images that may alarm"
+    )
+    pixel_false_positive: Rate | Literal["none"] | None = Field(
+        default=None, description="share of good pixels that may be outlined"
+    )
+    confidence: Rate | None = None
+    strict: bool | None = Field(default=None, description="refuse what cannot be certified")
+
+
 class CategorySettings(Section):
     """configs/categories/<category>.yaml."""
 
     name: str = Field(default="", description="empty: the file's name")
     description: str = ""
     view: ViewSettings | None = None
+    budget: BudgetOverride = BudgetOverride()
 
     @field_validator("name", mode="before")
     @classmethod
@@ -133,6 +150,7 @@ class Category:
     name: str
     view: ViewSettings | None = None
     mask: Path | None = None  # the file of view.ignore.mask
+    budget: BudgetOverride = field(default_factory=BudgetOverride)
 
     @property
     def fingerprint(self) -> str | None:
@@ -168,7 +186,7 @@ def read_category(file: Path) -> Category:
     name = settings.name or file.stem
     _check(name, str(file))
     mask = settings.view.ignore.mask if settings.view else None
-    return Category(name, settings.view, mask and file.parent / mask)
+    return Category(name, settings.view, mask and file.parent / mask, settings.budget)
 
 
 def read_categories(section: CategoriesSection) -> dict[str, Category]:

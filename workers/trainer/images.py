@@ -45,10 +45,20 @@ def read_images(
     on_skip: Callable[[str], None] = lambda _: None,
 ) -> list[Image]:
     """Images in the order of their paths; `skip` leaves corrupt ones out and reports them."""
-    images = []
-    for result in decode_in_order(paths, view):
+    return list(read_by_path(paths, view, on_corrupt, on_skip).values())
+
+
+def read_by_path(
+    paths: Sequence[Path],
+    view: View,
+    on_corrupt: OnCorrupt = "fail",
+    on_skip: Callable[[str], None] = lambda _: None,
+) -> dict[Path, Image]:
+    """The images that can be read, by their paths."""
+    images = dict[Path, Image]()
+    for path, result in zip(paths, decode_in_order(paths, view), strict=True):
         if isinstance(result, Decoded):
-            images.append(result.image)
+            images[path] = result.image
         elif on_corrupt == "skip":
             on_skip(str(result))
         else:

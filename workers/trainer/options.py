@@ -25,10 +25,16 @@ Categories = Annotated[
     typer.Option("--categories", help="folder of <category>.yaml files: a category's view"),
 ]
 FalseReject = Annotated[
-    float | None, typer.Option("--false-reject", help="accepted share of good frames that alarm")
+    str | None,
+    typer.Option("--false-reject", help="accepted share of good frames that alarm, or none"),
 ]
 PixelRate = Annotated[
-    float | None, typer.Option("--pixel-rate", help="accepted share of good pixels outlined")
+    str | None,
+    typer.Option("--pixel-rate", help="accepted share of good pixels outlined, or none"),
+]
+Strict = Annotated[
+    bool | None,
+    typer.Option("--strict/--on-average", help="refuse unless the good images certify the budget"),
 ]
 OnCorruptFlag = Annotated[
     str | None, typer.Option("--on-corrupt", help="fail | skip: what an unreadable image does")

@@ -38,6 +38,12 @@ def load_settings(
         raise typer.Exit(SettingsError.exit_code) from None
 
 
+def stated(assignments: Sequence[str] | None, flags: Mapping[str, Any]) -> frozenset[str]:
+    """The settings that this command line states itself."""
+    given = {path for path, value in flags.items() if value is not None}
+    return frozenset(given | set(parse_assignments(assignments or [])))
+
+
 def run_command(
     name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
 ) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from stream_inspector.detector import Detector
+from stream_inspector.detector import Detector, Scores
 from stream_inspector.model import Model
+from stream_inspector.score.scorer import MEMBERS
 from stream_inspector.verdict import Image, ScoreMap
 from stream_inspector.view.canvas import Size, View
 from workers.trainer.evaluate import (
@@ -61,6 +62,27 @@ def score_all(
     weights = {name: w for name, w in detector.preset.weights if name in DIFFUSION.split("+")}
     maps[DIFFUSION], scores[DIFFUSION] = _weighted(maps, weights), _weighted(scores, weights)
     return Scored(maps, scores, 1000 * seconds / len(images))
+
+
+def score_ensemble(
+    detector: Detector,
+    images: Sequence[Image],
+    category: str,
+    on_scored: OnScored = lambda *_: None,
+) -> Scores:
+    """The ensemble's maps and all image scores of images: the members' maps are not kept."""
+    height, width = detector.model.view(category).canvas
+    maps = np.empty((len(images), height, width), np.float32)
+    scores = dict[str, ImageScores]()
+    for first in range(0, len(images), BATCH):
+        batch = images[first : first + BATCH]
+        part = detector.score(batch, [category] * len(batch))
+        rows = slice(first, first + len(batch))
+        maps[rows] = part.maps
+        _keep(scores, len(images), rows, {ENSEMBLE: part.image_scores, **part.member_image_scores})
+        on_scored(first + len(batch), len(images))
+    image_scores = scores.pop(ENSEMBLE, np.empty(0))
+    return Scores(maps, image_scores, {}, scores or dict.fromkeys(MEMBERS, np.empty(0)))
 
 
 def report_card(

@@ -1,11 +1,13 @@
 """What training, calibration and evaluation can be told."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError, model_validator
 
-from workers.runtime.categories import CategoriesSection
+from workers.runtime.categories import CategoriesSection, Category, Rate
+from workers.runtime.errors import SettingsError
 from workers.runtime.settings import LogSettings, ProcessSettings, Section
 
 if TYPE_CHECKING:
@@ -54,17 +56,48 @@ class TrainerSettings(Section):
 
 
 class BudgetSettings(Section):
-    """False alarms that are acceptable; thresholds follow from them and from good images."""
+    """False alarms that are acceptable; thresholds follow from them and from good images.
 
-    image_false_reject: float = Field(default=0.05, gt=0, lt=1, description="share of good images")
-    pixel_false_positive: float = Field(default=1e-3, gt=0, lt=1, description="share of pixels")
-    confidence: float = Field(default=0.95, gt=0, lt=1)
+    One of the two shares may be "none". A category's file may state its own (`budget:`).
+    """
+
+    image_false_reject: Rate | Literal["none"] = Field(
+        default=0.05, description="share of good images that may alarm"
+    )
+    pixel_false_positive: Rate | Literal["none"] = Field(
+        default=1e-3, description="share of good pixels that may be outlined"
+    )
+    confidence: Rate = Field(default=0.95, description="of what is certified, and of intervals")
+    strict: bool = Field(
+        default=False, description="refuse when the good images cannot certify the budget"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if self.image_false_reject == self.pixel_false_positive == "none":
+            raise ValueError("state image_false_reject, pixel_false_positive or both")
+        return self
+
+    def of_category(self, category: Category, stated: Collection[str] = ()) -> "BudgetSettings":
+        """As the category's file has it, except where a flag or --set says otherwise (`stated`)."""
+        own = category.budget.model_dump(exclude_none=True)
+        asked = {key.removeprefix("budget.") for key in stated}
+        kept = {key: value for key, value in own.items() if key not in asked}
+        try:
+            return BudgetSettings.model_validate({**self.model_dump(), **kept})
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise SettingsError(f"category {category.name}: budget: {why}") from None
 
     def as_budget(self) -> "Budget":
         """The core's budget."""
         from stream_inspector.threshold.budget import Budget
 
-        return Budget(self.image_false_reject, self.pixel_false_positive, self.confidence)
+        return Budget(
+            None if self.image_false_reject == "none" else self.image_false_reject,
+            None if self.pixel_false_positive == "none" else self.pixel_false_positive,
+            self.confidence,
+        )
 
 
 class ModelStoreSettings(Section):

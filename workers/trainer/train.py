@@ -3,10 +3,14 @@
 The good images come from a folder or from the synthetic renderer; the rest is the same.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
+from stream_inspector.assembly import of_category
 from stream_inspector.decode import DecodeLimits, decode
 from stream_inspector.detector import Detector
 from stream_inspector.errors import CalibrationRefused
@@ -25,6 +29,7 @@ from workers.trainer.images import OnCorrupt, read_images, refuse_masks
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
+SEEN = "seen"  # a category's tensor: digests of the files that trained or normalised it
 _LEAST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
 
 
@@ -38,6 +43,7 @@ class GoodImages:
     digest: str
     view: View  # whose canvases they are
     view_settings: str | None = None  # fingerprint of what the category's file says of it
+    seen: tuple[str, ...] = ()  # digests of the files that train and select
 
     def __len__(self) -> int:
         return len(self.train) + len(self.select) + len(self.calibrate)
@@ -55,7 +61,8 @@ def load_good(
     parts = (files.train, files.select, files.calibrate)
     train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
     refuse_masks([*train, *select, *held], str(folder))
-    return GoodImages(train, select, held, files.digest, view)
+    seen = tuple(files.digests[path] for path in (*files.train, *files.select))
+    return GoodImages(train, select, held, files.digest, view, seen=seen)
 
 
 def synthetic_good(count: int, seed: int, view: View) -> GoodImages:
@@ -88,7 +95,16 @@ def fit_model(
     )
     sources = {source_key(name): images.digest for name, images in good.items()}
     views = {view_key(name): images.view_settings for name, images in good.items()}
-    return replace(fitted, provenance={**fitted.provenance, **sources, **views})
+    tensors = dict(fitted.tensors)
+    for name, images in good.items():
+        if images.seen:
+            tensors |= of_category(name, {SEEN: short_digests(images.seen)})
+    return replace(fitted, tensors=tensors, provenance={**fitted.provenance, **sources, **views})
+
+
+def short_digests(digests: Iterable[str]) -> Tensor:
+    """The first 60 bits of hexadecimal digests, [N]: enough to know a file again."""
+    return torch.tensor([int(digest[:15], 16) for digest in digests], dtype=torch.int64)
 
 
 def source_key(category: str) -> str:
@@ -97,13 +113,27 @@ def source_key(category: str) -> str:
 
 
 def set_thresholds(
-    model: Model, good: Mapping[str, GoodImages], budget: Budget, device: str = "cpu"
+    model: Model,
+    good: Mapping[str, GoodImages],
+    budgets: Mapping[str, Budget],
+    device: str = "cpu",
+    strict: Collection[str] = (),
 ) -> Model:
-    """Thresholds for each category, from its calibrate part. Raises CalibrationRefused."""
+    """Thresholds for each category, from its calibrate part; certified ones for those in `strict`.
+
+    Raises CalibrationRefused.
+    """
     detector, calibrated = Detector(model, device, engine="torch"), model
     for name, images in good.items():
         try:
-            calibrated = calibrate(calibrated, images.calibrate, budget, detector, name)
+            calibrated = calibrate(
+                calibrated,
+                images.calibrate,
+                budgets[name],
+                detector,
+                name,
+                strict=name in strict,
+            )
         except CalibrationRefused as error:
             raise CalibrationRefused(f"{name}: {error}") from error
     return calibrated
@@ -122,7 +152,7 @@ def train_category(
     """One category's model with its thresholds."""
     one = {category: good}
     fitted = fit_model(one, preset, seed=seed, on_progress=on_progress, iterations=iterations)
-    return set_thresholds(fitted, one, budget)
+    return set_thresholds(fitted, one, {category: budget})
 
 
 def _synthetic(index: int, seed: int, view: View) -> Image:

@@ -50,6 +50,7 @@ def train(
     device: Annotated[str | None, typer.Option("--device", help="cpu | cuda | cuda:0")] = None,
     categories: options.Categories = None,
     false_reject: options.FalseReject = None,
+    strict: options.Strict = None,
     layout: options.Layout = None,
     on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
@@ -71,7 +72,7 @@ def train(
 
       stream-inspector train --synthetic 400 --category flange --preset pixel-small
     """
-    from workers.trainer.run import load_settings, run_command
+    from workers.trainer.run import load_settings, run_command, stated
     from workers.trainer.sources import Source
     from workers.trainer.training import train as run
 
@@ -86,7 +87,11 @@ def train(
         "trainer.layout": layout,
         "trainer.on_corrupt": on_corrupt,
         "budget.image_false_reject": false_reject,
+        "budget.strict": strict,
     }
     settings = load_settings(config, assignments, flags)
     source = Source(tuple(data or ()), synthetic, tuple(category or ()), unified)
-    run_command("train", settings, lambda stop: run(settings, source, out, console, stop))
+    told = stated(assignments, flags)
+    run_command(
+        "train", settings, lambda stop: run(settings, source, out, console, stop, stated=told)
+    )

@@ -1,6 +1,7 @@
 """What `train` does once its flags are read: read, learn, set thresholds, write; all resumable."""
 
 import time
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,17 @@ from stream_inspector.errors import CalibrationRefused
 from stream_inspector.learning import Checkpoints, Execution, Progress
 from stream_inspector.model import FORMAT, Model
 from stream_inspector.presets import Preset
-from stream_inspector.threshold.budget import Budget
 from workers.runtime.lifecycle import StopSignal
 from workers.trainer import checkpoint, training_log
 from workers.trainer.checkpoint import CheckpointFile
 from workers.trainer.model_folder import write_model
 from workers.trainer.presets import find_preset
 from workers.trainer.progress import training_bar
-from workers.trainer.settings import TrainerProcessSettings, TrainerSettings
+from workers.trainer.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
 from workers.trainer.sources import Source
 from workers.trainer.train import GoodImages, fit_model, set_thresholds
 from workers.trainer.training_log import TrainingLog
+from workers.trainer.views import find_category
 
 
 def train(
@@ -32,8 +33,13 @@ def train(
     out: Path | None,
     console: Console,
     stop: StopSignal,
+    *,
+    stated: Collection[str] = (),
 ) -> None:
-    """Train, set thresholds, write a model folder."""
+    """Train, set thresholds, write a model folder.
+
+    What the command line states of the budget is `stated`: it wins over the categories' files.
+    """
     how, start = settings.trainer, time.monotonic()
     preset = replace(find_preset(how.preset), normalisation=how.normalisation)
     good = source.read(
@@ -49,7 +55,9 @@ def train(
     model = _fitted(good, preset, how, file, console=console, stop=stop)
     write_model(model, folder)
     file.remove()
-    model = _calibrated(model, good, settings.budget.as_budget(), how, folder)
+    known = {name: find_category(name, settings.categories) for name in good}
+    accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
+    model = _calibrated(model, good, accepted, how, folder)
     write_model(model, folder)
     console.print(f"Model [bold]{model.version}[/] in {folder} ({time.monotonic() - start:.0f} s)")
     say_promises(model, console)
@@ -118,12 +126,14 @@ def _fitted(
 def _calibrated(
     model: Model,
     good: dict[str, GoodImages],
-    budget: Budget,
+    accepted: Mapping[str, BudgetSettings],
     how: TrainerSettings,
     folder: Path,
 ) -> Model:
+    budgets = {name: each.as_budget() for name, each in accepted.items()}
+    strict = [name for name, each in accepted.items() if each.strict]
     try:
-        return set_thresholds(model, good, budget, how.device)
+        return set_thresholds(model, good, budgets, how.device, strict)
     except CalibrationRefused as error:
         raise CalibrationRefused(
             f"{error}; the trained model is in {folder}: "

@@ -45,12 +45,12 @@ def folder(flanges: Path, tmp_path: Path) -> Path:
 
 
 def test_neither_training_nor_calibration_opens_them(
-    folder: Path, model_folder: Path, tmp_path: Path, opened: list[str]
+    folder: Path, model_folder: Path, further: Path, tmp_path: Path, opened: list[str]
 ) -> None:
     (tmp_path / "flanges.yaml").write_text("view: {input_size: {height: 64, width: 64}}")
     small = ["--preset", "pixel-small", "--iterations", "1", "--categories", str(tmp_path)]
     RUNNER.invoke(app, ["train", "--data", str(folder), "--out", str(tmp_path / "made"), *small])
-    good = ["--good", str(folder / "train/good")]
+    good = ["--good", str(further), "--report", str(tmp_path / "report.html")]
     calibrated = RUNNER.invoke(
         app, ["calibrate", "--model", str(model_folder), "--data", str(folder), *good]
     )

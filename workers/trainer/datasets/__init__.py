@@ -9,7 +9,7 @@ from workers.trainer.datasets.detect import AUTO, LAYOUTS, CategoryFolder, categ
 from workers.trainer.datasets.files import images_in, is_image
 from workers.trainer.datasets.layout import LabelledFile, missing_masks
 from workers.trainer.datasets.licence import licence_notes
-from workers.trainer.datasets.split import GoodFiles, good_files, split
+from workers.trainer.datasets.split import GoodFiles, file_digest, good_files, split
 
 __all__ = [
     "LAYOUTS",
@@ -17,6 +17,7 @@ __all__ = [
     "GoodFiles",
     "LabelledFile",
     "categories_in",
+    "file_digest",
     "good_files",
     "images_in",
     "is_image",

@@ -1,7 +1,7 @@
 """Good images are split once, by the digest of their contents, whatever their names or order."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -21,12 +21,13 @@ class GoodFiles:
     select: tuple[Path, ...]  # normalisation statistics and model choices
     calibrate: tuple[Path, ...]  # thresholds, and nothing else: their guarantee rests on it
     digest: str  # of all contents; names and order do not matter
+    digests: Mapping[Path, str]  # of each one's contents
 
 
 def good_files(folder: Path, least: int = LEAST_GOOD, layout: str = AUTO) -> GoodFiles:
     """Find and split the good images. Raises DataError or TooFewImages, naming what is wrong."""
     paths = layout_of(folder, layout).good(folder)
-    by_digest = {_digest(path): path for path in paths}
+    by_digest = {file_digest(path): path for path in paths}
     if len(by_digest) < least:
         raise TooFewImages(
             f"{folder}: {len(by_digest)} different good images, at least {least} are needed; "
@@ -36,7 +37,8 @@ def good_files(folder: Path, least: int = LEAST_GOOD, layout: str = AUTO) -> Goo
     digests = sorted(by_digest)
     ordered = [by_digest[digest] for digest in digests]
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return GoodFiles(*split(ordered), digest=together)
+    of_each = {path: digest for digest, path in by_digest.items()}
+    return GoodFiles(*split(ordered), digest=together, digests=of_each)
 
 
 def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
@@ -45,6 +47,7 @@ def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, 
     return tuple(train), tuple(ordered[3::10]), tuple(ordered[8::10])
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's contents."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
