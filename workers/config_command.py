@@ -36,6 +36,7 @@ class Process(StrEnum):
     DLQ = "dlq"
     DEMO = "demo"
     TRAINER = "trainer"
+    TOPICS = "topics"
     CATEGORY = "category"
 
 
@@ -46,6 +47,7 @@ SETTINGS = {
     Process.DLQ: "workers.runtime.settings:ProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",
     Process.TRAINER: "workers.trainer.settings:TrainerProcessSettings",
+    Process.TOPICS: "workers.topics.settings:TopicsProcessSettings",
 }
 
 File = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")]

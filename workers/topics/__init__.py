@@ -1,0 +1,1 @@
+"""Creates the stage's topics, once, before the processes start."""

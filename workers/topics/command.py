@@ -1,0 +1,76 @@
+"""`stream-inspector topics`: flags and help. Nothing heavy is imported before it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings import parse_assignments
+
+topics = typer.Typer(no_args_is_help=True, help="The stage's topics on Kafka.")
+
+
+@topics.callback()
+def _group() -> None:
+    """A group, so that its only command keeps its name."""
+
+
+@topics.command()
+def create(
+    *,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file, e.g. configs/topics.yaml")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="key.path=value, repeatable")
+    ] = None,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only say what is missing or different")
+    ] = False,
+) -> None:
+    """Create the topics that are missing; say where existing ones differ.
+
+    Partitions, replicas, retention and the largest message follow from the settings. A topic that
+    exists is never changed: more partitions would move cameras between workers, out of order.
+
+    Examples:
+
+      stream-inspector topics create --config configs/topics.yaml
+
+      stream-inspector topics create --set topics.partitions=12 --set plan.replication_factor=3
+
+    Exit codes: 0 all topics are there, 69 no broker, 77 login or right refused, 78 wrong setting.
+    """
+    from workers.topics.settings import TopicsProcessSettings
+
+    overrides = {"kafka.bootstrap_servers": bootstrap_servers} if bootstrap_servers else {}
+    try:
+        settings = TopicsProcessSettings.load(
+            config, parse_assignments(assignments or []) | overrides
+        )
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+
+    from workers.runtime.bus.kafka_topics import TopicState, ensure_topics
+    from workers.runtime.lifecycle import run_process
+
+    states: list[TopicState] = []
+
+    def body(_: object) -> None:
+        states.extend(ensure_topics(settings.kafka, settings.plans(), dry_run=dry_run))
+
+    code = run_process("topics", settings.log, body)
+    table = Table("topic", "", "differs")
+    for state in states:
+        word = ("missing" if dry_run else "created") if state.created else "there"
+        table.add_row(state.name, word, "\n".join(state.differences))
+    if states:
+        Console().print(table)
+    raise typer.Exit(code)
