@@ -1,143 +1,382 @@
-"""The chart renders, lints, and hands every process a configuration that it accepts."""
+"""Every supported configuration renders, lints, keeps its schemas, and hangs together."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import helm_python as helm
-import kubernetes_validate
 import pytest
 import yaml
+from kubernetes_schemas import faults
+from rendered_chart import (
+    CHART,
+    SUPPORTED,
+    WORKLOADS,
+    Object,
+    Objects,
+    containers,
+    merged,
+    needed,
+    pods,
+    render,
+    supported,
+    texts,
+    workloads,
+)
 
-CHART = Path(__file__).parents[2] / "helm" / "stream-inspector"
-SUPPORTED = sorted((CHART / "ci").glob("*-values.yaml"))
-Objects = dict[tuple[str, str], dict[str, Any]]
-
-
-def render(values: dict[str, Any]) -> Objects:
-    with helm.Chart.load(str(CHART)) as chart:
-        texts = chart.render(values, name="line", namespace="plant")
-    documents = [
-        document
-        for path, text in texts.items()
-        if path.endswith(".yaml")
-        for document in yaml.safe_load_all(text)
-        if document
-    ]
-    return {(d["kind"], d["metadata"]["name"]): d for d in documents}
-
-
-def with_category(**values: Any) -> dict[str, Any]:
-    return {"categories": {"bottle": {}}, **values}
-
-
-def pods(objects: Objects) -> list[dict[str, Any]]:
-    return [
-        d["spec"]["template"]["spec"] for (kind, _), d in objects.items() if kind == "Deployment"
-    ]
+OLDEST, NEWEST = "1.30.0", "1.37.0"  # Chart.yaml's kubeVersion, and the newest with schemas
+ADDED = {"Deployment": 11, "StatefulSet": 11, "Job": 4}  # -<hash> in a label; -<index> of a host
+DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
-@pytest.fixture(params=SUPPORTED, ids=lambda path: path.stem)
-def objects(request: pytest.FixtureRequest) -> Objects:
-    return render(yaml.safe_load(request.param.read_text()))
+@pytest.fixture(params=SUPPORTED, ids=lambda path: path.stem.removesuffix("-values"))
+def case(request: pytest.FixtureRequest) -> Path:
+    path: Path = request.param
+    return path
 
 
-def test_chart_lints() -> None:
-    findings = helm.lint(str(CHART), strict=True)
+@pytest.fixture
+def objects(case: Path) -> Objects:
+    return render(yaml.safe_load(case.read_text()))
+
+
+def test_it_lints(case: Path) -> None:
+    findings = helm.lint(str(CHART), yaml.safe_load(case.read_text()), strict=True)
     informative = 1  # Helm's severities: 1 info, 2 warning, 3 error
     assert findings["total_charts_linted"] == 1
     assert not [f for f in findings["messages"] if f["severity"] > informative]
     assert not findings["errors"]
 
 
-def test_built_in_objects_keep_their_schema(objects: Objects) -> None:
-    for (kind, _), document in objects.items():
-        if kind != "ScaledObject":
-            kubernetes_validate.validate(document, "1.34", strict=True)
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_objects_keep_their_strict_schemas(objects: Objects, version: str) -> None:
+    assert {name: found for name, d in objects.items() if (found := faults(d, version))} == {}
 
 
-def test_pods_run_with_least_privilege(objects: Objects) -> None:
+def test_the_oldest_kubernetes_is_the_one_that_the_chart_names() -> None:
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["kubeVersion"] == f">={OLDEST}-0"
+
+
+def test_planted_faults_are_found() -> None:
+    objects = render(supported("default"))
+    (scaled,) = (d for (kind, _), d in objects.items() if kind == "ScaledObject")
+    scaled["spec"]["maxReplicaCount"] = "8"
+    scaled["spec"]["triggers"][0]["metadata"]["lagTreshold"] = "9"
+    assert len(faults(scaled, NEWEST)) == 2
+    deployment = next(d for (kind, _), d in objects.items() if kind == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    container["resources"]["requests"]["memory"] = "6Gb"
+    container["ports"][0]["port"] = 8080
+    assert len(faults(deployment, NEWEST)) == 2
+    with pytest.raises(LookupError, match="no schema for"):
+        faults({"apiVersion": "x.y/v1", "kind": "Thing"}, NEWEST)
+
+
+def test_names_are_short_enough_for_what_kubernetes_adds(case: Path) -> None:
+    values = yaml.safe_load(case.read_text())
+    with helm.Chart.load(str(CHART)) as chart:
+        found = chart.render(
+            values, name="a-release-with-as-long-a-name-as-helm-allows-it", namespace="n"
+        )
+    for text in found.values():
+        for document in filter(None, yaml.safe_load_all(text) if "kind:" in text else []):
+            name = document["metadata"]["name"]
+            assert DNS_NAME.fullmatch(name), name
+            assert len(name) <= 63 - ADDED.get(document["kind"], 0), name
+
+
+def test_no_template_leaves_a_hole(case: Path) -> None:
+    for path, text in texts(yaml.safe_load(case.read_text())).items():
+        for wrong in ("<no value>", "<nil>", "map[", "%!"):
+            assert wrong not in text, path
+
+
+def test_pods_are_restricted(objects: Objects) -> None:
+    """What the Pod Security Standard `restricted` asks, and a read-only root file system."""
     for pod in pods(objects):
-        assert pod["automountServiceAccountToken"] is False
-        assert pod["securityContext"]["runAsNonRoot"] is True
-        for container in pod["containers"]:
-            security = container["securityContext"]
-            assert security["readOnlyRootFilesystem"] is True
-            assert security["capabilities"]["drop"] == ["ALL"]
-            assert container["resources"]["limits"]["memory"]
+        spec, security = pod["spec"], pod["spec"]["securityContext"]
+        assert spec["automountServiceAccountToken"] is False
+        assert security["runAsNonRoot"] is True
+        assert security["runAsUser"] >= 10000
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not spec.keys() & {"hostNetwork", "hostPID", "hostIPC"}
+        for container in containers(pod):
+            own = container["securityContext"]
+            assert own["readOnlyRootFilesystem"] is True
+            assert own["allowPrivilegeEscalation"] is False
+            assert own["capabilities"] == {"drop": ["ALL"]}
+        kinds = {kind for volume in spec["volumes"] for kind in volume.keys() - {"name"}}
+        assert kinds <= {"configMap", "emptyDir", "persistentVolumeClaim", "projected"}
 
 
-def test_selectors_match_their_pods(objects: Objects) -> None:
-    for (kind, _), document in objects.items():
-        if kind == "Deployment":
-            labels = document["spec"]["template"]["metadata"]["labels"]
-            assert document["spec"]["selector"]["matchLabels"].items() <= labels.items()
-
-
-def test_mounted_files_exist_in_their_config_map(objects: Objects) -> None:
+def test_pods_say_what_they_need(objects: Objects) -> None:
     for pod in pods(objects):
-        for volume in pod["volumes"]:
-            if "configMap" in volume:
-                data = objects["ConfigMap", volume["configMap"]["name"]]["data"]
-                assert {item["key"] for item in volume["configMap"].get("items", [])} <= set(data)
+        for container in containers(pod):
+            resources = container["resources"]
+            assert resources["requests"].keys() >= {"cpu", "memory"}
+            assert "memory" in resources["limits"]
+            assert not container["image"].endswith(":latest")
+        for volume in pod["spec"]["volumes"]:
+            assert "emptyDir" not in volume or volume["emptyDir"]["sizeLimit"]
 
 
-def test_scaled_object_follows_the_inspectors_lag() -> None:
-    objects = render(with_category(inspector={"group": "line-7"}))
-    scaled = objects["ScaledObject", "line-stream-inspector-inspector"]["spec"]
-    trigger = scaled["triggers"][0]["metadata"]
-    assert ("Deployment", scaled["scaleTargetRef"]["name"]) in objects
-    assert (trigger["consumerGroup"], trigger["topic"]) == ("line-7", "frames")
-    assert all(isinstance(value, str) for value in trigger.values())
+def test_servers_are_probed(objects: Objects) -> None:
+    for workload in workloads(objects):
+        for container in workload["spec"]["template"]["spec"]["containers"]:
+            ports = {port["name"] for port in container.get("ports", [])}
+            probes = [
+                container.get(f"{name}Probe") for name in ("startup", "liveness", "readiness")
+            ]
+            assert all(probes) is (workload["kind"] != "Job")
+            assert {probe["httpGet"]["port"] for probe in probes if probe} == ports
 
 
-def test_exactly_one_side_sets_the_replicas() -> None:
-    scaled = render(with_category())
-    fixed = render(yaml.safe_load((CHART / "ci" / "fixed-replicas-values.yaml").read_text()))
-    name = ("Deployment", "line-stream-inspector-inspector")
-    assert "replicas" not in scaled[name]["spec"]
-    assert fixed[name]["spec"]["replicas"] == 3
-    assert "ScaledObject" not in {kind for kind, _ in fixed}
+def test_selectors_find_exactly_their_pods(objects: Objects) -> None:
+    labels = [pod["metadata"]["labels"] for pod in pods(objects)]
+    for (kind, _), document in objects.items():
+        if kind in ("Deployment", "StatefulSet"):
+            wanted = document["spec"]["selector"]["matchLabels"]
+            assert wanted.items() <= document["spec"]["template"]["metadata"]["labels"].items()
+        elif kind == "PodDisruptionBudget":
+            wanted = document["spec"]["selector"]["matchLabels"]
+        elif kind == "Service":
+            wanted = document["spec"]["selector"]
+        else:
+            continue
+        assert sum(wanted.items() <= each.items() for each in labels) == 1, document["metadata"]
+    for pod in pods(objects):
+        for spread in pod["spec"].get("topologySpreadConstraints", []):
+            wanted = spread["labelSelector"]["matchLabels"]
+            assert wanted.items() <= pod["metadata"]["labels"].items()
 
 
-def test_grace_period_is_longer_than_the_drain() -> None:
-    objects = render(with_category(inspector={"group": "g", "drainSeconds": 90}))
-    pod = objects["Deployment", "line-stream-inspector-inspector"]["spec"]["template"]["spec"]
-    settings = yaml.safe_load(
-        objects["ConfigMap", "line-stream-inspector-inspector"]["data"]["worker.yaml"]
+def test_the_network_policy_holds_every_pod(objects: Objects) -> None:
+    (policy,) = (d for (kind, _), d in objects.items() if kind == "NetworkPolicy")
+    wanted = policy["spec"]["podSelector"]["matchLabels"]
+    for pod in pods(objects):
+        assert wanted.items() <= pod["metadata"]["labels"].items()
+    (rule,) = policy["spec"]["ingress"]
+    (port,) = rule["ports"]
+    named = {
+        p["name"] for pod in pods(objects) for c in containers(pod) for p in c.get("ports", [])
+    }
+    assert named <= {port["port"]}
+
+
+def test_pods_may_reach_the_servers_and_nothing_else_when_egress_is_restricted() -> None:
+    objects = render(supported("secure"))
+    (policy,) = (d for (kind, _), d in objects.items() if kind == "NetworkPolicy")
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    dns, servers = policy["spec"]["egress"]
+    assert {each["port"] for each in dns["ports"]} == {53}
+    assert {each["port"] for each in servers["ports"]} == {9093, 9094, 6380, 443}
+
+
+def test_services_and_monitors_name_ports_that_exist(objects: Objects) -> None:
+    services = [d for (kind, _), d in objects.items() if kind == "Service"]
+    for service in services:
+        selector = service["spec"]["selector"].items()
+        (pod,) = (p for p in pods(objects) if selector <= p["metadata"]["labels"].items())
+        ports = {port["name"] for c in containers(pod) for port in c["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+    for (kind, _), document in objects.items():
+        if kind == "ServiceMonitor":
+            selector = document["spec"]["selector"]["matchLabels"].items()
+            found = [s for s in services if selector <= s["metadata"]["labels"].items()]
+            assert len(found) == len(services) > 0
+            names = {port["name"] for s in found for port in s["spec"]["ports"]}
+            assert {each["port"] for each in document["spec"]["endpoints"]} <= names
+        if kind == "StatefulSet":
+            assert (
+                objects["Service", document["spec"]["serviceName"]]["spec"]["clusterIP"] == "None"
+            )
+
+
+def is_hook(document: Object) -> bool:
+    return "helm.sh/hook" in document["metadata"].get("annotations", {})
+
+
+def test_pods_use_what_the_chart_makes_or_names_as_needed(objects: Objects, case: Path) -> None:
+    for workload in workloads(objects):
+        spec = workload["spec"]["template"]["spec"]
+        for reference in references(spec):
+            kind, name, keys = reference
+            made = objects.get((kind, name))
+            if made is None:
+                assert f"{kind.lower()}/{name}" in needed(case), reference
+                continue
+            assert keys <= made.get("data", {}).keys()
+            # what a hook uses must be a hook too, and an earlier one
+            assert not is_hook(workload) or weight(made) < weight(workload)
+
+
+def weight(document: Object) -> int:
+    return int(document["metadata"]["annotations"]["helm.sh/hook-weight"])
+
+
+def references(spec: Object) -> list[tuple[str, str, set[str]]]:
+    """Kind, name and keys of everything else that a pod needs."""
+    found: list[tuple[str, str, set[str]]] = []
+    if account := spec.get("serviceAccountName"):
+        found.append(("ServiceAccount", account, set()))
+    found += [("Secret", each["name"], set()) for each in spec.get("imagePullSecrets", [])]
+    for volume in spec["volumes"]:
+        if config := volume.get("configMap"):
+            found.append(("ConfigMap", config["name"], {i["key"] for i in config.get("items", [])}))
+        if claim := volume.get("persistentVolumeClaim"):
+            found.append(("PersistentVolumeClaim", claim["claimName"], set()))
+        sources = volume.get("projected", {}).get("sources", [])
+        found += [("Secret", source["secret"]["name"], set()) for source in sources]
+    for container in [*spec.get("initContainers", []), *spec["containers"]]:
+        for each in container.get("envFrom", []):
+            found.append(("Secret", each["secretRef"]["name"], set()))
+        for each in container["env"]:
+            if secret := each.get("valueFrom", {}).get("secretKeyRef"):
+                found.append(("Secret", secret["name"], set()))
+    return found
+
+
+def test_what_a_case_says_it_needs_is_used(objects: Objects, case: Path) -> None:
+    used = {f"{k.lower()}/{n}" for w in workloads(objects) for k, n, _ in references_of(w)}
+    for (kind, _), document in objects.items():
+        if kind == "TriggerAuthentication":
+            used |= {f"secret/{each['name']}" for each in document["spec"]["secretTargetRef"]}
+    assert needed(case) <= used
+
+
+def references_of(workload: Object) -> list[tuple[str, str, set[str]]]:
+    return references(workload["spec"]["template"]["spec"])
+
+
+def test_every_volume_is_mounted_and_every_mount_has_one(objects: Objects) -> None:
+    for workload in workloads(objects):
+        pod = workload["spec"]["template"]
+        claims = workload["spec"].get("volumeClaimTemplates", [])
+        volumes = [v["name"] for v in pod["spec"]["volumes"]] + [
+            c["metadata"]["name"] for c in claims
+        ]
+        assert len(set(volumes)) == len(volumes)
+        mounted = {m["name"] for c in containers(pod) for m in c["volumeMounts"]}
+        assert mounted == set(volumes)
+        for container in containers(pod):
+            paths = [mount["mountPath"] for mount in container["volumeMounts"]]
+            assert len(set(paths)) == len(paths)
+
+
+def test_passwords_are_never_values() -> None:
+    objects = render(supported("secure"))
+    text = yaml.safe_dump([d for (kind, _), d in objects.items() if kind == "ConfigMap"])
+    assert not re.search(r"password: ", text)
+    assert "password_file: /etc/stream-inspector-secrets/kafka-auth/password" in text
+    for pod in pods(objects):
+        for container in containers(pod):
+            for each in container["env"]:
+                secret = any(word in each["name"] for word in ("PASSWORD", "USERNAME", "URL"))
+                assert not secret or "valueFrom" in each
+
+
+def test_each_process_has_its_own_login_where_it_is_given() -> None:
+    objects = render(supported("secure"))
+    logins = {
+        name.removeprefix("line-stream-inspector-"): {
+            n for _, n, _ in references_of(objects[kind, name]) if n.startswith("kafka-")
+        }
+        for kind, name in objects
+        if kind in WORKLOADS
+    }
+    assert logins == {
+        "inspector": {"kafka-worker", "kafka-ca"},
+        "notifier": {"kafka-notifier", "kafka-ca"},
+        "topics": {"kafka-admin", "kafka-ca"},
+    }
+
+
+def test_the_notifier_keeps_undelivered_alarms_on_a_volume() -> None:
+    objects = render(supported("default"))
+    (claim,) = objects["StatefulSet", "line-stream-inspector-notifier"]["spec"][
+        "volumeClaimTemplates"
+    ]
+    (container,) = objects["StatefulSet", "line-stream-inspector-notifier"]["spec"]["template"][
+        "spec"
+    ]["containers"]
+    config = objects["ConfigMap", "line-stream-inspector-notifier"]["data"]["notifier.yaml"]
+    folder = yaml.safe_load(config)["notifier"]["folder"]
+    assert {"name": claim["metadata"]["name"], "mountPath": folder} in container["volumeMounts"]
+
+
+def test_a_gpu_is_asked_for_and_used() -> None:
+    for name, resource in (("gpu", "nvidia.com/gpu"), ("gpu-shared", "nvidia.com/gpu.shared")):
+        objects = render(supported(name))
+        (container,) = objects["Deployment", "line-stream-inspector-inspector"]["spec"]["template"][
+            "spec"
+        ]["containers"]
+        assert container["resources"]["limits"][resource] == 1
+        assert container["resources"]["requests"][resource] == 1
+        assert container["image"].endswith("-cuda")
+        config = objects["ConfigMap", "line-stream-inspector-inspector"]["data"]["worker.yaml"]
+        assert yaml.safe_load(config)["models"]["device"] == "cuda"
+    mig = merged(
+        supported("gpu"), {"inspector": {"gpu": {"resourceName": "nvidia.com/mig-1g.10gb"}}}
     )
-    assert pod["terminationGracePeriodSeconds"] > settings["worker"]["drain_s"] == 90
+    assert "nvidia.com/mig-1g.10gb" in str(render(mig))
 
 
-@pytest.mark.parametrize(
-    ("process", "module", "name"),
-    [
-        ("worker", "workers.inspector.settings", "InspectorSettings"),
-        ("notifier", "workers.notifier.settings", "NotifierProcessSettings"),
-    ],
-)
-def test_processes_accept_the_rendered_settings(
-    process: str, module: str, name: str, tmp_path: Path
+def test_training_has_an_index_for_each_category() -> None:
+    objects = render(supported("training"))
+    ((name, job),) = ((n, d) for (kind, n), d in objects.items() if kind == "Job")
+    data = objects["ConfigMap", "line-stream-inspector-training"]["data"]
+    names = data["trained.txt"].split()
+    assert names == ["bottle", "grid", "screw"]
+    assert job["spec"]["completions"] == len(names)
+    assert job["spec"]["completionMode"] == "Indexed"
+    again = render(merged(supported("training"), {"training": {"run": "second"}}))
+    assert ("Job", name) not in again  # another training is another job
+
+
+@pytest.mark.parametrize(("index", "category"), [(0, "bottle"), (2, "screw")])
+def test_an_index_trains_and_pushes_its_own_category(
+    index: int, category: str, tmp_path: Path
 ) -> None:
-    component = "inspector" if process == "worker" else process
-    config = render(with_category())["ConfigMap", f"line-stream-inspector-{component}"]["data"]
-    file = tmp_path / f"{process}.yaml"
-    file.write_text(config[f"{process}.yaml"])
-    settings_class = getattr(__import__(module, fromlist=[name]), name)
-    settings = settings_class.load(file)
-    assert settings.kafka.bootstrap_servers == "kafka:9092"
-    assert settings.health.port == 8080
+    """The pod's shell lines, run by a real shell with a `stream-inspector` that says its flags."""
+    import os
+    import subprocess
+
+    objects = render(supported("training"))
+    (job,) = (d for (kind, _), d in objects.items() if kind == "Job")
+    data = objects["ConfigMap", "line-stream-inspector-training"]["data"]
+    (tmp_path / "trained.txt").write_text(data["trained.txt"])
+    program = tmp_path / "stream-inspector"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+    said = []
+    for container in containers(job["spec"]["template"]):
+        (script,) = container["args"]
+        command = [*container["command"], script.replace("/etc/stream-inspector", str(tmp_path))]
+        environment = {
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "JOB_COMPLETION_INDEX": str(index),
+        }
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        said.append(done.stdout.split())
+    train, push = said
+    assert train[0] == "train"
+    assert train[train.index("--data") + 1] == f"/images/line-7/{category}"
+    assert train[train.index("--category") + 1] == category
+    assert train[train.index("--out") + 1] == f"/work/{category}"
+    assert push[:3] == ["model", "push", f"/work/{category}"]
+    assert "--activate" in push
 
 
-@pytest.mark.parametrize(
-    ("values", "complaint"),
-    [
-        ({"kafka": {"bootstrapServers": "kafka"}}, "bootstrapServers"),
-        ({"autoscaling": {"minReplicas": 0}}, "minReplicas"),
-        ({"autoscaling": {"minReplicas": 5}}, "minReplicas"),
-        ({"autoscaling": {"maxReplicas": 9}}, "partitions"),
-        ({"inspektor": {}}, "inspektor"),
-    ],
-)
-def test_wrong_values_are_refused_by_name(values: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(helm.HelmError, match=complaint):
-        render(with_category(**values))
+def test_alerts_and_dashboards_are_the_files_themselves() -> None:
+    objects = render(supported("monitored"))
+    rules = objects["PrometheusRule", "line-stream-inspector"]["spec"]["groups"]
+    files = [CHART / "files" / name for name in ("recording-rules.yaml", "alerts.yaml")]
+    groups: list[Any] = []
+    for file in files:
+        if file.exists():
+            groups += yaml.safe_load(file.read_text())["groups"]
+    assert rules == groups
+    boards = objects["ConfigMap", "line-stream-inspector-dashboards"]["data"] or {}
+    assert boards == {
+        file.name: file.read_text() for file in (CHART / "files" / "dashboards").glob("*.json")
+    }

@@ -1,8 +1,9 @@
 {{- define "stream-inspector.fullname" -}}
-{{- if contains .Chart.Name .Release.Name -}}{{ .Release.Name | trunc 50 | trimSuffix "-" }}
-{{- else -}}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 50 | trimSuffix "-" }}{{- end -}}
+{{- if contains .Chart.Name .Release.Name -}}{{ .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- else -}}{{ printf "%s-%s" .Release.Name .Chart.Name | trunc 40 | trimSuffix "-" }}{{- end -}}
 {{- end -}}
 
+{{/* The labels that never change: selectors are immutable. Takes a dict of root and component. */}}
 {{- define "stream-inspector.selector" -}}
 app.kubernetes.io/name: {{ .root.Chart.Name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -16,56 +17,40 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- end -}}
 
+{{/* A new chart alone restarts nobody: its version is no label of a pod. */}}
+{{- define "stream-inspector.podLabels" -}}
+{{ include "stream-inspector.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+{{- end -}}
+
+{{/* Takes a dict of root and variant (cuda, cpu or light). */}}
 {{- define "stream-inspector.image" -}}
-{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- $image := .root.Values.image -}}
+{{ $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ get $image.suffixes .variant }}
 {{- end -}}
 
-{{/* Settings that both processes share, in the words of their YAML files */}}
-{{- define "stream-inspector.sharedConfig" -}}
-kafka:
-  bootstrap_servers: {{ .Values.kafka.bootstrapServers | quote }}
-  max_frame_bytes: {{ .Values.kafka.maxFrameBytes | int64 }}
-  session_timeout_ms: {{ .Values.kafka.sessionTimeoutMs | int64 }}
-{{- if not .Values.redis.existingSecret }}
-redis:
-  url: {{ .Values.redis.url | quote }}
-{{- end }}
-topics:
-  frames: {{ .Values.topics.frames }}
-  outcomes: {{ .Values.topics.outcomes }}
-  defects: {{ .Values.topics.defects }}
-  dead_letters: {{ .Values.topics.deadLetters }}
-  alarms: {{ .Values.topics.alarms }}
-  create: false
-log:
-  format: json
-health:
-  host: 0.0.0.0
-  port: {{ .Values.healthPort | int64 }}
+{{- define "stream-inspector.workerVariant" -}}
+{{ if gt (int .count) 0 }}cuda{{ else }}cpu{{ end }}
 {{- end -}}
 
-{{- define "stream-inspector.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: 10001
-runAsGroup: 10001
-fsGroup: 10001
-seccompProfile:
-  type: RuntimeDefault
+{{- define "stream-inspector.serviceAccount" -}}
+{{- if .Values.serviceAccount.create -}}{{ .Values.serviceAccount.name | default (include "stream-inspector.fullname" .) }}
+{{- else -}}{{ .Values.serviceAccount.name }}{{- end -}}
 {{- end -}}
 
-{{- define "stream-inspector.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{/* What scales and is scaled: apiVersion, kind and name of the inspectors. */}}
+{{- define "stream-inspector.scaleTarget" -}}
+apiVersion: apps/v1
+kind: {{ .Values.inspector.kind }}
+name: {{ include "stream-inspector.fullname" . }}-inspector
 {{- end -}}
 
-{{- define "stream-inspector.redisEnv" -}}
-{{- with .Values.redis.existingSecret }}
-- name: STREAM_INSPECTOR_REDIS__URL
-  valueFrom:
-    secretKeyRef:
-      name: {{ . }}
-      key: {{ $.Values.redis.existingSecretKey }}
-{{- end }}
+{{/* The categories that are trained, as a JSON list. */}}
+{{- define "stream-inspector.trained" -}}
+{{ .Values.training.categories | default (keys .Values.categories | sortAlpha) | toJson }}
+{{- end -}}
+
+{{/* Frames that a worker holds at most: they count as lag. The process's own default is 128. */}}
+{{- define "stream-inspector.inFlight" -}}
+{{ dig "worker" "in_flight_frames" 128 .Values.inspector.config | int }}
 {{- end -}}

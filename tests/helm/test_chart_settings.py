@@ -1,0 +1,215 @@
+"""Every process accepts the settings that the chart gives it, in every supported configuration."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rendered_chart import (
+    CHART,
+    PREFIX,
+    SUPPORTED,
+    Object,
+    Objects,
+    containers,
+    merged,
+    one,
+    render,
+    supported,
+    workloads,
+)
+
+from schemas.topics import TOPICS
+from workers.config_command import Process, settings_class
+from workers.runtime.categories import read_categories
+from workers.runtime.settings import ProcessSettings
+
+# component -> what reads its file: `stream-inspector config check <process>`
+PROCESSES = {
+    "inspector": Process.WORKER,
+    "notifier": Process.NOTIFIER,
+    "camera": Process.CAMERA,
+    "topics": Process.TOPICS,
+    "training": Process.TRAINER,
+}
+
+
+@pytest.fixture(params=SUPPORTED, ids=lambda path: path.stem.removesuffix("-values"))
+def objects(request: pytest.FixtureRequest) -> Objects:
+    return render(yaml.safe_load(request.param.read_text()))
+
+
+def component(workload: Object) -> str:
+    name: str = workload["metadata"]["labels"]["app.kubernetes.io/component"]
+    return name
+
+
+def load(
+    objects: Objects, workload: Object, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> ProcessSettings:
+    """As the pod would: its files, its environment; a secret is a word."""
+    pod = workload["spec"]["template"]
+    mounted = next(v for v in pod["spec"]["volumes"] if v["name"] == "config")["configMap"]
+    data = objects["ConfigMap", mounted["name"]]["data"]
+    items = mounted.get("items") or [{"key": key, "path": key} for key in data]
+    for item in items:
+        file = folder / item["path"]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(data[item["key"]].replace("/etc/stream-inspector/", f"{folder}/"))
+    for name in [name for name in os.environ if name.startswith("STREAM_INSPECTOR_")]:
+        monkeypatch.delenv(name)
+    (container, *_) = containers(pod)
+    for each in container["env"]:
+        value = each.get("value", "redis://me:word@redis/0")
+        monkeypatch.setenv(each["name"], re.sub(r"\$\(\w+\)", "inspector-0", value))
+    process = PROCESSES[component(workload)]
+    return settings_class(process).load(folder / f"{process}.yaml")
+
+
+def test_processes_accept_their_settings(
+    objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, workload in enumerate(workloads(objects)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with monkeypatch.context() as patch:
+            settings = load(objects, workload, folder, patch)
+        section: Any = getattr(settings, "categories", None)
+        if section is not None:
+            assert set(read_categories(section)) == {
+                key.removeprefix("category-").removesuffix(".yaml")
+                for key in one(objects, "ConfigMap", component(workload))["data"]
+                if key.startswith("category-")
+            }
+
+
+def test_every_pod_is_started_with_a_file_that_it_has(objects: Objects) -> None:
+    for workload in workloads(objects):
+        if component(workload) == "training":
+            continue  # a shell line, run in test_chart.py
+        (container,) = workload["spec"]["template"]["spec"]["containers"]
+        flag = container["args"].index("--config")
+        name = Path(container["args"][flag + 1]).name
+        assert name in one(objects, "ConfigMap", component(workload))["data"]
+
+
+@pytest.fixture
+def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The settings of each component, from the values of all of them."""
+
+    def settings(values: dict[str, Any]) -> dict[str, ProcessSettings]:
+        all_of_it = {
+            "camera": {"enabled": True, "category": "bottle"},
+            "training": {"enabled": True, "dataClaim": "images"},
+        }
+        objects = render(merged(supported("default"), all_of_it, values))
+        found = {}
+        for workload in workloads(objects):
+            folder = tmp_path / component(workload)
+            folder.mkdir()
+            with monkeypatch.context() as patch:
+                found[component(workload)] = load(objects, workload, folder, patch)
+        assert found.keys() == PROCESSES.keys()
+        return found
+
+    return settings
+
+
+def test_one_value_reaches_every_process(everywhere: Any) -> None:
+    names = {topic.name.replace("-", "_"): f"line-7.{topic.name}" for topic in TOPICS}
+    camel = names | {"deadLetters": names["dead_letters"]}
+    del camel["dead_letters"]
+    values = {
+        "kafka": {"bootstrapServers": "one:9092,two:9092", "maxFrameBytes": 2**20},
+        "topics": camel | {"partitions": 6},
+        "log": {"level": "warning"},
+        "healthPort": 9090,
+    }
+    found = everywhere(values)
+    for name, settings in found.items():
+        assert settings.log.level == "warning", name
+        if name == "training":
+            continue  # reads files, writes the model store: no Kafka
+        assert settings.kafka.bootstrap_servers == "one:9092,two:9092", name
+        assert settings.kafka.max_frame_bytes == 2**20, name
+        assert {key: getattr(settings.topics, key) for key in names} == names, name
+        assert settings.topics.partitions == 6, name
+        assert settings.topics.create is False, name
+        assert settings.health.port == 9090, name
+
+
+def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:
+    secure = {key: supported("secure")[key] for key in ("kafka", "redis")}
+    found = everywhere(secure)
+    for name in ("inspector", "notifier", "camera", "topics"):
+        security = found[name].kafka.security
+        assert security.protocol == "SASL_SSL", name
+        assert security.password_file.name == "password", name
+        assert security.tls.ca_file.name == "ca.pem", name
+    for name in ("inspector", "training"):
+        redis = found[name].redis
+        assert redis.url == "rediss://redis.plant:6380/0", name
+        assert redis.tls.key_file.name == "key.pem", name
+        assert redis.password_file.parent.name == "redis-auth", name
+
+
+def test_secret_files_are_where_the_settings_look(objects: Objects) -> None:
+    """Of every file below the secrets' folder that a process is told of, a secret has the path."""
+    root = "/etc/stream-inspector-secrets/"
+    for workload in workloads(objects):
+        data = one(objects, "ConfigMap", component(workload))["data"]
+        file = f"{PROCESSES[component(workload)]}.yaml"
+        told = {
+            leaf.removeprefix(root) for leaf in leaves(yaml.safe_load(data[file])) if root in leaf
+        }
+        volumes = workload["spec"]["template"]["spec"]["volumes"]
+        projected = [v["projected"] for v in volumes if "projected" in v]
+        items = [
+            item["path"]
+            for each in projected
+            for source in each["sources"]
+            for item in source["secret"]["items"]
+        ]
+        assert told == set(items), component(workload)
+
+
+def leaves(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        return [leaf for value in node.values() for leaf in leaves(value)]
+    return [str(node)]
+
+
+def test_what_a_user_adds_wins_and_large_numbers_stay_whole(everywhere: Any) -> None:
+    values = {
+        "inspector": {"config": {"worker": {"threads": 5}, "log": {}}},
+        "notifier": {"config": {"notifier": {"delivery": {"undelivered_max_bytes": 33554432}}}},
+        "camera": {"config": {"camera": {"spool": {"max_bytes": 536870912}}}},
+        "training": {"config": {"trainer": {"seed": 7}, "budget": {"image_false_reject": 0.02}}},
+    }
+    found = everywhere(values)
+    assert found["inspector"].worker.threads == 5
+    assert found["inspector"].worker.drain_s == 30
+    assert found["notifier"].notifier.delivery.undelivered_max_bytes == 33554432
+    assert found["camera"].camera.spool.max_bytes == 536870912
+    assert found["training"].budget.image_false_reject == 0.02
+
+
+def test_topics_are_planned_as_the_values_say(everywhere: Any) -> None:
+    job = {"replicationFactor": 3, "minInsyncReplicas": 2, "retentionHours": {"deadLetters": 5}}
+    plan = everywhere({"topics": {"job": job}})["topics"].plan
+    assert (plan.replication_factor, plan.min_insync_replicas) == (3, 2)
+    assert plan.retention_hours == {"dead_letters": 5}
+
+
+def test_every_topic_of_the_stage_has_a_value() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())["topics"]
+    assert {topic.name for topic in TOPICS} <= set(map(str, values.values()))
+
+
+def test_the_image_is_of_this_version() -> None:
+    from stream_inspector import __version__
+
+    assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == __version__
+    assert PREFIX  # the names that the other tests read
