@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import helm_python as helm
 import pytest
@@ -371,12 +370,9 @@ def test_alerts_and_dashboards_are_the_files_themselves() -> None:
     objects = render(supported("monitored"))
     rules = objects["PrometheusRule", "line-stream-inspector"]["spec"]["groups"]
     files = [CHART / "files" / name for name in ("recording-rules.yaml", "alerts.yaml")]
-    groups: list[Any] = []
-    for file in files:
-        if file.exists():
-            groups += yaml.safe_load(file.read_text())["groups"]
-    assert rules == groups
-    boards = objects["ConfigMap", "line-stream-inspector-dashboards"]["data"] or {}
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    assert rules == groups != []
+    boards = objects["ConfigMap", "line-stream-inspector-dashboards"]["data"]
     assert boards == {
         file.name: file.read_text() for file in (CHART / "files" / "dashboards").glob("*.json")
     }

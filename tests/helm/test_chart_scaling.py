@@ -7,7 +7,7 @@ from typing import Any
 import helm_python as helm
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rendered_chart import Object, Objects, merged, one, process_file, render, supported
 
@@ -138,6 +138,7 @@ def test_a_larger_bound_needs_a_larger_threshold() -> None:
     assert render(merged(supported("default"), larger, {"autoscaling": {"lagThreshold": 257}}))
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     lag=st.integers(0, 10**7),
     partitions=st.integers(1, 64),

@@ -284,7 +284,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=30, deadline=None)
 @given(values=VALUES, base=st.sampled_from(["default", "secure", "mutual-tls", "folder"]))
 def test_whatever_is_allowed_gives_objects_that_kubernetes_takes(values: Values, base: str) -> None:
     for name, document in render(merged(supported(base), values)).items():
