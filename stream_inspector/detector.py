@@ -70,9 +70,8 @@ class Detector:
         if threads is not None:
             torch.set_num_threads(threads)
         self.model, self.preset, self.device = model, model.preset, torch.device(device)
-        parts = _parts(model)
-        self.bytes = footprint(model, [part.module for part in parts], self.device)
-        self.runners: Engine = choose(parts, engine, self.device, threads, cache)
+        self.bytes = footprint(model, device)
+        self.runners: Engine = choose(_parts(model), engine, self.device, threads, cache)
         self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
         self.engine = self.runners.name
         tensors = {name: tensor.to(self.device) for name, tensor in model.tensors.items()}

@@ -3,11 +3,13 @@
 import gc
 import weakref
 
+import pytest
 import torch
 from conftest import good_images
 
 from stream_inspector.detector import Detector
-from stream_inspector.footprint import footprint
+from stream_inspector.errors import ModelCorrupt
+from stream_inspector.footprint import footprint, footprint_of
 from stream_inspector.model import Model, load_model, save_model
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import calibrate
@@ -44,8 +46,13 @@ def test_it_is_what_the_tensors_take(fitted: Model) -> None:
 
 
 def test_on_an_accelerator_the_backbones_count_too(fitted: Model) -> None:
-    host, device = (footprint(fitted, [], torch.device(name)) for name in ("cpu", "cuda"))
-    assert device > host
+    assert footprint(fitted, "cuda:1") > footprint(fitted, "cpu")
+
+
+def test_the_manifest_alone_says_it(fitted: Model) -> None:
+    assert footprint_of(save_model(fitted).manifest, "cpu") == footprint(fitted, "cpu")
+    with pytest.raises(ModelCorrupt, match="tensors"):
+        footprint_of(b"{}", "cpu")
 
 
 def test_a_detector_is_gone_when_nobody_holds_it(fitted: Model) -> None:

@@ -20,9 +20,10 @@ from schemas.outcome import Outcome
 from stream_inspector.verdict import Grade, Image, Region, Verdict
 from stream_inspector.view.canvas import View
 from workers.inspector.crash_log import CrashLog
+from workers.inspector.device import model_memory
 from workers.inspector.evidence import EvidenceWriter
+from workers.inspector.keeper import ModelKeeper, nothing_known
 from workers.inspector.loop import Inspector
-from workers.inspector.models import ModelKeeper
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import LoadedModel
 from workers.runtime.bus.delivery import AtLeastOnce
@@ -125,7 +126,15 @@ class Stage:
         }
         settings = InspectorSettings.load(None, given | overrides)
         categories = frozenset(settings.categories.names)
-        keeper = ModelKeeper(self.registry, load, categories)
+        keeper = ModelKeeper(
+            self.registry,
+            load,
+            categories,
+            size=getattr(load, "size", nothing_known),
+            limit_bytes=model_memory("cpu", settings.models.memory_mb),
+            patience_s=settings.models.patience_s,
+            metrics=self.metrics,
+        )
         writer = EvidenceWriter(self.evidence, self.metrics.evidence_failures.inc)
         crash_log = CrashLog(self.redis, "inspectors")
         inspector = Inspector(settings, categories, keeper, writer, crash_log, metrics=self.metrics)

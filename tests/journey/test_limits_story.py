@@ -42,7 +42,7 @@ def test_a_partition_with_a_waiting_frame_is_not_read_on(
     stage.max_records = 2
     stage.start()
     stage.send(make_frame(picture(GOOD), category="nuts"), partition=0)
-    stage.until(stage.inspectors[0]._parking.partitions)
+    stage.until(lambda: stage.inspectors[0]._parking.partitions({"nuts"}))
     time.sleep(0.05)
     stage.send(*(make_frame(picture(GOOD), n) for n in range(40)), partition=0)
     stage.send(*(make_frame(picture(GOOD), n) for n in range(40)), partition=1)
@@ -148,7 +148,7 @@ def test_a_stop_does_not_wait_for_frames_without_a_model(
 ) -> None:
     stop = stage.start(**{"worker.drain_s": 60})
     stage.send(make_frame(picture(GOOD), category="nuts"), partition=0)
-    stage.until(stage.inspectors[0]._parking.partitions)
+    stage.until(lambda: stage.inspectors[0]._parking.partitions({"nuts"}))
     stop.set()
     stage.stop()  # fails when it takes longer than 10 s
     assert not stage.broker.committed("inspectors")  # the next worker gets it

@@ -17,7 +17,7 @@ from stream_inspector.presets import PIXEL_SMALL, Preset, at_size
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import Good, calibrate, fit_unified
 from stream_inspector.verdict import Image
-from workers.inspector.detectors import model_loader
+from workers.inspector.detectors import ModelLoader
 from workers.inspector.settings import ModelsSection
 
 CATEGORIES = ("bolts", "nuts")
@@ -71,7 +71,7 @@ def test_two_products_share_a_model_and_its_batches(
     stage.registry.push(unified.categories, unified.version, files.manifest, files.tensors)
     for category in CATEGORIES:
         stage.registry.activate(category, unified.version, by="test", why="test")
-    stage.start(model_loader(ModelsSection(engine="torch")), **{"worker.batch_age_ms": 20_000})
+    stage.start(ModelLoader(ModelsSection(engine="torch")), **{"worker.batch_age_ms": 20_000})
     sent: dict[str, tuple[str, str]] = {}
     for number in range(4):
         for category in CATEGORIES:
@@ -125,7 +125,7 @@ def test_a_part_shown_as_the_other_product_is_a_defect(
     stage.registry.push(unified.categories, unified.version, files.manifest, files.tensors)
     for category in CATEGORIES:
         stage.registry.activate(category, unified.version, by="test", why="test")
-    stage.start(model_loader(ModelsSection(engine="torch")))
+    stage.start(ModelLoader(ModelsSection(engine="torch")))
     stage.send(make_frame(png(parts("bolts", 1, 9)[0]), category="nuts"))
 
     [outcome] = stage.outcomes_of(1)

@@ -49,9 +49,13 @@ class Batcher(Generic[Item]):
         self._served = kept | {version: self._turn}
         return Batch(version, tuple(self._pull(groups[version])))
 
-    def wait_s(self, now: float) -> float | None:
-        """Seconds until the age limit makes a batch due; None when nothing waits."""
-        heads = [queue[0][0] for queue in self._queues.values() if queue]
+    def waiting(self) -> dict[str, float]:
+        """Category -> when its oldest frame arrived."""
+        return {name: queue[0][0] for name, queue in self._queues.items() if queue}
+
+    def wait_s(self, now: float, versions: Mapping[str, str]) -> float | None:
+        """Seconds until the age limit makes a batch due; None when none will be."""
+        heads = [arrived for name, arrived in self.waiting().items() if name in versions]
         return max(0.0, min(heads) + self._max_age_s - now) if heads else None
 
     def _groups(self, versions: Mapping[str, str]) -> dict[str, list[str]]:

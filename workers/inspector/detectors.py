@@ -4,33 +4,49 @@ import time
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import structlog
 
 from stream_inspector.verdict import Grade, Image, Verdict
 from stream_inspector.view.canvas import View
-from workers.inspector.models import LoadModel
+from workers.inspector.device import check_free
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
 from workers.runtime.engine_cache import EngineCache
 
+_log = structlog.get_logger(__name__)
+
 NULL_VERSION = "null-detector"
 
 
-def model_loader(settings: ModelsSection) -> LoadModel:
-    """How models are loaded on this worker's device."""
-    cache = EngineCache(settings.engine_cache)
+class ModelLoader:
+    """Loads versions on this worker's device, and checks them before anybody uses them."""
 
-    def load(manifest: bytes, tensors: bytes) -> LoadedModel:
+    def __init__(self, settings: ModelsSection):
+        self._settings, self._cache = settings, EngineCache(settings.engine_cache)
+
+    def size(self, manifest: bytes) -> int:
+        """Bytes that a version will take on the device. Raises ModelCorrupt."""
+        from stream_inspector.footprint import footprint_of
+
+        return footprint_of(manifest, self._settings.device)
+
+    def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
+        """The version, ready. Raises ModelError, or what the device raises."""
         from stream_inspector.detector import Detector
         from stream_inspector.errors import ModelUnsupported
         from stream_inspector.model import ModelFiles, load_model
 
+        settings = self._settings
         model = load_model(ModelFiles(manifest=manifest, tensors=tensors))
         if not model.calibrations:
             raise ModelUnsupported(
                 f"version {model.version} is not calibrated: run `stream-inspector calibrate`"
             )
-        detector = Detector(model, settings.device, settings.engine, settings.threads, cache=cache)
+        check_free(settings.device, self.size(manifest))
+        detector = Detector(
+            model, settings.device, settings.engine, settings.threads, cache=self._cache
+        )
         loaded = LoadedModel(
             version=model.version,
             calibrations={name: each.id for name, each in model.calibrations.items()},
@@ -41,11 +57,19 @@ def model_loader(settings: ModelsSection) -> LoadModel:
             trained_views={
                 name: trained_view(model.provenance, name) for name in model.calibrations
             },
+            bytes=detector.bytes,
         )
         check(loaded)
+        detector.self_test()
+        untested = sorted(model.calibrations.keys() - model.self_tests.keys())
+        if untested:
+            _log.warning(
+                "this version has no self-test image: that its scores are right on this device is "
+                "not checked; calibrate again to store one",
+                version=model.version,
+                categories=untested,
+            )
         return loaded
-
-    return load
 
 
 def check(model: LoadedModel) -> None:

@@ -6,7 +6,7 @@ Pictures and messages are made on the pool's threads, so that the device does no
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.explain import Explainer
 from workers.inspector.flow import Leases, Open
 from workers.inspector.messages import Judged, Sender, defective, passed, rejected
-from workers.inspector.models import ModelSource
+from workers.inspector.models import Models, ModelSource
 from workers.inspector.pool import Pool
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket
 from workers.runtime.metrics.inspector import InspectorMetrics
@@ -78,19 +78,26 @@ class Inference:
     def run(self, stop: threading.Event) -> None:
         """Inspect until stopped."""
         while not stop.is_set():
-            self._collect()
-            models = self._keeper.models
-            batch = self._batcher.take(time.monotonic(), models.versions())
-            if batch is not None:
-                self._busy_since = started = time.monotonic()
-                self._inspect(batch, models.version(batch.version))
-                self._busy_since = None
-                self._metrics.device_busy.inc(time.monotonic() - started)
-                self._open.add(-len(batch.items))
+            self._collect(self._keeper.models.versions())
+            self._step(self._keeper.models)
 
-    def _collect(self) -> None:
+    def _step(self, models: Models) -> None:
+        """One batch, if one is due, by the version that the view names for its frames.
+
+        A function of its own: nothing here may hold a model from one batch to the next.
+        """
+        batch = self._batcher.take(time.monotonic(), models.versions())
+        self._keeper.turn(self._batcher.waiting(), None if batch is None else batch.version)
+        if batch is not None:
+            self._busy_since = started = time.monotonic()
+            self._inspect(batch, models.version(batch.version))
+            self._busy_since = None
+            self._metrics.device_busy.inc(time.monotonic() - started)
+            self._open.add(-len(batch.items))
+
+    def _collect(self, versions: Mapping[str, str]) -> None:
         """Move everything that has arrived into the batcher; wait when nothing is due."""
-        due = self._batcher.wait_s(time.monotonic())
+        due = self._batcher.wait_s(time.monotonic(), versions)
         wait = _IDLE_S if due is None else min(due, _IDLE_S)
         try:
             self._add(self._admitted.get(timeout=wait) if wait > 0 else self._admitted.get_nowait())
@@ -204,7 +211,7 @@ class Inference:
         )
         for stage in ("queued", "decode", "batch_wait", "inference"):
             self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)
-        return Judged(item, verdict, model, latencies, decided_at)
+        return Judged(item, verdict, model.name, latencies, decided_at)
 
 
 def _is_defect(result: Verdict | Failure) -> bool:

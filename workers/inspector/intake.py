@@ -120,6 +120,7 @@ class Intake:
             self._finish(ticket, rejected(admitted, datetime.now(UTC), self._sender))
         elif isinstance(admitted, Waiting):
             self._parking.park(admitted)
+            self._keeper.want(admitted.category)
         else:
             self._inference.put(admitted)
 

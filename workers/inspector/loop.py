@@ -113,7 +113,10 @@ class Inspector:
             _log.info("delivery", guarantee=delivery.guarantee)
             self._start("triage", lambda: triage.run(self._stop_threads))
             self._start("inference", lambda: self._inference.run(self._stop_threads))
-            self._start("models", self._refresh_models)
+            refresh_s = self._settings.models.refresh_s
+            self._start("models", lambda: self._keeper.follow(self._stop_threads, refresh_s))
+            self._start("notices", lambda: self._keeper.listen(self._stop_threads))
+            self._start("servers", self._ask_servers)
             publisher = self._start("publisher", lambda: self._publisher.run(delivery))
             self._consume(consumer, stop)
             self._drain(consumer, publisher)
@@ -167,9 +170,8 @@ class Inspector:
         if self._failure is None:
             self._failure = error
 
-    def _refresh_models(self) -> None:
+    def _ask_servers(self) -> None:
         while not self._stop_threads.wait(self._settings.models.refresh_s):
-            self._keeper.refresh()
             for server, check in self._servers.items():
                 self.vitals.reach(server, check())
 
@@ -222,7 +224,11 @@ class Inspector:
         """Pause what may not be read now: what is full, what waits for a model, or everything."""
         assigned = consumer.assignment()
         full = self._in_flight.full(assigned)
-        wanted = assigned if self._rests() else full | assigned & self._parking.partitions()
+        wanted = (
+            assigned
+            if self._rests()
+            else full | assigned & self._parking.partitions(self._keeper.models.missing)
+        )
         consumer.pause(wanted)
         consumer.resume(assigned - wanted)
 

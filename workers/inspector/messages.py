@@ -10,7 +10,7 @@ from schemas.interruption import Interruption, InterruptionCause
 from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
-from workers.inspector.work import Admitted, LoadedModel, Rejection, Result
+from workers.inspector.work import Admitted, ModelName, Rejection, Result
 from workers.runtime.bus.ports import Gap, Outgoing, Record
 from workers.runtime.settings import TopicSettings
 
@@ -32,7 +32,7 @@ class Judged:
 
     admitted: Admitted
     verdict: core.Verdict
-    model: LoadedModel
+    model: ModelName
     latencies: Latencies
     decided_at: datetime
 

@@ -1,4 +1,7 @@
-"""Frames whose category has no model yet. They wait, and their partitions are not read on."""
+"""Frames whose category has no model in memory. They wait.
+
+While no model can be had their partitions are not read on; while it is being loaded they are.
+"""
 
 import threading
 from collections.abc import Container
@@ -8,7 +11,7 @@ from workers.runtime.bus.ports import Partition
 
 
 class Parking:
-    """Bounded by what is in flight: a partition with a waiting frame is paused."""
+    """Bounded by what is in flight, like everything that was read."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,7 +34,9 @@ class Parking:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def partitions(self) -> frozenset[Partition]:
-        """Where frames wait."""
+    def partitions(self, missing: Container[str]) -> frozenset[Partition]:
+        """Where frames of these categories wait."""
         with self._lock:
-            return frozenset(each.ticket.record.partition for each in self._waiting)
+            return frozenset(
+                each.ticket.record.partition for each in self._waiting if each.category in missing
+            )

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from workers.inspector.crash_log import CrashLog
-from workers.inspector.detectors import model_loader, null_model
+from workers.inspector.detectors import ModelLoader, null_model
+from workers.inspector.device import model_memory
 from workers.inspector.evidence import EvidenceWriter
 from workers.inspector.intake import MAX_RECORDS
+from workers.inspector.keeper import ModelKeeper
 from workers.inspector.loop import Inspector
-from workers.inspector.models import FixedModels, ModelKeeper, ModelSource
+from workers.inspector.models import FixedModels, ModelSource
 from workers.inspector.settings import EvidenceSection, InspectorSettings
 from workers.runtime.bus.kafka import connect_consumer, create_topics
 from workers.runtime.bus.kafka_delivery import connect_delivery
@@ -37,7 +39,7 @@ def run_worker(
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
     metrics = InspectorMetrics(categories=categories)
     with stop.at_once():
-        keeper = _models(settings, categories)
+        keeper = _models(settings, categories, metrics)
         if settings.topics.create:
             partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
             create_topics(kafka, partitions)
@@ -72,7 +74,9 @@ def run_worker(
         )
 
     vitals = inspector.vitals
-    health = HealthServer(settings.health, metrics.registry, vitals.live, vitals.ready)
+    health = HealthServer(
+        settings.health, metrics.registry, vitals.live, vitals.ready, vitals.notes
+    )
     with health:
         inspector.run(connect, deliver, stop)
 
@@ -90,14 +94,26 @@ def _problem(store: KeyValueStore) -> str | None:
     return None
 
 
-def _models(settings: InspectorSettings, categories: Mapping[str, Category]) -> ModelSource:
+def _models(
+    settings: InspectorSettings, categories: Mapping[str, Category], metrics: InspectorMetrics
+) -> ModelSource:
     null_ms = settings.models.null_detector_ms
     if null_ms is not None:
         _log.warning("null detector: nothing is inspected, every frame passes")
         return FixedModels(dict.fromkeys(categories, null_model(null_ms, categories)))
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache, settings.redis.cache_bytes)
-    return ModelKeeper(registry, model_loader(settings.models), categories, categories)
+    models, load = settings.models, ModelLoader(settings.models)
+    return ModelKeeper(
+        registry,
+        load,
+        categories,
+        categories,
+        size=load.size,
+        limit_bytes=model_memory(models.device, models.memory_mb),
+        patience_s=models.patience_s,
+        metrics=metrics,
+    )
 
 
 def _cache(redis: RedisSettings, required: bool) -> KeyValueStore | None:

@@ -55,6 +55,18 @@ class ModelsSection(Section):
     require_redis: bool = Field(
         default=True, description="false: start without Redis and read the artefact store"
     )
+    memory_mb: int | None = Field(
+        default=None,
+        ge=1,
+        description="loaded models take at most so much of the device; default: half of its "
+        "memory, on a processor half of the machine's or the container's",
+    )
+    patience_s: float = Field(
+        default=2.0,
+        ge=0,
+        description="with more models than memory: frames wait so long for a model to fall idle, "
+        "then the one used longest ago leaves for theirs",
+    )
     device: str = "cpu"
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto", description="auto: the fastest of those whose outputs agree"

@@ -10,6 +10,7 @@ from workers.runtime.bus.ports import Consumer
 from workers.runtime.errors import Transient
 from workers.runtime.metrics.inspector import InspectorMetrics
 
+_BROKER = "broker"
 _SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
 
 
@@ -54,13 +55,23 @@ class Vitals:
     def ready(self) -> str | None:
         """Why frames cannot be inspected now, or None."""
         problems = [f"{name}: {why}" for name, why in sorted(self._keeper.models.missing.items())]
-        problems += [f"{server} is away: {why}" for server, why in sorted(self.away.items())]
+        problems += [_away(server, self.away[server]) for server in {_BROKER} & self.away.keys()]
         if self._breaker.open:
             rejected, seen = self._breaker.last
             problems.append(f"stopped reading: {rejected} of {seen} frames were rejected")
         if not self._stable:
             problems.append("no partitions yet")
         return "; ".join(problems) or None
+
+    def notes(self) -> str | None:
+        """What is wrong although frames are inspected, or None.
+
+        Redis is no reason to take no frames: what is loaded goes on, and the store is the truth.
+        """
+        held_back = sorted(self._keeper.models.held_back.items())
+        notes = [f"{name} goes on with its last good model: {why}" for name, why in held_back]
+        notes += [_away(server, why) for server, why in sorted(self.away.items())]
+        return "; ".join(notes) or None
 
     def observe(self, consumer: Consumer, committed_at: float) -> None:
         """Set the gauges."""
@@ -93,3 +104,7 @@ class Vitals:
             self._metrics.lag.hold({(str(p.index),): float(n) for p, n in lag.items()})
             self._behind = sum(lag.values())
         return self._behind
+
+
+def _away(server: str, why: str) -> str:
+    return f"{server} is away: {why}"

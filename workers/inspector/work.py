@@ -47,8 +47,16 @@ Explain = Callable[[Sequence[Image], Sequence[Verdict], Sequence[str]], Sequence
 
 
 @dataclass(frozen=True, slots=True)
+class ModelName:
+    """What messages say of a model. It holds none of the model's memory."""
+
+    version: str
+    calibrations: Mapping[str, str]  # category that it inspects -> calibration id
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class LoadedModel:
-    """A model version on the device, ready to inspect."""
+    """A model version on the device, ready to inspect. Its memory is free when nobody holds it."""
 
     version: str
     calibrations: Mapping[str, str]  # category that it inspects -> calibration id
@@ -57,6 +65,12 @@ class LoadedModel:
     explain: Explain | None = None
     engine: str = "unknown"
     trained_views: Mapping[str, str | None] = field(default_factory=dict)  # their settings
+    bytes: int = 0  # on the device
+
+    @property
+    def name(self) -> ModelName:
+        """What messages say of it."""
+        return ModelName(self.version, self.calibrations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +109,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A frame whose category has no model yet."""
+    """A frame whose category has no model in memory."""
 
     ticket: Ticket
     category: str

@@ -28,9 +28,12 @@ class HealthServer:
         registry: CollectorRegistry | None = None,
         live: Check = healthy,
         ready: Check = healthy,
+        notes: Check = healthy,
     ):
+        """`notes` are added to what /readyz says when all is well enough to work."""
         self._settings = settings
         self._routes = {"/livez": live, "/readyz": ready}
+        self._notes = notes
         self._registry = registry or CollectorRegistry()
         self._server: ThreadingHTTPServer | None = None
 
@@ -65,8 +68,10 @@ class HealthServer:
         if check is None:
             return 404, "text/plain", b"try /livez, /readyz or /metrics\n"
         problem = check()
-        status = 200 if problem is None else 503
-        return status, "text/plain", f"{problem or 'ok'}\n".encode()
+        if problem is not None:
+            return 503, "text/plain", f"{problem}\n".encode()
+        notes = self._notes() if path == "/readyz" else None
+        return 200, "text/plain", f"ok{f'; {notes}' if notes else ''}\n".encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         answer = self.answer

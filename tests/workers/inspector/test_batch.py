@@ -22,11 +22,11 @@ def test_a_batch_leaves_when_its_oldest_frame_is_old_enough() -> None:
     batcher: Batcher[int] = Batcher(8, 0.5)
     batcher.add("bolts", 1, 10.0)
     assert batcher.take(10.4, VERSIONS) is None
-    assert batcher.wait_s(10.4) == 10.5 - 10.4
+    assert batcher.wait_s(10.4, VERSIONS) == 10.5 - 10.4
     batch = batcher.take(10.5, VERSIONS)
     assert batch is not None
     assert batch.items == (1,)
-    assert batcher.wait_s(10.5) is None
+    assert batcher.wait_s(10.5, VERSIONS) is None
 
 
 def test_categories_with_one_model_share_a_batch_oldest_first() -> None:
@@ -43,6 +43,8 @@ def test_a_category_without_a_model_waits() -> None:
     batcher: Batcher[int] = Batcher(1, 0.0)
     batcher.add("bolts", 1, 0.0)
     assert batcher.take(5.0, {}) is None
+    assert batcher.wait_s(5.0, {}) is None  # nothing will be due: nobody spins
+    assert batcher.waiting() == {"bolts": 0.0}
     assert len(batcher) == 1
     assert batcher.take(5.0, VERSIONS) is not None
 

@@ -59,13 +59,26 @@ def gauge(metrics: InspectorMetrics, name: str) -> float | None:
 def test_ready_names_everything_that_is_missing() -> None:
     vitals, _, breaker, _ = make()
     vitals._keeper.models = Models(missing={"nuts": "no model"})  # type: ignore[misc]
-    vitals.reach("redis", "refused")
+    vitals.reach("broker", "refused")
     for second in range(3):
         breaker.note(True, float(second))
     breaker.state(3.0)
     said = vitals.ready() or ""
-    for words in ("nuts: no model", "redis is away: refused", "stopped reading", "no partitions"):
+    for words in ("nuts: no model", "broker is away: refused", "stopped reading", "no partitions"):
         assert words in said
+
+
+def test_what_does_not_stop_inspection_is_noted() -> None:
+    vitals, _, _, _ = make()
+    member: Any = Member()
+    vitals.observe(member, 0.0)
+    assert (vitals.ready(), vitals.notes()) == (None, None)
+    vitals.reach("redis", "refused")
+    vitals._keeper.models = Models(held_back={"nuts": "version v2 is refused"})  # type: ignore[misc]
+    assert vitals.ready() is None
+    assert vitals.notes() == (
+        "nuts goes on with its last good model: version v2 is refused; redis is away: refused"
+    )
 
 
 def test_ready_again_when_all_is_well() -> None:

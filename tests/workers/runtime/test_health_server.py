@@ -29,13 +29,16 @@ def test_checks_and_metrics_over_http() -> None:
     Counter("frames", "read", registry=registry).inc(3)
     problems = ["bolts: no model"]
     server = HealthServer(
-        HealthSettings(port=port), registry, ready=lambda: problems[0] if problems else None
+        HealthSettings(port=port),
+        registry,
+        ready=lambda: problems[0] if problems else None,
+        notes=lambda: "redis is away",
     )
     with server:
         assert get(port, "/livez") == (200, "ok\n")
         assert get(port, "/readyz") == (503, "bolts: no model\n")
         problems.clear()
-        assert get(port, "/readyz") == (200, "ok\n")
+        assert get(port, "/readyz") == (200, "ok; redis is away\n")
         assert "frames_total 3.0" in get(port, "/metrics?name=x")[1]
         assert get(port, "/else")[0] == 404
 

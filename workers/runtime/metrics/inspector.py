@@ -112,6 +112,28 @@ class InspectorMetrics(Table):
         self.missing = self._snapshot(
             "model_missing", "1 for a category that cannot be inspected", category=_CATEGORY
         )
+        self.model_loads = self._counter(
+            "model_loads", "Times that a model version was loaded", result="loaded, refused"
+        )
+        self.model_load = self._histogram(
+            "model_load_seconds", "From the bytes of a model version to its self-test", STEP_S
+        )
+        self.model_evictions = self._counter(
+            "model_evictions", "Models that left memory for others (models.memory_mb)"
+        )
+        self.model_memory = self._snapshot(
+            "model_memory_bytes",
+            "Memory of the loaded models on the device, and the bound on it",
+            kind="loaded, limit (models.memory_mb)",
+        )
+        self.model_refused = self._snapshot(
+            "model_refused",
+            "1 while the active version cannot be used; an older one goes on where there is one",
+            category=_CATEGORY,
+            version="one a category",
+        )
+        for result in ("loaded", "refused"):
+            self.model_loads.labels(result)
         self.device_busy = self._counter(
             "device_busy_seconds",
             "Time that the inference thread had the device at work; its rate is the utilisation",

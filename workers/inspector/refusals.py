@@ -1,0 +1,52 @@
+"""Versions that could not be loaded: why, and when they are tried again. Pure: clock passed in."""
+
+from dataclasses import dataclass
+
+from workers.runtime.errors import Transient
+
+_PAUSE_S, _LONGEST_S = 5.0, 300.0  # somebody may repair the store, or make room
+_AWAY_S = 1.0  # ... or the stores did not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a version is not used for a category, and when it is tried again (seconds)."""
+
+    reason: str
+    again_at: float
+    pause_s: float
+
+
+class Refusals:
+    """By category and version. One thread writes; others may read."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Refusal] = {}
+
+    def reasons(self) -> dict[tuple[str, str], str]:
+        """Category and version -> why the version is not used."""
+        return {named: each.reason for named, each in self._known.copy().items()}
+
+    def allows(self, category: str, version: str, now: float) -> bool:
+        """Whether the version may be tried at `now`."""
+        known = self._known.get((category, version))
+        return known is None or known.again_at <= now
+
+    def add(self, category: str, version: str, error: Exception, now: float) -> bool:
+        """The version cannot be loaded: later and later again. Whether that is news."""
+        known, reason = self._known.get((category, version)), f"{type(error).__name__}: {error}"
+        pause = min(2 * known.pause_s, _LONGEST_S) if known else _PAUSE_S
+        if isinstance(error, Transient):
+            pause = _AWAY_S
+        self._known[category, version] = Refusal(reason, now + pause, pause)
+        return known is None or known.reason != reason
+
+    def remove(self, category: str, version: str) -> None:
+        """The version is in use now."""
+        self._known.pop((category, version), None)
+
+    def forgive(self) -> None:
+        """Try all of them at once: something has changed."""
+        self._known = {
+            named: Refusal(each.reason, 0.0, _PAUSE_S) for named, each in self._known.items()
+        }
