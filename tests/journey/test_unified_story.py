@@ -104,7 +104,7 @@ def test_a_good_part_just_under_the_threshold_is_a_near_miss(
     files, calibration = save_model(unified), unified.calibrations["bolts"]
     stage.registry.push(unified.categories, unified.version, files.manifest, files.tensors)
     stage.registry.activate("bolts", unified.version, by="test", why="test")
-    stage.start(model_loader(ModelsSection(engine="torch")))
+    stage.start(ModelLoader(ModelsSection(engine="torch")))
     scores = Detector(unified, engine="torch").score(parts("bolts", 30, 2), ["bolts"] * 30)
     order = scores.image_scores.argsort()  # the 28th of 30 is the threshold, the 22nd the near one
     for place in (24, 10):
