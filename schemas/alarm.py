@@ -27,6 +27,7 @@ class Alarm(Message):
     """One alarm of one camera: the events of a window, grouped."""
 
     message_name: ClassVar[str] = "alarm"
+    message_version: ClassVar[str] = "1.1"  # 1.1: traceparent
 
     alarm_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     kind: AlarmKind
@@ -43,6 +44,7 @@ class Alarm(Message):
     frame_ids: list[str] = Field(max_length=20, description="the first frames concerned")
     evidence: str | None = Field(default=None, description="link to the worst frame's picture")
     raised_at: Time
+    traceparent: str | None = Field(default=None, description="of the first event of the group")
 
     @property
     def event_id(self) -> str:
@@ -59,3 +61,6 @@ class Alarm(Message):
     @property
     def key(self) -> str:
         return self.camera_id
+
+    def trace(self) -> str | None:
+        return self.traceparent

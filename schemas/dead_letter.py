@@ -63,13 +63,18 @@ class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
+    message_version: ClassVar[str] = "1.1"  # 1.1: traceparent
 
     reason: RejectReason
     error: str
     attempts: int = Field(ge=1)
     original: OriginalRecord
     rejected_at: Time
+    traceparent: str | None = None
 
     @property
     def event_time(self) -> datetime:
         return self.rejected_at
+
+    def trace(self) -> str | None:
+        return self.traceparent

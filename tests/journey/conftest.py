@@ -33,6 +33,7 @@ from workers.runtime.lifecycle import StopSignal
 from workers.runtime.metrics.inspector import InspectorMetrics
 from workers.runtime.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
+from workers.runtime.tracing import Tracing
 
 SIZE = (32, 32)
 VIEWS = {"bolts": View(SIZE), "nuts": View(SIZE)}
@@ -92,6 +93,7 @@ class Stage:
         self.registry = Registry(self.blobs, self.redis)
         self.metrics = InspectorMetrics()
         self.max_records = 50
+        self.tracing: Tracing | None = None
         self.inspectors: list[Inspector] = []
         self.errors: list[BaseException] = []
         self._running: list[tuple[StopSignal, threading.Thread]] = []
@@ -137,7 +139,11 @@ class Stage:
         )
         writer = EvidenceWriter(self.evidence, self.metrics.evidence_failures.inc)
         crash_log = CrashLog(self.redis, "inspectors")
-        inspector = Inspector(settings, categories, keeper, writer, crash_log, metrics=self.metrics)
+        inspector = Inspector(
+            *(settings, categories, keeper, writer, crash_log),
+            metrics=self.metrics,
+            tracing=self.tracing,
+        )
         stop = StopSignal()
         thread = threading.Thread(target=self._run, args=(inspector, stop), daemon=True)
         self.inspectors.append(inspector)

@@ -1,6 +1,5 @@
 """From shots to frames: ids, sequence, capture time, and the pace of the cameras."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -8,6 +7,7 @@ from datetime import datetime
 from schemas.frame import Frame, new_frame_id
 from workers.camera.sources import Shot
 from workers.camera.spool import Captured
+from workers.camera.trace import Traces
 
 _CATCH_UP_S = 1.0  # further behind than this the schedule starts anew: no burst after a pause
 
@@ -21,6 +21,7 @@ class Camera:
     partition: int | None = None
     epoch: str = field(default_factory=new_frame_id)
     sequence: int = 0
+    traces: Traces | None = None
 
     def capture(self, shot: Shot, now: datetime) -> Captured:
         """Make a frame of a shot. Its id is fixed here: sent again, it is still the same frame."""
@@ -36,15 +37,22 @@ class Camera:
             epoch=self.epoch,
             width=shot.width,
             height=shot.height,
-            traceparent=f"00-{frame_id.replace('-', '')}-{os.urandom(8).hex()}-01",
+            traceparent=self.traces.begin(frame_id) if self.traces else None,
         )
         self.sequence += 1
         return Captured(frame, shot, self.partition)
 
 
-def make_cameras(ids: Sequence[str], category: str, partitions: Mapping[str, int]) -> list[Camera]:
+def make_cameras(
+    ids: Sequence[str],
+    category: str,
+    partitions: Mapping[str, int],
+    traces: Traces | None = None,
+) -> list[Camera]:
     """The cameras of this process."""
-    return [Camera(camera_id, category, partitions.get(camera_id)) for camera_id in ids]
+    return [
+        Camera(camera_id, category, partitions.get(camera_id), traces=traces) for camera_id in ids
+    ]
 
 
 class Pacer:

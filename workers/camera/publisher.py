@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 
@@ -12,6 +13,7 @@ from schemas.frame import encode_frame
 from workers.camera.sent_log import SentLog
 from workers.camera.settings import SpoolSettings
 from workers.camera.spool import Captured, Spool
+from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.errors import MessageTooLarge, Transient
 
@@ -32,10 +34,12 @@ class SpooledPublisher:
         settings: SpoolSettings,
         *,
         sent_log: SentLog | None = None,
+        traces: Traces | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._spool, self._producer, self._topic = spool, producer, topic
         self._settings, self._sent_log, self._jitter = settings, sent_log, jitter
+        self._traces = traces
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera-sender", daemon=True)
         self.sent = 0
@@ -113,6 +117,8 @@ class SpooledPublisher:
                     log.info("broker back", frames_waiting=self._spool.held)
                 self.away = False
                 self._asked_at = math.inf
+                if self._traces:
+                    self._traces.sent((item.frame for item in batch), datetime.now(UTC))
                 self.sent += len(batch)
                 self.sent_bytes += sum(len(item.frame.data) for item in batch)
                 return True

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from socket import gethostname
 
 import structlog
 
@@ -13,10 +14,12 @@ from workers.camera.sent_log import SentLog
 from workers.camera.settings import SYNTHETIC, CameraProcessSettings, CameraSettings
 from workers.camera.sources import Listing, list_files, shots
 from workers.camera.spool import Spool
+from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Producer
 from workers.runtime.errors import Transient
 from workers.runtime.health import HealthServer
 from workers.runtime.metrics.camera import CameraMetrics
+from workers.runtime.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +40,16 @@ def run_camera(
     listing = _listing(camera)
     spool = Spool(camera.spool.max_bytes, camera.spool.when_full)
     with ExitStack() as stack:
+        tracing = stack.enter_context(open_tracing(settings.tracing, "camera", gethostname()))
+        traces = Traces(tracing) if tracing else None
         book = stack.enter_context(SentLog(camera.sent_log)) if camera.sent_log else None
         producer = stack.enter_context(closing(connect()))
         publisher = SpooledPublisher(
-            spool, producer, settings.topics.frames, camera.spool, sent_log=book
+            *(spool, producer, settings.topics.frames, camera.spool),
+            sent_log=book,
+            traces=traces,
         )
-        cameras = make_cameras(camera.camera_ids, camera.category, camera.partitions)
+        cameras = make_cameras(camera.camera_ids, camera.category, camera.partitions, traces)
         player = Player(cameras, spool, publisher, stop, progress_s=camera.progress_s)
         stack.enter_context(_health(settings, player, publisher, spool))
         log.info("playing", source=camera.source, cameras=len(cameras), category=camera.category)

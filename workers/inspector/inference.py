@@ -124,6 +124,8 @@ class Inference:
             _log.warning("out of memory: smaller batches from now on", size=detection.fits)
             self._batcher.max_size = min(self._batcher.max_size, detection.fits)
         self._metrics.batch_size.observe(len(items))
+        if self._sender.traces:
+            self._sender.traces.batch(items, model.version, started)
         pairs = list(zip(items, detection.results, strict=True))
         defects = [pair for pair in pairs if _is_defect(pair[1])]
         for item, result in pairs:

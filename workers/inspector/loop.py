@@ -32,6 +32,7 @@ from workers.inspector.pool import Pool
 from workers.inspector.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
+from workers.inspector.trace import Traces
 from workers.inspector.vitals import Vitals
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import (
@@ -43,6 +44,7 @@ from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.health import Check
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.metrics.inspector import InspectorMetrics
+from workers.runtime.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -65,12 +67,14 @@ class Inspector:
         *,
         metrics: InspectorMetrics,
         servers: Mapping[str, Check] | None = None,
+        tracing: Tracing | None = None,
     ):
         """`servers` are asked for readiness, now and then."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
         self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
         self._servers = servers or {}
-        self._sender = Sender(settings.worker_id, settings.topics)
+        traces = Traces(tracing, settings.worker_id) if tracing else None
+        self._sender = Sender(settings.worker_id, settings.topics, traces)
         limits = settings.worker
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
         self._in_flight = InFlight(limits.in_flight_mb * 2**20)

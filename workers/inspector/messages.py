@@ -10,7 +10,8 @@ from schemas.interruption import Interruption, InterruptionCause
 from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
-from workers.inspector.work import Admitted, ModelName, Rejection, Result
+from workers.inspector.trace import Decided, Settled, Traces
+from workers.inspector.work import Admitted, ModelName, Rejection, Result, Ticket
 from workers.runtime.bus.ports import Gap, Outgoing, Record
 from workers.runtime.settings import TopicSettings
 
@@ -24,6 +25,15 @@ class Sender:
 
     worker_id: str
     topics: TopicSettings
+    traces: Traces | None = None
+
+    def traceparent(self, frame: Frame, record: Record) -> str | None:
+        """What the messages of a frame carry."""
+        return self.traces.hand_on(frame, record) if self.traces else frame.traceparent
+
+    def settled(self, frame: Frame | None, ticket: Ticket, decided: Decided) -> Settled | None:
+        """What is to be told once they are published."""
+        return self.traces.settled(frame, ticket, decided) if self.traces and frame else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,8 @@ class Judged:
 
 def passed(judged: Judged, sender: Sender) -> Result:
     """A frame without a defect: its outcome alone."""
-    return _result(judged, (Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode()),))
+    outcome = Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode())
+    return _result(judged, (outcome,), sender)
 
 
 def defective(
@@ -51,7 +62,7 @@ def defective(
         Outgoing(sender.topics.defects, event.encode()),
         Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode()),
     )
-    return _result(judged, messages)
+    return _result(judged, messages, sender)
 
 
 def rejected(rejection: Rejection, now: datetime, sender: Sender) -> Result:
@@ -71,6 +82,9 @@ def rejected(rejection: Rejection, now: datetime, sender: Sender) -> Result:
         category=rejection.frame.category if rejection.frame else "",
         rejected=True,
         smaller=lambda: messages(keep_bytes=False),
+        settled=sender.settled(
+            rejection.frame, rejection.ticket, Decided(rejection.reason.value, now)
+        ),
     )
 
 
@@ -107,12 +121,15 @@ def stopped(rejected: int, seen: int, now: datetime, sender: Sender) -> Outgoing
     return Outgoing(sender.topics.dead_letters, interruption.encode())
 
 
-def _result(judged: Judged, messages: tuple[Outgoing, ...]) -> Result:
+def _result(judged: Judged, messages: tuple[Outgoing, ...], sender: Sender) -> Result:
+    frame, label = judged.admitted.frame, judged.verdict.grade.value
+    decided = Decided(label, judged.decided_at, judged.latencies)
     return Result(
         messages=messages,
-        label=judged.verdict.grade.value,
-        category=judged.admitted.frame.category,
-        span=(judged.admitted.frame.captured_at, judged.decided_at),
+        label=label,
+        category=frame.category,
+        span=(frame.captured_at, judged.decided_at),
+        settled=sender.settled(frame, judged.admitted.ticket, decided),
     )
 
 
@@ -181,7 +198,7 @@ def _outcome(judged: Judged, sender: Sender) -> Outcome:
         latencies=judged.latencies,
         worker_id=sender.worker_id,
         decided_at=judged.decided_at,
-        traceparent=frame.traceparent,
+        traceparent=sender.traceparent(frame, judged.admitted.ticket.record),
     )
 
 
@@ -210,7 +227,7 @@ def _defect(
         counterpart=counterpart,
         worker_id=sender.worker_id,
         decided_at=judged.decided_at,
-        traceparent=frame.traceparent,
+        traceparent=sender.traceparent(frame, judged.admitted.ticket.record),
     )
 
 
@@ -235,7 +252,7 @@ def _rejected_outcome(rejection: Rejection, now: datetime, sender: Sender) -> Ou
         rejected=rejection.reason,
         worker_id=sender.worker_id,
         decided_at=now,
-        traceparent=frame.traceparent if frame else None,
+        traceparent=sender.traceparent(frame, rejection.ticket.record) if frame else None,
     )
 
 
@@ -259,4 +276,5 @@ def _dead_letter(
         ),
         worker_id=sender.worker_id,
         rejected_at=now,
+        traceparent=sender.traceparent(rejection.frame, record) if rejection.frame else None,
     )

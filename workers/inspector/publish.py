@@ -217,6 +217,8 @@ class Publisher:
         return self._leases.alive(run.partition, run.lease, time.monotonic())
 
     def _count(self, result: Result, now: datetime) -> None:
+        if result.settled is not None:
+            result.settled(now)
         if not result.label:
             return
         if result.rejected:

@@ -28,6 +28,7 @@ from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobWriter, KeyValueStore
 from workers.runtime.store.punctual import PunctualWriter
 from workers.runtime.store.redis import RedisStore, connect_store
+from workers.runtime.tracing import Tracing, open_tracing
 
 _log = structlog.get_logger(__name__)
 
@@ -36,6 +37,16 @@ def run_worker(
     settings: InspectorSettings, categories: Mapping[str, Category], stop: StopSignal
 ) -> None:
     """Inspect until stopped. Raises Fatal."""
+    with open_tracing(settings.tracing, "worker", settings.worker_id) as tracing:
+        _run(settings, categories, stop, tracing)
+
+
+def _run(
+    settings: InspectorSettings,
+    categories: Mapping[str, Category],
+    stop: StopSignal,
+    tracing: Tracing | None,
+) -> None:
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
     metrics = InspectorMetrics(categories=categories)
     with stop.at_once():
@@ -54,6 +65,7 @@ def run_worker(
         CrashLog(store, settings.worker.group),
         metrics=metrics,
         servers={"redis": lambda: _problem(store)} if needs_redis else {},
+        tracing=tracing,
     )
 
     def connect(listener: RebalanceListener) -> Consumer:

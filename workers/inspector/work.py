@@ -125,3 +125,4 @@ class Result:
     rejected: bool = False
     span: tuple[datetime, datetime] | None = None  # of an inspected frame: captured, decided
     smaller: Callable[[], tuple[Outgoing, ...]] | None = None
+    settled: Callable[[datetime], None] | None = None  # called when it is published

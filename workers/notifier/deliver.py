@@ -9,6 +9,7 @@ import structlog
 from schemas.alarm import Alarm
 from workers.notifier.channels import Channel, DeliveryFailed
 from workers.notifier.settings import DeliverySettings
+from workers.notifier.trace import Traces
 from workers.notifier.undelivered import Undelivered
 
 log = structlog.get_logger(__name__)
@@ -20,10 +21,15 @@ class Courier:
     """One channel with its undelivered alarms. A failing channel does not hold up the others."""
 
     def __init__(
-        self, channel: Channel, undelivered: Undelivered, settings: DeliverySettings
+        self,
+        channel: Channel,
+        undelivered: Undelivered,
+        settings: DeliverySettings,
+        traces: Traces | None = None,
     ) -> None:
         self.name = channel.name
         self._channel, self._undelivered, self._settings = channel, undelivered, settings
+        self._traces = traces
         self._failures = 0
         self._next_try: datetime | None = None  # None: at once
         self.sent = 0
@@ -62,7 +68,7 @@ class Courier:
                 self._fail(error, now)
                 return
             self._undelivered.delivered(1)
-            self._succeed()
+            self._succeed(alarm)
             done += 1
 
     def _send(self, alarm: Alarm, now: datetime) -> bool:
@@ -80,11 +86,13 @@ class Courier:
         except DeliveryFailed as error:
             self._fail(error, now)
             return False
-        self._succeed()
+        self._succeed(alarm)
         return True
 
-    def _succeed(self) -> None:
+    def _succeed(self, alarm: Alarm) -> None:
         self.sent += 1
+        if self._traces:
+            self._traces.delivered(alarm, self.name)
         if self._failures:
             log.info("channel is back", channel=self.name, waiting=self.waiting)
         self._failures, self._next_try = 0, None

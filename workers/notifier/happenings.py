@@ -41,6 +41,7 @@ class Happening:
     weight: int = 1  # frames concerned
     badness: float = 0.0  # the worst of a group speaks for it
     evidence: str | None = None
+    traceparent: str | None = None
 
 
 def from_defect(event: DefectEvent, place: Place) -> Happening:
@@ -61,6 +62,7 @@ def from_defect(event: DefectEvent, place: Place) -> Happening:
         frame_ids=(frame.frame_id,),
         badness=event.image_score - event.image_threshold,
         evidence=evidence.outline or evidence.heatmap or evidence.frame,
+        traceparent=event.traceparent,
     )
 
 
@@ -79,6 +81,7 @@ def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
         place=place,
         category=frame.category if frame else None,
         frame_ids=(frame.frame_id,) if frame else (),
+        traceparent=letter.traceparent,
     )
 
 

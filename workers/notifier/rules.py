@@ -178,4 +178,5 @@ def _alarm(group: _Group, pending: _Pending, now: datetime, follow_up: bool) -> 
         frame_ids=pending.frame_ids,
         evidence=worst.evidence,
         raised_at=now,
+        traceparent=first.traceparent,
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from socket import gethostname
 
 import stamina
 import stamina.instrumentation
@@ -22,6 +23,7 @@ from workers.notifier.loop import Membership, Notifier, utc_now
 from workers.notifier.memory import NOTHING_KNOWN, WatchMemory
 from workers.notifier.rules import Rules
 from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
+from workers.notifier.trace import Traces
 from workers.notifier.undelivered import Undelivered, read_alarms
 from workers.notifier.watch import Watch
 from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
@@ -30,6 +32,7 @@ from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.metrics.notifier import NotifierMetrics
 from workers.runtime.metrics.table import Values
+from workers.runtime.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 
@@ -52,10 +55,14 @@ def run_notifier(
     membership = Membership()
     with stop.at_once():
         found = connect_producer()
-    with closing(found) as producer:
+    with (
+        closing(found) as producer,
+        open_tracing(settings.tracing, "notifier", gethostname()) as tracing,
+    ):
         if notifier.delivery.topic:
             channels.append(TopicChannel(producer, settings.topics.alarms))
-        delivery = Delivery(make_couriers(channels, notifier), utc_now)
+        traces = Traces(tracing) if tracing else None
+        delivery = Delivery(make_couriers(channels, notifier, traces), utc_now)
         with stop.at_once():
             member = connect_consumer(membership)
         with closing(member) as consumer:
@@ -114,12 +121,17 @@ def make_channels(settings: NotifierProcessSettings) -> list[Channel]:
     return channels
 
 
-def make_couriers(channels: Iterable[Channel], notifier: NotifierSettings) -> list[Courier]:
+def make_couriers(
+    channels: Iterable[Channel], notifier: NotifierSettings, traces: Traces | None = None
+) -> list[Courier]:
     """A courier with its own undelivered alarms for each channel."""
     folder, settings = undelivered_folder(notifier), notifier.delivery
     return [
         Courier(
-            channel, Undelivered(folder, channel.name, settings.undelivered_max_bytes), settings
+            channel,
+            Undelivered(folder, channel.name, settings.undelivered_max_bytes),
+            settings,
+            traces,
         )
         for channel in channels
     ]

@@ -151,6 +151,22 @@ class HealthSettings(Section):
     host: str = "127.0.0.1"
 
 
+class TracingSettings(Section):
+    """Where spans go (extra `tracing`)."""
+
+    endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="OTLP over HTTP, e.g. http://collector:4318/v1/traces; default: no tracing",
+    )
+    sample_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="of the traces that begin in this process; others follow who began them",
+    )
+
+
 class ProcessSettings(BaseSettings):
     """The settings that every process has. A process adds sections of its own."""
 
@@ -168,6 +184,7 @@ class ProcessSettings(BaseSettings):
     topics: TopicSettings = TopicSettings()
     log: LogSettings = LogSettings()
     health: HealthSettings = HealthSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @classmethod
     def load(cls, file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Self:

@@ -17,7 +17,7 @@ def test_a_frame_holds_the_shot_and_survives_the_wire() -> None:
     message = encode_frame(frame)
     assert decode_frame(message.headers, message.value) == frame
     assert (frame.data, frame.content_type, frame.captured_at) == (b"pixels", "image/png", NOW)
-    assert frame.traceparent is not None
+    assert frame.traceparent is None  # not traced
 
 
 def test_a_sequence_counts_from_zero_within_an_epoch() -> None:
