@@ -124,7 +124,7 @@ def test_the_file_is_the_defaults() -> None:
 
 def test_the_file_documents_every_setting() -> None:
     def paths(node: object, prefix: str = "") -> set[str]:
-        if not isinstance(node, dict):
+        if not isinstance(node, dict) or not node:
             return {prefix[:-1]}
         return set().union(*(paths(value, f"{prefix}{key}.") for key, value in node.items()))
 
