@@ -2,6 +2,7 @@
 # make test   run the tests                            make lint   format, types, import contracts
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
+# make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
 # make clean  remove everything that was made
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-stream chaos schemas metrics clean install
+.PHONY: demo test lint bench bench-inference bench-stream bench-models chaos schemas metrics clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -42,6 +43,9 @@ bench-inference: $(READY)
 
 bench-stream: $(READY)
 	$(BIN)/python -m benchmarks.stream $(ARGS)
+
+bench-models: $(READY)
+	$(BIN)/python -m benchmarks.model_state $(ARGS)
 
 chaos: $(READY)
 	$(BIN)/python -m benchmarks.chaos $(ARGS)

@@ -28,8 +28,8 @@ from stream_inspector.model import Model, save_model
 from stream_inspector.pictures import encode_png
 from stream_inspector.synthetic import render
 from stream_inspector.view.canvas import View
+from workers.demo.brokers import BROKERS
 from workers.demo.model_source import shipped_model
-from workers.demo.plan import EMBEDDED_KAFKA
 from workers.demo.processes import Child, flags, free_port, wait_until_ready
 from workers.demo.settings import SYNTHETIC_CATEGORY
 from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
@@ -125,9 +125,12 @@ def _decode_ms(pictures: Sequence[bytes], view: View) -> float:
 
 
 @contextmanager
-def _servers() -> Iterator[tuple[KafkaSettings, RedisSettings]]:
+def servers() -> Iterator[tuple[KafkaSettings, RedisSettings]]:
+    """The embedded broker with our topics, and the embedded store."""
     with EmbeddedBroker() as broker, EmbeddedStore() as store:
-        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers, **EMBEDDED_KAFKA)
+        kafka = KafkaSettings(
+            bootstrap_servers=broker.bootstrap_servers, **BROKERS["embedded"].kafka
+        )
         create_topics(kafka, dict.fromkeys(TOPICS.names(), PARTITIONS))
         yield kafka, RedisSettings(url=store.url)
 
@@ -162,7 +165,7 @@ def _await(consumer: Consumer, frames: int) -> None:
 
 
 def _bare_loop_ms(pictures: Sequence[bytes], view: View, frames: int) -> float:
-    with _servers() as (kafka, _):
+    with servers() as (kafka, _):
         _publish(kafka, pictures, frames)
         consumer = connect_consumer(kafka, "bare", [TOPICS.frames], "bare")
         seen, start = 0, time.process_time()
@@ -177,11 +180,11 @@ def _bare_loop_ms(pictures: Sequence[bytes], view: View, frames: int) -> float:
 
 def _worker(model: Model | None, pictures: Sequence[bytes], frames: int) -> tuple[float, float]:
     """(CPU-ms a frame, frames a second) of one worker process; no model: the null detector."""
-    with tempfile.TemporaryDirectory() as folder, _servers() as (kafka, redis):
+    with tempfile.TemporaryDirectory() as folder, servers() as (kafka, redis):
         if model is not None:
-            _activate(model, Path(folder), redis)
+            activate(model, Path(folder), redis)
         port = free_port()
-        given = _worker_flags(kafka, redis, Path(folder), port, null=model is None)
+        given = worker_flags(kafka, redis, Path(folder), port, null=model is None)
         child = Child("worker", ["worker", *flags(given)], Path(folder), 20.0)
         try:
             if (late := wait_until_ready({port: child}, PATIENCE_S, StopSignal())) is not None:
@@ -197,9 +200,10 @@ def _worker(model: Model | None, pictures: Sequence[bytes], frames: int) -> tupl
     return 1000 * spent / frames, frames / seconds
 
 
-def _worker_flags(
+def worker_flags(
     kafka: KafkaSettings, redis: RedisSettings, folder: Path, port: int, *, null: bool
 ) -> dict[str, object]:
+    """Settings of a worker whose model store is in `folder`."""
     return {
         "kafka.bootstrap_servers": kafka.bootstrap_servers,
         "kafka.session_timeout_ms": kafka.session_timeout_ms,
@@ -212,7 +216,8 @@ def _worker_flags(
     }
 
 
-def _activate(model: Model, folder: Path, redis: RedisSettings) -> None:
+def activate(model: Model, folder: Path, redis: RedisSettings) -> None:
+    """Make a model the active one of its category."""
     made = save_model(model)
     registry = Registry(open_blobs(str(folder / "models")), connect_store(redis))
     registry.push(model.categories, model.version, made.manifest, made.tensors)

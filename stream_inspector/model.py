@@ -96,7 +96,7 @@ class Model:
     def with_self_test(self, category: str, image: Image, test: SelfTest) -> "Model":
         """The same model with a category's self-test: its image [H, W, 3] and what it scores."""
         name = self.category(category)
-        pixels = {f"{name}/{_SELF_TEST_IMAGE}": torch.from_numpy(np.ascontiguousarray(image))}
+        pixels = {f"{name}/{_SELF_TEST_IMAGE}": torch.from_numpy(np.array(image))}
         return dataclasses.replace(
             self, tensors=self.tensors | pixels, self_tests={**self.self_tests, name: test}
         )
