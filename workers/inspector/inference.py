@@ -3,6 +3,7 @@
 Pictures and messages are made on the pool's threads, so that the device does not wait for them.
 """
 
+import itertools
 import queue
 import threading
 import time
@@ -11,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from schemas.outcome import Latencies, RejectReason
 from stream_inspector.decode import DecodeLimits
@@ -26,7 +28,7 @@ from workers.inspector.flow import Leases, Open
 from workers.inspector.messages import Judged, Sender, defective, passed, rejected
 from workers.inspector.models import Models, ModelSource
 from workers.inspector.pool import Pool
-from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket
+from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
 from workers.runtime.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
@@ -59,6 +61,7 @@ class Inference:
         self._finish, self._metrics = finish, metrics
         self._busy_since: float | None = None
         self._open = Open()
+        self._numbers = itertools.count(1)  # of batches, for the log
 
     def put(self, admitted: Admitted) -> None:
         """Hand over a frame. Any thread; never blocks."""
@@ -90,7 +93,8 @@ class Inference:
         self._keeper.turn(self._batcher.waiting(), None if batch is None else batch.version)
         if batch is not None:
             self._busy_since = started = time.monotonic()
-            self._inspect(batch, models.version(batch.version))
+            with bound_contextvars(batch=next(self._numbers), model=batch.version):
+                self._inspect(batch, models.version(batch.version))
             self._busy_since = None
             self._metrics.device_busy.inc(time.monotonic() - started)
             self._open.add(-len(batch.items))
@@ -185,10 +189,12 @@ class Inference:
 
     def _tell(self, item: Admitted, messages: Callable[[], Result]) -> None:
         """A verdict that no message can hold is a failed inspection, not a crash on every retry."""
+        ids = log_ids(item.ticket.record, item.frame)
         try:
-            result = messages()
+            with bound_contextvars(**ids):  # stores warn
+                result = messages()
         except Exception as error:
-            _log.exception("a verdict cannot be told")
+            _log.exception("a verdict cannot be told", **ids)
             reason = RejectReason.INSPECTION_FAILED
             text = f"the verdict cannot be told: {type(error).__name__}: {error}"
             self._reject(Rejection(item.ticket, item.frame, reason, text))

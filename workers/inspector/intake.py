@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from schemas.errors import SchemaError
 from schemas.frame import decode_frame
@@ -22,7 +23,7 @@ from workers.inspector.pool import Pool
 from workers.inspector.publish import Delivered, Finished, Publisher
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.triage import Limits, Triage
-from workers.inspector.work import Rejection, Result, Ticket, Waiting
+from workers.inspector.work import Rejection, Result, Ticket, Waiting, log_ids
 from workers.runtime.bus.ports import Gap, Partition, Record
 from workers.runtime.errors import Fatal
 from workers.runtime.metrics.inspector import InspectorMetrics
@@ -114,10 +115,10 @@ class Intake:
         """On a pool thread."""
         if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
             return
-        admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
+        with bound_contextvars(**log_ids(ticket.record)):  # decoders warn
+            admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
         if isinstance(admitted, Rejection):
-            _log.warning("frame rejected", reason=admitted.reason.value, error=admitted.error)
-            self._finish(ticket, rejected(admitted, datetime.now(UTC), self._sender))
+            self._tell_rejected(admitted, _log.warning)
         elif isinstance(admitted, Waiting):
             self._parking.park(admitted)
             self._keeper.want(admitted.category)
@@ -134,8 +135,12 @@ class Intake:
             "(setting worker.crash_attempts), and before in company"
         )
         deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY)
-        _log.error("frame rejected", reason=deadly.reason.value, error=error)
-        self._finish(ticket, rejected(deadly, datetime.now(UTC), self._sender))
+        self._tell_rejected(deadly, _log.error)
+
+    def _tell_rejected(self, rejection: Rejection, log: Callable[..., None]) -> None:
+        ids = log_ids(rejection.ticket.record, rejection.frame)
+        log("frame rejected", reason=rejection.reason.value, error=rejection.error, **ids)
+        self._finish(rejection.ticket, rejected(rejection, datetime.now(UTC), self._sender))
 
     def unpark(self) -> None:
         """Frames whose category has a model now go on."""

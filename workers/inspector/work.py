@@ -83,6 +83,18 @@ class Ticket:
     size: int  # bytes that it occupies from poll to publication
 
 
+def log_ids(record: Record, frame: Frame | None = None) -> dict[str, str | int]:
+    """What a line of the log says of the frame that it is about."""
+    place: dict[str, str | int] = {"partition": record.partition.index, "offset": record.offset}
+    if frame is None:
+        return place
+    return place | {
+        "frame": frame.frame_id,
+        "camera": frame.camera_id,
+        "category": frame.category,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Admitted:
     """A frame that can be inspected."""

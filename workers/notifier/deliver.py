@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import stamina
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from schemas.alarm import Alarm
 from workers.notifier.channels import Channel, DeliveryFailed
@@ -116,8 +117,9 @@ class Delivery:
     def deliver(self, alarms: Sequence[Alarm]) -> None:
         """Hand every alarm to every channel, or to the disk. Raises Fatal."""
         for alarm in alarms:
-            for courier in self.couriers:
-                courier.deliver(alarm, self._now())
+            with bound_contextvars(alarm=alarm.alarm_id, camera=alarm.camera_id):
+                for courier in self.couriers:
+                    courier.deliver(alarm, self._now())
 
     def retry(self) -> None:
         """Try again what was not delivered."""

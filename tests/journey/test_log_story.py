@@ -1,0 +1,74 @@
+"""Lines about a frame name it; lines about a batch name that."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from journey.conftest import CALIBRATIONS, VIEWS, brightness
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from schemas.frame import Frame
+from stream_inspector.verdict import Image, Verdict
+from workers.inspector.work import LoadedModel
+from workers.runtime.store.memory import MemoryBlobs
+
+MakeFrame = Callable[..., Frame]
+Picture = Callable[..., bytes]
+GOOD, DARK = 200, 20
+
+
+class Talkative(MemoryBlobs):
+    """A store that logs."""
+
+    def write(self, name: str, data: bytes) -> str:
+        structlog.get_logger("store").info("written")
+        return super().write(name, data)
+
+
+def lines(logs: list[Any], event: str) -> list[dict[str, Any]]:
+    return [line for line in logs if line["event"] == event]
+
+
+def test_a_rejection_names_its_frame_and_its_record(stage: Any, make_frame: MakeFrame) -> None:
+    bad = make_frame(b"no image", 7)
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        stage.start(**{"categories.names": ["bolts"]})
+        stage.send(bad, partition=1)
+        stage.outcomes_of(1)
+    [line] = lines(logs, "frame rejected")
+    assert (line["frame"], line["camera"], line["category"]) == (bad.frame_id, "line-1", "bolts")
+    assert (line["partition"], line["offset"], line["reason"]) == (1, 0, "undecodable")
+
+
+def test_a_batch_that_does_not_fit_is_named(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    def small(images: Sequence[Image], *rest: Any) -> list[Verdict]:
+        if len(images) > 1:
+            raise MemoryError
+        return brightness(images, *rest)
+
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        stage.start(
+            lambda manifest, tensors: LoadedModel(manifest.decode(), CALIBRATIONS, VIEWS, small),
+            **{"categories.names": ["bolts"], "worker.batch_age_ms": 200},
+        )
+        stage.send(*(make_frame(picture(GOOD), n) for n in range(4)), partition=0)
+        stage.outcomes_of(4)
+    [line] = lines(logs, "out of memory: smaller batches from now on")
+    assert (line["batch"], line["model"], line["size"]) == (1, "bolts-v1", 1)
+
+
+def test_pictures_are_made_under_the_name_of_their_frame(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    dark = make_frame(picture(DARK), 3)
+    stage.evidence = Talkative()
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        stage.start(**{"categories.names": ["bolts"]})
+        stage.send(dark, partition=0)
+        stage.outcomes_of(1)
+    written = lines(logs, "written")
+    assert len(written) == 3  # frame, heatmap, outline
+    assert {line["frame"] for line in written} == {dark.frame_id}
