@@ -4,13 +4,14 @@
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
+# make image-check    install an image's packages into an empty environment, and start it there
 # make clean  remove everything that was made
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-stream bench-models chaos schemas metrics clean install
+.PHONY: demo test lint bench bench-inference bench-stream bench-models chaos image-check schemas metrics clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -49,6 +50,9 @@ bench-models: $(READY)
 
 chaos: $(READY)
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
+image-check: $(READY)
+	$(BIN)/python tests/images/clean_install.py $(ARGS)
 
 schemas: $(READY)
 	$(BIN)/python -m schemas.generate
