@@ -20,6 +20,7 @@ COMMANDS = {
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
     "dlq": "workers.dlq.command:dlq",
+    "collect": "workers.collector.command:collect",
     "train": "workers.trainer.train_command:train",
     "calibrate": "workers.trainer.command:calibrate",
     "evaluate": "workers.trainer.evaluate_command:evaluate",

@@ -34,6 +34,7 @@ class Process(StrEnum):
     WORKER = "worker"
     NOTIFIER = "notifier"
     DLQ = "dlq"
+    COLLECTOR = "collector"
     DEMO = "demo"
     TRAINER = "trainer"
     TOPICS = "topics"
@@ -45,6 +46,7 @@ SETTINGS = {
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
     Process.DLQ: "workers.runtime.settings:ProcessSettings",
+    Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",
     Process.TRAINER: "workers.trainer.settings:TrainerProcessSettings",
     Process.TOPICS: "workers.topics.settings:TopicsProcessSettings",

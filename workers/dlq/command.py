@@ -1,7 +1,6 @@
 """`stream-inspector dlq`: list, show, replay and discard dead letters."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,7 @@ from schemas.outcome import RejectReason
 from schemas.resolution import Action
 from workers.dlq.letters import Filter
 from workers.runtime.errors import SettingsError
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+from workers.runtime.moments import moment
 
 dlq = typer.Typer(
     no_args_is_help=True,
@@ -165,19 +163,6 @@ def make_filter(  # noqa: PLR0917 - one flag each
         None if since is None else moment(since, now),
         None if until is None else moment(until, now),
     )
-
-
-def moment(text: str, now: datetime) -> datetime:
-    """`2h` ago, or an ISO time (local where it names no zone). Raises typer.BadParameter."""
-    ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if ago:
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"{text!r} is neither 90m, 2h or 3d nor 2026-01-31T08:00"
-        ) from None
 
 
 def _meant(wanted: Filter, everything: bool) -> None:

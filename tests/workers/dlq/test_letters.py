@@ -11,9 +11,9 @@ from schemas import samples
 from schemas.dead_letter import DeadLetter
 from schemas.frame import decode_frame
 from schemas.outcome import RejectReason
-from workers.dlq.command import moment
 from workers.dlq.letters import Filter, camera_of, category_of
 from workers.dlq.replay import again, run_of
+from workers.runtime.moments import moment
 
 LETTER = samples.DEAD_LETTER
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)

@@ -66,6 +66,11 @@ class MemoryBroker:
             self._rebalance(group)
             return member
 
+    def partitions(self, topic: str) -> int:
+        """How many partitions a topic has; 0: there is no such topic."""
+        with self.lock:
+            return len(self._topics.get(topic, ()))
+
     def records(self, topic: str) -> list[Record]:
         """All records of a topic, partition by partition."""
         with self.lock:

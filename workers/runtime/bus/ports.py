@@ -123,6 +123,26 @@ class Consumer(Protocol):
         """Leave the group."""
 
 
+class Reader(Protocol):
+    """Reads a topic outside any group: it takes no frame from anybody, and commits nothing."""
+
+    @property
+    def partitions(self) -> int:
+        """How many the topic has; 0: there is no such topic."""
+
+    def poll(self, timeout_s: float) -> list[Record]:
+        """Committed records that have arrived. Raises BusUnavailable."""
+
+    def left(self) -> int:
+        """About so many records are not read yet."""
+
+    def at_end(self) -> bool:
+        """Whether everything is read that the topic held when it was opened."""
+
+    def close(self) -> None:
+        """Read no more."""
+
+
 class Producer(Protocol):
     """Writes messages."""
 

@@ -1,0 +1,1 @@
+"""From the live topic into a training folder: frames of a new product, or more of an old one."""

@@ -1,0 +1,38 @@
+"""Reading a topic of the in-memory broker outside any group."""
+
+from workers.runtime.bus.memory import MemoryBroker
+from workers.runtime.bus.ports import Partition, Record
+
+
+class MemoryReader:
+    """Reader port on a MemoryBroker."""
+
+    def __init__(self, broker: MemoryBroker, topic: str, max_records: int = 3):
+        self._broker, self._max_records = broker, max_records
+        self._next = {Partition(topic, n): 0 for n in range(broker.partitions(topic))}
+        self._ends = {partition: broker.end(partition) for partition in self._next}
+
+    @property
+    def partitions(self) -> int:
+        """How many the topic has."""
+        return len(self._next)
+
+    def poll(self, timeout_s: float) -> list[Record]:  # noqa: ARG002
+        """Records that have arrived."""
+        for partition, offset in self._next.items():
+            records = self._broker.read(partition, offset, self._max_records)
+            if records:
+                self._next[partition] = offset + len(records)
+                return records
+        return []
+
+    def left(self) -> int:
+        """Records that are not read yet."""
+        return sum(self._broker.end(p) - offset for p, offset in self._next.items())
+
+    def at_end(self) -> bool:
+        """Whether everything is read that the topic held when it was opened."""
+        return all(offset >= self._ends[p] for p, offset in self._next.items())
+
+    def close(self) -> None:
+        """Nothing to give back."""
