@@ -1,6 +1,7 @@
 # make demo   watch frames travel from cameras to alarms (installs what it needs into .venv)
 # make test   run the tests                            make lint   format, types, import contracts
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
+# make bench-thresholds   do thresholds keep what they promise, in a simulation and on real images
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-stream bench-models chaos image-check schemas metrics clean install
+.PHONY: demo test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -41,6 +42,9 @@ bench: $(READY)
 
 bench-inference: $(READY)
 	$(BIN)/python -m benchmarks.inference $(ARGS)
+
+bench-thresholds: $(READY)
+	$(BIN)/python -m benchmarks.thresholds $(ARGS)
 
 bench-stream: $(READY)
 	$(BIN)/python -m benchmarks.stream $(ARGS)

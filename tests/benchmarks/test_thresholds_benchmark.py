@@ -1,0 +1,94 @@
+"""The benchmark of promises notices when one is broken."""
+
+from itertools import combinations
+from xml.etree import ElementTree as Xml
+
+import numpy as np
+import pytest
+
+from benchmarks.threshold_figure import draw
+from benchmarks.threshold_scores import Scores
+from benchmarks.thresholds import (
+    DISTRIBUTIONS,
+    DRIFT,
+    Kept,
+    expected_within,
+    folds_rate,
+    measure,
+    shift,
+    simulate,
+)
+
+
+@pytest.fixture(scope="module")
+def simulated() -> list[Kept]:
+    return list(simulate(0.1, 1000, (10, 60)))
+
+
+def test_promises_hold_whatever_the_distribution(simulated: list[Kept]) -> None:
+    for kept in simulated:
+        if kept.name != DRIFT:
+            assert kept.within >= 0.93, kept  # 0.95 in 1000 calibrations
+            assert kept.mean <= kept.budget * 1.1, kept
+            assert kept.strict is None or kept.strict >= 0.93, kept
+
+
+def test_strict_is_refused_where_images_are_missing(simulated: list[Kept]) -> None:
+    assert {kept.n: kept.strict is None for kept in simulated} == {10: True, 60: False}
+    assert len(simulated) == 2 * len(DISTRIBUTIONS)
+
+
+def test_a_shift_breaks_the_promise_and_is_seen(simulated: list[Kept]) -> None:
+    [drifted] = [kept for kept in simulated if (kept.name, kept.n) == (DRIFT, 60)]
+    assert drifted.mean > 1.5 * drifted.budget
+    assert drifted.within < 0.6
+
+
+def test_what_is_expected_of_finite_sets_counts_all_splits() -> None:
+    n, m, rank = 5, 4, 4
+    alarms = []
+    for calibrating in combinations(range(n + m), n):  # ranks of exchangeable images
+        threshold = sorted(calibrating)[rank - 1]
+        others = set(range(n + m)) - set(calibrating)
+        alarms.append(sum(other > threshold for other in others))
+    for certified in (0.0, 0.25, 0.6):
+        kept = np.mean([count <= certified * m for count in alarms])
+        assert expected_within(n, rank, m, certified) == pytest.approx(kept)
+
+
+def scores(lift: float) -> Scores:
+    rng = np.random.default_rng(0)
+    draws = (rng.normal(size=120), rng.normal(lift, size=50), rng.normal(size=100))
+    pool, test, folds = (each.tolist() for each in draws)
+    return Scores("nuts", 100, pool, test, folds)
+
+
+def test_other_images_are_asked_in_three_ways() -> None:
+    rows = {(kept.name, kept.n): kept for kept in measure(scores(0.0), 0.05, 1000)}
+    assert {n for _, n in rows} == {20, 40, 60}
+    random = rows["nuts, random splits", 60]
+    assert random.within == pytest.approx(random.expected, abs=0.03)
+    assert rows["nuts, good test images", 60].within > 0.8
+    assert rows["nuts, in the order of names", 60].mean <= 0.1
+
+
+def test_test_images_that_differ_are_noticed() -> None:
+    rows = {(kept.name, kept.n): kept for kept in measure(scores(1.0), 0.05, 1000)}
+    broken = rows["nuts, good test images", 60]
+    assert broken.within < broken.expected / 2
+    assert shift(scores(1.0)) < 1e-3 < shift(scores(0.0))
+
+
+def test_the_folds_threshold_is_asked_of_the_held_out() -> None:
+    case = scores(0.0)
+    threshold = np.sort(case.folds)[95]  # ceil(101 * 0.95)
+    assert folds_rate(case, 0.05) == (np.array(case.pool) > threshold).mean()
+
+
+def test_the_figure_is_well_formed_and_small(simulated: list[Kept]) -> None:
+    text = draw(simulated, list(measure(scores(0.0), 0.05, 50)))
+    figure = Xml.fromstring(text)  # noqa: S314
+    assert len(figure.findall("{*}polyline")) == len(DISTRIBUTIONS)
+    assert len([c for c in figure.findall("{*}circle") if c.find("{*}title") is not None]) == 3
+    assert len(text) < 20_000
+    assert len(Xml.fromstring(draw(simulated, [])).findall("{*}circle")) == 0  # noqa: S314
