@@ -65,6 +65,8 @@ def test_a_file_may_be_empty(tmp_path: Path) -> None:
         ("view: {ignore: {polygons: [[[0, 0], [1, 2], [0, 1]]]}}", "beyond the frame"),
         ("view: {region: {left: -0.1, top: 0, width: 0.5, height: 0.5}}", "greater than or equal"),
         ("name: ../etc", "category"),
+        ("budget: {image_false_reject: 5}", "budget.image_false_reject"),
+        ("budget: {false_reject: 0.1}", "budget.false_reject: unknown key"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_file(tmp_path: Path, text: str, words: str) -> None:

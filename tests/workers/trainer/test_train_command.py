@@ -46,6 +46,24 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def test_each_category_is_calibrated_within_its_own_budget(root: Path, tmp_path: Path) -> None:
+    out, configured = tmp_path / "model", tmp_path / "categories"
+    configured.mkdir()
+    (configured / "bolts.yaml").write_text("budget: {pixel_false_positive: 0.01}")
+    short = ("--data", root, "--out", out, "--iterations", "1", "--categories", configured)
+
+    run("train", "--unified", *short, *BUDGET)
+    budgets = {name: each.budget for name, each in read_model(out).calibrations.items()}
+    (configured / "nuts.yaml").write_text("budget: {strict: true}")
+    strict = run("train", "--unified", *short, "--set", "budget.confidence=0.95")
+
+    assert budgets["bolts"].pixel_false_positive == 0.01
+    assert budgets["nuts"].pixel_false_positive == 0.001
+    assert budgets["bolts"].image_false_reject == 0.4
+    assert strict.exit_code == 65
+    assert "nuts: 5.0% false rejects at 95% needs 59" in strict.stderr
+
+
 def test_a_unified_model_goes_from_folders_to_every_categorys_switchboard(
     root: Path, tmp_path: Path
 ) -> None:
