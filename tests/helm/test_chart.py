@@ -163,12 +163,13 @@ def test_the_network_policy_holds_every_pod(objects: Objects) -> None:
 
 
 def test_pods_may_reach_the_servers_and_nothing_else_when_egress_is_restricted() -> None:
-    objects = render(supported("secure"))
+    tracing = {"tracing": {"endpoint": "http://collector:4318/v1/traces"}}
+    objects = render(merged(supported("secure"), tracing))
     (policy,) = (d for (kind, _), d in objects.items() if kind == "NetworkPolicy")
     assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
     dns, servers = policy["spec"]["egress"]
     assert {each["port"] for each in dns["ports"]} == {53}
-    assert {each["port"] for each in servers["ports"]} == {9093, 9094, 6380, 443}
+    assert {each["port"] for each in servers["ports"]} == {9093, 9094, 6380, 4318, 443}
 
 
 def test_services_and_monitors_name_ports_that_exist(objects: Objects) -> None:

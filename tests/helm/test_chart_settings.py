@@ -126,6 +126,7 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
         "topics": camel | {"partitions": 6},
         "log": {"level": "warning"},
         "healthPort": 9090,
+        "tracing": {"endpoint": "http://collector:4318/v1/traces", "sampleShare": 0.5},
     }
     found = everywhere(values)
     for name, settings in found.items():
@@ -138,6 +139,8 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
         assert settings.topics.partitions == 6, name
         assert settings.topics.create is False, name
         assert settings.health.port == 9090, name
+        assert settings.tracing.endpoint == "http://collector:4318/v1/traces", name
+        assert settings.tracing.sample_share == 0.5, name
 
 
 def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:

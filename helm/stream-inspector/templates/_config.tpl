@@ -20,6 +20,11 @@ log:
 health:
   host: 0.0.0.0
   port: {{ .Values.healthPort | int64 }}
+{{- with .Values.tracing.endpoint }}
+tracing:
+  endpoint: {{ . | quote }}
+  sample_share: {{ $.Values.tracing.sampleShare }}
+{{- end }}
 {{- end -}}
 
 {{- define "stream-inspector.kafkaSecurity" -}}
