@@ -98,6 +98,15 @@ def test_a_category_without_a_model_is_told(stage: Any) -> None:
     assert stage.metrics.registry.get_sample_value("inspector_model_missing", missing) is None
 
 
+def test_partitions_that_come_and_go_are_counted(stage: Any) -> None:
+    stage.start(**{"categories.names": ["bolts"]})
+    stage.until(lambda: value(stage, "inspector_rebalances_total", event="assigned") == 1)
+    assert value(stage, "inspector_rebalances_total", event="revoked") == 0
+    stage.start(**{"categories.names": ["bolts"]})  # in the same registry
+    stage.until(lambda: value(stage, "inspector_rebalances_total", event="revoked") >= 1)
+    stage.until(lambda: value(stage, "inspector_rebalances_total", event="assigned") >= 2)
+
+
 def test_a_hostile_producer_cannot_grow_the_metrics(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

@@ -1,10 +1,13 @@
 """The camera process on an in-memory broker, from source to topic."""
 
 import json
+import threading
+import urllib.request
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from structlog.testing import capture_logs
 
 from schemas.frame import Frame, decode_frame
@@ -13,6 +16,8 @@ from workers.camera.settings import CameraProcessSettings
 from workers.runtime.bus.memory import MemoryBroker, MemoryProducer
 from workers.runtime.errors import SettingsError, Transient
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.servers.process import free_ports
+from workers.runtime.settings import HealthSettings
 
 
 def settings(**camera: object) -> CameraProcessSettings:
@@ -157,3 +162,26 @@ def test_an_unusable_source_is_refused_before_the_broker_is_asked(tmp_path: Path
 
     with pytest.raises(SettingsError, match=r"camera\.source"):
         run_camera(settings(source=str(tmp_path)), connect, StopSignal())
+
+
+def test_the_figures_are_told_over_http() -> None:
+    (port,) = free_ports(1)
+    broker = MemoryBroker()
+    configured = settings(count=2, rate=50).model_copy(update={"health": HealthSettings(port=port)})
+    stop = StopSignal()
+    work = threading.Thread(target=run_camera, args=(configured, broker.producer, stop))
+    work.start()
+    while len(broker.records("frames")) < 10:
+        stop.wait(0.01)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        told = {
+            sample.name: sample.value
+            for family in text_string_to_metric_families(answer.read().decode())
+            for sample in family.samples
+        }
+    stop.set()
+    work.join(5)
+    assert 10 <= told["camera_sent_frames_total"] <= told["camera_captured_frames_total"]
+    assert told["camera_sent_bytes_total"] > 1000
+    assert told["camera_dropped_frames_total"] == told["camera_failed_sends_total"] == 0
+    assert told["camera_ready"] == 1
