@@ -6,13 +6,14 @@
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
 # make image-check    install an image's packages into an empty environment, and start it there
+# make docs   write the generated pages: configuration, messages, metrics
 # make clean  remove everything that was made
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics clean install
+.PHONY: demo test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -60,6 +61,10 @@ image-check: $(READY)
 
 schemas: $(READY)
 	$(BIN)/python -m schemas.generate
+
+docs: $(READY) metrics
+	$(BIN)/python -m workers.config_reference
+	$(BIN)/python -m schemas.reference
 
 metrics: $(READY)
 	$(BIN)/python -m workers.runtime.metrics.generate

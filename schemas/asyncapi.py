@@ -32,17 +32,24 @@ MESSAGES: tuple[type[Message], ...] = (
 )
 Node = dict[str, Any]
 
+_FRAME_KEY = "camera id: a line keeps its order per camera"
 _CAMERA_KEY = "camera id; topic and partition of the frame when it is unreadable"
-_KEYS = {"interruption": "topic and partition", "resolution": "outcome id of the dead letter"}
+_KEYS = {
+    "frame": _FRAME_KEY,
+    "interruption": "topic and partition",
+    "resolution": "outcome id of the dead letter",
+    "alarm": "camera id; what stands for it when the frame is unreadable",
+}
 
 KAFKA_BINDING = "0.5.0"
-_OPERATIONS = (
+OPERATIONS = (
     ("camera", "send", FRAMES),
     ("inspector", "receive", FRAMES),
     ("inspector", "send", OUTCOMES),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
     ("dlq", "receive", DEAD_LETTERS),
+    ("dlq", "receive", RESOLUTIONS),
     ("dlq", "send", RESOLUTIONS),
     ("dlq", "send", FRAMES),
     ("notifier", "receive", OUTCOMES),
@@ -50,6 +57,11 @@ _OPERATIONS = (
     ("notifier", "receive", DEAD_LETTERS),
     ("notifier", "send", ALARMS),
 )
+
+
+def key_of(message: str) -> str:
+    """What the record's key is, in words."""
+    return _KEYS.get(message, _CAMERA_KEY)
 
 
 def document() -> Node:
@@ -67,8 +79,7 @@ def document() -> Node:
         "servers": {"broker": _server()},
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
         "operations": {
-            f"{who}-{what}-{topic.name}": _operation(what, topic)
-            for who, what, topic in _OPERATIONS
+            f"{who}-{what}-{topic.name}": _operation(what, topic) for who, what, topic in OPERATIONS
         },
         "components": {
             "messages": {"frame": _frame()} | {m.message_name: _json(m) for m in MESSAGES}
@@ -121,7 +132,7 @@ def _frame() -> Node:
         "contentType": "image/*",
         "headers": {"$ref": "./json/frame-headers.json"},
         "payload": {"type": "string", "format": "binary"},
-        "bindings": _keyed("camera id: a line keeps its order per camera"),
+        "bindings": _keyed(key_of("frame")),
     }
 
 
@@ -134,7 +145,7 @@ def _json(message: type[Message]) -> Node:
         "contentType": JSON_CONTENT_TYPE,
         "headers": message_headers(message),
         "payload": {"$ref": f"./json/{name}.json"},
-        "bindings": _keyed(_KEYS.get(name, _CAMERA_KEY)),
+        "bindings": _keyed(key_of(name)),
     }
 
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "model": "workers.trainer.model_command:model",
     "topics": "workers.topics.command:topics",
     "config": "workers.config_command:config",
+    "doctor": "workers.doctor.command:doctor",
 }
 
 EXTRAS = {"demo": "demo", "notifier": "notifier"}  # the other heavy commands: worker

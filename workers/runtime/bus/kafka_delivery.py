@@ -49,7 +49,7 @@ def connect_delivery(
     chosen = transactional_id or f"{group}-{uuid.uuid4()}"
     return Transactional(
         chosen,
-        _transactional_producer(kafka, client_id, chosen),
+        transactional_producer(kafka, client_id, chosen),
         consumer.generation,
         lambda partitions: committed(kafka, group, client_id, partitions),
         _patience_ms(kafka) / 1000,
@@ -65,7 +65,7 @@ def connect_writer(kafka: KafkaSettings, client_id: str, transactional_id: str) 
         return AtLeastOnce(connect_producer(kafka, client_id), lambda positions: None)  # noqa: ARG005
     return Transactional(
         transactional_id,
-        _transactional_producer(kafka, client_id, transactional_id),
+        transactional_producer(kafka, client_id, transactional_id),
         lambda: None,
         lambda partitions: {},  # noqa: ARG005
         _patience_ms(kafka) / 1000,
@@ -75,7 +75,7 @@ def connect_writer(kafka: KafkaSettings, client_id: str, transactional_id: str) 
 def _exactly_once(kafka: KafkaSettings, guarantee: Guarantee) -> bool:
     if guarantee == "at-least-once":
         return False
-    possible = _has_transactions(kafka)
+    possible = has_transactions(kafka)
     if not possible and guarantee == "exactly-once":
         raise SettingsError(
             f"worker.delivery: the broker at {kafka.bootstrap_servers} cannot do exactly-once "
@@ -86,7 +86,7 @@ def _exactly_once(kafka: KafkaSettings, guarantee: Guarantee) -> bool:
     return possible
 
 
-def _has_transactions(kafka: KafkaSettings) -> bool:
+def has_transactions(kafka: KafkaSettings) -> bool:
     """Whether the broker can end transactions that were left open, and hide aborted records.
 
     The embedded broker answers transactional calls but does neither; unlike Apache Kafka from 3.0
@@ -109,9 +109,10 @@ def _has_transactions(kafka: KafkaSettings) -> bool:
     return connect(kafka, ask)
 
 
-def _transactional_producer(
+def transactional_producer(
     kafka: KafkaSettings, client_id: str, transactional_id: str
 ) -> Callable[[], BoundedProducer]:
+    """Makes producers of one transactional id that do not wait for ever."""
     patience_ms = _patience_ms(kafka)
     options = producer_options(kafka, client_id) | {
         "transactional_id": transactional_id,

@@ -1,0 +1,99 @@
+"""Prints each defect event once, as a line of JSON.
+
+    pip install "confluent-kafka>=2.11,<3"
+    KAFKA=127.0.0.1:9092 python subscriber.py
+
+Settings: KAFKA (host:port, comma separated), TOPIC, GROUP.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections import OrderedDict
+from types import FrameType
+
+from confluent_kafka import Consumer, KafkaException, Message
+
+TYPE = "io.stream-inspector.defect.v1"  # another major version is another type
+REMEMBERED = 10_000  # outcome ids
+
+
+class Subscriber:
+    """Reads until a signal comes."""
+
+    def __init__(self) -> None:
+        self.stopping = False
+        self.seen: OrderedDict[str, None] = OrderedDict()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.stop)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """End after the event in hand."""
+        self.stopping = True
+
+    def run(self, consumer: Consumer) -> None:
+        """Tell every event, then commit the position after it."""
+        while not self.stopping:
+            message = consumer.poll(0.2)
+            if message is None:
+                continue
+            if message.error():
+                raise KafkaException(message.error())
+            self.tell(message)
+            consumer.commit(message, asynchronous=True)
+
+    def tell(self, message: Message) -> None:
+        """Print an event that is new; read on past a foreign record: it must not stop the line."""
+        headers = dict(message.headers() or ())
+        kind, event_id = ((headers.get(name) or b"").decode() for name in ("ce_type", "ce_id"))
+        if kind != TYPE or not event_id:
+            where = f"{message.topic()} {message.partition()} at {message.offset()}"
+            sys.stderr.write(f"{where}: type {kind or 'none'}, expected {TYPE}\n")
+        elif self.is_new(event_id):
+            sys.stdout.write(json.dumps(summary(event_id, json.loads(message.value()))) + "\n")
+            sys.stdout.flush()
+
+    def is_new(self, event_id: str) -> bool:
+        """Whether it was not seen lately: the same id is the same event, delivered again."""
+        if event_id in self.seen:
+            return False
+        self.seen[event_id] = None
+        if len(self.seen) > REMEMBERED:
+            self.seen.popitem(last=False)
+        return True
+
+
+def summary(event_id: str, event: dict) -> dict:
+    """What this subscriber wants to know of an event."""
+    return {
+        "id": event_id,
+        "camera": event["frame"]["camera_id"],
+        "sequence": event["frame"]["sequence"],
+        "score": event["image_score"],
+        "threshold": event["image_threshold"],
+        "boxes": [region["box"] for region in event["regions"]],
+    }
+
+
+def main() -> None:
+    """Subscribe, and leave the group in order."""
+    consumer = Consumer(
+        {
+            "bootstrap.servers": os.environ.get("KAFKA", "127.0.0.1:9092"),
+            "group.id": os.environ.get("GROUP", "defect-subscriber"),
+            # Committed records only: events of an aborted transaction were never published.
+            "isolation.level": "read_committed",
+            "auto.offset.reset": "earliest",
+            "enable.auto.commit": False,  # committed when an event is told
+        }
+    )
+    consumer.subscribe([os.environ.get("TOPIC", "defects")])
+    try:
+        Subscriber().run(consumer)
+    finally:
+        consumer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Checks command lines of the documents against the commands that there are."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from tests.docs.markdown import ROOT
+from workers.cli import app
+
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
+_TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
+
+
+def lines_of(text: str) -> Iterator[list[str]]:
+    """The words of each command line; comments and assignments before the command are left out."""
+    for line in text.replace("\\\n", " ").splitlines():
+        for part in re.split(r"&&|\|\||;|\s\|\s", line.strip().removeprefix("$ ")):
+            words = _words(part)
+            while words and _ASSIGNMENT.fullmatch(words[0]):
+                words = words[1:]
+            if words:
+                yield words
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:  # prose with an apostrophe
+        return line.split()
+
+
+def problem(words: list[str], *, whole: bool) -> str | None:
+    """What is wrong with a command line; None for those of other programs.
+
+    `whole`: it could be run as it stands; else it may leave arguments out.
+    """
+    if words[0] == "make":
+        return make_problem(words[1:])
+    if words[0] == "stream-inspector":
+        return _ours(words[1:], whole=whole)
+    return None
+
+
+def make_problem(words: list[str]) -> str | None:
+    """A target that the Makefile has not."""
+    targets = set(_TARGET.findall((ROOT / "Makefile").read_text()))
+    asked = [word for word in words if "=" not in word and not word.startswith("-")]
+    unknown = [word for word in asked if word not in targets]
+    return f"no make target {', '.join(unknown)}" if unknown else None
+
+
+def _ours(words: list[str], *, whole: bool) -> str | None:
+    command: Any = typer.main.get_command(app)
+    context = command.make_context("stream-inspector", [], resilient_parsing=True)
+    path = "stream-inspector"
+    while words and hasattr(command, "get_command") and not words[0].startswith("-"):
+        found = command.get_command(context, words[0])
+        if found is None:
+            return f"{path} has no command {words[0]}"
+        command, path, words = found, f"{path} {words[0]}", words[1:]
+    unknown = [word for word in words if _is_option(word) and not _knows(command, word)]
+    if unknown:
+        return f"{path} has no option {', '.join(unknown)}"
+    return _refusal(command, path, words) if whole and words else None
+
+
+def _is_option(word: str) -> bool:
+    return re.match(r"\[?--?[a-zA-Z]", word) is not None
+
+
+def _knows(command: Any, word: str) -> bool:
+    names = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    return word.strip("[]").partition("=")[0] in names | {"--help"}
+
+
+def _refusal(command: Any, path: str, words: list[str]) -> str | None:
+    """What the command itself says of these words; it does not run."""
+    try:
+        command.make_context(path, list(words))
+    except Exception as error:
+        return f"{path}: {getattr(error, 'message', error)}"
+    return None

@@ -1,0 +1,162 @@
+"""What computes: device, precision, threads and memory. Imports torch."""
+
+import os
+import time
+from pathlib import Path
+
+import torch
+
+from stream_inspector.engine.sessions import installed
+from workers.doctor.findings import Finding, failed, ok, or_ok, warning
+from workers.inspector.settings import InspectorSettings, ModelsSection
+
+_SIDE = 512  # of the probe's matrices
+_REPEATS = 5
+_EXACT = 1e-5  # relative error of single precision; TensorFloat-32 has 1e-3
+_LITTLE_BYTES = 2 * 2**30
+_MB = 2**20
+_OTHER_BYTES = 1500 * _MB  # Python, torch and a model's working memory
+
+
+def check_present(models: ModelsSection) -> list[Finding]:
+    """The device is there and has room."""
+    try:
+        device = torch.device(models.device)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        says = f"{models.device}: {str(error).splitlines()[0]}"
+        return [failed(says, f"name one that is there: {_devices()}", "models.device")]
+    if device.type != "cuda":
+        return [
+            ok(f"{device.type}, instructions {torch.backends.cpu.get_cpu_capability()}{_amx()}")
+        ]
+    free, total = torch.cuda.mem_get_info(device)
+    name = torch.cuda.get_device_name(device)
+    says = f"{name}, driver {_driver()}, CUDA {torch.version.cuda}, {free / 2**30:.1f} of "
+    says += f"{total / 2**30:.1f} GiB free"
+    return or_ok((judge_room(free),), says)
+
+
+def judge_room(free: int) -> Finding | None:
+    """Two models lie on the device while one takes over from another."""
+    if free >= _LITTLE_BYTES:
+        return None
+    says = f"only {free / 2**30:.1f} GiB of the device's memory are free"
+    return warning(says, "end what else runs there, or give it a larger share", "models.device")
+
+
+def check_engine(models: ModelsSection) -> list[Finding]:
+    """The engine that is asked for is installed."""
+    found = ("torch", *installed())
+    if models.engine not in ("auto", *found):
+        says = f"{models.engine} is not installed; there are {', '.join(found)}"
+        return [failed(says, "install it, or set auto", "models.engine")]
+    return [ok(f"{models.engine}; installed: {', '.join(found)}")]
+
+
+def check_precision(models: ModelsSection) -> list[Finding]:
+    """Single precision is single precision, and how fast it and bfloat16 are."""
+    device = torch.device(models.device)
+    generator = torch.Generator().manual_seed(0)
+    left, right = (torch.randn(_SIDE, _SIDE, generator=generator) for _ in range(2))
+    exact = left.double() @ right.double()
+    there = (left.to(device) @ right.to(device)).cpu().double()
+    error = float((there - exact).norm() / exact.norm())
+    speeds = {
+        name: _gflops(left.to(device, kind), right.to(device, kind))
+        for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16))
+    }
+    told = ", ".join(f"{name} {speed:.0f} GFLOP/s" for name, speed in speeds.items())
+    return or_ok((judge_precision(error),), f"relative error {error:.1e}; {told}")
+
+
+def judge_precision(error: float) -> Finding | None:
+    """Thresholds were set on maps of single precision."""
+    if error <= _EXACT:
+        return None
+    return failed(
+        f"single precision has a relative error of {error:.1e} here",
+        "switch reduced precision off (NVIDIA_TF32_OVERRIDE=0), or exchange the device",
+        "models.device",
+    )
+
+
+def check_threads(settings: InspectorSettings) -> list[Finding]:
+    """Threads that share too few processors wait for each other."""
+    threads = settings.models.threads or torch.get_num_threads()
+    return judge_threads(threads, settings.worker.threads, processors())
+
+
+def judge_threads(device: int, decode: int, available: float) -> list[Finding]:
+    """`device`: threads that infer; `decode`: that decode; `available`: processors of ours."""
+    says = f"{device} device threads and {decode} decode threads on {available:g} processors"
+    if device <= max(1.0, available):
+        return [ok(says)]
+    advice = f"set it to {max(1, int(available))}, or give the process more processors"
+    return [warning(says, advice, "models.threads")]
+
+
+def processors() -> float:
+    """Those that this process may use: affinity, and the control group's quota."""
+    count = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 1.0
+    quota, _, period = _control_group("cpu.max").partition(" ")
+    return min(count, int(quota) / int(period)) if quota.isdigit() and period else count
+
+
+def check_memory(settings: InspectorSettings) -> list[Finding]:
+    """The control group's limit covers what the settings allow to be in work."""
+    limit = _control_group("memory.max")
+    return judge_memory(settings, int(limit) if limit.isdigit() else None)
+
+
+def judge_memory(settings: InspectorSettings, limit: int | None) -> list[Finding]:
+    """See docs/processes.md for what the memory is made of."""
+    worker = settings.worker
+    needed = (
+        worker.in_flight_mb * _MB
+        + 4 * settings.kafka.max_frame_bytes
+        + worker.threads * 3 * worker.max_pixels
+        + 32 * _MB
+        + _OTHER_BYTES
+    )
+    says = f"up to about {needed / _MB:.0f} MiB may be needed"
+    if limit is None:
+        return [ok(f"{says}; there is no limit")]
+    if needed <= limit:
+        return [ok(f"{says}; the limit is {limit / _MB:.0f} MiB")]
+    advice = "raise the memory limit; or lower it, worker.threads, or worker.max_pixels"
+    return [warning(f"{says}; the limit is {limit / _MB:.0f} MiB", advice, "worker.in_flight_mb")]
+
+
+def _gflops(left: torch.Tensor, right: torch.Tensor) -> float:
+    """Best of a few products, after one to warm up."""
+    best = float("inf")
+    for _ in range(_REPEATS + 1):
+        start = time.perf_counter()
+        product = left @ right
+        float(product[0, 0])  # waits for an accelerator
+        best = min(best, time.perf_counter() - start)
+    return float(2 * _SIDE**3 / best / 1e9)
+
+
+def _devices() -> str:
+    return ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
+
+
+def _amx() -> str:
+    return " with AMX" if torch.cpu._is_amx_tile_supported() else ", no AMX"
+
+
+def _driver() -> str:
+    try:
+        words = Path("/proc/driver/nvidia/version").read_text().split()
+    except OSError:
+        return "unknown"
+    return next((word for word in words if word[:1].isdigit() and "." in word), "unknown")
+
+
+def _control_group(name: str) -> str:
+    try:
+        return Path("/sys/fs/cgroup", name).read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,73 @@
+"""What each process asks of the broker: topics with rights, a group, a transactional id."""
+
+from dataclasses import dataclass, field
+
+from workers.camera.settings import CameraProcessSettings
+from workers.inspector.settings import InspectorSettings
+from workers.notifier.settings import NotifierProcessSettings
+from workers.runtime.bus.kafka_client import HEADERS_ROOM, record_limit
+from workers.runtime.settings import ProcessSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TopicNeed:
+    """A topic, by its key in the section `topics`."""
+
+    key: str
+    right: str  # Read or Write
+    largest: int  # bytes of a message that must fit; 0: small ones only
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Of one process."""
+
+    topics: tuple[TopicNeed, ...]
+    group: str | None = None
+    group_setting: str = ""
+    reads: str = ""  # the topic whose lag matters, by its key
+    transactional: bool = False
+    exactly_once: bool = False  # asked for: without it the process does not start
+    transactional_id: str | None = None  # None: random ones
+    cameras: tuple[str, ...] = ()
+    camera_partitions: dict[str, int] = field(default_factory=dict)
+
+
+def needs_of(settings: ProcessSettings) -> Needs:
+    """What the process with these settings needs. Raises TypeError for any other."""
+    kafka = settings.kafka
+    frame, letter = kafka.max_frame_bytes + HEADERS_ROOM, record_limit(kafka)
+    if isinstance(settings, CameraProcessSettings):
+        camera = settings.camera
+        return Needs(
+            (TopicNeed("frames", "Write", frame),),
+            cameras=camera.camera_ids,
+            camera_partitions=dict(camera.partitions),
+        )
+    if isinstance(settings, InspectorSettings):
+        worker = settings.worker
+        written = (("outcomes", 0), ("defects", 0), ("dead_letters", letter))
+        return Needs(
+            (
+                TopicNeed("frames", "Read", frame),
+                *(TopicNeed(key, "Write", size) for key, size in written),
+            ),
+            worker.group,
+            "worker.group",
+            "frames",
+            transactional=worker.delivery != "at-least-once",
+            exactly_once=worker.delivery == "exactly-once",
+            transactional_id=worker.transactional_id,
+        )
+    if isinstance(settings, NotifierProcessSettings):
+        notifier = settings.notifier
+        read = tuple(TopicNeed(key, "Read", 0) for key in ("outcomes", "defects", "dead_letters"))
+        alarms = (TopicNeed("alarms", "Write", 0),) if notifier.delivery.topic else ()
+        return Needs(
+            read + alarms,
+            notifier.group,
+            "notifier.group",
+            "outcomes",
+            cameras=tuple(notifier.watch.expected_cameras),
+        )
+    raise TypeError(type(settings).__name__)

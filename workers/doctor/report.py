@@ -1,0 +1,58 @@
+"""Shows what was found: a table for people, JSON for scripts."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.markup import escape
+
+from workers.doctor.examine import Line
+from workers.doctor.findings import Finding, Status
+
+_COLOURS = {
+    Status.OK: "green",
+    Status.WARNING: "yellow",
+    Status.FAILED: "bold red",
+    Status.SKIPPED: "dim",
+}
+_WIDTH = max(len(status) for status in Status)
+
+
+def show(lines: Iterable[Line], console: Console) -> list[Line]:
+    """Print each line as soon as it is known, then the sum."""
+    shown: list[Line] = []
+    for line in lines:
+        if not shown or shown[-1].area != line.area:
+            console.print(f"[bold]{escape(line.area)}[/]")
+        for text in _texts(line):
+            console.print(text, soft_wrap=True, highlight=False)
+        shown.append(line)
+    counts = Counter(line.finding.status for line in shown)
+    parts = [f"[{_COLOURS[each]}]{counts[each]} {each}[/]" for each in Status if counts[each]]
+    console.print(", ".join(parts), highlight=False)
+    return shown
+
+
+def _texts(line: Line) -> Iterator[str]:
+    finding = line.finding
+    status = f"[{_COLOURS[finding.status]}]{finding.status:<{_WIDTH}}[/]"
+    yield f"  {status}  {escape(line.name)}: {escape(finding.says)}"
+    advice = _advice(finding)
+    if advice:
+        yield f"  {'':<{_WIDTH}}  -> {escape(advice)}"
+
+
+def _advice(finding: Finding) -> str:
+    setting = f" (setting {finding.setting})" if finding.setting else ""
+    return f"{finding.do}{setting}" if finding.do else ""
+
+
+def as_json(lines: Iterable[Line]) -> str:
+    """One object per line of the table."""
+    plain = [
+        {"area": line.area, "check": line.name, "seconds": line.seconds} | asdict(line.finding)
+        for line in lines
+    ]
+    return json.dumps(plain, indent=2, ensure_ascii=False)
