@@ -44,14 +44,12 @@ class Camera:
 
 
 def make_cameras(
-    ids: Sequence[str],
-    category: str,
-    partitions: Mapping[str, int],
-    traces: Traces | None = None,
+    categories: Mapping[str, str], partitions: Mapping[str, int], traces: Traces | None = None
 ) -> list[Camera]:
-    """The cameras of this process."""
+    """The cameras of this process: each with what it looks at."""
     return [
-        Camera(camera_id, category, partitions.get(camera_id), traces=traces) for camera_id in ids
+        Camera(camera_id, category, partitions.get(camera_id), traces=traces)
+        for camera_id, category in categories.items()
     ]
 
 

@@ -49,10 +49,12 @@ def run_camera(
             sent_log=book,
             traces=traces,
         )
-        cameras = make_cameras(camera.camera_ids, camera.category, camera.partitions, traces)
+        categories = {name: camera.category_of(name) for name in camera.camera_ids}
+        cameras = make_cameras(categories, camera.partitions, traces)
         player = Player(cameras, spool, publisher, stop, progress_s=camera.progress_s)
         stack.enter_context(_health(settings, player, publisher, spool))
-        log.info("playing", source=camera.source, cameras=len(cameras), category=camera.category)
+        seen = ", ".join(sorted(set(categories.values())))
+        log.info("playing", source=camera.source, cameras=len(cameras), category=seen)
         started = time.monotonic()
         publisher.start()
         player.play(

@@ -55,7 +55,10 @@ class CameraSettings(Section):
     source: str = Field(
         default=SYNTHETIC, min_length=1, description="a folder, a glob pattern, or: synthetic"
     )
-    category: CameraId = Field(default="flange", description="product category of every frame")
+    category: CameraId = Field(default="flange", description="product category of the frames")
+    categories: dict[str, CameraId] = Field(
+        default={}, description="camera id -> its category; the others have `category`"
+    )
     ids: list[CameraId] = Field(default=[], description="camera ids; empty: cam-1 .. cam-<count>")
     count: int = Field(default=1, ge=1, le=1000, description="cameras to play when ids is empty")
     rate: float = Field(default=5, ge=0, description="frames/s of each camera; 0: no pause")
@@ -76,12 +79,17 @@ class CameraSettings(Section):
     def _consistent(self) -> Self:
         if len(set(self.camera_ids)) != len(self.camera_ids):
             raise ValueError("ids: a camera id is given twice; its sequence would be mixed up")
-        unknown = set(self.partitions) - set(self.camera_ids)
-        if unknown:
-            raise ValueError(f"partitions: {', '.join(sorted(unknown))} is no camera of this one")
+        for name, given in (("partitions", self.partitions), ("categories", self.categories)):
+            unknown = set(given) - set(self.camera_ids)
+            if unknown:
+                raise ValueError(f"{name}: {', '.join(sorted(unknown))} is no camera of this one")
         if any(partition < 0 for partition in self.partitions.values()):
             raise ValueError("partitions: a partition is counted from 0")
         return self
+
+    def category_of(self, camera_id: str) -> str:
+        """What a camera looks at."""
+        return self.categories.get(camera_id, self.category)
 
     @property
     def camera_ids(self) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def test_a_sequence_counts_from_zero_within_an_epoch() -> None:
 
 
 def test_an_explicit_partition_goes_with_the_frames() -> None:
-    cameras = make_cameras(["a", "b"], "flange", {"b": 3})
+    cameras = make_cameras(dict.fromkeys(["a", "b"], "flange"), {"b": 3})
     assert [camera.capture(SHOT, NOW).partition for camera in cameras] == [None, 3]
 
 

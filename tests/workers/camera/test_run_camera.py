@@ -62,6 +62,16 @@ def test_cameras_take_turns_and_count_for_themselves() -> None:
     assert {f.sequence for f in sent if f.camera_id == "cam-1"} == {0, 1, 2}
 
 
+def test_one_camera_of_several_looks_at_another_product() -> None:
+    broker = MemoryBroker()
+    given = settings(count=3, frames=6, category="bolts", categories={"cam-2": "nuts"})
+    run_camera(given, broker.producer, StopSignal())
+    seen = {(frame.camera_id, frame.category) for frame in frames(broker)}
+    assert seen == {("cam-1", "bolts"), ("cam-2", "nuts"), ("cam-3", "bolts")}
+    with pytest.raises(SettingsError, match="categories: cam-9 is no camera"):
+        settings(count=3, categories={"cam-9": "nuts"})
+
+
 def test_the_book_says_what_was_sent_and_what_it_shows(folder: Path, tmp_path: Path) -> None:
     broker, book = MemoryBroker(), tmp_path / "sent.jsonl"
     run_camera(settings(source=str(folder), sent_log=str(book)), broker.producer, StopSignal())
