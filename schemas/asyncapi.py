@@ -52,6 +52,8 @@ OPERATIONS = (
     ("dlq", "receive", RESOLUTIONS),
     ("dlq", "send", RESOLUTIONS),
     ("dlq", "send", FRAMES),
+    ("collector", "receive", FRAMES),
+    ("collector", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
     ("notifier", "receive", DEFECTS),
     ("notifier", "receive", DEAD_LETTERS),

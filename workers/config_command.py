@@ -52,6 +52,7 @@ SETTINGS = {
     Process.TOPICS: "workers.topics.settings:TopicsProcessSettings",
 }
 
+Whose = Annotated[Process, typer.Argument(help="whose settings")]
 File = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="key.path=value, repeatable; wins over the file")
@@ -66,10 +67,10 @@ def settings_class(process: Process) -> type[ProcessSettings]:
 
 
 @config.command()
-def show(process: Process, file: File = None, assignments: Assignments = None) -> None:
+def show(process: Whose, file: File = None, assignments: Assignments = None) -> None:
     """Print the settings a process would run with, as YAML; secrets are masked.
 
-    Example: stream-inspector config show worker --set worker.max_batch=4
+    Example: stream-inspector config show worker --set worker.batch_max=4
     """
     settings = _load(process, file, assignments)
     shown = (
@@ -81,7 +82,7 @@ def show(process: Process, file: File = None, assignments: Assignments = None) -
 
 
 @config.command()
-def check(process: Process, file: File = None, assignments: Assignments = None) -> None:
+def check(process: Whose, file: File = None, assignments: Assignments = None) -> None:
     """Check settings without starting anything; exit status 78 when something is wrong.
 
     Examples:

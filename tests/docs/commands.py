@@ -3,12 +3,16 @@
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import typer
 
 from tests.docs.markdown import ROOT
 from workers.cli import app
+from workers.config_command import SETTINGS, settings_class
+from workers.runtime.settings import flatten
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
@@ -64,7 +68,22 @@ def _ours(words: list[str], *, whole: bool) -> str | None:
     unknown = [word for word in words if _is_option(word) and not _knows(command, word)]
     if unknown:
         return f"{path} has no option {', '.join(unknown)}"
+    if strange := sorted(_assigned(words) - known_settings()):
+        return f"no process has the setting {', '.join(strange)}"
     return _refusal(command, path, words) if whole and words else None
+
+
+def _assigned(words: list[str]) -> set[str]:
+    """The settings that `--set` names."""
+    given = (after for word, after in pairwise(words) if word == "--set")
+    return {assignment.partition("=")[0] for assignment in given}
+
+
+@cache
+def known_settings() -> set[str]:
+    """Every setting of every process, and every section."""
+    paths = {path for process in SETTINGS for path, _ in flatten(settings_class(process)())}
+    return paths | {path.rpartition(".")[0] for path in paths}
 
 
 def _is_option(word: str) -> bool:

@@ -57,6 +57,8 @@ def test_a_block_is_no_prose(folder: Path) -> None:
         ("stream-inspector camera --framez 3", "has no option --framez"),
         ("stream-inspector camera --frames three", "valid int"),
         ("stream-inspector config check nobody", "'nobody' is not one of"),
+        ("stream-inspector worker --set worker.batch=1", "no process has the setting worker.batch"),
+        ("stream-inspector worker --set worker.batch_max=1", None),
         ("make tests", "no make target tests"),
         ("true && stream-inspector worker --nope", "has no option --nope"),
         ("kafka-topics.sh --list", None),
