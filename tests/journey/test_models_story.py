@@ -200,3 +200,25 @@ def test_without_redis_inspection_goes_on_and_an_activation_is_found(
     outcomes = stage.outcomes_of(3)
     assert outcomes[-1].model_version == "bolts-v2"
     assert_one_version_each(outcomes)
+
+
+def test_while_a_model_is_loading_others_on_its_partition_are_inspected(
+    stage: Any, make_frame: Callable[..., Frame], picture: Callable[..., bytes]
+) -> None:
+    names, data = ["part0", "part1", "part2"], picture(200)
+    loader = Loader(*names)
+    for n, name in enumerate(names):
+        stage.activate(name, f"{name}-v{n}")
+    stage.start(loader, **{"categories.names": names, "models.memory_mb": 2})
+    stage.send(make_frame(data, category="part0"), partition=0)
+    stage.outcomes_of(1)
+    loader.load_s = 1.5
+    stage.send(make_frame(data, category="part2"), partition=0)
+    assert loader.loading.wait(5)
+    time.sleep(0.3)  # the poll thread has had its chance to pause the partition
+    stage.send(make_frame(data, category="part0"), partition=0)
+    stage.until(lambda: len(loader.batches) == 2)
+    assert loader.batches[1] == ("part0-v0", ("part0",))
+    assert loader.loading.is_set()
+    outcomes = stage.outcomes_of(3)  # in their order, when both are done
+    assert [o.frame.category for o in outcomes] == ["part0", "part2", "part0"]

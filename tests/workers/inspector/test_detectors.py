@@ -1,0 +1,51 @@
+"""A version is checked on the device before it is used."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from stream_inspector.errors import ModelCorrupt, SelfTestFailed
+from stream_inspector.model import Model, save_model
+from stream_inspector.self_test import SelfTest
+from workers.demo.model_source import shipped_model
+from workers.inspector.detectors import ModelLoader
+from workers.inspector.settings import ModelsSection
+from workers.inspector.work import LoadedModel
+
+pytestmark = pytest.mark.slow
+
+_GREY = np.full((256, 256, 3), 128, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Model:
+    model = shipped_model("flange")
+    assert model is not None
+    return replace(model, self_tests={})
+
+
+def load(model: Model) -> LoadedModel:
+    files = save_model(model)
+    return ModelLoader(ModelsSection(engine="torch"))(files.manifest, files.tensors)
+
+
+def test_a_version_whose_self_test_is_off_is_refused(shipped: Model) -> None:
+    with pytest.raises(SelfTestFailed, match=r"on this device; 1e\+06 \+- 1 is expected"):
+        load(shipped.with_self_test("flange", _GREY, SelfTest(1e6, 1.0)))
+
+
+def test_a_version_without_a_self_test_says_what_is_not_checked(shipped: Model) -> None:
+    with capture_logs() as logs:
+        loaded = load(shipped)
+    assert any("no self-test" in each["event"] for each in logs)
+    assert loaded.calibrations.keys() == {"flange"}
+    assert loaded.bytes > 2**20
+
+
+def test_the_size_is_known_from_the_manifest(shipped: Model) -> None:
+    loader = ModelLoader(ModelsSection(engine="torch"))
+    assert loader.size(save_model(shipped).manifest) == load(shipped).bytes
+    with pytest.raises(ModelCorrupt):
+        loader.size(b"no manifest")
