@@ -87,7 +87,7 @@ def frame_spans(
     camera, received = parse(frame.traceparent), ticket.received_at
     appended = datetime.fromtimestamp(max(0, ticket.record.timestamp_ms) / 1000, UTC)
     waited = max(frame.captured_at, appended)
-    yield Span("broker", child(inspect, "broker"), min(waited, received), received, camera)
+    yield Span("broker", child(inspect, "broker"), waited, received, camera)
     error = None if decided.latencies else decided.label
     yield Span(
         *("inspect", inspect, received, settled, camera),
