@@ -377,3 +377,22 @@ def test_alerts_and_dashboards_are_the_files_themselves() -> None:
     assert boards == {
         file.name: file.read_text() for file in (CHART / "files" / "dashboards").glob("*.json")
     }
+
+
+def test_alerts_lead_to_the_runbook_of_the_plant() -> None:
+    base = "https://docs.plant.example/inspection/"
+    values = merged(supported("monitored"), {"metrics": {"rules": {"runbookBase": base}}})
+    groups = render(values)["PrometheusRule", "line-stream-inspector"]["spec"]["groups"]
+    alerts = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    assert alerts
+    for rule in alerts:
+        anchor = f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["annotations"]["runbook_url"] == base + anchor
+
+
+def test_a_notifier_that_is_not_there_is_not_missed() -> None:
+    values = merged(supported("monitored"), {"notifier": {"enabled": False}})
+    groups = render(values)["PrometheusRule", "line-stream-inspector"]["spec"]["groups"]
+    names = [rule.get("alert", "") for group in groups for rule in group["rules"]]
+    assert "StreamInspectorNoWorkerReady" in names
+    assert not [name for name in names if name.startswith("StreamInspectorNotifier")]
