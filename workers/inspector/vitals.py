@@ -83,7 +83,8 @@ class Vitals:
         metrics.uncommitted.set(self._behind_s(in_work + self._lag(consumer), committed_at, now))
         metrics.ready.set(self.ready() is None)
         metrics.stopped.set(self._breaker.open)
-        metrics.up.hold({(server,): float(server not in self.away) for server in self._servers})
+        asked = tuple(self._servers)  # another thread may add one
+        metrics.up.hold({(server,): float(server not in self.away) for server in asked})
         models = self._keeper.models
         metrics.model.hold(dict.fromkeys(models.versions().items(), 1.0))
         metrics.missing.hold({(category,): 1.0 for category in models.missing})

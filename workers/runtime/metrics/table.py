@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -16,6 +17,8 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from stream_inspector import __version__
+
+_log = structlog.get_logger(__name__)
 
 Values = Mapping[tuple[str, ...], float]  # label values -> value
 
@@ -71,9 +74,16 @@ class Snapshot(Collector):
     def collect(self) -> Iterable[Metric]:
         """The family with its series."""
         family = self._family()
-        for labels, value in self._ask().items():
+        for labels, value in self._values().items():
             family.add_metric(labels, value)
         yield family
+
+    def _values(self) -> Values:
+        try:
+            return self._ask()
+        except Exception as error:  # a device that is gone must not take the other metrics along
+            _log.warning("metric not told", metric=self._entry.name, reason=repr(error))
+            return {}
 
     def _family(self) -> CounterMetricFamily | GaugeMetricFamily:
         made = CounterMetricFamily if self._entry.kind == "counter" else GaugeMetricFamily

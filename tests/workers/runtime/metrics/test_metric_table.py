@@ -97,3 +97,16 @@ def test_known_label_values_start_at_zero() -> None:
     assert value("inspector_rejected_frames_total", {"reason": "crashed-worker"}) == 0
     assert value("inspector_outcomes_total", {"category": "bolts", "verdict": "defect"}) == 0
     assert value("inspector_transactions_total", {"result": "aborted"}) == 0
+
+
+def test_a_source_that_fails_costs_its_own_metric_only() -> None:
+    metrics = InspectorMetrics()
+
+    def gone() -> dict[tuple[str, ...], float]:
+        raise RuntimeError("the device is gone")
+
+    metrics.device_memory.ask(gone)
+    metrics.ready.set(1)
+    told = generate_latest(metrics.registry).decode()
+    assert "inspector_ready 1.0" in told
+    assert "inspector_device_memory_bytes{" not in told
