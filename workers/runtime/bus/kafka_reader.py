@@ -57,7 +57,7 @@ class KafkaReader:
         if since is not None:
             moment = int(since.timestamp() * 1000)
             for tp, found in client.offsets_for_times(dict.fromkeys(at, moment)).items():
-                client.seek(tp, ends[tp] if found is None else found.offset)
+                client.seek(tp, ends[tp] if found is None or found.offset < 0 else found.offset)
         return ends
 
     @property
