@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journey.collector import Collector
+from otlp_collector import Collector
 
 from schemas.alarm import Alarm
 from schemas.frame import Frame
