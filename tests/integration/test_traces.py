@@ -14,18 +14,18 @@ pytestmark = pytest.mark.integration
 
 
 def test_three_processes_make_one_trace(stage: Any, tmp_path: Path) -> None:
-    pictures = tmp_path / "pictures"
+    pictures, alarms = tmp_path / "pictures", tmp_path / "alarms.jsonl"
     pictures.mkdir()
     (pictures / "1.png").write_bytes(png())
     (pictures / "2.png").write_bytes(png()[:60])  # no alarm without a part that is not inspected
     with Collector() as collector:
         traced = {"tracing.endpoint": collector.endpoint, "tracing.sample_share": 1}
         worker = stage.worker(**{"models.null_detector_ms": 5}, **traced)
-        notifier = start(stage, traced, "notifier", "--file", str(tmp_path / "alarms.jsonl"))
+        notifier = start(stage, traced, "notifier", "--file", str(alarms))
         camera = start(stage, traced, "camera", "--source", str(pictures), "--category", "bolts")
         assert camera.wait(40) == 0
         stage.until(lambda: len(stage.outcomes) == 2)
-        stage.until(lambda: (tmp_path / "alarms.jsonl").stat().st_size > 0)
+        stage.until(lambda: alarms.exists() and alarms.stat().st_size > 0)
         for process in (worker, notifier):
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
