@@ -1,5 +1,6 @@
 """TLS, mutual TLS, passwords and access control on Apache Kafka, and what a refusal says."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from kafka.admin import (
     ResourcePattern,
     ResourceType,
 )
+from typer.testing import CliRunner
 
 from schemas.envelope import WireMessage
 from tests.integration.secure_kafka import (
@@ -23,6 +25,7 @@ from tests.integration.secure_kafka import (
     make_certificates,
     secure_kafka,
 )
+from workers.cli import app
 from workers.runtime.bus.kafka import (
     connect_admin,
     connect_consumer,
@@ -215,3 +218,53 @@ def test_what_is_not_allowed_is_named(secure: Secure) -> None:
         connect_delivery(
             kafka, "inspectors", "d", consumer, lambda p: None, transactional_id="worker-2"
         )
+
+
+def test_doctor_finds_the_missing_rights_and_how_to_grant_them(secure: Secure) -> None:
+    kafka = secure.worker
+    settings = {
+        "kafka.bootstrap_servers": kafka.bootstrap_servers,
+        "kafka.security.protocol": "SASL_SSL",
+        "kafka.security.username": WORKER[0],
+        "kafka.security.password": WORKER[1],
+        "kafka.security.tls.ca_file": secure.certificates.authority,
+        "kafka.transaction_timeout_ms": 30_000,
+        "topics.partitions": 1,
+        "topics.defects": "outcomes",
+        "topics.dead_letters": "closed",
+        "categories.names": "[bolts]",
+        "models.null_detector_ms": 0,
+        "models.require_redis": "false",
+        "redis.url": "redis://127.0.0.1:9/0",
+        "redis.connect_timeout_s": 0.2,
+        "worker.transactional_id": "worker-2",
+    }
+
+    def ask(**changed: object) -> dict[str, Any]:
+        given = settings | {name.replace("__", "."): value for name, value in changed.items()}
+        sets = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
+        done = CliRunner().invoke(app, ["doctor", "worker", "--quick", "--json", *sets])
+        assert WORKER[1] not in done.stdout
+        return {line["check"]: line for line in json.loads(done.stdout) if line["area"] == "broker"}
+
+    found = ask()
+    failed = {name: line["do"] for name, line in found.items() if line["status"] == "failed"}
+    assert set(failed) == {"topic closed", "transactional id"}
+    assert "--operation Write --topic closed" in failed["topic closed"]
+    assert "Write on transactional id worker-2" in found["transactional id"]["says"]
+    assert found["timeouts"]["status"] == "skipped"
+    assert "not told" in found["topic frames"]["says"]
+
+    found = ask(
+        worker__transactional_id="worker-1", worker__group="others", topics__frames="closed"
+    )
+    assert found["transactional id"]["status"] == "ok"
+    assert "grant" in found["topic closed"]["do"]
+    assert found["group others"]["status"] in ("failed", "skipped")
+
+    found = ask(worker__group="others", worker__transactional_id="worker-1")
+    assert "Read on consumer group others" in found["group others"]["says"]
+
+    found = ask(kafka__security__password="not-this-one")
+    assert "refuses the login" in found["reachable"]["says"]
+    assert {line["status"] for line in found.values()} == {"failed", "skipped"}

@@ -70,6 +70,7 @@ def test_the_only_broker_wants_long_transactions(nodes: int, timeout_ms: int, st
 @pytest.mark.parametrize(
     ("ours", "setting"),
     [
+        ({"session_timeout_ms": 6000}, None),
         ({"session_timeout_ms": 5999}, "kafka.session_timeout_ms"),
         ({"session_timeout_ms": 1_800_001}, "kafka.session_timeout_ms"),
         ({"transaction_timeout_ms": 900_000}, None),
@@ -105,6 +106,10 @@ def test_a_group_in_trouble(facts: GroupFacts, words: str) -> None:
     (finding,) = judge_group(facts, WORKER)
     assert words in finding.says
     assert finding.setting == "worker.group"
+
+
+def test_members_that_are_behind_are_at_work() -> None:
+    assert judge_group(replace(GROUP, lag={0: 100_000}), WORKER)[0].status == "ok"
 
 
 def test_a_group_that_is_new() -> None:
