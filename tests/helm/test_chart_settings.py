@@ -1,5 +1,6 @@
 """Every process accepts the settings that the chart gives it, in every supported configuration."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -23,7 +24,7 @@ from rendered_chart import (
 
 from schemas.topics import TOPICS
 from workers.config_command import Process, settings_class
-from workers.runtime.categories import read_categories
+from workers.runtime.categories import CategorySettings, read_categories
 from workers.runtime.settings import ProcessSettings
 
 # component -> what reads its file: `stream-inspector config check <process>`
@@ -209,6 +210,12 @@ def test_topics_are_planned_as_the_values_say(everywhere: Any) -> None:
 def test_every_topic_of_the_stage_has_a_value() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())["topics"]
     assert {topic.name for topic in TOPICS} <= set(map(str, values.values()))
+
+
+def test_a_category_may_say_all_that_its_file_may() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    category = schema["properties"]["categories"]["additionalProperties"]
+    assert category["properties"].keys() == CategorySettings.model_fields.keys() - {"name"}
 
 
 def test_the_image_is_of_this_version() -> None:
