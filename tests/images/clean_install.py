@@ -7,6 +7,7 @@ What it does not do: build a layer, run as user 10001, or open a GPU.
 """
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,7 +33,10 @@ def check(target: str, folder: Path) -> list[str]:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     constraints = ["--constraint", str(ROOT / "constraints.txt")]
-    subprocess.run([*pip, *constraints, f"{ROOT}{wanted}"], check=True)
+    source = folder / "source"  # pip builds in place
+    ignored = (ROOT / ".dockerignore").read_text().replace("**/", "").split()
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(*ignored))
+    subprocess.run([*pip, *constraints, f"{source}{wanted}"], check=True)
     work = folder / "work"
     work.mkdir()
     return wrong(ENTRY_POINTS[target], [str(folder / "venv" / "bin" / "stream-inspector")], work)

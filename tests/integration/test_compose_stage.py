@@ -31,6 +31,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 180
+FASTER = {
+    "worker": {"STREAM_INSPECTOR_MODELS__ENGINE": "torch"},  # an export takes a minute more
+    "camera": {"STREAM_INSPECTOR_CAMERA__RATE": "0.3"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +83,7 @@ class Machine:
             "PYTHONPATH": str(ROOT),
             "OMP_NUM_THREADS": "1",
         }
-        if name == "worker":  # no export: it would take a minute more
-            environment["STREAM_INSPECTOR_MODELS__ENGINE"] = "torch"
+        environment |= FASTER.get(name, {})
         with (self._folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "workers.cli", *service["command"]],

@@ -76,9 +76,11 @@ def _run(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> 
         return SettingsError.exit_code
 
     from workers.inspector.run import run_worker
-    from workers.runtime.lifecycle import run_process
+    from workers.runtime.lifecycle import leave, run_process
 
     ids = {"worker": settings.worker_id}
-    return run_process(
+    code = run_process(
         "worker", settings.log, lambda stop: run_worker(settings, categories, stop), ids
     )
+    leave(code)
+    return code

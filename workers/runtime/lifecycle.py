@@ -99,6 +99,18 @@ def run_process(
         tell_repeats()
 
 
+def leave(code: int) -> None:
+    """End the process there and then if a daemon thread is still at work; everything is closed.
+
+    A thread inside native code (a device that computes, or hangs) would turn the interpreter's
+    own end into an abort: exit code 134, which says that a library crashed.
+    """
+    if any(thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 def _run(name: str, body: Callable[[StopSignal], None]) -> int:
     stop = StopSignal().install()
     try:

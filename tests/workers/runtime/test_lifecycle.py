@@ -130,3 +130,24 @@ def test_where_nothing_is_in_work_a_signal_ends_at_once() -> None:
     """)
     process.terminate()
     assert process.wait(5) == 0
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_device_that_still_computes_does_not_turn_the_end_into_a_crash(leaves: bool) -> None:
+    """Without `leave` it does, or this would prove nothing."""
+    program = f"""
+        import sys, threading, time, torch
+        from workers.runtime.lifecycle import leave
+        def compute():
+            while True:
+                torch.nn.functional.conv2d(torch.ones(8, 32, 128, 128), torch.ones(32, 32, 3, 3))
+        threading.Thread(target=compute, daemon=True).start()
+        time.sleep(0.5)
+        if {leaves}:
+            leave(3)
+        sys.exit(3)
+    """
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == (3 if leaves else -signal.SIGABRT)
