@@ -5,6 +5,7 @@
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
+# make cluster-test   the chart on a real Kubernetes control plane with KEDA (built once: 15 minutes)
 # make image-check    install an image's packages into an empty environment, and start it there
 # make docs   write the generated pages: configuration, messages, metrics
 # make clean  remove everything that was made
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics docs clean install
+.PHONY: demo test cluster-test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -31,6 +32,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
+
+cluster-test: $(READY)
+	$(BIN)/python tests/cluster/build.py
+	$(BIN)/python -m pytest tests/cluster/test_server_side.py tests/cluster/scenarios.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 
+import cluster.build
 import pytest
 import structlog
 
@@ -11,6 +12,7 @@ from workers.runtime.servers.kafka_jars import jars_folder
 
 _CACHE = tempfile.TemporaryDirectory(prefix="stream-inspector-tests-")
 _KAFKA = jars_folder()
+os.environ[cluster.build.CACHE] = str(cluster.build.base())
 os.environ["XDG_CACHE_HOME"] = _CACHE.name  # tests leave no engines behind, and find none
 _KAFKA.mkdir(parents=True, exist_ok=True)  # ... but they do not fetch Kafka's jars each time
 jars_folder().parent.mkdir()

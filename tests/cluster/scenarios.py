@@ -1,0 +1,290 @@
+"""A real control plane runs the chart, and KEDA scales its inspectors on the lag of a real broker.
+
+Not collected by itself (`make cluster-test` names this file): it needs all programs of the cache,
+Apache Kafka and some minutes. Pods are simulated; they are Ready as soon as they are scheduled.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import stamina
+from cluster.client import CHART, RELEASE, SUPPORTED, Client, Refused, name_of
+from kafka import TopicPartition
+from kafka.admin import OffsetSpec
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from schemas.envelope import WireMessage
+from workers.runtime.bus.kafka import connect_admin, connect_producer, create_topics
+from workers.runtime.bus.ports import Outgoing
+from workers.runtime.servers.apache_kafka import ApacheKafka
+from workers.runtime.settings import KafkaSettings
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+PARTITIONS, THRESHOLD = 4, 200
+STABLE_S = 6  # of lower lag before replicas go; minutes in production
+TOPIC, GROUP = "frames", "inspectors"
+INSPECTOR = "app.kubernetes.io/component=inspector"
+SCALED = [
+    f"--values={CHART / 'ci' / 'default-values.yaml'}",
+    f"--set=topics.partitions={PARTITIONS}",
+    f"--set=autoscaling.maxReplicas={PARTITIONS}",
+    f"--set=autoscaling.lagThreshold={THRESHOLD}",
+    f"--set=autoscaling.cooldownSeconds={STABLE_S}",
+    "--set=autoscaling.scaleDown.periodSeconds=2",
+    "--set=autoscaling.keda.pollingInterval=1",
+]
+
+
+@pytest.mark.parametrize("values", SUPPORTED, ids=name_of)
+def test_it_runs_upgrades_and_rolls_back(cluster: Client, values: Path) -> None:
+    plant = cluster.within(f"runs-{name_of(values)}")
+    plant.provide(values)
+    given = [RELEASE, str(CHART), f"--values={values}"]
+    plant.helm("install", *given)
+    wait_until_it_runs(plant)
+    before = plant.images()
+    plant.helm("upgrade", *given, "--set=image.tag=next")
+    wait_until_it_runs(plant)
+    assert all(":next" in image for image in plant.images())
+    plant.helm("rollback", RELEASE, "1")
+    wait_until_it_runs(plant)
+    assert plant.images() == before
+    plant.helm("uninstall", RELEASE)
+    plant.until(lambda: plant.get("pods") == [])
+
+
+def wait_until_it_runs(plant: Client) -> None:
+    """All replicas are of the newest template and Ready, all jobs are done."""
+    for workload in plant.get("deployments,statefulsets"):
+        name = f"{workload['kind'].lower()}/{workload['metadata']['name']}"
+        plant.kubectl("rollout", "status", name, "--timeout=60s")
+    if plant.get("jobs"):
+        plant.kubectl("wait", "--for=condition=Complete", "job", "--all", "--timeout=60s")
+
+
+class Line:
+    """The chart, installed for a topic and a group on a real broker."""
+
+    def __init__(self, plant: Client, broker: ApacheKafka) -> None:
+        self.plant, self.broker = plant, broker
+        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+        create_topics(kafka, {TOPIC: PARTITIONS})
+        self._admin = connect_admin(kafka)
+        self._partitions = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
+        producer = connect_producer(kafka, "camera")
+        for partition in range(PARTITIONS):
+            frame = WireMessage(key=b"", headers=[], value=b"")
+            producer.publish([Outgoing(TOPIC, frame, partition)] * 20 * THRESHOLD)
+        producer.close()
+        self.given = [str(CHART), *SCALED, f"--set=kafka.bootstrapServers={self.address}"]
+
+    @property
+    def address(self) -> str:
+        return self.broker.bootstrap_servers
+
+    @stamina.retry(
+        on=KafkaError, timeout=30
+    )  # the broker makes the topic of the groups, or is back
+    def leave(self, lag: int) -> None:
+        """Commit the group's positions so that it is that many frames behind."""
+        ends = self._admin.list_partition_offsets(
+            dict.fromkeys(self._partitions, OffsetSpec.LATEST)
+        )
+        shares = [lag // PARTITIONS + (number < lag % PARTITIONS) for number in range(PARTITIONS)]
+        self._admin.alter_group_offsets(
+            GROUP,
+            {
+                each: OffsetAndMetadata(ends[each].offset - share, "", None)
+                for each, share in zip(self._partitions, shares, strict=True)
+            },
+        )
+
+    @property
+    def workload(self) -> Any:
+        """The inspectors' Deployment."""
+        return self.plant.get("deployments", f"--selector={INSPECTOR}")[0]
+
+    @property
+    def replicas(self) -> int:
+        """As asked for."""
+        return int(self.workload["spec"]["replicas"])
+
+    @property
+    def ready(self) -> int:
+        return int(self.workload["status"].get("readyReplicas", 0))
+
+    def has(self, replicas: int) -> Callable[[], bool]:
+        """Whether so many are wanted and Ready."""
+        return lambda: self.replicas == self.ready == replicas
+
+    @property
+    def scaled(self) -> dict[str, Any]:
+        return self.plant.get("scaledobjects")[0]
+
+    def metric(self) -> int:
+        """What KEDA tells the autoscaler."""
+        scaled = self.scaled
+        name = scaled["status"]["externalMetricNames"][0]
+        label = quote(f"scaledobject.keda.sh/name={scaled['metadata']['name']}", safe="")
+        path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{self.plant.namespace}/{name}"
+        answer = json.loads(self.plant.kubectl("get", "--raw", f"{path}?labelSelector={label}"))
+        value = answer["items"][0]["value"]
+        return int(value[:-1]) // 1000 if value.endswith("m") else int(value)
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+def condition(thing: dict[str, Any], kind: str) -> str | None:
+    found = thing.get("status", {}).get("conditions", [])
+    return next((each["status"] for each in found if each["type"] == kind), None)
+
+
+@pytest.fixture(scope="module")
+def line(cluster: Client, broker: ApacheKafka) -> Iterator[Line]:
+    line = Line(cluster.within("line"), broker)
+    line.leave(0)
+    line.plant.helm("install", RELEASE, *line.given)
+    yield line
+    line.close()
+
+
+def raised(line: Line) -> None:
+    """All that the partitions allow."""
+    line.leave(20 * PARTITIONS * THRESHOLD)
+    line.plant.until(line.has(PARTITIONS))
+
+
+def test_without_lag_there_is_one_inspector_and_one_autoscaler(line: Line) -> None:
+    line.plant.until(lambda: condition(line.scaled, "Ready") == "True")
+    line.plant.until(line.has(1))
+    (autoscaler,) = line.plant.get("hpa")
+    assert autoscaler["spec"]["scaleTargetRef"]["name"] == line.workload["metadata"]["name"]
+
+
+def test_replicas_follow_the_lag_up_to_the_partitions(line: Line, figures: dict[str, str]) -> None:
+    line.leave(2 * THRESHOLD + 1)
+    took = line.plant.until(line.has(3))
+    figures["lag 2 thresholds + 1 -> 3 replicas Ready"] = f"{took:.1f} s"
+    line.leave(20 * PARTITIONS * THRESHOLD)
+    took = line.plant.until(line.has(PARTITIONS))
+    figures[f"lag {20 * PARTITIONS} thresholds -> {PARTITIONS} replicas Ready"] = f"{took:.1f} s"
+    assert line.metric() == PARTITIONS * THRESHOLD  # KEDA itself stops at the partitions
+
+
+def test_an_upgrade_while_scaled_keeps_the_replicas(line: Line) -> None:
+    raised(line)
+    wanted, ready = set(), []
+    line.plant.helm("upgrade", RELEASE, *line.given, "--set=image.tag=next")
+
+    def rolled_out() -> bool:
+        workload = line.workload
+        wanted.add(workload["spec"]["replicas"])
+        ready.append(line.ready)
+        status = workload["status"]
+        return (
+            status["observedGeneration"] == workload["metadata"]["generation"]
+            and status.get("updatedReplicas") == status["replicas"] == PARTITIONS
+        )
+
+    line.plant.until(rolled_out)
+    assert wanted == {PARTITIONS}
+    assert min(ready) >= PARTITIONS
+    line.plant.helm("rollback", RELEASE)
+    assert line.replicas == PARTITIONS
+    wait_until_it_runs(line.plant)
+
+
+def test_evictions_beyond_the_disruption_budget_are_refused(line: Line) -> None:
+    raised(line)
+    nodes = ["--selector=kubernetes.io/os=linux"]
+    line.plant.kubectl("cordon", *nodes)  # so that what is evicted is missed
+    try:
+        first, second = line.plant.get("pods", f"--selector={INSPECTOR}")[:2]
+        evict(line.plant, first)
+        with pytest.raises(Refused, match="TooManyRequests"):
+            evict(line.plant, second)
+    finally:
+        line.plant.kubectl("uncordon", *nodes)
+    line.plant.until(line.has(PARTITIONS))
+    evict(line.plant, second)
+
+
+def evict(plant: Client, pod: dict[str, Any]) -> None:
+    name = pod["metadata"]["name"]
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}}
+    path = f"/api/v1/namespaces/{plant.namespace}/pods/{name}/eviction"
+    plant.kubectl("create", f"--raw={path}", "-f", "-", given=json.dumps(eviction))
+
+
+def test_a_broker_outage_drops_no_replica(line: Line, figures: dict[str, str]) -> None:
+    raised(line)
+    (node,) = line.broker.nodes
+    node.kill()
+    line.plant.until(lambda: condition(line.scaled, "Active") != "True")
+    figures["ScaledObject without its broker"] = (
+        f"Ready {condition(line.scaled, 'Ready')}, Active {condition(line.scaled, 'Active')}"
+    )
+    end, seen = time.monotonic() + 2 * STABLE_S, set()
+    line.plant.until(lambda: seen.add(line.replicas) or time.monotonic() > end)
+    assert seen == {PARTITIONS}
+    node.start()
+    node.wait_until_ready()
+    took = line.plant.until(lambda: condition(line.scaled, "Active") == "True")
+    figures["broker back -> ScaledObject Active"] = f"{took:.1f} s"
+    assert line.replicas == PARTITIONS
+
+
+def test_replicas_fall_after_the_cooldown(line: Line, figures: dict[str, str]) -> None:
+    raised(line)
+    line.leave(0)
+    took = line.plant.until(lambda: line.replicas < PARTITIONS)
+    assert took > STABLE_S - 3  # less the time between two looks: not at once
+    took += line.plant.until(line.has(1))
+    figures["lag 0 -> 1 replica"] = f"{took:.1f} s (stabilisation {STABLE_S} s)"
+    end, seen = time.monotonic() + STABLE_S, set()
+    line.plant.until(lambda: seen.add(line.replicas) or time.monotonic() > end)
+    assert seen == {1}  # and never to zero
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"),
+    [
+        ("no-broker", "kafka.bootstrapServers=127.0.0.1:9"),
+        ("no-topic", "topics.frames=no-such-topic"),
+    ],
+)
+def test_what_keda_cannot_read_is_not_ready(line: Line, where: str, wrong: str) -> None:
+    plant = line.plant.within(where)
+    plant.helm("install", RELEASE, *line.given, f"--set={wrong}")
+    plant.until(lambda: condition(plant.get("scaledobjects")[0], "Ready") == "False")
+    events = plant.kubectl("get", "events", "--output=jsonpath={.items[*].reason}")
+    assert "KEDAScalerFailed" in events
+    plant.helm("uninstall", RELEASE)
+
+
+def test_a_gpu_that_no_node_has_leaves_the_pod_pending(cluster: Client) -> None:
+    plant = cluster.within("no-gpu")
+    gpu = ["--set=inspector.gpu.count=1", "--set=inspector.gpu.resourceName=nvidia.com/none"]
+    plant.helm("install", RELEASE, str(CHART), f"--values={SUPPORTED[0]}", *gpu)
+    reasons = "jsonpath={.items[*].message}"
+    plant.until(
+        lambda: "Insufficient nvidia.com/none" in plant.kubectl("get", "events", "-o", reasons)
+    )
+    with pytest.raises(Refused, match="timed out"):
+        plant.kubectl("rollout", "status", "deployment", f"--selector={INSPECTOR}", "--timeout=1s")
+
+
+def test_a_second_autoscaler_for_the_inspectors_is_refused(line: Line) -> None:
+    twin = line.scaled
+    twin["metadata"] = {"name": "twin", "namespace": line.plant.namespace}
+    twin.pop("status")
+    with pytest.raises(Refused, match="already managed"):
+        line.plant.apply(twin)
