@@ -31,6 +31,12 @@ def test_every_setting_has_its_row(process: str) -> None:
     assert [path for path in rows if f"| `{path}` |" not in page] == []
 
 
+@pytest.mark.parametrize("process", list(SETTINGS))
+def test_every_setting_is_explained(process: str) -> None:
+    rows = settings_of(settings_class(process))  # type: ignore[arg-type]
+    assert [row.path for row in rows if not row.text] == []
+
+
 def test_a_row_says_what_may_be_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     rows = {row.path: row for row in settings_of(InspectorSettings)}
     assert rows["worker.batch_max"] == Setting(

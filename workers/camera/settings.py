@@ -25,7 +25,7 @@ class SyntheticSettings(Section):
     width: int = Field(default=256, ge=32, le=4096, description="pixels")
     height: int = Field(default=256, ge=32, le=4096, description="pixels")
     encoding: Literal["png", "jpeg"] = Field(default="png", description="how frames are encoded")
-    jpeg_quality: int = Field(default=92, ge=1, le=100)
+    jpeg_quality: int = Field(default=92, ge=1, le=100, description="for encoding: jpeg")
 
     @model_validator(mode="after")
     def _known_kinds(self) -> Self:

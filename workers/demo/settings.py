@@ -30,7 +30,7 @@ class DemoSettings(Section):
     frames: int | None = Field(
         default=None, ge=1, description="empty: 120 rendered frames, or all test images"
     )
-    cameras: int = Field(default=3, ge=1, le=64)
+    cameras: int = Field(default=3, ge=1, le=64, description="that are played")
     workers: int = Field(default=1, ge=1, le=16, description="inspection processes")
     rate: float = Field(default=2.0, gt=0, description="frames per second of each camera")
     poison: int = Field(default=2, ge=0, le=20, description="broken frames sent along")

@@ -33,7 +33,9 @@ class WorkerSection(Section):
     in_flight_frames: int = Field(
         default=128, ge=1, description="the same in frames; a crash repeats at most these"
     )
-    commit_interval_ms: int = Field(default=200, ge=0)
+    commit_interval_ms: int = Field(
+        default=200, ge=0, description="at-least-once: positions are stored so often"
+    )
     drain_s: float = Field(default=20.0, ge=0, description="finish what is in work after SIGTERM")
     frame_deadline_s: float = Field(
         default=120.0,
@@ -67,7 +69,7 @@ class ModelsSection(Section):
         description="with more models than memory: frames wait so long for a model to fall idle, "
         "then the one used longest ago leaves for theirs",
     )
-    device: str = "cpu"
+    device: str = Field(default="cpu", description="cpu, cuda or cuda:1")
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto", description="auto: the fastest of those whose outputs agree"
     )
@@ -105,7 +107,7 @@ class BreakerSection(Section):
 class CounterpartSection(Section):
     """Normal counterparts (gradient denoising): 10 to 100 times the price of a score."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="false: defects come without a counterpart")
     max_share: float = Field(default=0.5, ge=0, le=1, description="of the device's time")
     burst_s: float = Field(default=30.0, ge=0, description="device time that may be saved up")
 

@@ -72,14 +72,16 @@ class DeliverySettings(Section):
 class NotifierSettings(Section):
     """The notifier's own settings."""
 
-    group: str = Field(default="stream-inspector-notifier", min_length=1)
+    group: str = Field(
+        default="stream-inspector-notifier", min_length=1, description="the Kafka consumer group"
+    )
     from_beginning: bool = Field(
         default=True, description="where nothing is committed yet: read what the topics still hold"
     )
     folder: Path = Field(
         default=Path("runs/notifier"), description="undelivered alarms and the watch's memory"
     )
-    commit_every_s: float = Field(default=1, ge=0)
+    commit_every_s: float = Field(default=1, ge=0, description="positions are stored so often")
     rules: RuleSettings = RuleSettings()
     watch: WatchSettings = WatchSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -28,7 +28,7 @@ class TlsSettings(Section):
     key_password: SecretStr | None = Field(
         default=None, description="of the key; better in the environment or in a file"
     )
-    key_password_file: Path | None = None
+    key_password_file: Path | None = Field(default=None, description="holds the key's password")
     check_hostname: bool = Field(
         default=True, description="the server's certificate must be for the name we call it by"
     )
@@ -73,12 +73,15 @@ class KafkaSecurity(Section):
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="as the broker names its listener's protocol"
     )
-    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = "SCRAM-SHA-512"
-    username: str | None = None
+    mechanism: Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"] = Field(
+        default="SCRAM-SHA-512",
+        description="of SASL; PLAIN sends the password itself: with TLS only",
+    )
+    username: str | None = Field(default=None, description="of SASL")
     password: SecretStr | None = Field(
         default=None, description="better in the environment, or as password_file"
     )
-    password_file: Path | None = None
+    password_file: Path | None = Field(default=None, description="holds the password")
     tls: TlsSettings = TlsSettings()
 
     @model_validator(mode="after")

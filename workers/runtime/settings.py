@@ -38,7 +38,9 @@ class KafkaSettings(Section):
     connect_timeout_s: float = Field(
         default=30.0, gt=0, description="give up on the broker at start"
     )
-    request_timeout_ms: int = Field(default=10_000, ge=1000)
+    request_timeout_ms: int = Field(
+        default=10_000, ge=1000, description="give up on one answer of the broker"
+    )
     delivery_timeout_ms: int = Field(
         default=30_000, ge=2000, description="give up on one produced message"
     )
@@ -47,8 +49,12 @@ class KafkaSettings(Section):
         ge=1000,
         description="a silent member is expelled after this; Kafka allows >= 6000",
     )
-    heartbeat_interval_ms: int = Field(default=2_000, ge=100)
-    max_poll_interval_ms: int = Field(default=300_000, ge=1000)
+    heartbeat_interval_ms: int = Field(
+        default=2_000, ge=100, description="at most a third of the session"
+    )
+    max_poll_interval_ms: int = Field(
+        default=300_000, ge=1000, description="a member that does not poll for so long is expelled"
+    )
     assignor: Literal["cooperative-sticky", "range"] = Field(
         default="cooperative-sticky",
         description="how a group shares partitions; the same in all members of a group",
@@ -78,13 +84,13 @@ class RedisSettings(Section):
     url: str = Field(
         default="redis://127.0.0.1:6379/0", description="redis://, rediss:// or unix://"
     )
-    timeout_s: float = Field(default=5.0, gt=0)
+    timeout_s: float = Field(default=5.0, gt=0, description="give up on one answer of Redis")
     connect_timeout_s: float = Field(default=30.0, gt=0, description="give up on Redis at start")
-    username: str | None = None
+    username: str | None = Field(default=None, description="of Redis's access control list")
     password: SecretStr | None = Field(
         default=None, description="better in the environment, or as password_file"
     )
-    password_file: Path | None = None
+    password_file: Path | None = Field(default=None, description="holds the password")
     tls: TlsSettings = Field(default=TlsSettings(), description="for rediss://")
     cache_mb: int = Field(
         default=2048, ge=0, description="of model versions; the longest unused give way"
@@ -99,12 +105,12 @@ class RedisSettings(Section):
 class TopicSettings(Section):
     """Topic names."""
 
-    frames: str = topics.FRAMES.name
-    outcomes: str = topics.OUTCOMES.name
-    defects: str = topics.DEFECTS.name
-    dead_letters: str = topics.DEAD_LETTERS.name
-    resolutions: str = topics.RESOLUTIONS.name
-    alarms: str = topics.ALARMS.name
+    frames: str = Field(default=topics.FRAMES.name, description="pictures from the cameras")
+    outcomes: str = Field(default=topics.OUTCOMES.name, description=topics.OUTCOMES.why)
+    defects: str = Field(default=topics.DEFECTS.name, description=topics.DEFECTS.why)
+    dead_letters: str = Field(default=topics.DEAD_LETTERS.name, description=topics.DEAD_LETTERS.why)
+    resolutions: str = Field(default=topics.RESOLUTIONS.name, description=topics.RESOLUTIONS.why)
+    alarms: str = Field(default=topics.ALARMS.name, description=topics.ALARMS.why)
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")
 
@@ -120,13 +126,15 @@ TELLING_LOGGERS = ("kafka.net", "kafka.protocol")  # at debug they print request
 class LogSettings(Section):
     """What is logged, and how."""
 
-    level: Level = "info"
+    level: Level = Field(default="info", description="the least that is shown")
     levels: dict[str, Level] = Field(
         default={},
         description="logger -> level, for it and what is below it: "
         "{workers.inspector: debug, kafka: info}",
     )
-    format: Literal["console", "json"] = "console"
+    format: Literal["console", "json"] = Field(
+        default="console", description="json: one object a line, for machines"
+    )
     repeats: int = Field(
         default=50,
         ge=0,
@@ -148,7 +156,7 @@ class HealthSettings(Section):
     """The HTTP port of /livez, /readyz and /metrics."""
 
     port: int = Field(default=0, ge=0, le=65535, description="0: off")
-    host: str = "127.0.0.1"
+    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0: all")
 
 
 class TracingSettings(Section):
