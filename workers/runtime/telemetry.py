@@ -15,7 +15,7 @@ from workers.runtime.repeats import LimitForeign, Repeats, limit, tell_foreign
 from workers.runtime.settings import TELLING_LOGGERS, LogSettings
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
-_NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch", "opentelemetry")
+_NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
 
 
 class _Named(structlog.PrintLogger):

@@ -1,5 +1,6 @@
 """Contexts travel as W3C traceparent; what is not traced costs nothing and imports nothing."""
 
+import json
 import subprocess
 import sys
 
@@ -71,3 +72,20 @@ def test_a_missing_extra_is_named() -> None:
 def test_an_endpoint_that_is_no_url_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"tracing\.endpoint"):
         ProcessSettings.load(None, {"tracing.endpoint": "collector:4317"})
+
+
+def test_a_collector_that_is_away_is_told_in_the_log() -> None:
+    code = (
+        "from datetime import UTC, datetime\n"
+        "from workers.runtime.settings import LogSettings, TracingSettings\n"
+        "from workers.runtime.telemetry import setup_logging\n"
+        "from workers.runtime.tracing import Span, open_tracing\n"
+        "setup_logging(LogSettings(format='json'), 'worker')\n"
+        "away = TracingSettings(endpoint='http://127.0.0.1:9/v1/traces', sample_share=1)\n"
+        "now = datetime.now(UTC)\n"
+        "with open_tracing(away, 'worker', 'w') as tracing:\n"
+        "    tracing.tell(Span('inspect', tracing.begin('a' * 32), now, now))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert any(line["logger"].startswith("opentelemetry.exporter") for line in told), told
