@@ -51,6 +51,12 @@ def test_links_lead_somewhere(page: Page) -> None:
     assert [each for each in found if each[1]] == []
 
 
+def test_the_index_lists_every_page() -> None:
+    docs = ROOT / "docs"
+    linked = {target.partition("#")[0] for _, target in read(docs / "README.md").links()}
+    assert {path.name for path in docs.glob("*.md")} - linked == {"README.md"}
+
+
 @every_page
 def test_files_that_are_named_are_there(page: Page) -> None:
     named = [(line, text) for line, text in page.spans() if _OURS.fullmatch(text)]
