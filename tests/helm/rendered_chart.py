@@ -13,7 +13,7 @@ import yaml
 CHART = Path(__file__).parents[2] / "helm" / "stream-inspector"
 SUPPORTED = sorted((CHART / "ci").glob("*-values.yaml"))
 PREFIX = "line-stream-inspector"  # of every object's name
-WORKLOADS = ("Deployment", "StatefulSet", "Job")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "Pod")
 
 Values = dict[str, Any]
 Object = dict[str, Any]
@@ -80,7 +80,13 @@ def workloads(objects: Objects) -> Iterator[Object]:
 
 def pods(objects: Objects) -> Iterator[Object]:
     """The pod templates."""
-    return (d["spec"]["template"] for d in workloads(objects))
+    return map(pod_of, workloads(objects))
+
+
+def pod_of(workload: Object) -> Object:
+    """What a workload makes; a pod is its own template."""
+    pod: Object = workload if workload["kind"] == "Pod" else workload["spec"]["template"]
+    return pod
 
 
 def containers(pod: Object) -> list[Object]:

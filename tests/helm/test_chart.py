@@ -16,6 +16,7 @@ from rendered_chart import (
     containers,
     merged,
     needed,
+    pod_of,
     pods,
     render,
     supported,
@@ -121,12 +122,12 @@ def test_pods_say_what_they_need(objects: Objects) -> None:
 
 def test_servers_are_probed(objects: Objects) -> None:
     for workload in workloads(objects):
-        for container in workload["spec"]["template"]["spec"]["containers"]:
+        for container in pod_of(workload)["spec"]["containers"]:
             ports = {port["name"] for port in container.get("ports", [])}
             probes = [
                 container.get(f"{name}Probe") for name in ("startup", "liveness", "readiness")
             ]
-            assert all(probes) is (workload["kind"] != "Job")
+            assert all(probes) is (workload["kind"] not in ("Job", "Pod"))
             assert {probe["httpGet"]["port"] for probe in probes if probe} == ports
 
 
@@ -192,13 +193,13 @@ def test_services_and_monitors_name_ports_that_exist(objects: Objects) -> None:
             )
 
 
-def is_hook(document: Object) -> bool:
-    return "helm.sh/hook" in document["metadata"].get("annotations", {})
+def comes_first(document: Object) -> bool:
+    return "pre-install" in document["metadata"].get("annotations", {}).get("helm.sh/hook", "")
 
 
 def test_pods_use_what_the_chart_makes_or_names_as_needed(objects: Objects, case: Path) -> None:
     for workload in workloads(objects):
-        spec = workload["spec"]["template"]["spec"]
+        spec = pod_of(workload)["spec"]
         for reference in references(spec):
             kind, name, keys = reference
             made = objects.get((kind, name))
@@ -206,8 +207,8 @@ def test_pods_use_what_the_chart_makes_or_names_as_needed(objects: Objects, case
                 assert f"{kind.lower()}/{name}" in needed(case), reference
                 continue
             assert keys <= made.get("data", {}).keys()
-            # what a hook uses must be a hook too, and an earlier one
-            assert not is_hook(workload) or weight(made) < weight(workload)
+            # what runs before the installation can only use what was made before
+            assert not comes_first(workload) or weight(made) < weight(workload)
 
 
 def weight(document: Object) -> int:
@@ -245,12 +246,12 @@ def test_what_a_case_says_it_needs_is_used(objects: Objects, case: Path) -> None
 
 
 def references_of(workload: Object) -> list[tuple[str, str, set[str]]]:
-    return references(workload["spec"]["template"]["spec"])
+    return references(pod_of(workload)["spec"])
 
 
 def test_every_volume_is_mounted_and_every_mount_has_one(objects: Objects) -> None:
     for workload in workloads(objects):
-        pod = workload["spec"]["template"]
+        pod = pod_of(workload)
         claims = workload["spec"].get("volumeClaimTemplates", [])
         volumes = [v["name"] for v in pod["spec"]["volumes"]] + [
             c["metadata"]["name"] for c in claims
@@ -286,6 +287,7 @@ def test_each_process_has_its_own_login_where_it_is_given() -> None:
     }
     assert logins == {
         "inspector": {"kafka-worker", "kafka-ca"},
+        "doctor": {"kafka-worker", "kafka-ca"},
         "notifier": {"kafka-notifier", "kafka-ca"},
         "topics": {"kafka-admin", "kafka-ca"},
     }

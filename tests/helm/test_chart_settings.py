@@ -16,7 +16,7 @@ from rendered_chart import (
     Objects,
     containers,
     merged,
-    one,
+    pod_of,
     render,
     supported,
     workloads,
@@ -30,6 +30,7 @@ from workers.runtime.settings import ProcessSettings
 # component -> what reads its file: `stream-inspector config check <process>`
 PROCESSES = {
     "inspector": Process.WORKER,
+    "doctor": Process.WORKER,
     "notifier": Process.NOTIFIER,
     "camera": Process.CAMERA,
     "topics": Process.TOPICS,
@@ -47,11 +48,19 @@ def component(workload: Object) -> str:
     return name
 
 
+def files(objects: Objects, workload: Object) -> dict[str, str]:
+    """The files of the ConfigMap that a workload mounts."""
+    volumes = pod_of(workload)["spec"]["volumes"]
+    name = next(v["configMap"]["name"] for v in volumes if v["name"] == "config")
+    data: dict[str, str] = objects["ConfigMap", name]["data"]
+    return data
+
+
 def load(
     objects: Objects, workload: Object, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ProcessSettings:
     """As the pod would: its files, its environment; a secret is a word."""
-    pod = workload["spec"]["template"]
+    pod = pod_of(workload)
     mounted = next(v for v in pod["spec"]["volumes"] if v["name"] == "config")["configMap"]
     data = objects["ConfigMap", mounted["name"]]["data"]
     items = mounted.get("items") or [{"key": key, "path": key} for key in data]
@@ -81,7 +90,7 @@ def test_processes_accept_their_settings(
         if section is not None:
             assert set(read_categories(section)) == {
                 key.removeprefix("category-").removesuffix(".yaml")
-                for key in one(objects, "ConfigMap", component(workload))["data"]
+                for key in files(objects, workload)
                 if key.startswith("category-")
             }
 
@@ -90,10 +99,10 @@ def test_every_pod_is_started_with_a_file_that_it_has(objects: Objects) -> None:
     for workload in workloads(objects):
         if component(workload) == "training":
             continue  # a shell line, run in test_chart.py
-        (container,) = workload["spec"]["template"]["spec"]["containers"]
+        (container,) = pod_of(workload)["spec"]["containers"]
         flag = container["args"].index("--config")
         name = Path(container["args"][flag + 1]).name
-        assert name in one(objects, "ConfigMap", component(workload))["data"]
+        assert name in files(objects, workload)
 
 
 @pytest.fixture
@@ -163,12 +172,12 @@ def test_secret_files_are_where_the_settings_look(objects: Objects) -> None:
     """Of every file below the secrets' folder that a process is told of, a secret has the path."""
     root = "/etc/stream-inspector-secrets/"
     for workload in workloads(objects):
-        data = one(objects, "ConfigMap", component(workload))["data"]
+        data = files(objects, workload)
         file = f"{PROCESSES[component(workload)]}.yaml"
         told = {
             leaf.removeprefix(root) for leaf in leaves(yaml.safe_load(data[file])) if root in leaf
         }
-        volumes = workload["spec"]["template"]["spec"]["volumes"]
+        volumes = pod_of(workload)["spec"]["volumes"]
         projected = [v["projected"] for v in volumes if "projected" in v]
         items = [
             item["path"]
