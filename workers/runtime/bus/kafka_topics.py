@@ -13,7 +13,7 @@ from workers.runtime.bus.kafka import connect_admin
 from workers.runtime.bus.kafka_errors import translated
 from workers.runtime.settings import KafkaSettings
 
-_log = structlog.get_logger()
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
