@@ -1,6 +1,7 @@
 """ONNX graphs as runners: ONNX Runtime and OpenVINO, both on processors and in single precision."""
 
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -19,6 +20,8 @@ def onnxruntime_runner(graph: bytes, threads: int) -> Runner:
     options.log_severity_level = 3  # errors only
     # several workers on few cores: threads that spin while idle starve the others
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    _share_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_inputs()]
 
@@ -27,6 +30,17 @@ def onnxruntime_runner(graph: bytes, threads: int) -> Runner:
         return tuple(torch.from_numpy(np.asarray(output)) for output in outputs)
 
     return run
+
+
+@cache
+def _share_memory() -> None:
+    """One arena for all sessions: else each keeps what its largest batch needed until it is gone.
+
+    They compute one after the other, so that much is needed once (twice while a model is checked).
+    """
+    kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    info = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(info, None)
 
 
 def openvino_runner(graph: bytes, threads: int) -> Runner:
