@@ -1,27 +1,23 @@
-"""The model store on S3, as moto plays it: exclusive creation, and what others write is seen.
-
-Needs the packages s3fs (extra `s3`) and moto[server]; skipped without them.
-"""
+"""The model store on S3, as moto plays it: exclusive creation, and what others write is seen."""
 
 import threading
 import uuid
 from collections.abc import Iterator
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from workers.runtime.registry import Registry, Superseded
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobStore
 
-pytest.importorskip("s3fs")
-moto = pytest.importorskip("moto.server")
 pytestmark = pytest.mark.integration
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[None]:
     """One for all tests: s3fs keeps its connections, whatever the environment says later."""
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     with pytest.MonkeyPatch.context() as environment:
