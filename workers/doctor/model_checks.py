@@ -1,7 +1,7 @@
 """The active model of each category: there, whole, calibrated, and right on this device."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from workers.runtime.categories import Category, asks_for_another, trained_view
 from workers.runtime.registry import CorruptVersion, Registry, UnknownVersion
 
 _OLD_DAYS = 365  # lamps age, suppliers change: good parts of a year ago may look different
+_MIB = 2**20
 _ACTIVATE_ANOTHER = "activate another (`stream-inspector model list CATEGORY`), or push again"
 
 
@@ -63,6 +64,34 @@ def check_on_device(registry: Registry, category: str, load: LoadModel) -> list[
         says = f"version {version} works, but has no self-test image: its scores were not compared"
         return [warning(says, "calibrate again, which stores one", "models.store")]
     return [ok(f"version {version} scores its self-test image as it should, {model.engine}")]
+
+
+def check_room(
+    registry: Registry, categories: Iterable[str], size: Callable[[bytes], int], limit: int
+) -> list[Finding]:
+    """Whether all active versions can stay on the device; `size` and `limit` are bytes."""
+    found = {last.version for name in categories if (last := registry.last(name))}
+    sizes = {version: size(registry.manifest(version)) for version in sorted(found)}
+    return judge_room(sizes, limit)
+
+
+def judge_room(sizes: Mapping[str, int], limit: int) -> list[Finding]:
+    """Version -> bytes, and how many there may be in all."""
+    needed = sum(sizes.values())
+    says = f"{len(sizes)} versions take {needed / _MIB:.0f} of {limit / _MIB:.0f} MiB"
+    largest = max(sizes, key=lambda version: sizes[version], default="")
+    if largest and sizes[largest] > limit:
+        advice = f"set it to {_mib(sizes[largest])} or more, or activate a smaller version"
+        return [failed(f"version {largest} alone takes more: {says}", advice, "models.memory_mb")]
+    if needed > limit:
+        advice = f"set it to {_mib(needed)} if the device has it, or share the categories out"
+        says += ": they take turns, and frames wait for that"
+        return [warning(says, advice, "models.memory_mb")]
+    return [ok(says)]
+
+
+def _mib(count: int) -> int:
+    return -(-count // _MIB)
 
 
 def _uncalibrated(

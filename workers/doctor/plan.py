@@ -78,6 +78,9 @@ def worker_plan(
     if not quick:
         run = partial(_device, "precision", settings)
         found.append(Check("device", "precision", run, "device: present", 60.0))
+    if not null:
+        run = partial(_room, settings, tuple(categories))
+        found.append(Check("models", "memory", run, "stores: models"))
     for category in () if null else categories.values():
         name = category.name
         found.append(Check("models", name, partial(_version, settings, category), "stores: models"))
@@ -145,6 +148,16 @@ def _version(settings: InspectorSettings, category: Category) -> list[Finding]:
 
     registry = Registry(open_blobs(settings.models.store))
     return check_version(registry, category, datetime.now(UTC))
+
+
+def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Finding]:
+    from workers.doctor.model_checks import check_room
+    from workers.inspector.detectors import ModelLoader
+    from workers.inspector.device import model_memory
+
+    models, registry = settings.models, Registry(open_blobs(settings.models.store))
+    limit = model_memory(models.device, models.memory_mb)
+    return check_room(registry, categories, ModelLoader(models).size, limit)
 
 
 def _on_device(settings: InspectorSettings, category: str) -> list[Finding]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_inspector.model import Model, save_model
-from workers.doctor.model_checks import check_on_device, check_version
+from workers.doctor.model_checks import check_on_device, check_room, check_version, judge_room
 from workers.doctor.store_checks import check_evidence_writable, check_models_readable
 from workers.inspector.detectors import ModelLoader
 from workers.inspector.settings import ModelsSection
@@ -96,6 +96,27 @@ def test_a_device_that_computes_something_else(tiny_model: Model, tmp_path: Path
     (finding,) = check_on_device(active(tmp_path, wrong), NAME, load)
     assert finding.status == "failed"
     assert "SelfTestFailed" in finding.says
+
+
+def test_whether_all_versions_stay_on_the_device() -> None:
+    sizes = {"a": 60 * 2**20, "b": 40 * 2**20}
+    assert judge_room(sizes, 100 * 2**20)[0].says == "2 versions take 100 of 100 MiB"
+    (finding,) = judge_room(sizes, 100 * 2**20 - 1)
+    assert (finding.status, finding.setting) == ("warning", "models.memory_mb")
+    assert "set it to 100 " in (finding.do or "")
+    (finding,) = judge_room(sizes, 59 * 2**20)
+    assert finding.status == "failed"
+    assert "version a alone" in finding.says
+    assert judge_room({}, 1)[0].status == "ok"
+
+
+def test_what_active_versions_take_is_read_from_their_manifests(
+    tiny_model: Model, tmp_path: Path
+) -> None:
+    size = ModelLoader(ModelsSection()).size
+    registry = active(tmp_path, tiny_model)
+    assert check_room(registry, [NAME, "bolts"], size, 2**40)[0].status == "ok"
+    assert check_room(registry, [NAME, "bolts"], size, 2**20)[0].status == "failed"
 
 
 def test_stores(tiny_model: Model, tmp_path: Path) -> None:
