@@ -63,8 +63,8 @@ class DefectCheck:
     def lines(self) -> list[str]:
         """What was measured, as sentences with intervals."""
         told = [
-            f"Of {self.images} defective images {self.escape_rate} pass, {self.near_misses} of "
-            "them as near misses."
+            f"Of {self.images} defective images {self.escape_rate} pass; near misses among them: "
+            f"{self.near_misses}."
         ]
         if self.false_rejects:
             told.append(f"Of the good images beside them {self.false_rejects} alarm.")

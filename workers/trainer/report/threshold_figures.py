@@ -44,12 +44,14 @@ def rate_figure(
 
 
 def score_histogram(made: Calibration, defects: Sequence[float]) -> str:
-    """How many good images have which score, with both thresholds; defects as dots above."""
+    """How many good images have which score, with both thresholds; defects as dots above.
+
+    Good scores fill most of the width; defects beyond it lie at its edge.
+    """
     marks = [made.image_threshold, made.near_miss_threshold]
-    values = [*made.image_scores, *marks, *defects]
-    low, high = min(values), max(values)
-    pad = 0.03 * (high - low) + 1e-9
-    x = Axis(low - pad, high + pad, LEFT, WIDTH - RIGHT)
+    low, high = made.image_scores[0], max(made.image_scores[-1], made.image_threshold)
+    span = high - low + 1e-9
+    x = Axis(low - 0.03 * span, high + (0.5 if defects else 0.03) * span, LEFT, WIDTH - RIGHT)
     counts, edges = np.histogram(made.image_scores, _BINS, (x.low, x.high))
     y = Axis(0.0, max(4.0, 1.25 * float(counts.max())), HEIGHT - BOTTOM, TOP)
     bars = [

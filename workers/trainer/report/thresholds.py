@@ -10,6 +10,7 @@ import numpy as np
 from stream_inspector.pictures import heat_range, heatmap
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.threshold.defects import DefectCheck, Labelled
+from stream_inspector.threshold.pixels import share_above
 from stream_inspector.verdict import Image, ScoreMap
 from workers.trainer.held_out import GoodScores, HeldOut
 from workers.trainer.labelled import LabelledImages
@@ -66,7 +67,7 @@ def write_thresholds(path: Path, shown: Shown) -> Path:
             when=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
             made=made,
             check=check,
-            curve=rate_figure(check.curve, made.pixel_rate or 0.0, check.pro) if check else "",
+            curve=_curve(shown, check),
             scores=score_histogram(made, _defect_scores(shown.test)),
             rows=[_nearest_row(made, rate) for rate in _ROWS],
             nearest=_nearest_good(shown),
@@ -76,6 +77,14 @@ def write_thresholds(path: Path, shown: Shown) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def _curve(shown: Shown, check: DefectCheck | None) -> str:
+    """The chosen point lies at the rate that its threshold has on the calibrating images."""
+    if check is None:
+        return ""
+    rate = share_above(shown.good.maps, shown.calibration.pixel_threshold)
+    return rate_figure(check.curve, rate, check.pro)
 
 
 def _defect_scores(test: Tested | None) -> Sequence[float]:

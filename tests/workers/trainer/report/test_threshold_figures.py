@@ -33,11 +33,12 @@ def test_without_a_curve_there_is_no_figure() -> None:
 def test_every_good_score_is_in_a_bar_and_every_defect_a_dot() -> None:
     case = made()
 
-    figure = Xml.fromstring(score_histogram(case, [9.0, 10.0]))  # noqa: S314
+    figure = Xml.fromstring(score_histogram(case, [9.0, 1000.0]))  # noqa: S314
 
     bars = [bar.findtext("title") or "" for bar in figure.findall("rect")]
     assert sum(int(title.split()[0]) for title in bars) == 60
     assert len(figure.findall("circle")) == 2
+    assert max(float(bar.attrib["x"]) for bar in figure.findall("rect")) > 300  # not squeezed
     titles = [line.findtext("title") or "" for line in figure.findall("line")]
     assert f"threshold {case.image_threshold:.3g}" in titles
     assert f"near misses from {case.near_miss_threshold:.3g}" in titles
