@@ -16,6 +16,7 @@ from stream_inspector.threshold.defects import (
     check_defects,
     rate_for_pro,
 )
+from stream_inspector.threshold.order import clopper_pearson
 from stream_inspector.threshold.pro import pro_at, pro_curve
 
 SIDE = 24
@@ -101,6 +102,29 @@ def test_a_region_is_recalled_when_a_large_enough_blob_touches_it() -> None:
         found = check_defects(case, thresholds, 0.95).region_recall
         assert found is not None
         assert found.value == pytest.approx(recall)
+
+
+def test_regions_of_one_image_are_not_counted_as_so_many_trials() -> None:
+    case = labelled()
+    recall = check_defects(case, calibrated().thresholds, 0.95).region_recall
+    assert recall is not None
+    assert (recall.low, recall.high) == clopper_pearson(recall.value * 6, 6, 0.95)  # 12 regions
+
+
+def test_a_pixel_equal_to_the_threshold_is_not_above_it() -> None:
+    case = labelled()
+    maps = np.zeros_like(case.maps)
+    maps[:, 2:6, 2:8] = 1.0
+    regions = Labelled(maps, case.image_scores, case.defective, case.masks).regions()
+    assert (regions.pro(1.0), regions.pro(0.5)) == (0.0, 0.5)
+
+
+def test_good_pixels_as_high_as_a_defect_count_against_it() -> None:
+    case = labelled()
+    tied = Labelled(np.ones_like(case.maps), case.image_scores, case.defective, case.masks)
+    good = np.zeros((10, 10, 10), np.float32)
+    good[0, 0, :5] = 1.0  # as high as every defect pixel: to find one is to mark these
+    assert rate_for_pro(tied, good, 0.9) == pytest.approx(5 / 1000)
 
 
 def test_what_is_not_inspected_is_no_region() -> None:
