@@ -166,6 +166,49 @@ def test_a_fault_is_found_and_the_rest_is_looked_at(fault: str, sound: dict[str,
         assert [line for line in answer.lines if line.startswith("clocks")]
 
 
+OTHERS: dict[str, tuple[str, dict[str, object], str, str]] = {
+    "a channel that Apprise does not know": (
+        "notifier",
+        {"notifier__delivery__apprise_urls": "nosuch://me:s3cret@host"},
+        "settings: channels",
+        "notifier.delivery.apprise_urls",
+    ),
+    "no folder for alarms": (
+        "notifier",
+        {"notifier__folder": "/dev/null/alarms"},
+        "settings: folder",
+        "notifier.folder",
+    ),
+    "no pictures": ("camera", {"camera__source": "/nowhere"}, "settings: source", "camera.source"),
+    "a partition too many": (
+        "camera",
+        {"camera__partitions": "{cam-1: 4}"},
+        "broker: spread of cameras",
+        "camera.partitions",
+    ),
+    "frames too large": (
+        "camera",
+        {"kafka__max_frame_bytes": 40_000_000, "camera__spool__max_bytes": 50_000_000},
+        "broker: topic frames",
+        "kafka.max_frame_bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", OTHERS)
+def test_a_fault_of_camera_or_notifier_is_found(
+    fault: str, servers: tuple[EmbeddedBroker, EmbeddedStore], tmp_path: Path
+) -> None:
+    process, wrong, check, words = OTHERS[fault]
+    given = {"kafka__bootstrap_servers": servers[0].bootstrap_servers}
+    if process == "notifier":
+        given["notifier__folder"] = str(tmp_path)
+    answer = ask(process, **(given | wrong))
+    assert answer.failed == [check]
+    assert words in answer.says(check)
+    assert "s3cret" not in answer.text
+
+
 def test_redis_may_be_left_out(sound: dict[str, object]) -> None:
     away = {"redis__url": "redis://127.0.0.1:9/0", "redis__connect_timeout_s": 0.3}
     answer = ask("worker", "--quick", **(sound | away), models__require_redis="false")
