@@ -21,6 +21,8 @@ model = typer.Typer(
     "added; two operators at once cannot overwrite each other. docs/models.md has the details.",
 )
 
+_CHANGING = ("push", "activate", "rollback", "gc")
+
 Category = Annotated[str, typer.Argument(help="product category")]
 Version = Annotated[
     str, typer.Argument(help="a version, its first characters, or a category: its active version")
@@ -220,5 +222,7 @@ def _run(
     run_command(
         f"model {name}",
         settings,
-        lambda stop: body(Desk(open_registry(settings, console), console, stop)),
+        lambda stop: body(
+            Desk(open_registry(settings, console, changes=name in _CHANGING), console, stop)
+        ),
     )

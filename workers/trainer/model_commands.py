@@ -42,10 +42,12 @@ class StoreDamaged(InspectorError):
     """`model verify` found something."""
 
 
-def open_registry(settings: TrainerProcessSettings, console: Console) -> Registry:
-    """The registry, with its cache when Redis answers: the store alone is the truth."""
-    cache = RedisStore(settings.redis)
+def open_registry(settings: TrainerProcessSettings, console: Console, *, changes: bool) -> Registry:
+    """The registry; for `changes` with its cache when Redis answers: the store is the truth."""
     blobs = open_blobs(settings.models.store)
+    if not changes:
+        return Registry(blobs)
+    cache = RedisStore(settings.redis)
     if not blobs.exclusive:
         console.print(
             f"[yellow]{redact(settings.models.store)} (models.store) cannot create a file "

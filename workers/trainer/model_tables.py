@@ -13,6 +13,7 @@ from workers.runtime.registry_care import Holding
 
 _LONG = 6  # entries of a list that are written out
 _OWN = ("tensors", "version")  # told in a line of their own
+_TOLD = ("provenance", "calibrations", "views")  # of a version alone; a preset has too many values
 
 
 def categories_table(rows: Iterable[tuple[str, int, Activation | None]]) -> Table:
@@ -67,6 +68,8 @@ def version_details(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Re
         "version": manifest["version"],
         "pushed": noted.get("pushed_at", "not noted"),
         "tensors": tensors,
+        "preset": manifest.get("preset", {}).get("name", "?"),
+        "categories": ", ".join(manifest.get("categories", ())),
     }
     for name, value in own.items():
         facts.add_row(Text(name, style="bold"), _text(value))
@@ -75,8 +78,9 @@ def version_details(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Re
         for name, calibration in manifest.get("calibrations", {}).items()
     ]
     table = Table("", "value")
-    for path, value in _flat(manifest):
-        table.add_row(_text(path), _text(_shown(value)))
+    for path, value in _flat({name: manifest.get(name, {}) for name in _TOLD}):
+        if value != {}:
+            table.add_row(_text(path), _text(_shown(value)))
     return Group(facts, *promises, table)
 
 
@@ -140,11 +144,14 @@ def _shown(value: Any) -> str:
 
 
 def _change(old: Any, new: Any) -> str:
-    """By how much a figure changed, in percent."""
-    figures = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (old, new))
-    if not figures or old == new or not old:
-        return "" if old == new else "differs"
-    return f"{(new - old) / abs(old):+.1%}"
+    """By how much a figure changed: counts by a number, measures in percent."""
+    if old == new:
+        return ""
+    if type(old) is type(new) is int:
+        return f"{new - old:+d}"
+    if type(old) is type(new) is float and old:
+        return f"{(new - old) / abs(old):+.1%}"
+    return "differs"
 
 
 def _text(value: object) -> Text:

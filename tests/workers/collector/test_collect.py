@@ -82,11 +82,11 @@ class Line:
         outcome = Outcome(**samples.OUTCOME.model_dump() | changes)
         self.broker.append(Outgoing("outcomes", outcome.encode()))
 
-    def collect(self, selection: Selection = EVERYTHING, **how: Any) -> str:
+    def collect(self, selection: Selection = EVERYTHING, terminal: bool = False, **how: Any) -> str:
         given = {f"collect.{key}": value for key, value in how.items()}
         flags = {"collect.out": str(self.folder), "collect.wait_s": 0.05} | given
         settings = CollectorProcessSettings.load(None, flags)
-        console = Console(record=True, width=200)
+        console = Console(record=True, width=200, force_terminal=terminal)
         open_topic: Callable[[str], MemoryReader] = lambda topic: MemoryReader(self.broker, topic)  # noqa: E731
         run_collect(settings, selection, open_topic, self.stop, console)
         return console.export_text()
@@ -115,6 +115,14 @@ def test_frames_become_a_folder_that_training_reads(line: Line) -> None:
     assert len(files.train) + len(files.select) + len(files.calibrate) == 25
     assert "bolts: 25 images taken, 25 in all" in said
     assert "Look through them" in said
+
+
+def test_a_terminal_sees_a_bar(line: Line) -> None:
+    for _ in range(3):
+        line.frame()
+    said = line.collect(terminal=True)
+    assert "3 images taken" in said
+    assert "3/3" in said
 
 
 def test_the_book_says_which_frame_each_file_is(line: Line) -> None:

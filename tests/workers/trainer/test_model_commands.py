@@ -13,12 +13,12 @@ import torch
 from click.testing import Result
 from typer.testing import CliRunner
 
-from stream_inspector.model import Model
+from stream_inspector.model import Model, save_model
 from stream_inspector.presets import PRESETS
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.calibrate import calibrate
 from workers.cli import app
-from workers.runtime.registry import Registry
+from workers.runtime.registry import Registry, Superseded, UnknownVersion
 from workers.runtime.store.files import open_blobs
 from workers.trainer.model_folder import write_model
 
@@ -112,6 +112,8 @@ def test_a_version_shows_where_it_comes_from_and_what_it_promises(anna: Operator
     for words in (version, "provenance seed", "dddddddd", promise, "first", "image_threshold"):
         assert words in shown
     assert other not in shown
+    assert "No Redis" not in shown  # it would change nothing
+    assert "No Redis" in anna.run("activate", "bolts", version)
     assert "first" not in anna.run("show", other)
 
 
@@ -119,7 +121,8 @@ def test_two_versions_side_by_side(anna: Operator) -> None:
     first, second = anna.push(made(1)), anna.push(made(2, spread=2.0))
     told = anna.run("diff", first, second)
     assert "provenance seed" in told
-    assert "+100.0%" in told  # seed and thresholds
+    assert "+100.0%" in told  # thresholds
+    assert "+1 " in told  # seed
     assert "image_threshold" in told
     assert "1 differ" in told
     assert "code_version" not in told
@@ -211,3 +214,48 @@ def test_two_operators_at_once_many_times(anna: Operator) -> None:
         for loser in lines.keys() - {entry.by}:
             answer = next(x for x in lines[loser].splitlines() if x.startswith(f"told {seen}:"))
             assert told.search(answer)
+
+
+COLLECTOR = """
+import sys
+from datetime import UTC, datetime
+from workers.runtime.registry import Registry, Superseded, UnknownVersion
+from workers.runtime.registry_care import Retention, collect
+from workers.runtime.store.files import open_blobs
+registry = Registry(open_blobs(sys.argv[1]))
+removed = 0
+while registry.last("bolts").number < int(sys.argv[2]):
+    for version in registry.every_version():
+        kept = collect(registry, version, Retention(1, 0), "gc", datetime.now(UTC))
+        removed += kept is None
+print(removed)
+"""
+
+
+def test_gc_runs_while_somebody_activates(anna: Operator) -> None:
+    """Two processes on one folder: what is active is always whole, whatever gc takes."""
+    registry, rounds = anna.registry, 60
+    models = [made(1), made(2)]
+    files = [save_model(model) for model in models]
+
+    def push(number: int) -> None:
+        registry.push(
+            ["bolts"], models[number].version, files[number].manifest, files[number].tensors
+        )
+
+    push(0)
+    registry.activate("bolts", models[0].version, by="anna", why="")
+    program = [sys.executable, "-c", COLLECTOR, str(anna.folder / "store"), str(rounds)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as other:
+        while (last := registry.last("bolts")) and last.number < rounds:
+            try:
+                push(last.number % 2)
+                registry.activate("bolts", models[last.number % 2].version, by="anna", why="")
+            except (Superseded, UnknownVersion):  # gc was faster
+                pass
+            active = registry.active("bolts")
+            assert active is not None
+            registry.stored(active)
+        removed = int(other.communicate(timeout=60)[0])
+    assert removed > 0
+    assert "ok" in anna.run("verify")
