@@ -1,7 +1,8 @@
 """Strict schemas of every object that the chart makes: an unknown kind is an error.
 
-Built-in kinds come from the package kubernetes-validate, the others (of KEDA and the Prometheus
-operator) from crds.yaml beside this file, which knows only the fields that the chart uses.
+Built-in kinds come from the package kubernetes-validate, those of the Prometheus operator from
+its own definitions (tests/cluster/custom-resources), those of KEDA from keda.yaml beside this file,
+which knows only the fields that the chart uses.
 """
 
 import re
@@ -26,15 +27,34 @@ def _definitions(version: str) -> Any:
 
 
 @cache
-def _crds() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "crds.yaml").read_text())
+def _custom() -> dict[str, Any]:
+    """Schemas of custom objects, by apiVersion/kind."""
+    here = Path(__file__).parent
+    found: dict[str, Any] = yaml.safe_load((here / "keda.yaml").read_text())
+    for file in (here.parent / "cluster" / "custom-resources").glob("*.yaml"):
+        spec = yaml.safe_load(file.read_text())["spec"]
+        for version in spec["versions"]:
+            name = f"{spec['group']}/{version['name']}/{spec['names']['kind']}"
+            found[name] = _strict(version["schema"]["openAPIV3Schema"])
     return found
+
+
+def _strict(node: Any) -> Any:
+    """Unknown fields are refused, as the server does under strict validation."""
+    if isinstance(node, list):
+        return [_strict(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    inner = {key: _strict(value) for key, value in node.items()}
+    if isinstance(node.get("properties"), dict) and "additionalProperties" not in node:
+        inner["additionalProperties"] = node.get("x-kubernetes-preserve-unknown-fields", False)
+    return inner
 
 
 @cache
 def validator(kind: str, api_version: str, version: str) -> Any:
     """Of a kind, as Kubernetes `version` knows it. Raises LookupError for one that nobody knows."""
-    own = _crds().get(f"{api_version}/{kind}")
+    own = _custom().get(f"{api_version}/{kind}")
     if own is not None:
         return jsonschema.Draft202012Validator(own)
     group = re.sub(r"^([^./]*)(?:\.[^/]*)?/", r"\1-", api_version)

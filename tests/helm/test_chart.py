@@ -68,6 +68,12 @@ def test_planted_faults_are_found() -> None:
     container["resources"]["requests"]["memory"] = "6Gb"
     container["ports"][0]["port"] = 8080
     assert len(faults(deployment, NEWEST)) == 2
+    (monitor,) = (
+        d for (kind, _), d in render(supported("monitored")).items() if kind == "ServiceMonitor"
+    )
+    monitor["spec"]["endpoints"][0]["intervall"] = "15s"
+    monitor["spec"]["endpoints"][0]["interval"] = "15 s"
+    assert len(faults(monitor, NEWEST)) == 2
     with pytest.raises(LookupError, match="no schema for"):
         faults({"apiVersion": "x.y/v1", "kind": "Thing"}, NEWEST)
 
