@@ -298,6 +298,9 @@ def test_positions_that_retention_has_overtaken(apache_kafka: KafkaSettings, pre
         admin.delete_records({at: 7})
     answer = ask("worker", "--quick", **flags)
     assert "5 records after its position are gone" in answer.says(f"broker: group {prefix}group")
+    assert "frames came on all 1 partitions" in answer.says("broker: spread of cameras")
+    assert "the newest frame is " in answer.says("clocks: cameras")
+    assert answer.status("clocks: cameras") == ["ok"]
 
 
 def write(kafka: KafkaSettings, topic: str, count: int) -> None:

@@ -23,11 +23,11 @@ def judge_offset(whose: str, ahead_s: float, doubt_s: float) -> list[Finding]:
     ]
 
 
-def ask_offset(clock: Callable[[], float]) -> tuple[float, float]:
+def ask_offset(
+    clock: Callable[[], float], ours: Callable[[], float] = time.time
+) -> tuple[float, float]:
     """How far a clock is ahead of ours, and how far this may be wrong; both in seconds."""
-    before = time.time()
-    theirs = clock()
-    after = time.time()
+    before, theirs, after = ours(), clock(), ours()
     return theirs - (before + after) / 2, (after - before) / 2
 
 
