@@ -2,13 +2,6 @@
 
 The blob store is the truth: versions are immutable, activations are numbered records that are
 only ever added. The cache (Redis) mirrors both; flushing it costs a reload, never a wrong model.
-
-    models/<version>/manifest.json, tensors.safetensors     one version
-    models/<version>/digests.json                           of the two; written last
-    models/<version>/claims/<id>.json, collecting.json      who is at it now: see `claimed`
-    categories/<category>/versions/<version>.json           which versions a category has
-    categories/<category>/activations/<number>.json         the switchboard and its history
-    collected/<version>.json                                what `model gc` removed, when, by whom
 """
 
 import json
@@ -16,17 +9,26 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from workers.runtime.errors import Fatal, StoreUnavailable, WorkerError
 from workers.runtime.model_cache import CACHE_BYTES, ModelCache, digest
 from workers.runtime.names import check_name
+from workers.runtime.registry_layout import (
+    DIGESTS,
+    MANIFEST,
+    TENSORS,
+    activation_file,
+    claims_folder,
+    collecting_file,
+    dump,
+    model_file,
+    now,
+    version_file,
+)
 from workers.runtime.store.ports import BlobStore, KeyValueStore, Notices
 
 __all__ = ["Activation", "Registry", "UnknownVersion", "check_name"]
-
-MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 
 
 class UnknownVersion(WorkerError):
@@ -76,15 +78,23 @@ class Registry:
             known = self.digests(version)
             if known and {part: known.get(part) for part in digests} != digests:
                 raise CorruptVersion(f"version {version} is stored with another content: kept")
-            self.blobs.write(model_file(version, TENSORS), tensors)
-            self.blobs.write(model_file(version, MANIFEST), manifest)
+            if not self._holds(version, manifest, tensors):
+                self.blobs.write(model_file(version, TENSORS), tensors)
+                self.blobs.write(model_file(version, MANIFEST), manifest)
             entry = digests | {"bytes": len(manifest) + len(tensors), "pushed_at": now()}
-            self.blobs.write(model_file(version, "digests.json"), dump(entry))
+            self.blobs.write(model_file(version, DIGESTS), dump(entry))
             for name in names:
                 entry = {"version": version, "pushed_at": now()}
                 self.blobs.create(version_file(name, version), dump(entry))
         self.cache.fill(version, manifest, tensors)
         return version
+
+    def _holds(self, version: str, manifest: bytes, tensors: bytes) -> bool:
+        """Whether the store has these bytes: then nobody who reads them is disturbed."""
+        try:
+            return self.stored(version) == (manifest, tensors)
+        except (UnknownVersion, CorruptVersion):
+            return False
 
     def fetch(self, version: str) -> tuple[bytes, bytes]:
         """Manifest and tensors of a version, whole: their digests are checked.
@@ -123,7 +133,7 @@ class Registry:
 
     def digests(self, version: str) -> dict[str, Any]:
         """What was noted of a version when it was pushed; empty when nothing was."""
-        return self.note(model_file(version, "digests.json"))
+        return self.note(model_file(version, DIGESTS))
 
     def versions(self, category: str) -> list[str]:
         """The category's versions, sorted."""
@@ -221,7 +231,7 @@ class Registry:
         The claim is written before gc's mark is looked for, gc's mark before claims are looked
         for: at least one of two that come together sees the other. Raises Superseded.
         """
-        claim = model_file(check_name(version), f"claims/{uuid.uuid4().hex}.json")
+        claim = f"{claims_folder(check_name(version))}{uuid.uuid4().hex}.json"
         self.blobs.create(claim, dump({"at": now()}))
         try:
             mark = self.note(collecting_file(version))
@@ -265,33 +275,3 @@ def _superseded(category: str, last: Activation | None, expect: int) -> str:
         f"active at {last.at} (activation {last.number}: {last.why or 'no reason given'}); nothing "
         f"was changed. To go ahead all the same: --expect {last.number}"
     )
-
-
-def model_file(version: str, name: str) -> str:
-    """A blob of a version."""
-    return f"models/{version}/{name}"
-
-
-def collecting_file(version: str) -> str:
-    """gc's mark on a version."""
-    return model_file(version, "collecting.json")
-
-
-def version_file(category: str, version: str) -> str:
-    """What says that a category has a version."""
-    return f"categories/{category}/versions/{version}.json"
-
-
-def activation_file(category: str, number: int) -> str:
-    """One activation."""
-    return f"categories/{category}/activations/{number:08d}.json"
-
-
-def dump(value: dict[str, Any]) -> bytes:
-    """A small JSON blob."""
-    return json.dumps(value, sort_keys=True).encode()
-
-
-def now() -> str:
-    """ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -8,14 +8,15 @@ from itertools import pairwise
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.manifest import check_content
 from workers.runtime.errors import WorkerError
-from workers.runtime.registry import (
+from workers.runtime.registry import Activation, Registry
+from workers.runtime.registry_layout import (
     MANIFEST,
     TENSORS,
-    Activation,
-    Registry,
+    claims_folder,
     collecting_file,
     dump,
     now,
+    record_file,
     version_file,
 )
 
@@ -107,7 +108,7 @@ def _remove(registry: Registry, holding: Holding, by: str) -> None:
     for category in holding.categories:
         blobs.delete(version_file(category, version))
     record = {"version": version, "categories": list(holding.categories), "by": by, "at": now()}
-    blobs.write(_record_file(version), dump(record))
+    blobs.write(record_file(version), dump(record))
     mark = collecting_file(version)
     for name in blobs.names(f"models/{version}/"):
         if name != mark:
@@ -161,7 +162,7 @@ def _wrong_activations(registry: Registry, category: str, sound: Iterable[str]) 
             continue
         if active:
             yield f"{category}: the active version {entry.version} is missing or wrong"
-        elif not registry.note(_record_file(entry.version)):
+        elif not registry.note(record_file(entry.version)):
             yield (
                 f"{category}: activation {number} names version {entry.version}, which is missing "
                 "or wrong, and no gc removed it"
@@ -169,7 +170,7 @@ def _wrong_activations(registry: Registry, category: str, sound: Iterable[str]) 
 
 
 def _claimed(registry: Registry, version: str, at: datetime) -> str | None:
-    for name in registry.blobs.names(f"models/{version}/claims/"):
+    for name in registry.blobs.names(claims_folder(version)):
         claimed_at = registry.note(name).get("at")
         if claimed_at is None or at - _moment(claimed_at) < _ABANDONED:
             return "somebody pushes or activates it right now"
@@ -182,10 +183,6 @@ def _holding(registry: Registry, version: str, owners: Mapping[str, Sequence[str
     pushed = [registry.note(version_file(name, version)).get("pushed_at") for name in categories]
     known = [each for each in (noted.get("pushed_at"), *pushed) if each]
     return Holding(version, categories, noted.get("bytes"), max(known, default=None))
-
-
-def _record_file(version: str) -> str:
-    return f"collected/{version}.json"
 
 
 def _moment(text: str) -> datetime:

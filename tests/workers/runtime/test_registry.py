@@ -194,6 +194,21 @@ def test_bytes_of_the_store_that_changed_are_refused(stores: Stores, part: str) 
     assert stores.registry.fetch("v1")[1] == b"weights"
 
 
+def test_pushing_again_does_not_disturb_those_who_read(stores: Stores) -> None:
+    written: list[str] = []
+
+    class Watched(MemoryBlobs):
+        def write(self, name: str, data: bytes) -> str:
+            written.append(name)
+            return super().write(name, data)
+
+    registry = Registry(Watched())
+    for _ in range(2):
+        registry.push(["bolts"], "v1", b"manifest", b"weights")
+    assert written.count("models/v1/tensors.safetensors") == 1
+    assert written.count("models/v1/digests.json") == 2  # it is young again
+
+
 def test_a_version_never_changes(stores: Stores) -> None:
     stores.push("v1", b"weights")
     with pytest.raises(CorruptVersion, match="another content"):
