@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.model_line import Line, another, capacity, mixtures, push
-from benchmarks.stage import servers
+from benchmarks.stage import cpu_s, servers
 from stream_inspector.model import Model
 from stream_inspector.pictures import encode_png
 from stream_inspector.synthetic import render
@@ -87,21 +87,21 @@ def warm_start(model: Model, runs: int) -> Iterator[Row]:
     """A fresh process until it is ready and until its first outcome, by where the model is."""
     _started(model, "redis")  # so that the engine cache is warm
     for source in ("redis", "folder"):
-        ready, first, fetched = (
+        ready, first, cpu, fetched = (
             statistics.median(each)
             for each in zip(*(_started(model, source) for _ in range(runs)), strict=True)
         )
         yield (
             f"fresh worker, model from {source}",
             f"{first:.2f} s",
-            f"to the first outcome; ready after {ready:.2f} s; "
+            f"to the first outcome, {cpu:.1f} s of it on a processor; ready after {ready:.2f} s; "
             f"fetching alone {1000 * fetched:.0f} ms",
         )
     yield ("the same file from disk", f"{1000 * _from_disk(model, runs):.1f} ms", "read alone")
 
 
-def _started(model: Model, source: str) -> tuple[float, float, float]:
-    """Seconds until ready, until the first outcome, and of fetching alone."""
+def _started(model: Model, source: str) -> tuple[float, float, float, float]:
+    """Seconds until ready, until the first outcome, on processors until then, of fetching alone."""
     with _line(model) as (line, registry, folder, redis):
         if source == "redis":
             (folder / "models" / "models").rename(folder / "hidden")
@@ -118,9 +118,10 @@ def _started(model: Model, source: str) -> tuple[float, float, float]:
         try:
             ready = line.start()
             line.wait()
+            spent = cpu_s(str(folder))
         finally:
             line.close()
-        return ready, line.seen[0].at - started, fetched
+        return ready, line.seen[0].at - started, spent, fetched
 
 
 def _from_disk(model: Model, runs: int) -> float:

@@ -190,10 +190,10 @@ def _worker(model: Model | None, pictures: Sequence[bytes], frames: int) -> tupl
             if (late := wait_until_ready({port: child}, PATIENCE_S, StopSignal())) is not None:
                 raise SystemExit(f"the worker did not become ready:\n{late.tail()}")
             outcomes = connect_consumer(kafka, "bench", [TOPICS.outcomes], "bench")
-            before, start = _cpu_s(folder), time.monotonic()
+            before, start = cpu_s(folder), time.monotonic()
             _publish(kafka, pictures, frames)
             _await(outcomes, frames)
-            seconds, spent = time.monotonic() - start, _cpu_s(folder) - before
+            seconds, spent = time.monotonic() - start, cpu_s(folder) - before
             outcomes.close()
         finally:
             child.stop()
@@ -224,7 +224,7 @@ def activate(model: Model, folder: Path, redis: RedisSettings) -> None:
     registry.activate(model.category(), model.version, "benchmark", "measuring")
 
 
-def _cpu_s(folder: str) -> float:
+def cpu_s(folder: str) -> float:
     """User and system seconds so far of the worker that was given `folder`."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
