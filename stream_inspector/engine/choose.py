@@ -47,7 +47,8 @@ def choose(
 
     The others are tried on processors only. What cannot be exported runs in PyTorch. With a cache
     nothing is timed twice on a device, and nothing of the same architecture exported twice;
-    outputs are compared each time. Raises EngineMissing.
+    outputs are compared each time, of an engine that was chosen before those of one example.
+    Raises EngineMissing.
     """
     if wanted not in ENGINES:
         raise ValueError(f"engine {wanted!r} is none of {', '.join(ENGINES)}")
@@ -88,7 +89,7 @@ def _remembered(
         return Engine(TORCH, eager, milliseconds, "fastest before")
     if name not in installed():
         return None
-    found = _candidate(name, parts, eager, threads, cache)
+    found = _candidate(name, [part.first() for part in parts], eager, threads, cache)
     return None if found.fault else Engine(name, found.runners, milliseconds, "fastest before")
 
 

@@ -1,7 +1,7 @@
 """A network to run, how PyTorch runs it, and how two ways to run it are compared."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,10 @@ class Part:
     example: tuple[Tensor, ...]
     architecture: str  # what the graph follows from, apart from the weights
     frozen: bool  # the same weights in every model
+
+    def first(self) -> "Part":
+        """The same with the first example alone."""
+        return replace(self, example=tuple(x[:1] for x in self.example))
 
 
 def torch_runner(module: nn.Module, device: torch.device) -> Runner:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import structlog
@@ -13,6 +14,9 @@ from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
 from workers.runtime.engine_cache import EngineCache
+
+if TYPE_CHECKING:
+    from stream_inspector.model import Model
 
 _log = structlog.get_logger(__name__)
 
@@ -59,8 +63,8 @@ class ModelLoader:
             },
             bytes=detector.bytes,
         )
-        check(loaded)
-        detector.self_test()
+        for category in loaded.views:
+            check(loaded, category, model)
         untested = sorted(model.calibrations.keys() - model.self_tests.keys())
         if untested:
             _log.warning(
@@ -72,19 +76,21 @@ class ModelLoader:
         return loaded
 
 
-def check(model: LoadedModel) -> None:
-    """Inspect a plain grey image as each category: a model that cannot is not swapped in.
+def check(loaded: LoadedModel, category: str, model: "Model") -> None:
+    """Inspect the category's self-test image, or plain grey where the version has none.
 
-    Raises ValueError.
+    A version that cannot is not used. Raises ValueError, SelfTestFailed, ModelCorrupt.
     """
-    for category, view in model.views.items():
-        height, width = view.canvas
-        grey = np.full((height, width, 3), 128, np.uint8)
-        verdict = model.inspect([grey], [(width, height)], [category])[0]
-        if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
-            raise ValueError(
-                f"version {model.version} fails its self-check as {category}: {verdict.image_score}"
-            )
+    height, width = loaded.views[category].canvas
+    test = model.self_tests.get(category)
+    image = model.self_test_image(category) if test else np.full((height, width, 3), 128, np.uint8)
+    verdict = loaded.inspect([image], [(width, height)], [category])[0]
+    if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
+        raise ValueError(
+            f"version {loaded.version} cannot inspect {category}: {verdict.image_score}"
+        )
+    if test:
+        test.check(verdict.image_score)
 
 
 def null_model(

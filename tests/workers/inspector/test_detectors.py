@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 from stream_inspector.errors import ModelCorrupt, SelfTestFailed
 from stream_inspector.model import Model, save_model
 from stream_inspector.self_test import SelfTest
+from stream_inspector.view.canvas import View
 from workers.demo.model_source import shipped_model
-from workers.inspector.detectors import ModelLoader
+from workers.inspector.detectors import ModelLoader, check, null_model
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 
@@ -42,6 +43,14 @@ def test_a_version_without_a_self_test_says_what_is_not_checked(shipped: Model) 
     assert any("no self-test" in each["event"] for each in logs)
     assert loaded.calibrations.keys() == {"flange"}
     assert loaded.bytes > 2**20
+
+
+def test_a_model_that_cannot_inspect_is_not_used(shipped: Model) -> None:
+    small = null_model(0.0, ["flange"], (8, 8))
+    check(small, "flange", shipped)
+    wrong = LoadedModel("v", {"flange": "c"}, {"flange": View((4, 4))}, small.inspect)
+    with pytest.raises(ValueError, match="version v cannot inspect flange"):
+        check(wrong, "flange", shipped)
 
 
 def test_the_size_is_known_from_the_manifest(shipped: Model) -> None:

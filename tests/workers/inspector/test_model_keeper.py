@@ -13,7 +13,6 @@ from structlog.testing import capture_logs
 
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.view.canvas import View
-from workers.inspector.detectors import check, null_model
 from workers.inspector.keeper import ModelKeeper
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, ViewSettings
@@ -289,13 +288,6 @@ class TestMemory:
         in_work.clear()
         loading.join(5)
         assert models.loads == ["c0-v1", "c1-v1"]
-
-
-def test_a_model_that_cannot_inspect_a_grey_image_is_not_used() -> None:
-    check(null_model(0.0, ["bolts"]))
-    broken = null_model(0.0, ["bolts"], (8, 8))
-    with pytest.raises(ValueError, match="self-check"):
-        check(LoadedModel("v", {"bolts": "c"}, {"bolts": View((4, 4))}, broken.inspect))
 
 
 def test_a_version_that_does_not_know_the_category_is_not_used_for_it(models: Models) -> None:
