@@ -11,14 +11,13 @@ import pytest
 import redis
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
-from kafka.structs import OffsetAndMetadata
 from typer.testing import CliRunner
 
 from schemas.envelope import WireMessage
 from workers.cli import app
-from workers.runtime.bus.kafka import connect_admin, create_topics
+from workers.runtime.bus.kafka import connect_admin, connect_consumer, create_topics
 from workers.runtime.bus.kafka_delivery import connect_writer
-from workers.runtime.bus.ports import Outgoing
+from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
 from workers.runtime.settings import KafkaSettings
@@ -292,10 +291,14 @@ def test_positions_that_retention_has_overtaken(apache_kafka: KafkaSettings, pre
     frames = f"{prefix}frames"
     create_topics(apache_kafka, {frames: 1})
     write(apache_kafka, frames, 10)
-    at = TopicPartition(frames, 0)
+    with contextlib.closing(
+        connect_consumer(apache_kafka, f"{prefix}group", [frames], "c")
+    ) as reader:
+        while not reader.assignment():
+            reader.poll(0.2)
+        reader.commit({Partition(frames, 0): 2})
     with contextlib.closing(connect_admin(apache_kafka)) as admin:
-        admin.alter_group_offsets(f"{prefix}group", {at: OffsetAndMetadata(2, "", -1)})
-        admin.delete_records({at: 7})
+        admin.delete_records({TopicPartition(frames, 0): 7})
     answer = ask("worker", "--quick", **flags)
     assert "5 records after its position are gone" in answer.says(f"broker: group {prefix}group")
     assert "frames came on all 1 partitions" in answer.says("broker: spread of cameras")
