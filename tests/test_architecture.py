@@ -25,6 +25,20 @@ def test_a_camera_and_a_notifier_need_no_torch() -> None:
     assert run(sys.executable, "-c", code).returncode == 0
 
 
+def test_a_camera_and_a_notifier_are_examined_without_the_libraries_of_a_worker() -> None:
+    code = (
+        "import sys; sys.modules |= dict.fromkeys(['torch', 'redis', 'fsspec', 'scipy']);"
+        "from workers.cli import app; from typer.testing import CliRunner;"
+        "flags = ['--set', 'kafka.connect_timeout_s=0.1', '--set', 'kafka.bootstrap_servers=h:1'];"
+        "ask = lambda p: CliRunner().invoke(app, ['doctor', p, '--json', *flags]);"
+        "r = [ask('camera'), ask('notifier')];"
+        "[print(x.output, x.exception) for x in r];"
+        "raise SystemExit(any('clocks' not in x.stdout for x in r))"
+    )
+    result = run(sys.executable, "-c", code)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_every_command_explains_itself() -> None:
     code = (
         "from typer.testing import CliRunner; from workers.cli import COMMANDS, app;"

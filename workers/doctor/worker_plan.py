@@ -1,0 +1,102 @@
+"""What only a worker has: Redis, stores, models and the device. Needs the extra `worker`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from workers.doctor import store_checks
+from workers.doctor.findings import Check, Finding
+from workers.doctor.redis_desk import REACHABLE, RedisDesk
+from workers.inspector.settings import InspectorSettings
+from workers.runtime.categories import Category
+from workers.runtime.registry import Registry
+from workers.runtime.store.files import open_blobs
+from workers.runtime.store.redis_survey import RedisSurvey
+
+_LOAD_S = 300.0  # a model that this device has not seen is exported and timed first
+_DEVICE = ("present", "engine", "threads", "memory")
+
+
+def worker_plan(
+    settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
+) -> tuple[list[Check], Check]:
+    """Redis, stores, device and models; and the clock of Redis."""
+    redis = RedisDesk(RedisSurvey(settings.redis), required=settings.models.require_redis)
+    clock = Check("clocks", "Redis", redis.clock, REACHABLE)
+    return redis.checks() + _own_plan(settings, categories, quick=quick), clock
+
+
+def _own_plan(
+    settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
+) -> list[Check]:
+    models, evidence = settings.models, settings.evidence
+    null = models.null_detector_ms is not None  # inspects nothing, and needs no models
+    found = [] if null else [_store("models", partial(_models_store, models.store), "models.store")]
+    if evidence.url:
+        found.append(_store("evidence", partial(_evidence_store, evidence.url), "evidence.url"))
+    found += [Check("device", name, partial(_device, name, settings)) for name in _DEVICE]
+    if not quick:
+        run = partial(_device, "precision", settings)
+        found.append(Check("device", "precision", run, "device: present", 60.0))
+    if not null:
+        run = partial(_room, settings, tuple(categories))
+        found.append(Check("models", "memory", run, "stores: models"))
+    for category in () if null else categories.values():
+        name = category.name
+        found.append(Check("models", name, partial(_version, settings, category), "stores: models"))
+        if not quick:
+            run = partial(_on_device, settings, name)
+            found.append(
+                Check("models", f"{name} on {models.device}", run, f"models: {name}", _LOAD_S)
+            )
+    return found
+
+
+def _store(name: str, run: Callable[[], list[Finding]], setting: str) -> Check:
+    return Check("stores", name, run, do="name one that this user may use", setting=setting)
+
+
+def _models_store(url: str) -> list[Finding]:
+    return store_checks.check_models_readable(open_blobs(url), url)
+
+
+def _evidence_store(url: str) -> list[Finding]:
+    return store_checks.check_evidence_writable(open_blobs(url), url)
+
+
+def _device(name: str, settings: InspectorSettings) -> list[Finding]:
+    from workers.doctor import device_checks
+
+    checks = {
+        "present": partial(device_checks.check_present, settings.models),
+        "engine": partial(device_checks.check_engine, settings.models),
+        "precision": partial(device_checks.check_precision, settings.models),
+        "threads": partial(device_checks.check_threads, settings),
+        "memory": partial(device_checks.check_memory, settings),
+    }
+    return checks[name]()
+
+
+def _version(settings: InspectorSettings, category: Category) -> list[Finding]:
+    from workers.doctor.model_checks import check_version
+
+    registry = Registry(open_blobs(settings.models.store))
+    return check_version(registry, category, datetime.now(UTC))
+
+
+def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Finding]:
+    from workers.doctor.model_checks import check_room
+    from workers.inspector.detectors import ModelLoader
+    from workers.inspector.device import model_memory
+
+    models, registry = settings.models, Registry(open_blobs(settings.models.store))
+    limit = model_memory(models.device, models.memory_mb)
+    return check_room(registry, categories, ModelLoader(models).size, limit)
+
+
+def _on_device(settings: InspectorSettings, category: str) -> list[Finding]:
+    from workers.doctor.model_checks import check_on_device
+    from workers.inspector.detectors import ModelLoader
+
+    registry = Registry(open_blobs(settings.models.store))
+    return check_on_device(registry, category, ModelLoader(settings.models))
