@@ -79,7 +79,7 @@ def _real(rows: Sequence[Row]) -> list[str]:
     step = (right - left) / len(last)
     for index, row in enumerate(last.values()):
         at = left + (index + 0.5) * step
-        kind = index % 3
+        kind = index % 2
         body.append(
             f'<line x1="{at - 9:.1f}" x2="{at + 9:.1f}" y1="{_y(row.expected):.1f}" '
             f'y2="{_y(row.expected):.1f}" style="stroke:#444;stroke-width:2"/>'
@@ -91,8 +91,9 @@ def _real(rows: Sequence[Row]) -> list[str]:
         )
         if kind == 1:
             category = row.name.split(",")[0]
-            body.append(_text(at, _BOTTOM + 16, f"{category}, {row.n}", anchor="middle"))
-    kinds = [name.split(", ", 1)[1] for name in list(last)[:3]]
+            between = at - step / 2
+            body.append(_text(between, _BOTTOM + 16, f"{category}, {row.n}", anchor="middle"))
+    kinds = [name.split(", ", 1)[1] for name in list(last)[:2]]
     for rank, kind in enumerate(kinds):
         line = _BOTTOM + 48 + 16 * rank
         body.append(f'<circle cx="{left + 6}" cy="{line - 6}" r="5" fill="{_COLOURS[rank]}"/>')

@@ -7,7 +7,7 @@ second run goes on.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +32,8 @@ CONFIDENCE = 0.95
 SIZES = (5, 10, 20, 39, 60, 100, 200, 300, 500, 1000)
 REAL_SIZES = (20, 40, 60, 80)
 DRIFT = "normal, then 0.5 sigma up"
+RANDOM, IN_ORDER = "random splits", "in the order of names"
+SHUFFLES = 500
 _SEED = 0
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]
@@ -70,7 +72,8 @@ class Kept:
     budget: float  # what that mean should not exceed
     within: float  # share of calibrations under the certified rate of the conformal threshold
     expected: float  # what that share should be at least
-    strict: float | None  # share under the budget at the strict threshold; None: refused
+    strict: float | None = None  # share under the budget at the strict threshold; None: refused
+    chance: float | None = None  # of shuffled images keeping it no better
 
 
 def simulate(alpha: float, repeats: int, sizes: Sequence[int] = SIZES) -> Iterator[Kept]:
@@ -99,51 +102,39 @@ def simulate(alpha: float, repeats: int, sizes: Sequence[int] = SIZES) -> Iterat
 
 
 def measure(scores: Scores, alpha: float, repeats: int) -> Iterator[Kept]:
-    """Real good images, calibrated n at a time, asked about others in three ways.
+    """Real good images, calibrated n at a time, asked about the others of the same folder.
 
-    Random splits of one pool are exchangeable by construction: they check the code. Images in the
-    order of their names, and another set of images, check the world.
+    Random splits are exchangeable by construction: they check the code. In the order of the names
+    every n images in a row are asked about the n that follow, which checks the world as far as
+    names are an order. The runs overlap, so shuffled images say how odd the outcome is.
     """
-    pool, test = np.array(scores.pool), np.array(scores.test_good)
-    rng = np.random.default_rng(_SEED)
-    for n in (size for size in REAL_SIZES if size <= 0.6 * len(pool)):
+    pool, rng = np.array(scores.pool), np.random.default_rng(_SEED)
+    for n in (size for size in REAL_SIZES if 2 * size <= len(pool)):
+        starts = [np.arange(first, first + 2 * n) for first in range(len(pool) - 2 * n + 1)]
         orders = [rng.permutation(len(pool)) for _ in range(repeats)]
-        starts = [np.roll(np.arange(len(pool)), -start) for start in range(len(pool))]
-        for how, splits, others in (
-            ("random splits", orders, None),
-            ("in the order of names", starts, None),
-            ("good test images", orders, test),
-        ):
-            yield _asked(
-                f"{scores.category}, {how}", n, alpha, pool=pool, splits=splits, others=others
-            )
+        yield _asked(f"{scores.category}, {RANDOM}", n, alpha, pool, orders)
+        in_order = _asked(f"{scores.category}, {IN_ORDER}", n, alpha, pool, starts)
+        shuffled = (rng.permutation(pool) for _ in range(SHUFFLES))
+        others = [_asked("", n, alpha, each, starts).within for each in shuffled]
+        yield replace(in_order, chance=float(np.mean(np.array(others) <= in_order.within)))
 
 
 def _asked(
-    name: str,
-    n: int,
-    alpha: float,
-    *,
-    pool: NDArray[np.float64],
-    splits: Sequence[NDArray[np.intp]],
-    others: NDArray[np.float64] | None,
+    name: str, n: int, alpha: float, pool: NDArray[np.float64], splits: Sequence[NDArray[np.intp]]
 ) -> Kept:
-    """Calibrate on the first n of each split, ask the rest of it, or the `others`."""
-    rank = conformal_rank(n, alpha)
-    certified, rates = certified_rate(n, rank, CONFIDENCE), []
-    for order in splits:
-        threshold = np.sort(pool[order[:n]])[rank - 1]
-        asked = pool[order[n:]] if others is None else others
-        rates.append(float((asked > threshold).mean()))
-    m = len(pool) - n if others is None else len(others)
+    """Calibrate on the first n of each split, ask the rest of it."""
+    rank, m = conformal_rank(n, alpha), len(splits[0]) - n
+    certified = certified_rate(n, rank, CONFIDENCE)
+    asked = pool[np.stack(splits)]
+    thresholds = np.sort(asked[:, :n], axis=1)[:, rank - 1]
+    rates = (asked[:, n:] > thresholds[:, None]).mean(axis=1)
     return Kept(
         name=name,
         n=n,
-        mean=float(np.mean(rates)),
+        mean=float(rates.mean()),
         budget=max(alpha, 1 / (n + 1)),
-        within=float((np.array(rates) <= certified + 1e-12).mean()),
+        within=float((rates <= certified + 1e-12).mean()),
         expected=expected_within(n, rank, m, certified),
-        strict=None,
     )
 
 
@@ -153,15 +144,37 @@ def expected_within(n: int, rank: int, m: int, certified: float) -> float:
     return float(alarms.cdf(int(certified * m + 1e-9)))
 
 
-def shift(scores: Scores) -> float:
-    """The chance that pool and test images differ so much by accident (Mann and Whitney)."""
-    return float(stats.mannwhitneyu(scores.pool, scores.test_good).pvalue)
+@dataclass(frozen=True, slots=True)
+class Alarms:
+    """One calibration, asked about other images."""
+
+    found: int
+    of: int
+    certified: float
+    no_fewer: float  # chance of as many or more, if the images were exchangeable
+    no_more: float  # ... of as many or fewer
+
+    def __str__(self) -> str:
+        return (
+            f"{self.found} of {self.of} alarm ({self.found / self.of:.1%}, certified "
+            f"{self.certified:.1%}; chance of no fewer {self.no_fewer:.2g}, of no more "
+            f"{self.no_more:.2g})"
+        )
 
 
-def folds_rate(scores: Scores, alpha: float) -> float:
-    """The share of the pool above the threshold of cross-fitted scores."""
-    folds = np.sort(scores.folds)
-    return float((np.array(scores.pool) > folds[conformal_rank(len(folds), alpha) - 1]).mean())
+def alarms(calibrating: Sequence[float], others: Sequence[float], alpha: float) -> Alarms:
+    """The default threshold of some images on others, and how odd the outcome is."""
+    n, m = len(calibrating), len(others)
+    rank = conformal_rank(n, alpha)
+    found = int((np.array(others) > np.sort(calibrating)[rank - 1]).sum())
+    law = stats.betabinom(m, n + 1 - rank, rank)
+    return Alarms(
+        found=found,
+        of=m,
+        certified=certified_rate(n, rank, CONFIDENCE),
+        no_fewer=float(law.sf(found - 1)),
+        no_more=float(law.cdf(found)),
+    )
 
 
 def main(
@@ -198,12 +211,11 @@ def main(
     if real:
         console.print(_table("Real good images: observed rates", real))
     for each in known.values():
-        console.print(
-            f"{each.category}: {len(each.pool)} held out, {len(each.test_good)} test images, "
-            f"p = {shift(each):.2g} that they are alike; {len(each.folds)} cross-fitted images "
-            f"give a threshold above which {folds_rate(each, alpha):.1%} of the held-out lie",
-            highlight=False,
-        )
+        console.print(f"{each.category}, {len(each.pool)} held out, asked about", highlight=False)
+        outside = alarms(each.pool, each.test_good, alpha)
+        console.print(f"  good test images: {outside}", highlight=False)
+        crossed = alarms(each.folds, each.pool, alpha)
+        console.print(f"  {len(each.folds)} cross-fitted, asked about them: {crossed}")
     if json_file:
         kept = {"simulation": simulated, "real": real}
         plain = {name: [asdict(each) for each in rows] for name, rows in kept.items()}
@@ -220,7 +232,16 @@ def _kept_scores(file: Path | None) -> dict[str, Scores]:
 
 def _table(title: str, rows: Sequence[Kept]) -> Table:
     table = Table(title=title)
-    for name in ("scores", "n", "mean rate", "budget", "within certified", "promised", "strict"):
+    for name in (
+        "scores",
+        "n",
+        "mean rate",
+        "budget",
+        "within certified",
+        "promised",
+        "strict",
+        "chance",
+    ):
         table.add_column(name, justify="left" if name == "scores" else "right")
     for row in rows:
         table.add_row(
@@ -231,6 +252,7 @@ def _table(title: str, rows: Sequence[Kept]) -> Table:
             f"{row.within:.1%}",
             f"{row.expected:.1%}",
             "" if row.strict is None else f"{row.strict:.1%}",
+            "" if row.chance is None else f"{row.chance:.2g}",
         )
     return table
 
