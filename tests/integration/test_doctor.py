@@ -228,6 +228,22 @@ def test_a_user_of_redis_without_rights(
     assert "s3cret" not in answer.text
 
 
+def test_the_documented_rights_in_redis_are_enough(
+    servers: tuple[EmbeddedBroker, EmbeddedStore], sound: dict[str, object]
+) -> None:
+    client = redis.Redis.from_url(servers[1].url)
+    names = "ping set get del incrby expire multi exec publish subscribe info time"
+    places = [
+        f"{sign}{name}:*" for name in ("stream-inspector", "in-work", "attempts") for sign in "~&"
+    ]
+    rights = ["on", ">s3cret", *places, "-@all", *(f"+{name}" for name in names.split())]
+    client.execute_command("ACL", "SETUSER", "exact", *rights)
+    given = {"redis__username": "exact", "redis__password": "s3cret"}
+    answer = ask("worker", "--quick", **(sound | given))
+    assert answer.failed == [], answer.text
+    assert answer.status("clocks: Redis") == ["ok"]
+
+
 def test_no_secret_is_shown(sound: dict[str, object]) -> None:
     wrong = {
         "redis__url": "redis://me:s3cret@127.0.0.1:9/0",
