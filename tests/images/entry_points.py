@@ -8,7 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NOBODY = "127.0.0.1:1"
 CONFIGS = ROOT / "configs"
-KAFKA = ["--set", "kafka.connect_timeout_s=0.2", "--bootstrap-servers", NOBODY]
+PATIENCE = ["--set", "kafka.connect_timeout_s=0.2"]
+KAFKA = [*PATIENCE, "--bootstrap-servers", NOBODY]
 EntryPoint = tuple[list[str], int]  # command line, exit code when all that it imports is there
 UNREACHABLE = 69  # docs/processes.md
 
@@ -26,6 +27,7 @@ WORKER: EntryPoint = (["worker", "--category", "flange", *REDIS, *KAFKA], UNREAC
 HEAVY: list[EntryPoint] = [
     (["config", "check", "worker", "--config", str(CONFIGS / "worker.yaml"), *CATEGORIES], 0),
     WORKER,
+    (["doctor", "--quick", *REDIS, *PATIENCE, "--set", f"kafka.bootstrap_servers={NOBODY}"], 1),
     (["train", "--help"], 0),
     (["model", "push", str(CONFIGS / "models" / "flange"), "--store", "store"], 0),
 ]

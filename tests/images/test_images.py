@@ -288,5 +288,11 @@ def test_grafana_finds_prometheus_and_the_dashboards() -> None:
     assert (Path(volume["source"]) / Path(home).name).is_file()
 
 
-def test_every_target_has_entry_points() -> None:
+def test_every_command_of_chart_and_compose_file_is_started() -> None:
     assert ENTRY_POINTS.keys() == set(TARGETS)
+    chart = ROOT / "helm" / "stream-inspector" / "templates"
+    text = "\n".join(file.read_text() for file in chart.rglob("*.yaml"))
+    used = set(re.findall(r"(?:args: \[|exec stream-inspector )([a-z]+)", text))
+    used |= {service["command"][0] for n, service in composed()["services"].items() if n in OURS}
+    assert used == {"worker", "notifier", "camera", "topics", "train", "model", "doctor"}
+    assert used <= {arguments[0] for arguments, _ in (*LIGHT, *HEAVY)}
