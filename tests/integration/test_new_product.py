@@ -105,12 +105,12 @@ class Engineer:
         records = read_topic(self.kafka, "outcomes")
         return [Outcome.decode(r.headers, r.value) for r in records]
 
-    def until(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 150) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
                 pytest.fail("\n".join(x.read_text() for x in self.folder.glob("worker-*.log")))
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def close(self) -> None:
         for process in self.workers:
