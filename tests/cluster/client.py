@@ -21,6 +21,12 @@ def name_of(values: Path) -> str:
     return values.stem.removesuffix("-values")
 
 
+def condition(thing: dict[str, Any], kind: str) -> str | None:
+    """The status of one of its conditions: True, False, Unknown, or None if it has none."""
+    found = thing.get("status", {}).get("conditions") or []
+    return next((each["status"] for each in found if each["type"] == kind), None)
+
+
 class Refused(Exception):
     """What helm or kubectl said when it failed."""
 
@@ -42,7 +48,12 @@ class Client:
                     "name": namespace,
                     "labels": {f"pod-security.kubernetes.io/{x}": "restricted" for x in modes},
                 },
-            }
+            },
+            {  # without a controller manager nobody makes it, and no pod is admitted
+                "apiVersion": "v1",
+                "kind": "ServiceAccount",
+                "metadata": {"name": "default", "namespace": namespace},
+            },
         )
         return Client(self._built, self._kubeconfig, namespace)
 

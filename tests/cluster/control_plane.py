@@ -1,7 +1,7 @@
 """A Kubernetes control plane as plain processes on this machine: no kubelet, no containers.
 
-`ApiServer` (etcd, kube-apiserver) validates and stores. `Controllers` (controller manager,
-scheduler, kwok) make pods of it, on simulated nodes where every pod is Ready at once.
+`ApiServer` (etcd, kube-apiserver) validates and stores. `start_controllers` (controller manager,
+scheduler, kwok) makes pods of it, on simulated nodes where every pod is Ready at once.
 """
 
 import time
@@ -9,11 +9,10 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-import yaml
 from cluster.build import KEDA, KWOK, Built
-from cluster.client import Client, Refused
+from cluster.client import Client, Refused, condition
 from cluster.pki import Pki
 
 from workers.runtime.servers.process import HOST, ServerFailed, ServerProcess, free_ports
@@ -84,7 +83,8 @@ class ApiServer:
         crds = built.manifests(KEDA) / "config/crd/bases"
         for definitions in (crds, CUSTOM_RESOURCES):
             self.admin.kubectl("apply", "--server-side", "-f", str(definitions))
-        self.admin.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        programs.wait(process, lambda: all_are(self.admin.get("crd"), "Established"))
+        self.admin.kubectl("create", "-f", str(NODES))
 
     def _flags(self, etcd: int, port: int) -> list[str]:
         server = self.pki.issue("kube-apiserver", HOST, "localhost")
@@ -153,14 +153,9 @@ def start_controllers(programs: Programs, api: ApiServer, built: Built, folder: 
         f"--server-address={HOST}:{kwok}",
     )
     api.admin.kubectl("apply", "-f", str(simulated / "volume/fast/storage-class.yaml"))
-    api.admin.kubectl("create", "-f", str(NODES))
-    nodes = [each for each in yaml.safe_load_all(NODES.read_text()) if each["kind"] == "Node"]
-    programs.wait(process, lambda: _ready(api.admin) == len(nodes))
+    programs.wait(process, lambda: all_are(api.admin.get("nodes"), "Ready"))
 
 
-def _ready(admin: Client) -> int:
-    return sum(
-        condition["type"] == "Ready" and condition["status"] == "True"
-        for node in admin.get("nodes")
-        for condition in node.get("status", {}).get("conditions", [])
-    )
+def all_are(things: list[dict[str, Any]], kind: str) -> bool:
+    """Whether there are any, and this condition of each is True."""
+    return bool(things) and all(condition(each, kind) == "True" for each in things)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 import stamina
-from cluster.client import CHART, RELEASE, SUPPORTED, Client, Refused, name_of
+from cluster.client import CHART, RELEASE, SUPPORTED, Client, Refused, condition, name_of
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 from kafka.errors import KafkaError
@@ -140,11 +140,6 @@ class Line:
 
     def close(self) -> None:
         self._admin.close()
-
-
-def condition(thing: dict[str, Any], kind: str) -> str | None:
-    found = thing.get("status", {}).get("conditions", [])
-    return next((each["status"] for each in found if each["type"] == kind), None)
 
 
 @pytest.fixture(scope="module")
