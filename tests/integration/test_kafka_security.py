@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from kafka.admin import (
 from typer.testing import CliRunner
 
 from schemas.envelope import WireMessage
+from schemas.samples import DEAD_LETTER
 from tests.integration.secure_kafka import (
     ADMIN,
     WORKER,
@@ -70,6 +72,17 @@ class Secure:
     @property
     def worker(self) -> KafkaSettings:
         return self.settings("SASL_SSL", WORKER)
+
+    @property
+    def flags(self) -> dict[str, object]:
+        """Settings of a process of the user `worker`."""
+        return {
+            "kafka.bootstrap_servers": self.worker.bootstrap_servers,
+            "kafka.security.protocol": "SASL_SSL",
+            "kafka.security.username": WORKER[0],
+            "kafka.security.password": WORKER[1],
+            "kafka.security.tls.ca_file": self.certificates.authority,
+        }
 
     @property
     def client_certificate(self) -> dict[str, Path]:
@@ -221,13 +234,7 @@ def test_what_is_not_allowed_is_named(secure: Secure) -> None:
 
 
 def test_doctor_finds_the_missing_rights_and_how_to_grant_them(secure: Secure) -> None:
-    kafka = secure.worker
-    settings = {
-        "kafka.bootstrap_servers": kafka.bootstrap_servers,
-        "kafka.security.protocol": "SASL_SSL",
-        "kafka.security.username": WORKER[0],
-        "kafka.security.password": WORKER[1],
-        "kafka.security.tls.ca_file": secure.certificates.authority,
+    settings = secure.flags | {
         "kafka.transaction_timeout_ms": 30_000,
         "topics.partitions": 1,
         "topics.defects": "outcomes",
@@ -268,3 +275,27 @@ def test_doctor_finds_the_missing_rights_and_how_to_grant_them(secure: Secure) -
     found = ask(kafka__security__password="not-this-one")
     assert "refuses the login" in found["reachable"]["says"]
     assert {line["status"] for line in found.values()} == {"failed", "skipped"}
+
+
+def test_the_documented_rights_are_enough_for_a_replay(secure: Secure) -> None:
+    reads, writes = ["r-letters", "r-resolutions"], ["r-frames", "r-resolutions"]
+    create_topics(secure.admin, dict.fromkeys({*reads, *writes}, 4))
+    for name in reads:
+        secure.grant(ResourceType.TOPIC, name, ACLOperation.READ)
+    for name in writes:
+        secure.grant(ResourceType.TOPIC, name, ACLOperation.WRITE)
+    with closing(connect_producer(secure.admin, "inspector")) as producer:
+        record = DEAD_LETTER.record.model_copy(update={"topic": "r-frames"})
+        letter = DEAD_LETTER.model_copy(update={"record": record})
+        producer.publish([Outgoing("r-letters", letter.encode())])
+    topics = {"frames": "r-frames", "dead_letters": "r-letters", "resolutions": "r-resolutions"}
+    settings = secure.flags | {f"topics.{key}": name for key, name in topics.items()}
+    sets = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    replay = ["dlq", "replay", "--all", "--why", "test", *sets]
+    refused = CliRunner().invoke(app, replay)
+    assert refused.exit_code == 77
+    assert "Write on transactional id stream-inspector-dlq" in refused.output.replace("\n", " ")
+    secure.grant(ResourceType.TRANSACTIONAL_ID, "stream-inspector-dlq", ACLOperation.WRITE)
+    done = CliRunner().invoke(app, replay)
+    assert done.exit_code == 0, done.output
+    assert "1 dead letters replayed" in done.output
