@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Protocol
 
-WIDTH, HEIGHT = 900, 330
+WIDTH, HEIGHT = 900, 345
 _TOP, _BOTTOM, _LEFT, _SPLIT = 40, 250, 50, 480
 _COLOURS = ("#2457c5", "#2f7d5b", "#a16207", "#7c3aed", "#0e7490", "#c2410c")
 _STYLE = (

@@ -78,8 +78,8 @@ class Kept:
 
 def simulate(alpha: float, repeats: int, sizes: Sequence[int] = SIZES) -> Iterator[Kept]:
     """Every distribution and size; the true rates are known in closed form."""
-    for name, (draw_scores, above) in DISTRIBUTIONS.items():
-        rng = np.random.default_rng(_SEED)
+    for number, (name, (draw_scores, above)) in enumerate(DISTRIBUTIONS.items()):
+        rng = np.random.default_rng([_SEED, number])
         for n in sizes:
             scores = np.sort(draw_scores(rng, (repeats, n)), axis=1)
             rank = conformal_rank(n, alpha)
