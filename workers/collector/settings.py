@@ -32,7 +32,7 @@ class CollectSettings(Section):
     )
     hold_mb: int = Field(default=64, ge=1, description="memory for frames that wait for outcomes")
     outcomes: int = Field(
-        default=500_000, ge=1, description="held in memory, about 100 bytes each; older ones go"
+        default=500_000, ge=1, description="held in memory, about 140 bytes each; older ones go"
     )
 
 

@@ -173,6 +173,16 @@ def test_verify_names_what_is_damaged_and_fails(anna: Operator) -> None:
     assert f"bolts: the active version {version} is missing or wrong" in told
 
 
+def test_a_store_that_cannot_create_exclusively_is_told(anna: Operator) -> None:
+    anna.push(made(1))
+    warning = "cannot create a file exclusively"
+    assert warning not in anna.run("gc")
+    chained = f"simplecache::file://{anna.folder}/store"
+    arguments = ["model", "gc", "--store", chained, *QUIET]
+    told = CliRunner().invoke(app, arguments, env={"COLUMNS": "240"}).output
+    assert warning in told
+
+
 ROUNDS, OPERATORS = 60, 3
 CONTENDER = """
 import sys
