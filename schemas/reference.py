@@ -27,8 +27,9 @@ data in the value. The same for machines: [AsyncAPI](../schemas/asyncapi.yaml), 
 
 ## Rules for a subscriber
 
-1. **Read committed records only**: `isolation.level=read_committed`. kafkajs does by default, most
-   clients do not. Otherwise outcomes of aborted transactions are read, and frames counted twice.
+1. **Read committed records only**: set `isolation.level=read_committed`. Some clients do by default
+   (kafkajs), others do not (the Java client, kafka-python). Otherwise outcomes of aborted
+   transactions are read, and frames counted twice.
 2. **Look at `ce_type`.** Its end is the major version. A newer minor version keeps the type and may
    add fields: ignore those that you do not know. A newer major version is another type.
 3. **Drop a repeated `ce_id`.** The same id is the same event, delivered again: by a broker without

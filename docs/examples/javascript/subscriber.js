@@ -59,7 +59,7 @@ const client = new Kafka({
   logLevel: logLevel.WARN,
 });
 // Committed records only: events of an aborted transaction were never published. It is this
-// client's default; most others want isolation.level=read_committed.
+// client's default; the Java client wants isolation.level=read_committed.
 const consumer = client.consumer({ groupId: GROUP, readUncommitted: false });
 
 for (const signal of ["SIGINT", "SIGTERM"]) {
