@@ -67,17 +67,22 @@ def calibrate(
     good images has more than the budgeted share of its pixels above the pixel threshold, too.
     """
     scores = np.sort(np.asarray(good_image_scores, np.float64))
-    _check(good_maps, scores, budget, strict and cross_fit is None)
     if strict and cross_fit is not None:
         raise CalibrationRefused(
             "cross-fitted scores certify nothing: leave out --strict, or --folds"
         )
+    _check(good_maps, scores, budget, strict)
     rank = _rank(scores.size, budget, strict)
     certified = certified_rate(scores.size, rank, budget.confidence)
     table, pixel_threshold = _pixels(good_maps, budget, rank, strict)
     rate = _expected_rate(good_maps, budget, pixel_threshold, strict)
     near = conformal_rank(scores.size, _near_share(scores.size, budget))
-    remembered = cross_fit.remembered(np.asarray(good_image_scores)) if cross_fit else None
+    words = (
+        _of_images(scores.size, rank, certified, budget),
+        _of_pixels(rate, certified, budget, strict),
+        *_of_folds(cross_fit, np.asarray(good_image_scores)),
+    )
+    members = sorted((member_scores or {}).items())
     return Calibration(
         id="",
         n_images=scores.size,
@@ -87,19 +92,10 @@ def calibrate(
         min_area_px=smallest_region(good_maps, pixel_threshold, rank),
         budget=budget,
         certified_false_reject=certified,
-        promise=" ".join(
-            [
-                _of_images(scores.size, rank, certified, budget),
-                _of_pixels(rate, certified, budget, strict),
-                *_of_folds(cross_fit, remembered),
-            ]
-        ),
+        promise=" ".join(words),
         fpr_table=table,
         image_scores=tuple(scores.tolist()),
-        member_thresholds=tuple(
-            (name, float(np.sort(values)[rank - 1]))
-            for name, values in sorted((member_scores or {}).items())
-        ),
+        member_thresholds=tuple((n, float(np.sort(values)[rank - 1])) for n, values in members),
         pixel_rate=rate,
         strict=strict,
         folds=cross_fit.folds if cross_fit else 0,
@@ -172,9 +168,10 @@ def _percent(share: float) -> str:
     return f"{100 * share:.2g}%"
 
 
-def _of_folds(cross_fit: CrossFit | None, remembered: float | None) -> list[str]:
+def _of_folds(cross_fit: CrossFit | None, scores: Scores) -> list[str]:
     if cross_fit is None:
         return []
+    remembered = cross_fit.remembered(scores)
     text = (
         f"Approximate: cross-fitted in {cross_fit.folds} folds, each image scored by statistics "
         "that did not see it but by networks that may have; the shares hold as far as the model's "
