@@ -149,6 +149,7 @@ def start_controllers(programs: Programs, api: ApiServer, built: Built, folder: 
         "kwok",
         f"--kubeconfig={kubeconfig('kwok', 'system:masters')}",
         "--manage-all-nodes",
+        "--node-lease-duration-seconds=40",  # without leases the nodes are lost after some 50 s
         f"--config={stages}",
         f"--server-address={HOST}:{kwok}",
     )

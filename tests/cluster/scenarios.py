@@ -135,11 +135,21 @@ class Line:
         label = quote(f"scaledobject.keda.sh/name={scaled['metadata']['name']}", safe="")
         path = f"/apis/external.metrics.k8s.io/v1beta1/namespaces/{self.plant.namespace}/{name}"
         answer = json.loads(self.plant.kubectl("get", "--raw", f"{path}?labelSelector={label}"))
-        value = answer["items"][0]["value"]
-        return int(value[:-1]) // 1000 if value.endswith("m") else int(value)
+        return as_number(answer["items"][0]["value"])
+
+    def seen(self) -> int | None:
+        """Lag for each replica, when the autoscaler last looked; None where it could not tell."""
+        looks = (each["status"].get("currentMetrics") for each in self.plant.get("hpa"))
+        values = [look[0]["external"]["current"]["averageValue"] for look in looks if look]
+        return as_number(values[0]) if values else None
 
     def close(self) -> None:
         self._admin.close()
+
+
+def as_number(quantity: str) -> int:
+    """Of a Kubernetes quantity, in whole ones."""
+    return int(quantity[:-1]) // 1000 if quantity.endswith("m") else int(quantity)
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +162,9 @@ def line(cluster: Client, broker: ApacheKafka) -> Iterator[Line]:
 
 
 def raised(line: Line) -> None:
-    """All that the partitions allow."""
+    """All that the partitions allow, and the autoscaler has just seen why."""
     line.leave(20 * PARTITIONS * THRESHOLD)
-    line.plant.until(line.has(PARTITIONS))
+    line.plant.until(lambda: line.seen() == THRESHOLD and line.has(PARTITIONS)())
 
 
 def test_without_lag_there_is_one_inspector_and_one_autoscaler(line: Line) -> None:
@@ -256,8 +266,10 @@ def test_replicas_fall_after_the_cooldown(line: Line, figures: dict[str, str]) -
         ("no-topic", "topics.frames=no-such-topic"),
     ],
 )
-def test_what_keda_cannot_read_is_not_ready(line: Line, where: str, wrong: str) -> None:
-    plant = line.plant.within(where)
+def test_what_keda_cannot_read_is_not_ready(
+    cluster: Client, line: Line, where: str, wrong: str
+) -> None:
+    plant = cluster.within(where)
     plant.helm("install", RELEASE, *line.given, f"--set={wrong}")
     plant.until(lambda: condition(plant.get("scaledobjects")[0], "Ready") == "False")
     events = plant.kubectl("get", "events", "--output=jsonpath={.items[*].reason}")
@@ -283,3 +295,19 @@ def test_a_second_autoscaler_for_the_inspectors_is_refused(line: Line) -> None:
     twin.pop("status")
     with pytest.raises(Refused, match="already managed"):
         line.plant.apply(twin)
+
+
+def test_fixed_replicas_and_an_autoscaler_replace_each_other(
+    line: Line, figures: dict[str, str]
+) -> None:
+    raised(line)
+    line.plant.helm(
+        "upgrade", RELEASE, *line.given, "--set=autoscaling.kind=none,inspector.replicas=3"
+    )
+    line.plant.until(line.has(3))
+    line.plant.until(lambda: line.plant.get("scaledobjects,hpa") == [])
+    assert line.replicas == 3
+    line.plant.helm("upgrade", RELEASE, *line.given)
+    dropped_to = line.replicas  # the chart gives the field up, and nobody else has it yet
+    took = line.plant.until(line.has(PARTITIONS))
+    figures["fixed replicas 3 -> KEDA"] = f"{dropped_to}, then {PARTITIONS} after {took:.1f} s"
