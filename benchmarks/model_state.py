@@ -238,7 +238,7 @@ def _longest_gap(line: Line) -> float:
 
 def redis_away(model: Model, seconds: float) -> Iterator[Row]:
     """A backlog is worked off before, while and after Redis is gone."""
-    with _line(model) as (line, _, _, redis), Proxy(_port(redis)) as proxy:
+    with _line(model) as (line, _, folder, redis), Proxy(_port(redis)) as proxy:
         line.settings["redis.url"] = f"redis://127.0.0.1:{proxy.port}/0"
         line.open()
         line.start()
@@ -248,21 +248,26 @@ def redis_away(model: Model, seconds: float) -> Iterator[Row]:
             line.send(int(rate * 4))  # a backlog all the time: the worker is never idle
             start = time.monotonic()
             forget = redis_client.Redis.from_url(redis.url).flushall  # as a restarted one has
+            spent: list[float] = []
+
+            def note() -> None:
+                spent.append(cpu_s(str(folder)))
+
             events = {around: proxy.cut, around + 1: forget, around + seconds: proxy.mend}
-            line.run(seconds + 2 * around, rate * 1.1, events)
+            edges = (0.0, around, around + seconds, 2 * around + seconds)
+            events |= {edge + 0.01: note for edge in edges}
+            line.run(edges[-1] + 0.5, rate * 1.1, events)
             line.wait()
         finally:
             line.close()
-        parts = {
-            "before": (start, start + around),
-            "while Redis is away": (start + around, start + around + seconds),
-            "after": (start + around + seconds, start + 2 * around + seconds),
-        }
-        for what, (begin, end) in parts.items():
+        for number, what in enumerate(("before", "while Redis is away", "after")):
+            begin, end = (start + edge for edge in edges[number : number + 2])
+            outcomes = max(1.0, line.rate(begin, end) * (end - begin))
             yield (
                 f"throughput {what}",
                 f"{line.rate(begin, end):.1f} frames/s",
-                f"{end - begin:.0f} s",
+                f"{end - begin:.0f} s, "
+                f"{1000 * (spent[number + 1] - spent[number]) / outcomes:.0f} CPU-ms a frame",
             )
         yield "lost", f"{line.lost()}", f"of {line.sent} frames"
 
