@@ -262,8 +262,7 @@ def kafka_flags(kafka: KafkaSettings, prefix: str) -> dict[str, object]:
         "kafka__bootstrap_servers": kafka.bootstrap_servers,
         "kafka__transaction_timeout_ms": 30_000,
         "worker__group": f"{prefix}group",
-        "models__null_detector_ms": 0,
-        "models__require_redis": "false",
+        "models__null_detector_ms": 0,  # needs no Redis
         "redis__url": "redis://127.0.0.1:9/0",
         "redis__connect_timeout_s": 0.3,
         "categories__names": "[bolts]",

@@ -21,7 +21,9 @@ def worker_plan(
     settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
 ) -> tuple[list[Check], Check]:
     """Redis, stores, device and models; and the clock of Redis."""
-    redis = RedisDesk(RedisSurvey(settings.redis), required=settings.models.require_redis)
+    models = settings.models
+    required = models.require_redis and models.null_detector_ms is None
+    redis = RedisDesk(RedisSurvey(settings.redis), required=required)
     clock = Check("clocks", "Redis", redis.clock, REACHABLE)
     return redis.checks() + _own_plan(settings, categories, quick=quick), clock
 
