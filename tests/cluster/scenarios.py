@@ -305,17 +305,38 @@ def test_a_second_autoscaler_for_the_inspectors_is_refused(line: Line) -> None:
         line.plant.apply(twin)
 
 
+FIXED = "--set=autoscaling.kind=none,inspector.replicas=3"
+
+
 def test_fixed_replicas_and_an_autoscaler_replace_each_other(
     line: Line, figures: dict[str, str]
 ) -> None:
     raised(line)
-    line.plant.helm(
-        "upgrade", RELEASE, *line.given, "--set=autoscaling.kind=none,inspector.replicas=3"
-    )
+    line.plant.helm("upgrade", RELEASE, *line.given, FIXED)
     line.plant.until(line.has(3))
     line.plant.until(lambda: line.plant.get("scaledobjects,hpa") == [])
     assert line.replicas == 3
     line.plant.helm("upgrade", RELEASE, *line.given)
-    dropped_to = line.replicas  # the chart gives the field up, and nobody else has it yet
+    dropped_to = line.replicas  # the chart gives the field up, and nobody else has it
     took = line.plant.until(line.has(PARTITIONS))
     figures["fixed replicas 3 -> KEDA"] = f"{dropped_to}, then {PARTITIONS} after {took:.1f} s"
+
+
+def test_a_second_owner_of_the_number_keeps_it_until_the_autoscaler_looks(line: Line) -> None:
+    line.plant.helm("upgrade", RELEASE, *line.given, FIXED)
+    line.plant.until(line.has(3))
+    workload = line.workload
+    workload = {key: workload[key] for key in ("apiVersion", "kind")} | {
+        "metadata": {"name": workload["metadata"]["name"]},
+        "spec": {"replicas": 3},
+    }
+    owned = ["apply", "--server-side", "--field-manager=handover", "-f", "-"]
+    line.plant.kubectl(*owned, given=json.dumps(workload))
+    line.plant.helm("upgrade", RELEASE, *line.given)
+    counts = set()
+    line.plant.until(lambda: counts.add(line.replicas) or line.has(PARTITIONS)())
+    assert min(counts) == 3
+    with pytest.raises(Refused, match="conflict"):  # now the autoscaler is on record as the owner
+        line.plant.helm("upgrade", RELEASE, *line.given, FIXED)
+    line.plant.helm("upgrade", RELEASE, *line.given, FIXED, "--force-conflicts")
+    line.plant.until(line.has(3))

@@ -48,7 +48,9 @@ def test_server_takes_it_strictly_and_without_a_warning(plant: Client, values: P
     assert len(accepted) == len(documents)
 
 
-def test_it_installs_upgrades_and_rolls_back(plant: Client, values: Path) -> None:
+@pytest.mark.parametrize("kind", ["default", "stable-ids"])  # all of them: scenarios.py
+def test_it_installs_upgrades_and_rolls_back(plant: Client, kind: str) -> None:
+    values = CHART / "ci" / f"{kind}-values.yaml"
     given = [RELEASE, str(CHART), f"--values={values}", "--no-hooks"]  # nothing would run them
     plant.helm("install", *given)
     before = plant.images()
