@@ -305,17 +305,22 @@ def test_a_second_autoscaler_for_the_inspectors_is_refused(line: Line) -> None:
         line.plant.apply(twin)
 
 
-FIXED = "--set=autoscaling.kind=none,inspector.replicas=3"
+def fix(line: Line) -> None:
+    """From KEDA to three replicas, as docs/kubernetes.md says: the autoscaler leaves first."""
+    line.plant.kubectl("delete", "scaledobjects", "--all")
+    line.plant.until(lambda: line.plant.get("hpa") == [])
+    line.plant.helm("upgrade", RELEASE, *line.given, *FIXED, "--force-conflicts")
+    line.plant.until(line.has(3))
+
+
+FIXED = ["--set=autoscaling.kind=none", "--set=inspector.replicas=3"]
 
 
 def test_fixed_replicas_and_an_autoscaler_replace_each_other(
     line: Line, figures: dict[str, str]
 ) -> None:
     raised(line)
-    line.plant.helm("upgrade", RELEASE, *line.given, FIXED)
-    line.plant.until(line.has(3))
-    line.plant.until(lambda: line.plant.get("scaledobjects,hpa") == [])
-    assert line.replicas == 3
+    fix(line)
     line.plant.helm("upgrade", RELEASE, *line.given)
     dropped_to = line.replicas  # the chart gives the field up, and nobody else has it
     took = line.plant.until(line.has(PARTITIONS))
@@ -323,11 +328,10 @@ def test_fixed_replicas_and_an_autoscaler_replace_each_other(
 
 
 def test_a_second_owner_of_the_number_keeps_it_until_the_autoscaler_looks(line: Line) -> None:
-    line.plant.helm("upgrade", RELEASE, *line.given, FIXED)
-    line.plant.until(line.has(3))
-    workload = line.workload
-    workload = {key: workload[key] for key in ("apiVersion", "kind")} | {
-        "metadata": {"name": workload["metadata"]["name"]},
+    raised(line)
+    fix(line)
+    workload = {key: line.workload[key] for key in ("apiVersion", "kind")} | {
+        "metadata": {"name": line.workload["metadata"]["name"]},
         "spec": {"replicas": 3},
     }
     owned = ["apply", "--server-side", "--field-manager=handover", "-f", "-"]
@@ -337,6 +341,5 @@ def test_a_second_owner_of_the_number_keeps_it_until_the_autoscaler_looks(line: 
     line.plant.until(lambda: counts.add(line.replicas) or line.has(PARTITIONS)())
     assert min(counts) == 3
     with pytest.raises(Refused, match="conflict"):  # now the autoscaler is on record as the owner
-        line.plant.helm("upgrade", RELEASE, *line.given, FIXED)
-    line.plant.helm("upgrade", RELEASE, *line.given, FIXED, "--force-conflicts")
-    line.plant.until(line.has(3))
+        line.plant.helm("upgrade", RELEASE, *line.given, *FIXED)
+    fix(line)
