@@ -15,11 +15,12 @@ import pytest
 import stamina
 from cluster.client import CHART, RELEASE, SUPPORTED, Client, Refused, condition, name_of
 from kafka import TopicPartition
-from kafka.admin import OffsetSpec
+from kafka.admin import ACLOperation, OffsetSpec, ResourceType
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from schemas.envelope import WireMessage
+from tests.integration.secure_kafka import WORKER, Secure, make_certificates, secure_kafka
 from workers.runtime.bus.kafka import connect_admin, connect_producer, create_topics
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.servers.apache_kafka import ApacheKafka
@@ -72,9 +73,8 @@ def wait_until_it_runs(plant: Client) -> None:
 class Line:
     """The chart, installed for a topic and a group on a real broker."""
 
-    def __init__(self, plant: Client, broker: ApacheKafka) -> None:
-        self.plant, self.broker = plant, broker
-        kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    def __init__(self, plant: Client, kafka: KafkaSettings, *values: str) -> None:
+        self.plant = plant
         create_topics(kafka, {TOPIC: PARTITIONS})
         self._admin = connect_admin(kafka)
         self._partitions = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
@@ -83,15 +83,11 @@ class Line:
             frame = WireMessage(key=b"", headers=[], value=b"")
             producer.publish([Outgoing(TOPIC, frame, partition)] * 20 * THRESHOLD)
         producer.close()
-        self.given = [str(CHART), *SCALED, f"--set=kafka.bootstrapServers={self.address}"]
+        servers = f"--set=kafka.bootstrapServers={kafka.bootstrap_servers}"
+        self.given = [str(CHART), *SCALED, servers, *values]
 
-    @property
-    def address(self) -> str:
-        return self.broker.bootstrap_servers
-
-    @stamina.retry(
-        on=KafkaError, timeout=30
-    )  # the broker makes the topic of the groups, or is back
+    # Until the broker has made the topic of the groups, or is back.
+    @stamina.retry(on=KafkaError, timeout=30)
     def leave(self, lag: int) -> None:
         """Commit the group's positions so that it is that many frames behind."""
         ends = self._admin.list_partition_offsets(
@@ -156,7 +152,7 @@ def as_number(quantity: str) -> int:
 
 @pytest.fixture(scope="module")
 def line(cluster: Client, broker: ApacheKafka) -> Iterator[Line]:
-    line = Line(cluster.within("line"), broker)
+    line = Line(cluster.within("line"), KafkaSettings(bootstrap_servers=broker.bootstrap_servers))
     line.leave(0)
     line.plant.helm("install", RELEASE, *line.given)
     yield line
@@ -231,9 +227,11 @@ def evict(plant: Client, pod: dict[str, Any]) -> None:
     plant.kubectl("create", f"--raw={path}", "-f", "-", given=json.dumps(eviction))
 
 
-def test_a_broker_outage_drops_no_replica(line: Line, figures: dict[str, str]) -> None:
+def test_a_broker_outage_drops_no_replica(
+    line: Line, broker: ApacheKafka, figures: dict[str, str]
+) -> None:
     raised(line)
-    (node,) = line.broker.nodes
+    (node,) = broker.nodes
     node.kill()
     try:
         line.plant.until(lambda: line.seen() is None)
@@ -244,7 +242,7 @@ def test_a_broker_outage_drops_no_replica(line: Line, figures: dict[str, str]) -
             f"{sorted(counts)} replicas, ScaledObject Ready {ready}, Active {active}"
         )
         assert counts == {PARTITIONS}
-        assert "KEDAScalerFailed" in reasons(line.plant)
+        assert "KEDAScalerFailed" in events(line.plant)
     finally:
         node.start()
         node.wait_until_ready()
@@ -253,9 +251,9 @@ def test_a_broker_outage_drops_no_replica(line: Line, figures: dict[str, str]) -
     assert line.replicas == PARTITIONS
 
 
-def reasons(plant: Client) -> str:
-    """Of all events."""
-    return plant.kubectl("get", "events", "--output=jsonpath={.items[*].reason}")
+def events(plant: Client, field: str) -> str:
+    """What all of them have there."""
+    return plant.kubectl("get", "events", f"--output=jsonpath={{.items[*].{field}}}")
 
 
 def test_replicas_fall_after_the_cooldown(line: Line, figures: dict[str, str]) -> None:
@@ -283,16 +281,58 @@ def test_what_keda_cannot_read_is_not_ready(
     plant = cluster.within(where)
     plant.helm("install", RELEASE, *line.given, f"--set={wrong}")
     plant.until(lambda: condition(plant.get("scaledobjects")[0], "Ready") == "False")
-    assert "KEDAScalerFailed" in reasons(plant)
+    assert "KEDAScalerFailed" in events(plant, "reason")
     plant.helm("uninstall", RELEASE)
+
+
+def test_keda_logs_in_with_the_rights_of_the_documentation(
+    cluster: Client, tmp_path: Path, figures: dict[str, str]
+) -> None:
+    certificates = make_certificates(tmp_path)
+    with secure_kafka(certificates) as broker:
+        secure = Secure(broker, certificates)
+        plant = cluster.within("secured")
+        user, password = WORKER
+        plant.apply(
+            secret("login", username=user, password=password),
+            secret("wrong-login", username=user, password="wrong-one"),
+            secret("authority", **{"ca.crt": certificates.authority.read_text()}),
+        )
+        line = Line(
+            plant,
+            secure.admin,
+            "--set=kafka.security.protocol=SASL_SSL",
+            "--set=kafka.security.auth.existingSecret=login",
+            "--set=kafka.security.tls.existingSecret=authority",
+        )
+        line.leave(2 * THRESHOLD + 1)
+        wrong = "--set=autoscaling.keda.kafkaAuthSecret=wrong-login"
+        plant.helm("install", RELEASE, *line.given, wrong)
+        plant.until(lambda: "SASL Authentication failed" in events(plant, "message"))
+        plant.helm("upgrade", RELEASE, *line.given)
+        plant.until(lambda: "not authorized" in events(plant, "message"))
+        secure.grant(ResourceType.TOPIC, TOPIC, ACLOperation.DESCRIBE)
+        secure.grant(ResourceType.GROUP, GROUP, ACLOperation.DESCRIBE)
+        took = plant.until(line.has(3))
+        figures["SASL_SSL, rights granted -> 3 replicas Ready"] = f"{took:.1f} s"
+        plant.until(lambda: condition(line.scaled, "Ready") == "True")
+        line.close()
+
+
+def secret(name: str, **values: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name},
+        "stringData": values,
+    }
 
 
 def test_a_gpu_that_no_node_has_leaves_the_pod_pending(cluster: Client) -> None:
     plant = cluster.within("no-gpu")
     gpu = ["--set=inspector.gpu.count=1", "--set=inspector.gpu.resourceName=nvidia.com/none"]
     plant.helm("install", RELEASE, str(CHART), f"--values={SUPPORTED[0]}", *gpu)
-    said = ["get", "events", "--output=jsonpath={.items[*].message}"]
-    plant.until(lambda: "Insufficient nvidia.com/none" in plant.kubectl(*said))
+    plant.until(lambda: "Insufficient nvidia.com/none" in events(plant, "message"))
     with pytest.raises(Refused, match="timed out"):
         plant.kubectl("rollout", "status", "deployment", f"--selector={INSPECTOR}", "--timeout=1s")
 

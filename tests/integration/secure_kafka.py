@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import trustme
 from cryptography.hazmat.primitives.serialization import (
@@ -10,8 +11,18 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ResourcePattern,
+    ResourceType,
+)
 
+from workers.runtime.bus.kafka import connect_admin
 from workers.runtime.servers.apache_kafka import ApacheKafka
+from workers.runtime.settings import KafkaSettings
 
 ADMIN, WORKER = ("admin", "admin-secret"), ("worker", "worker-secret")
 LISTENERS = {
@@ -82,3 +93,62 @@ def secure_kafka(certificates: Certificates) -> ApacheKafka:
     }
     scram = [f"SCRAM-SHA-512=[name={name},password={pw}]" for name, pw in (ADMIN, WORKER)]
     return ApacheKafka(1, LISTENERS, properties, scram, controllers="SASL_PLAINTEXT")
+
+
+@dataclass(frozen=True)
+class Secure:
+    """A running broker, and what its clients need."""
+
+    broker: ApacheKafka
+    certificates: Certificates
+
+    def settings(
+        self, protocol: str, user: tuple[str, str] | None = None, **security: Any
+    ) -> KafkaSettings:
+        listener = security.pop("listener", protocol)
+        tls = {"ca_file": self.certificates.authority} | security.pop("tls", {})
+        given: dict[str, Any] = {"protocol": protocol} | security
+        if protocol.endswith("SSL"):
+            given["tls"] = tls
+        if user:
+            given |= {"username": user[0], "password": user[1]}
+        return KafkaSettings(
+            bootstrap_servers=self.broker.servers(listener),
+            connect_timeout_s=1.0,
+            transaction_timeout_ms=5000,
+            security=given,
+        )
+
+    @property
+    def admin(self) -> KafkaSettings:
+        return self.settings("SASL_SSL", ADMIN)
+
+    @property
+    def worker(self) -> KafkaSettings:
+        return self.settings("SASL_SSL", WORKER)
+
+    @property
+    def flags(self) -> dict[str, object]:
+        """Settings of a process of the user `worker`."""
+        return {
+            "kafka.bootstrap_servers": self.worker.bootstrap_servers,
+            "kafka.security.protocol": "SASL_SSL",
+            "kafka.security.username": WORKER[0],
+            "kafka.security.password": WORKER[1],
+            "kafka.security.tls.ca_file": self.certificates.authority,
+        }
+
+    @property
+    def client_certificate(self) -> dict[str, Path]:
+        found = self.certificates
+        return {"certificate_file": found.client, "key_file": found.client_key}
+
+    def grant(self, kind: ResourceType, name: str, *operations: ACLOperation) -> None:
+        pattern = ResourcePattern(kind, name, ACLResourcePatternType.LITERAL)
+        acls = [
+            ACL(f"User:{WORKER[0]}", "*", operation, ACLPermissionType.ALLOW, pattern)
+            for operation in operations
+        ]
+        admin = connect_admin(self.admin)
+        assert admin.create_acls(acls)["failed"] == []
+        admin.close()

@@ -3,17 +3,12 @@
 import json
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka.admin import (
-    ACL,
     ACLOperation,
-    ACLPermissionType,
-    ACLResourcePatternType,
-    ResourcePattern,
     ResourceType,
 )
 from typer.testing import CliRunner
@@ -21,15 +16,13 @@ from typer.testing import CliRunner
 from schemas.envelope import WireMessage
 from schemas.samples import DEAD_LETTER
 from tests.integration.secure_kafka import (
-    ADMIN,
     WORKER,
-    Certificates,
+    Secure,
     make_certificates,
     secure_kafka,
 )
 from workers.cli import app
 from workers.runtime.bus.kafka import (
-    connect_admin,
     connect_consumer,
     connect_producer,
     create_topics,
@@ -37,67 +30,8 @@ from workers.runtime.bus.kafka import (
 from workers.runtime.bus.kafka_delivery import connect_delivery
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.errors import AccessDenied, SettingsError
-from workers.runtime.servers.apache_kafka import ApacheKafka
-from workers.runtime.settings import KafkaSettings
 
 pytestmark = pytest.mark.integration
-
-
-@dataclass(frozen=True)
-class Secure:
-    broker: ApacheKafka
-    certificates: Certificates
-
-    def settings(
-        self, protocol: str, user: tuple[str, str] | None = None, **security: Any
-    ) -> KafkaSettings:
-        listener = security.pop("listener", protocol)
-        tls = {"ca_file": self.certificates.authority} | security.pop("tls", {})
-        given: dict[str, Any] = {"protocol": protocol} | security
-        if protocol.endswith("SSL"):
-            given["tls"] = tls
-        if user:
-            given |= {"username": user[0], "password": user[1]}
-        return KafkaSettings(
-            bootstrap_servers=self.broker.servers(listener),
-            connect_timeout_s=1.0,
-            transaction_timeout_ms=5000,
-            security=given,
-        )
-
-    @property
-    def admin(self) -> KafkaSettings:
-        return self.settings("SASL_SSL", ADMIN)
-
-    @property
-    def worker(self) -> KafkaSettings:
-        return self.settings("SASL_SSL", WORKER)
-
-    @property
-    def flags(self) -> dict[str, object]:
-        """Settings of a process of the user `worker`."""
-        return {
-            "kafka.bootstrap_servers": self.worker.bootstrap_servers,
-            "kafka.security.protocol": "SASL_SSL",
-            "kafka.security.username": WORKER[0],
-            "kafka.security.password": WORKER[1],
-            "kafka.security.tls.ca_file": self.certificates.authority,
-        }
-
-    @property
-    def client_certificate(self) -> dict[str, Path]:
-        found = self.certificates
-        return {"certificate_file": found.client, "key_file": found.client_key}
-
-    def grant(self, kind: ResourceType, name: str, *operations: ACLOperation) -> None:
-        pattern = ResourcePattern(kind, name, ACLResourcePatternType.LITERAL)
-        acls = [
-            ACL(f"User:{WORKER[0]}", "*", operation, ACLPermissionType.ALLOW, pattern)
-            for operation in operations
-        ]
-        admin = connect_admin(self.admin)
-        assert admin.create_acls(acls)["failed"] == []
-        admin.close()
 
 
 @pytest.fixture(scope="module")
