@@ -242,7 +242,7 @@ def test_a_broker_outage_drops_no_replica(
             f"{sorted(counts)} replicas, ScaledObject Ready {ready}, Active {active}"
         )
         assert counts == {PARTITIONS}
-        assert "KEDAScalerFailed" in events(line.plant)
+        assert "KEDAScalerFailed" in events(line.plant, "reason")
     finally:
         node.start()
         node.wait_until_ready()
