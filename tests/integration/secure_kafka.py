@@ -114,7 +114,7 @@ class Secure:
             given |= {"username": user[0], "password": user[1]}
         return KafkaSettings(
             bootstrap_servers=self.broker.servers(listener),
-            connect_timeout_s=1.0,
+            connect_timeout_s=3.0,  # a refusal is told when it is over
             transaction_timeout_ms=5000,
             security=given,
         )

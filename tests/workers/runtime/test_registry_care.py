@@ -23,9 +23,17 @@ from workers.runtime.registry_care import (
 from workers.runtime.store.memory import MemoryBlobs
 
 NOW = datetime(2026, 6, 30, tzinfo=UTC)
-LATER = datetime.now(UTC) + timedelta(minutes=10)  # every push is over by then
-MUCH_LATER = LATER + timedelta(hours=1)  # and what still is marked was abandoned
 LAST = Retention(keep_last=1, keep_days=0)
+
+
+def later() -> datetime:
+    """Every push of a test is over by then."""
+    return datetime.now(UTC) + timedelta(minutes=10)
+
+
+def much_later() -> datetime:
+    """And what still is marked was abandoned."""
+    return later() + timedelta(hours=1)
 
 
 def ago(days: float) -> str:
@@ -93,8 +101,8 @@ def test_gc_takes_old_versions_and_notes_it(registry: Registry) -> None:
     old, new = push(registry, 1, "bolts", "nuts"), push(registry, 2)
     for version in (old, new):
         registry.activate("bolts", version, "anna", "")
-    assert collect(registry, new, LAST, "carl", LATER) == "active for bolts"
-    assert collect(registry, old, LAST, "carl", LATER) is None
+    assert collect(registry, new, LAST, "carl", later()) == "active for bolts"
+    assert collect(registry, old, LAST, "carl", later()) is None
     assert registry.every_version() == [new]
     assert registry.versions("nuts") == []
     with pytest.raises(UnknownVersion):
@@ -115,7 +123,7 @@ def test_gc_and_an_activation_at_the_same_moment(registry: Registry) -> None:
             registry.activate("bolts", version, "anna", "")
         refused: list[Exception] = []
         blobs.interruption = lambda r=registry, o=old, f=refused: attempt(r, o, f)
-        removed = collect(registry, old, LAST, "carl", LATER) is None
+        removed = collect(registry, old, LAST, "carl", later()) is None
         if blobs.interruption is not None:
             break  # it took fewer steps
         activated = registry.active("bolts") == old
@@ -158,7 +166,7 @@ def test_gc_falls_on_an_activation(registry: Registry) -> None:
         registry = Registry(blobs)
         old, new = push(registry, 1), push(registry, 2)
         registry.activate("bolts", new, "anna", "")
-        blobs.interruption = lambda r=registry, o=old: collect(r, o, LAST, "c", LATER)
+        blobs.interruption = lambda r=registry, o=old: collect(r, o, LAST, "c", later())
         refused: list[Exception] = []
         attempt(registry, old, refused)
         if blobs.interruption is not None:
@@ -179,16 +187,16 @@ def test_a_gc_that_was_cut_short_is_finished_by_the_next(registry: Registry) -> 
         registry.activate("bolts", new, "anna", "")
         blobs.interruption = die
         with pytest.raises(KeyboardInterrupt):
-            collect(registry, old, LAST, "carl", LATER)
+            collect(registry, old, LAST, "carl", later())
             raise KeyboardInterrupt
         done = blobs.interruption is not None
         blobs.interruption = None
         marked = registry.note(f"models/{old}/collecting.json")
         if marked:
             assert "cut short" in found_in(registry)[0]
-            assert collect(registry, old, LAST, "c", LATER) == "another gc is at it"
+            assert collect(registry, old, LAST, "c", later()) == "another gc is at it"
         assert old not in registry.every_version() or (
-            collect(registry, old, LAST, "carl", MUCH_LATER) is None
+            collect(registry, old, LAST, "carl", much_later()) is None
         )
         assert registry.every_version() == [new]
         assert found_in(registry) == []
@@ -205,8 +213,8 @@ def test_a_claim_of_a_process_that_died_holds_for_an_hour(registry: Registry) ->
     version = push(registry, 1)
     claimed = {"at": datetime.now(UTC).isoformat()}
     registry.blobs.write(f"models/{version}/claims/x.json", json.dumps(claimed).encode())
-    assert "right now" in str(collect(registry, version, LAST, "carl", LATER))
-    assert collect(registry, version, LAST, "carl", MUCH_LATER) is None
+    assert "right now" in str(collect(registry, version, LAST, "carl", later()))
+    assert collect(registry, version, LAST, "carl", much_later()) is None
 
 
 def test_a_sound_store_has_no_problems_and_every_version_an_age(registry: Registry) -> None:

@@ -234,6 +234,7 @@ from workers.runtime.registry_care import Retention, collect
 from workers.runtime.store.files import open_blobs
 registry = Registry(open_blobs(sys.argv[1]))
 removed = 0
+print("begun", flush=True)
 while registry.last("bolts").number < int(sys.argv[2]):
     for version in registry.every_version():
         kept = collect(registry, version, Retention(1, 0), "gc", datetime.now(UTC))
@@ -257,6 +258,8 @@ def test_gc_runs_while_somebody_activates(anna: Operator) -> None:
     registry.activate("bolts", models[0].version, by="anna", why="")
     program = [sys.executable, "-c", COLLECTOR, str(anna.folder / "store"), str(rounds)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "begun\n"
         while (last := registry.last("bolts")) and last.number < rounds:
             try:
                 push(last.number % 2)
