@@ -6,17 +6,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.stage import PARTITIONS, TOPICS, worker_flags
-from schemas.frame import Frame, encode_frame, new_frame_id
+from benchmarks.stage import TOPICS, frame, worker_flags
 from schemas.outcome import Outcome
 from stream_inspector.model import Model, save_model
 from workers.demo.processes import Child, flags, free_port, wait_until_ready
-from workers.demo.settings import SYNTHETIC_CATEGORY
 from workers.runtime.bus.kafka import connect_consumer, connect_producer
-from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry import Registry
@@ -87,22 +83,9 @@ class Line:
 
     def send(self, count: int) -> None:
         """Publish frames."""
-        frames = [self._frame(self.sent + index) for index in range(count)]
+        frames = [frame(self.sent + index, self.data) for index in range(count)]
         self._camera.publish(frames)
         self.sent += count
-
-    def _frame(self, index: int) -> Outgoing:
-        camera = index % PARTITIONS
-        frame = Frame(
-            frame_id=new_frame_id(),
-            camera_id=f"cam-{camera}",
-            category=SYNTHETIC_CATEGORY,
-            sequence=index // PARTITIONS,
-            captured_at=datetime.now(UTC),
-            content_type="image/png",
-            data=self.data,
-        )
-        return Outgoing(TOPICS.frames, encode_frame(frame), partition=camera)
 
     def _read(self) -> None:
         with suppress(Transient):

@@ -137,13 +137,14 @@ def servers() -> Iterator[tuple[KafkaSettings, RedisSettings]]:
 
 def _publish(kafka: KafkaSettings, pictures: Sequence[bytes], frames: int) -> None:
     producer = connect_producer(kafka, "bench-camera")
-    producer.publish(_frame(i, pictures[i % len(pictures)]) for i in range(frames))
+    producer.publish(frame(i, pictures[i % len(pictures)]) for i in range(frames))
     producer.close()
 
 
-def _frame(index: int, png: bytes) -> Outgoing:
+def frame(index: int, png: bytes) -> Outgoing:
+    """A camera's message: the cameras take turns, one a partition."""
     camera = index % PARTITIONS
-    frame = Frame(
+    taken = Frame(
         frame_id=new_frame_id(),
         camera_id=f"cam-{camera}",
         category=SYNTHETIC_CATEGORY,
@@ -152,7 +153,7 @@ def _frame(index: int, png: bytes) -> Outgoing:
         content_type="image/png",
         data=png,
     )
-    return Outgoing(TOPICS.frames, encode_frame(frame), partition=camera)
+    return Outgoing(TOPICS.frames, encode_frame(taken), partition=camera)
 
 
 def _await(consumer: Consumer, frames: int) -> None:

@@ -370,8 +370,8 @@ def test_an_index_trains_and_pushes_its_own_category(
     assert train[0] == "train"
     assert train[train.index("--data") + 1] == f"/images/line-7/{category}"
     assert train[train.index("--category") + 1] == category
-    assert train[train.index("--out") + 1] == f"/work/{category}"
-    assert push[:3] == ["model", "push", f"/work/{category}"]
+    assert train[train.index("--out") + 1] == f"/runs/{category}"
+    assert push[:3] == ["model", "push", f"/runs/{category}"]
     assert "--activate" in push
 
 
