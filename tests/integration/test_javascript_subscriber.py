@@ -1,24 +1,16 @@
 """`docs/examples/javascript`: a subscriber in another language reads the defects topic."""
 
-import json
-import os
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kafka import KafkaProducer
 
-from schemas.envelope import WireMessage
 from schemas.samples import DEFECT, OUTCOME
+from tests.integration.subscribers import PATIENCE_S, abort, event, subscriber
 from workers.runtime.bus.kafka import create_topics
 from workers.runtime.bus.kafka_delivery import connect_writer
-from workers.runtime.bus.kafka_producer import producer_options, write_all
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.settings import KafkaSettings
 
@@ -26,7 +18,6 @@ pytestmark = pytest.mark.integration
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "javascript"
 INSTALL = "apt-get install -y nodejs npm (Node 20 or newer)"
-PATIENCE_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -55,38 +46,12 @@ def _tool(name: str) -> str:
     return path
 
 
-@contextmanager
-def subscriber(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    with (folder / "errors.log").open("w") as errors:
-        process = subprocess.Popen(
-            [_tool("node"), "subscriber.js"],
-            cwd=folder,
-            env=os.environ | settings,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
-        killer = threading.Timer(PATIENCE_S, process.kill)  # a line that never comes ends as ""
-        killer.start()
-        try:
-            yield process
-        finally:
-            killer.cancel()
-            process.kill()
-            process.wait()
-
-
-def event(number: int) -> WireMessage:
-    frame = DEFECT.frame.model_copy(update={"sequence": number})
-    return DEFECT.model_copy(update={"outcome_id": f"{number:032x}", "frame": frame}).encode()
-
-
 def test_it_tells_each_committed_defect_once(
     apache_kafka: KafkaSettings, prefix: str, example: Path
 ) -> None:
     topic = f"{prefix}defects"
     create_topics(apache_kafka, {topic: 1})
-    _aborted(apache_kafka, prefix, Outgoing(topic, event(1)))
+    abort(apache_kafka, prefix, Outgoing(topic, event(1)))
     headers = tuple(each for each in event(2).headers if each[0] != "ce_id")
     records = [
         replace(event(2), headers=headers),  # no CloudEvent
@@ -104,12 +69,12 @@ def test_it_tells_each_committed_defect_once(
         "TOPIC": topic,
         "GROUP": f"{prefix}javascript",
     }
-    with subscriber(example, **settings) as process:
-        lines: list[dict[str, Any]] = [json.loads(_line(process, example)) for _ in range(2)]
-        process.terminate()
-        assert process.wait(PATIENCE_S) == 0
-        assert process.stdout is not None
-        assert process.stdout.read() == ""
+    with subscriber([_tool("node"), "subscriber.js"], example, **settings) as running:
+        lines = [running.line(), running.line()]
+        running.process.terminate()
+        assert running.process.wait(PATIENCE_S) == 0
+        assert running.process.stdout is not None
+        assert running.process.stdout.read() == ""
 
     assert [line["sequence"] for line in lines] == [3, 4]
     region = DEFECT.regions[0].box
@@ -124,24 +89,7 @@ def test_it_tells_each_committed_defect_once(
         "boxes": [region.model_dump()],
         "heatmap": DEFECT.evidence.heatmap,
     }
-    errors = (example / "errors.log").read_text()
+    errors = running.errors()
     assert f"{topic} 0 at " in errors
     assert "No CloudEvent detected" in errors
     assert "type io.stream-inspector.outcome.v1" in errors
-
-
-def _aborted(kafka: KafkaSettings, prefix: str, message: Outgoing) -> None:
-    """Write a record that a reader of uncommitted ones would see."""
-    producer = KafkaProducer(**producer_options(kafka, "test"), transactional_id=f"{prefix}aborted")
-    producer.init_transactions()
-    producer.begin_transaction()
-    write_all(producer, [message], 30.0)
-    producer.abort_transaction()
-    producer.close()
-
-
-def _line(process: subprocess.Popen[str], folder: Path) -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line, (folder / "errors.log").read_text()
-    return line
