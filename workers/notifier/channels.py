@@ -18,7 +18,7 @@ from schemas.alarm import Alarm, AlarmKind, Severity
 from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.errors import SettingsError, WorkerError
 
-_COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
+_COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 _TELL_URLS = ("apprise", "urllib3")  # below WARNING these log whole URLs, secrets and all
 _SHORT = 4  # shorter parts of a URL are no secrets: ports, `api`, `v1`
 

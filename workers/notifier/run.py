@@ -1,7 +1,7 @@
 """Puts the notifier process together and runs it to its end."""
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from socket import gethostname
 
@@ -11,6 +11,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+from workers.notifier.assembly import make_notifier, tell
 from workers.notifier.channels import (
     AppriseChannel,
     Channel,
@@ -20,13 +21,11 @@ from workers.notifier.channels import (
 )
 from workers.notifier.deliver import Courier, Delivery
 from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.memory import NOTHING_KNOWN, WatchMemory
-from workers.notifier.rules import Rules
+from workers.notifier.reading.states import StateFeed
 from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
 from workers.notifier.trace import Traces
 from workers.notifier.undelivered import Undelivered, read_alarms
-from workers.notifier.watch import Watch
-from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
+from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
 from workers.runtime.errors import SettingsError
 from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
@@ -46,6 +45,7 @@ def run_notifier(
     connect_consumer: Connect,
     connect_producer: Callable[[], Producer],
     stop: StopSignal,
+    connect_states: Callable[[], Reader] | None = None,
 ) -> None:
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
@@ -65,44 +65,13 @@ def run_notifier(
         delivery = Delivery(make_couriers(channels, notifier, traces), utc_now)
         with stop.at_once():
             member = connect_consumer(membership)
-        with closing(member) as consumer:
-            loop = make_notifier(settings, consumer, membership, delivery)
+        feed = StateFeed(connect_states) if connect_states else nullcontext()
+        with closing(member) as consumer, feed as states:
+            loop = make_notifier(settings, consumer, membership, delivery, states=states)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
             with _health(settings, loop, consumer, delivery):
                 loop.run(stop)
     _summary(loop, delivery)
-
-
-def make_notifier(
-    settings: NotifierProcessSettings,
-    consumer: Consumer,
-    membership: Membership,
-    delivery: Delivery,
-) -> Notifier:
-    """The loop with its rules and what it remembers."""
-    notifier = settings.notifier
-    memory = WatchMemory(notifier.folder)
-    watch = _remembering_watch(notifier, memory)
-    return Notifier(
-        consumer,
-        membership,
-        Rules(notifier.rules),
-        watch,
-        delivery,
-        topics=settings.topics,
-        memory=memory,
-        commit_every_s=notifier.commit_every_s,
-    )
-
-
-def _remembering_watch(notifier: NotifierSettings, memory: WatchMemory) -> Watch:
-    watch = Watch(notifier.watch, utc_now())
-    try:
-        watch.restore(memory.load() or NOTHING_KNOWN, utc_now())
-    except (KeyError, TypeError, ValueError) as error:  # the file is of another version, or damaged
-        log.warning("cameras are watched anew", reason=f"watch.json: {error!r}")
-        return Watch(notifier.watch, utc_now())
-    return watch
 
 
 def make_channels(settings: NotifierProcessSettings) -> list[Channel]:
@@ -177,10 +146,7 @@ def _health(
 
     metrics = NotifierMetrics()
     metrics.ready.ask_one(lambda: float(ready() is None))
-    metrics.stalled.ask_one(lambda: loop.stalled_s)
-    metrics.events.ask_one(lambda: loop.counts.events)
-    metrics.unreadable.ask_one(lambda: loop.counts.unreadable)
-    metrics.alarms.ask_one(lambda: loop.counts.alarms)
+    tell(metrics, loop)
     _tell_couriers(metrics, delivery.couriers)
     return HealthServer(settings.health, metrics.registry, live=live, ready=ready)
 

@@ -11,10 +11,17 @@ class Reading:
     def __init__(self) -> None:
         self._read: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
+        self._newest_ms: dict[Partition, int] = {}
 
-    def note(self, record: Record) -> None:
+    def note(self, record: Record, now_ms: int) -> None:
         """This record was read."""
         self._read[record.partition] = record.offset + 1
+        newest_ms = max(self._newest_ms.get(record.partition, 0), min(record.timestamp_ms, now_ms))
+        self._newest_ms[record.partition] = newest_ms
+
+    def newest_ms(self, partition: Partition) -> int:
+        """The newest time of its records that was read, as far as it can be true."""
+        return self._newest_ms.get(partition, 0)
 
     def reach(self, partition: Partition, position: int) -> None:
         """Reading has got this far: what lies behind the last record are transaction markers."""
@@ -41,3 +48,4 @@ class Reading:
         for partition in partitions:
             self._read.pop(partition, None)
             self._committed.pop(partition, None)
+            self._newest_ms.pop(partition, None)
