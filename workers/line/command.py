@@ -18,7 +18,7 @@ Cameras = Annotated[
     typer.Option("--camera", help="camera id, or a quoted pattern like 'line-1-*'; repeatable"),
 ]
 Why = Annotated[str, typer.Option(help="kept with the announcement")]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file of any process")]
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/dlq.yaml")]
 Assignments = Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable")]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
 
