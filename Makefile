@@ -50,10 +50,10 @@ bench-inference: $(READY)
 	$(BIN)/python -m benchmarks.inference $(ARGS)
 
 bench-thresholds: $(READY)
-	$(BIN)/python -m benchmarks.thresholds $(ARGS)
+	$(BIN)/python -m benchmarks.thresholds.__main__ $(ARGS)
 
 bench-stream: $(READY)
-	$(BIN)/python -m benchmarks.stream $(ARGS)
+	$(BIN)/python -m benchmarks.stream.__main__ $(ARGS)
 
 bench-models: $(READY)
 	$(BIN)/python -m benchmarks.model_state $(ARGS)
@@ -65,14 +65,14 @@ image-check: $(READY)
 	$(BIN)/python tests/images/clean_install.py $(ARGS)
 
 schemas: $(READY)
-	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m schemas.documents.generate
 
 docs: $(READY) metrics
-	$(BIN)/python -m workers.config_reference
-	$(BIN)/python -m schemas.reference
+	$(BIN)/python -m workers.config.reference
+	$(BIN)/python -m schemas.documents.reference
 
 metrics: $(READY)
-	$(BIN)/python -m workers.runtime.metrics.generate
+	$(BIN)/python -m workers.runtime.telemetry.metrics.generate
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
