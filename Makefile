@@ -50,10 +50,10 @@ bench-inference: $(READY)
 	$(BIN)/python -m benchmarks.inference $(ARGS)
 
 bench-thresholds: $(READY)
-	$(BIN)/python -m benchmarks.thresholds.__main__ $(ARGS)
+	$(BIN)/python -m benchmarks.thresholds $(ARGS)
 
 bench-stream: $(READY)
-	$(BIN)/python -m benchmarks.stream.__main__ $(ARGS)
+	$(BIN)/python -m benchmarks.stream $(ARGS)
 
 bench-models: $(READY)
 	$(BIN)/python -m benchmarks.model_state $(ARGS)

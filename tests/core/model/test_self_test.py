@@ -76,7 +76,7 @@ def test_a_self_test_is_a_part_of_the_version(calibrated: Model) -> None:
 
 
 def test_a_model_from_before_there_were_self_tests_keeps_its_version() -> None:
-    folder = Path(__file__).parents[2] / "configs/models/flange"
+    folder = Path(__file__).parents[3] / "configs/models/flange"
     files = ModelFiles(
         (folder / "manifest.json").read_bytes(), (folder / "tensors.safetensors").read_bytes()
     )

@@ -10,7 +10,7 @@ from workers.cli import app
 from workers.config.command import SETTINGS, Process, settings_class
 
 RUNNER = CliRunner()
-CONFIGS = Path(__file__).parents[2] / "configs"
+CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 @pytest.mark.parametrize("process", list(SETTINGS))

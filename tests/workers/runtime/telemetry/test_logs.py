@@ -119,7 +119,7 @@ def test_every_module_says_its_name() -> None:
     """Else `log.levels` does not reach it."""
     nameless = [
         str(path)
-        for path in (Path(__file__).parents[3] / "workers").rglob("*.py")
+        for path in (Path(__file__).parents[4] / "workers").rglob("*.py")
         if "structlog.get_logger()" in path.read_text()
     ]
     assert nameless == []

@@ -1,6 +1,6 @@
 """Faults of kafka-python 3.0 that would make us wait for ever, and the ways around them.
 
-`test_kafka_faults.py` fails when a new version no longer has them, or when this no longer fits.
+`test_faults.py` fails when a new version no longer has them, or when this no longer fits.
 
 - `commit_transaction`, `abort_transaction` and `send_offsets_to_transaction` wait without a limit.
 - The request of such a call is dropped when the coordinator's connection is down at that moment

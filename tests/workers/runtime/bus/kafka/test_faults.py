@@ -1,6 +1,6 @@
-"""The faults of kafka-python that kafka_faults.py works around are still there, and it still fits.
+"""The faults of kafka-python that kafka/faults.py works around are still there, and it still fits.
 
-When one of these fails, the client has changed: read kafka_faults.py again and take out what is not
+When one of these fails, the client has changed: read kafka/faults.py again and take out what is not
 needed any more.
 """
 
