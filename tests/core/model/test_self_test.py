@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import good_images
+from core.conftest import good_images
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelCorrupt, SelfTestFailed

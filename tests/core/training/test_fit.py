@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
+from core.conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import CalibrationRefused, ModelUnsupported, TooFewImages
@@ -14,8 +14,8 @@ from stream_inspector.image.view.canvas import View
 from stream_inspector.model.version import Model, load_model, save_model
 from stream_inspector.presets import PAPER, Preset
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.training import fit as training
 from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
-from stream_inspector.training.fit import fit as training
 from stream_inspector.training.networks import Checkpoints, Execution, OnProgress, Progress
 from stream_inspector.training.samples import gather
 from stream_inspector.verdict import Image
