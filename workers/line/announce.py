@@ -11,7 +11,7 @@ import typer
 
 from schemas.camera_state import CameraCondition, CameraState
 from workers.runtime.bus.ports import Outgoing, Producer
-from workers.runtime.settings import ProcessSettings
+from workers.runtime.settings.process import ProcessSettings
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _LONGEST = timedelta(days=31)  # a notifier believes no longer pause

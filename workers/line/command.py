@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings.process import parse_assignments
 
 line = typer.Typer(
     no_args_is_help=True, help="Planned pauses: cameras that may be silent for a while."
@@ -91,7 +91,7 @@ def _announce(
 ) -> int:
     from schemas.camera_state import CameraCondition
     from workers.line.announce import announce
-    from workers.runtime.bus import kafka
+    from workers.runtime.bus.kafka import connect as kafka
     from workers.runtime.lifecycle import run_process
 
     def body(_: object) -> None:

@@ -17,7 +17,7 @@ from workers.notifier.watching.memory import WatchMemory
 from workers.notifier.watching.stopped import StoppedWorkers
 from workers.notifier.watching.watch import Watch
 from workers.runtime.bus.ports import Consumer, Partition, Start
-from workers.runtime.metrics.notifier import NotifierMetrics
+from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 
 log = structlog.get_logger(__name__)
 

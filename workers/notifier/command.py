@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
@@ -84,8 +84,8 @@ def _show(settings: Any) -> None:
 def _run(settings: Any) -> int:
     from workers.notifier.assembly import start_of
     from workers.notifier.run import run_notifier
-    from workers.runtime.bus import kafka
-    from workers.runtime.bus.kafka_reader import KafkaReader
+    from workers.runtime.bus.kafka import connect as kafka
+    from workers.runtime.bus.kafka.reader import KafkaReader
     from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
 

@@ -37,7 +37,7 @@ from workers.notifier.watching.watch import Watch
 from workers.runtime.bus.ports import Consumer, Partition, Record
 from workers.runtime.errors import Fatal, MembershipLost, Transient
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.settings import TopicSettings
+from workers.runtime.settings.process import TopicSettings
 
 __all__ = ["Membership", "Notifier", "utc_now"]
 

@@ -27,11 +27,11 @@ from workers.notifier.trace import Traces
 from workers.notifier.undelivered import Undelivered, read_alarms
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
 from workers.runtime.errors import SettingsError
-from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.metrics.notifier import NotifierMetrics
-from workers.runtime.metrics.table import Values
-from workers.runtime.tracing import open_tracing
+from workers.runtime.telemetry.health import HealthServer
+from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
+from workers.runtime.telemetry.metrics.table import Values
+from workers.runtime.telemetry.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 

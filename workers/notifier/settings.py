@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings.process import ProcessSettings, Section
 
 
 def _as_list(value: Any) -> Any:

@@ -20,7 +20,7 @@ from workers.notifier.reading.times import plausible
 from workers.notifier.watching.stopped import StoppedWorkers
 from workers.notifier.watching.watch import Watch
 from workers.runtime.bus.ports import Record
-from workers.runtime.settings import TopicSettings
+from workers.runtime.settings.process import TopicSettings
 
 _INTERRUPTION = event_type(Interruption.message_name).encode()
 
