@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 from otlp_collector import Collector
+from workers.notifier.memory import WatchMemory
+from workers.notifier.rules import Rules
+from workers.notifier.watch import Watch
 
 from schemas.alarm import Alarm
 from schemas.frame import Frame
@@ -21,12 +24,9 @@ from workers.camera.trace import Traces as CameraTraces
 from workers.notifier.channels import TopicChannel
 from workers.notifier.deliver import Courier, Delivery
 from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.memory import WatchMemory
-from workers.notifier.rules import Rules
 from workers.notifier.settings import DeliverySettings, RuleSettings, WatchSettings
 from workers.notifier.trace import Traces as NotifierTraces
 from workers.notifier.undelivered import Undelivered
-from workers.notifier.watch import Watch
 from workers.runtime.settings.process import TopicSettings, TracingSettings
 from workers.runtime.telemetry.spans import parse
 from workers.runtime.telemetry.tracing import Tracing, open_tracing

@@ -8,7 +8,6 @@ from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.client import HEADERS_ROOM, record_limit
 from workers.runtime.settings.process import ProcessSettings
 
-
 _NOTIFIER_READS = ("outcomes", "defects", "dead_letters", "camera_states")
 
 

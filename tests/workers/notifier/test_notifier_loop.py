@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
+from workers.notifier.memory import WatchMemory
+from workers.notifier.rules import Rules
+from workers.notifier.watch import Watch
 
 from schemas.alarm import Alarm
 from schemas.documents import samples
@@ -14,11 +17,8 @@ from schemas.outcome import FrameRef
 from workers.notifier.channels import Channel, DeliveryFailed
 from workers.notifier.deliver import Courier, Delivery
 from workers.notifier.loop import Membership, Notifier
-from workers.notifier.memory import WatchMemory
-from workers.notifier.rules import Rules
 from workers.notifier.settings import DeliverySettings, RuleSettings, WatchSettings
 from workers.notifier.undelivered import Undelivered
-from workers.notifier.watch import Watch
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.lifecycle import StopSignal

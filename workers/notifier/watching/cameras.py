@@ -36,6 +36,7 @@ class Count:
     captured: datetime | None = None  # the newest capture time that can be true
     decided: datetime | None = None  # ... and when its outcome was made
     at: RecordRef | None = None  # the newest frame's record
+    place: Place | None = None  # ... and its outcome's
     late: int = 0  # frames in a row that came late, or from a clock that went back
 
     @property
@@ -47,7 +48,9 @@ class Count:
         """The same, to go back to."""
         runs = OrderedDict((e, Run(run.last, run.doubted)) for e, run in self.runs.items())
         turns = Turns(self.turns.steady, self.turns.hasty, self.turns.from_zero)
-        return Count(*(self.epoch, runs, turns, self.captured, self.decided, self.at, self.late))
+        return Count(
+            *(self.epoch, runs, turns, self.captured, self.decided, self.at, self.place, self.late)
+        )
 
     def begin(self, epoch: str, sequence: int) -> None:
         """Another epoch."""

@@ -142,7 +142,7 @@ class Counting:
 
     def _note(self, count: Count, sight: Sight) -> None:
         """This is the newest frame."""
-        count.at, count.late = sight.outcome.record, 0
+        count.at, count.place, count.late = sight.outcome.record, sight.place, 0
         count.decided = sight.outcome.decided_at
         if self._time_lie(sight) is None:
             count.captured = sight.frame.captured_at
@@ -150,10 +150,18 @@ class Counting:
 
 def _is_old(count: Count, sight: Sight) -> bool:
     """A record before the newest, delivered again; a topic that was made anew counts from 0."""
-    at, record = count.at, sight.outcome.record
-    if at is None or _partition(at) != _partition(record) or record.offset >= at.offset:
+    if count.captured is not None and sight.frame.captured_at > count.captured:
         return False
-    return count.captured is None or sight.frame.captured_at <= count.captured
+    at, record, place = count.at, sight.outcome.record, count.place
+    read_again = (
+        place is not None
+        and place.partition == sight.place.partition
+        and (sight.place.offset <= place.offset)
+    )
+    sent_again = (
+        at is not None and _partition(at) == _partition(record) and (record.offset < at.offset)
+    )
+    return read_again or sent_again
 
 
 def _partition(record: RecordRef) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from schemas.outcome import RecordRef
+from workers.notifier.deciding.happenings import Place
 from workers.notifier.watching.cameras import Camera, Count
 from workers.notifier.watching.sequence import Run, Turns
 from workers.runtime.bus.ports import Partition
@@ -64,6 +65,7 @@ def _count_to_json(count: Count) -> dict[str, Any]:
         "from_zero": count.turns.from_zero,
         "captured": count.captured.isoformat() if count.captured else None,
         "decided": count.decided.isoformat() if count.decided else None,
+        "place": _place_to_json(count.place),
         "at": [count.at.topic, count.at.partition, count.at.offset] if count.at else None,
     }
 
@@ -79,10 +81,22 @@ def _count_from_json(content: Any) -> Count:
         turns=Turns(from_zero=bool(content["from_zero"])),
         captured=_time(content["captured"]),
         decided=_time(content["decided"]),
+        place=_place_from_json(content["place"]),
         at=RecordRef(topic=at[0], partition=at[1], offset=at[2]) if at else None,
     )
     count.run  # noqa: B018  (raises KeyError when the present epoch has no run)
     return count
+
+
+def _place_to_json(place: Place | None) -> list[Any] | None:
+    return [place.partition.topic, place.partition.index, place.offset] if place else None
+
+
+def _place_from_json(content: Any) -> Place | None:
+    if content is None:
+        return None
+    topic, index, offset = content
+    return Place(Partition(str(topic), int(index)), int(offset))
 
 
 def _time(text: str | None) -> datetime | None:
