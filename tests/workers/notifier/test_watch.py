@@ -450,7 +450,8 @@ def test_impossible_times_break_nothing(year: int) -> None:
     assert line.watch.roster.find("cam-1") is not None
     frame = outcome(2).frame
     assert frame is not None
-    line.take(outcome(2, frame_id="x").model_copy(update={"frame": frame.model_copy(update={"captured_at": odd})}))  # fmt: skip
+    changed = frame.model_copy(update={"captured_at": odd, "frame_id": "x"})
+    line.take(outcome(2).model_copy(update={"frame": changed}))
     line.see(5)
     assert line.told(30) == ["2 frames without an outcome (sequence 3 to 4)"]
 

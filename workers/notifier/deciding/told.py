@@ -83,12 +83,12 @@ class Told:
 
     def _load(self) -> None:
         try:
+            if not self._path.is_file():  # a pipe or a device would never end
+                return
             with self._path.open(errors="replace") as file:
-                while line := file.readline(_LINE_LIMIT):
+                while self._lines < 4 * self._keep and (line := file.readline(_LINE_LIMIT)):
                     self._lines += 1
                     self._read(line)
-        except FileNotFoundError:
-            return
         except OSError as error:
             log.warning("what was told is not known", file=str(self._path), reason=error.strerror)
 

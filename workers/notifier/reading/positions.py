@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from workers.runtime.bus.ports import Partition, Positions, Record
 
 
+_AHEAD_MS = 86_400_000  # times of records beyond are not believed
+
+
 class Reading:
     """What was read and what was committed, per partition."""
 
@@ -16,7 +19,9 @@ class Reading:
     def note(self, record: Record, now_ms: int) -> None:
         """This record was read."""
         self._read[record.partition] = record.offset + 1
-        newest_ms = max(self._newest_ms.get(record.partition, 0), min(record.timestamp_ms, now_ms))
+        newest_ms = max(
+            self._newest_ms.get(record.partition, 0), min(record.timestamp_ms, now_ms + _AHEAD_MS)
+        )
         self._newest_ms[record.partition] = newest_ms
 
     def newest_ms(self, partition: Partition) -> int:

@@ -35,22 +35,21 @@ class Starts:
 
     def begin(self, partitions: Iterable[Partition], now: Now) -> None:
         """The group had no position for these."""
-        for partition in sorted(partitions):
-            name, known = f"{partition.topic} {partition.index}", self._remembered.get(partition)
-            if known is not None:
-                log.warning(
-                    "no position is committed: going on where we remember to have been",
-                    partition=name,
-                    offset=known[0],
-                )
-            else:
-                self._oldest_ms[partition] = self._oldest(now)
-                log.warning(
-                    "no position is committed and none remembered: older events are passed over",
-                    partition=name,
-                    max_age_s=self._max_age_s,
-                    setting="notifier.max_age_s, notifier.from_beginning",
-                )
+        known = {p: self._remembered[p][0] for p in partitions if p in self._remembered}
+        fresh = [p for p in partitions if p not in known]
+        self._oldest_ms |= dict.fromkeys(fresh, self._oldest(now))
+        if known:
+            log.warning(
+                "no position is committed: going on where we remember to have been",
+                at={_name(p): offset for p, offset in sorted(known.items())},
+            )
+        if fresh:
+            log.info(
+                "no position is committed and none remembered: older events are passed over",
+                partitions=", ".join(sorted(map(_name, fresh))),
+                max_age_s=self._max_age_s,
+                setting="notifier.max_age_s, notifier.from_beginning",
+            )
 
     def passes_over(self, record: Record) -> str | None:
         """Why a record is not looked at; None: it is."""
@@ -65,6 +64,10 @@ class Starts:
 
     def _oldest(self, now: Now) -> int:
         return int((now.utc.timestamp() - self._max_age_s) * 1000)
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition.topic} {partition.index}"
 
 
 def remembered(snapshot: Mapping[str, Any]) -> dict[Partition, tuple[int, int]]:

@@ -12,6 +12,8 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+_MOST = 64 * 2**20  # characters; a camera has less than one thousand
+
 
 class WatchMemory:
     """`watch.json` in the notifier's folder."""
@@ -23,9 +25,10 @@ class WatchMemory:
     def load(self) -> dict[str, Any] | None:
         """The last snapshot, or None when there is none that can be used."""
         try:
-            content = json.loads(self._path.read_text())
-        except FileNotFoundError:
-            return None
+            if not self._path.is_file():  # a pipe or a device would never end
+                return None
+            with self._path.open() as file:
+                content = json.loads(file.read(_MOST))
         except (OSError, ValueError, RecursionError, MemoryError) as error:
             log.warning("cameras are watched anew", file=str(self._path), reason=str(error)[:200])
             return None

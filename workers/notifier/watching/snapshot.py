@@ -55,7 +55,7 @@ def restored_positions(snapshot: Mapping[str, Any]) -> Iterator[tuple[Partition,
             topic, index, offset = item[:3]
             yield Partition(str(topic), int(index)), int(offset)
         except _DAMAGED:
-            log.warning("a position is not remembered", reason="watch.json is damaged")
+            log.warning("cameras are watched anew", reason="watch.json: a position is damaged")
 
 
 def _count_to_json(count: Count) -> dict[str, Any]:
