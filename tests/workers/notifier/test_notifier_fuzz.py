@@ -6,6 +6,7 @@ Through the broker in memory and the real loop: every good one is told, and the 
 import json
 import random
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,7 +79,7 @@ def broken_value(random_: random.Random, message: Message) -> bytes | None:
     body = json.loads(message.encode().value)
     for _ in range(random_.randint(1, 3)):
         node, name = random_.choice(places(body))
-        node[name] = random_.choice(VALUES)
+        node[name] = deepcopy(random_.choice(VALUES))
     return json.dumps(body).encode()
 
 
