@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
+from schemas.alarm import Alarm, AlarmKind, AlarmPhase, Severity
 from workers.notifier.clock import Now
 from workers.notifier.deciding.happenings import Happening, Place
 from workers.notifier.deciding.rules import Rules, alarm_id
-
-from schemas.alarm import Alarm, AlarmKind, AlarmPhase, Severity
 from workers.notifier.settings import RuleSettings
 from workers.runtime.bus.ports import Partition
 

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from schemas.alarm import Severity
 from schemas.documents import samples
 from schemas.outcome import Outcome, RecordRef, outcome_id
@@ -31,6 +32,7 @@ def outcome(
     sequence: int,
     camera: str = "cam-1",
     epoch: str = "e1",
+    *,
     run: str = "live",
     frame_id: str | None = None,
     captured: float = 0,

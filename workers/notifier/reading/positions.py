@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from workers.runtime.bus.ports import Partition, Positions, Record
 
-
 _AHEAD_MS = 86_400_000  # times of records beyond are not believed
 
 
