@@ -439,10 +439,17 @@ def test_the_same_id_and_number_with_another_picture_is_told() -> None:
 
 @pytest.mark.parametrize(("captured", "said"), [(3600, "ahead"), (-10 * 86400, "behind")])
 def test_a_clock_that_cannot_be_right_is_told(captured: float, said: str) -> None:
-    line = Line().take(outcome(1, captured=captured, decided_at=at(0)))
-    (doubt,) = line.said
+    line = Line()
+    for number in range(3):
+        line.take(outcome(number, captured=captured, decided_at=at(number)))
+    doubt = line.said[-1]
     assert (doubt.cause, doubt.standing) == ("camera-contradiction", True)
     assert said in doubt.text
+
+
+def test_one_frame_that_waited_for_long_is_no_lie() -> None:
+    line = Line().take(outcome(1, captured=-10 * 86400, decided_at=at(0)))
+    assert line.see(2, captured=1).causes == []
 
 
 @pytest.mark.parametrize("year", [1, 1970, 9999])

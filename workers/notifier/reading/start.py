@@ -60,7 +60,9 @@ class Starts:
             if record.offset >= known[0]:  # caught up: nothing more to compare with
                 del self._remembered[record.partition]
         oldest_ms = self._oldest_ms.get(record.partition)
-        return TOO_OLD if oldest_ms is not None and record.timestamp_ms < oldest_ms else None
+        if oldest_ms is None or record.timestamp_ms <= 0:  # without a time it may be of today
+            return None
+        return TOO_OLD if record.timestamp_ms < oldest_ms else None
 
     def _oldest(self, now: Now) -> int:
         return int((now.utc.timestamp() - self._max_age_s) * 1000)

@@ -69,6 +69,7 @@ class Camera:
     count: Count | None = None
     category: str | None = None
     frames: int = 0
+    odd_times: int = 0  # frames in a row whose times cannot be true
     silent: bool = False  # and people were told so
     missing: list[Missing] = field(default_factory=list)
     base: Count | None = None  # the count before the gap that is still open

@@ -14,6 +14,7 @@ from workers.notifier.watching.sequence import Run, Step, back, forward, start
 
 _ROOM_S = 100.0  # seconds of frames that may be missing whatever the times say
 _ELAPSED_S = 30 * 86400.0  # more time than that is not believed
+_BEHIND = 3  # frames in a row: one that waited for long is no lie
 _LATE = 8  # frames in a row whose times and numbers went back: the camera itself went back
 
 
@@ -58,7 +59,8 @@ class Counting:
         if meeting is Meeting.OTHER:
             found.append(said.repeated_id(camera.camera_id, sight.frame, sight.outcome, print_))
         lie = self._time_lie(sight)
-        if lie:
+        camera.odd_times = camera.odd_times + 1 if lie else 0
+        if lie and (camera.odd_times >= _BEHIND or _is_ahead(sight)):
             found.append(said.contradiction(camera, sight.place, lie, sight.outcome))
         return found
 
@@ -146,6 +148,10 @@ class Counting:
         count.decided = sight.outcome.decided_at
         if self._time_lie(sight) is None:
             count.captured = sight.frame.captured_at
+
+
+def _is_ahead(sight: Sight) -> bool:
+    return sight.frame.captured_at > sight.outcome.decided_at
 
 
 def _is_old(count: Count, sight: Sight) -> bool:

@@ -106,7 +106,6 @@ def _contradiction(camera_id: str, event_id: str, what: str, outcome: Outcome) -
         text=f"camera contradicts itself: {what}",
         place=None,
         category=outcome.frame.category if outcome.frame else None,
-        frame_ids=(outcome.frame.frame_id,) if outcome.frame else (),
         subject=camera_id,
         standing=True,
         crowd=True,
