@@ -32,8 +32,8 @@ def document(text: str) -> str:
     """values.schema.json with the line of each process as its settings are now."""
     for process in PROCESSES:
         schema = json.dumps(settings_schema(settings_class(process)))
-        line = f'    "{process}Settings": {schema},'
-        text = re.sub(rf'^    "{process}Settings": .*$', lambda _, new=line: new, text, flags=re.M)
+        start = f'    "{process}Settings": '
+        text = re.sub(f"(?m)^{start}.*$", f"{start}{schema},".replace("\\", r"\\"), text)
     return text
 
 
