@@ -53,7 +53,7 @@ class AppriseChannel:
         self.name = name or _name(self._secret)
         self._apprise = _open(self._secret, f"{setting}: {self.name}", timeout_s)
         services = list(self._apprise.find())
-        self._schemes = {str(service.schema) for service in services}
+        self._kinds = {_kind(service) for service in services}
         limits = [int(service.body_maxlen) for service in services]
         self._limit = min([_DIGEST_CHARACTERS, *limits])
 
@@ -64,7 +64,7 @@ class AppriseChannel:
             title, text = headline(loudest), body(loudest)
         else:
             title, text = digest_headline(alarms), digest_body(alarms, self._limit)
-        if not all(map(_VERBATIM.fullmatch, self._schemes)):
+        if not all(map(_VERBATIM.fullmatch, self._kinds)):
             text = self._disarmed(text)  # a title is not escaped by all: it holds our words only
         elif len(alarms) == 1:
             title = f"{title}: {visible(loudest.camera_id)}"
@@ -86,7 +86,7 @@ class AppriseChannel:
     def _disarmed(self, text: str) -> str:
         """So that nothing in it calls people (@everyone, <!channel>) or is a link or a tag."""
         text = _MENTION.sub("\\1\u200b", text)
-        if any(map(_MARKDOWN.fullmatch, self._schemes)):
+        if any(map(_MARKDOWN.fullmatch, self._kinds)):
             text = _MARKDOWN_SIGNS.sub(r"\\\1", text)
         return text
 
@@ -99,6 +99,12 @@ def _name(url: str) -> str:
     scheme = re.match(r"[a-zA-Z0-9+]+(?=://)", url)
     digest = hashlib.sha256(url.encode()).hexdigest()[:6]
     return f"{scheme.group() if scheme else 'apprise'}-{digest}"
+
+
+def _kind(service: Any) -> str:
+    """The service's own scheme: an object of it may call itself `http`."""
+    named = service.secure_protocol or service.protocol or ""
+    return str(named if isinstance(named, str) else named[0])
 
 
 def _open(url: str, setting: str, timeout_s: float) -> Any:
