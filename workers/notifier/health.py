@@ -6,10 +6,10 @@ from workers.notifier.delivering.courier import Courier
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.loop import Notifier
 from workers.runtime.bus.ports import Consumer
-from workers.runtime.health import HealthServer
-from workers.runtime.metrics.notifier import NotifierMetrics
-from workers.runtime.metrics.table import Values
-from workers.runtime.settings import HealthSettings
+from workers.runtime.settings.process import HealthSettings
+from workers.runtime.telemetry.health import HealthServer
+from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
+from workers.runtime.telemetry.metrics.table import Values
 
 _STALLED_S = 120.0  # the loop waits for no channel, only for the broker and the disk
 

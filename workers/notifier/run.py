@@ -18,7 +18,7 @@ from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
 from workers.notifier.watch import Watch
 from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.tracing import open_tracing
+from workers.runtime.telemetry.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 

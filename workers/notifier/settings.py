@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from schemas.alarm import AlarmKind, Severity
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings.process import ProcessSettings, Section
 
 
 def _as_list(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import email
 import email.policy
+import os
 import time
 from collections.abc import Callable, Sequence
 from email.message import EmailMessage
@@ -10,8 +11,8 @@ from pathlib import Path
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from schemas import samples
 from schemas.alarm import Alarm, AlarmKind, Severity
+from schemas.documents import samples
 from workers.notifier.delivering.channels.channel import Channel
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.settings import NotifierProcessSettings
@@ -78,7 +79,9 @@ class MailServer:
         self._controller = Controller(self, hostname="127.0.0.1", port=_free_port())
         self._controller.start()
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802  (the library's)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         self.tries += 1
         if self.answer.startswith("250"):
             content = envelope.content or b""
@@ -100,3 +103,16 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def fill(folder: Path) -> Path:
+    """Leave no room on a small disk; what is removed makes room again."""
+    filler = folder / "filler"
+    with filler.open("ab", buffering=0) as file:
+        for size in (4096, 1):
+            try:
+                while True:
+                    os.write(file.fileno(), b"x" * size)
+            except OSError:
+                continue
+    return filler

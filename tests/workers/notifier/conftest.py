@@ -1,6 +1,5 @@
 """Servers on this machine, and a disk that is full, for the tests of delivery."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,16 +37,3 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs the right to mount")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607
-
-
-def fill(folder: Path) -> Path:
-    """Leave no room on a small disk; what is removed makes room again."""
-    filler = folder / "filler"
-    with filler.open("ab", buffering=0) as file:
-        for size in (4096, 1):
-            try:
-                while True:
-                    os.write(file.fileno(), b"x" * size)
-            except OSError:
-                continue
-    return filler

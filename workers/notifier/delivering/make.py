@@ -8,7 +8,7 @@ from workers.notifier.delivering.channels.console import ConsoleChannel
 from workers.notifier.delivering.channels.file import FileChannel
 from workers.notifier.settings import ChannelSettings, DeliverySettings
 from workers.runtime.errors import SettingsError
-from workers.runtime.section import read_secret
+from workers.runtime.settings.base import read_secret
 
 _OWN = ("console", "topic", "file")
 _CHANNELS = "notifier.delivery.channels"

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from webhook import Hook
 
-from schemas import samples
+from schemas.documents import samples
 from workers.notifier.delivering.channels.apprise import AppriseChannel, scrub
 from workers.notifier.delivering.channels.channel import DeliveryFailed, Refused
 from workers.runtime.errors import SettingsError
@@ -111,7 +111,7 @@ def test_a_ring_of_redirects_ends(hook: Hook) -> None:
 @pytest.mark.parametrize("location", ["http://[", "//", "\\\\x", "http://h/\u202e"])
 def test_a_redirect_to_nonsense_is_a_failure(hook: Hook, location: str) -> None:
     hook.status, hook.location = 302, location.encode().decode("latin-1")
-    with pytest.raises(DeliveryFailed, match="HTTP 302|not accepted|InvalidURL"):
+    with pytest.raises(DeliveryFailed, match=r"HTTP 302|not accepted|InvalidURL"):
         channel(hook).send([ALARM])
 
 
@@ -197,15 +197,15 @@ def test_one_alarm_that_a_webhook_refuses_does_not_stop_the_others(
 def test_a_webhook_that_never_answers_costs_only_itself(hook: Hook, tmp_path: Path) -> None:
     hook.hangs = True
     ear = Ear()
-    with capture_logs() as logs:
-        with deliver_to(tmp_path, channel(hook), ear, timeout_s=0.3, drain_s=0) as delivery:
-            for number in range(20):
-                delivery.deliver([alarm(number)])
-            until(lambda: len(ear.messages) == 20)
-            until(lambda: delivery.couriers[0].counts.failed)
-            hook.released.set()
-            hook.hangs = False
-            until(lambda: delivery.couriers[0].waiting == 0)
+    made = deliver_to(tmp_path, channel(hook), ear, timeout_s=0.3, drain_s=0)
+    with capture_logs() as logs, made as delivery:
+        for number in range(20):
+            delivery.deliver([alarm(number)])
+        until(lambda: len(ear.messages) == 20)
+        until(lambda: delivery.couriers[0].counts.failed)
+        hook.released.set()
+        hook.hangs = False
+        until(lambda: delivery.couriers[0].waiting == 0)
     assert any(e.get("reason") == "no answer within 0.3 s" for e in logs)
 
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from alarms import Ear, alarm, deliver_to, until
-from conftest import fill
+from alarms import Ear, alarm, deliver_to, fill, until
 from structlog.testing import capture_logs
 
 from workers.notifier.delivering.channels.channel import DeliveryFailed
@@ -29,10 +28,9 @@ def test_on_a_full_disk_alarms_are_delivered_and_told_once(small_disk: Path) -> 
 
 def test_what_the_disk_does_not_take_is_said_once(small_disk: Path) -> None:
     fill(small_disk)
-    with capture_logs() as logs:
-        with deliver_to(small_disk, Ear()) as delivery:
-            for number in range(5):
-                delivery.deliver([alarm(number)])
+    with capture_logs() as logs, deliver_to(small_disk, Ear()) as delivery:
+        for number in range(5):
+            delivery.deliver([alarm(number)])
     said = [entry["reason"] for entry in logs if "cannot be kept on disk" in entry["event"]]
     assert said == ["No space left on device"]
 
