@@ -39,8 +39,8 @@ def critical(made: Alarm) -> Alarm:
 class Ear:
     """A channel that remembers; `trouble` is called with each try's alarms before they count."""
 
-    def __init__(self, name: str = "ear", *, digests: bool = False) -> None:
-        self.name, self.digests = name, digests
+    def __init__(self, name: str = "ear", *, digests: bool = False, at_a_time: int = 100) -> None:
+        self.name, self.digests, self.at_a_time = name, digests, at_a_time
         self.tries = 0
         self.heard: list[list[Alarm]] = []
         self.trouble: Callable[[Sequence[Alarm]], None] = lambda alarms: None

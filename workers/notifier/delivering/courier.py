@@ -21,7 +21,6 @@ from workers.notifier.settings import DeliverySettings
 log = structlog.get_logger(__name__)
 
 _IDLE_S = 1.0
-_MOST = 100  # alarms in one go
 _MOST_DIGESTED = 1000
 _MOST_HANGING = 3  # tries of a channel that may hang at a time
 
@@ -139,7 +138,7 @@ class Courier:
 
     def _next(self) -> list[Kept]:
         if not self._channel.digests:
-            return self._queue.next(_MOST, one_cause=False)
+            return self._queue.next(self._channel.at_a_time, one_cause=False)
         group = self._queue.next(_MOST_DIGESTED, one_cause=True)
         return group if len(group) >= self._settings.digest_from else group[:1]
 

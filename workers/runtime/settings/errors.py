@@ -19,7 +19,7 @@ def redact(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return "***"
     if isinstance(value, BaseModel):
-        return {name: redact(getattr(value, name)) for name in type(value).model_fields}
+        return redact(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
         return {name: redact(item) for name, item in value.items()}
     if isinstance(value, str) and "@" in value and "://" in value:

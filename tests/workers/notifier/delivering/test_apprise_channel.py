@@ -194,6 +194,13 @@ def test_one_alarm_that_a_webhook_refuses_does_not_stop_the_others(
     assert [message["message"].splitlines()[0] for message in hook.accepted] == ["m1", "m3"]
 
 
+def test_a_webhook_for_machines_gets_every_alarm(hook: Hook, tmp_path: Path) -> None:
+    with deliver_to(tmp_path, channel(hook, digests=False)) as delivery:
+        delivery.deliver([notice(number) for number in range(20)])
+        until(lambda: len(hook.accepted) == 20)
+    assert all("alarm 0000" in message["message"] for message in hook.accepted)
+
+
 def test_a_webhook_that_never_answers_costs_only_itself(hook: Hook, tmp_path: Path) -> None:
     hook.hangs = True
     ear = Ear()

@@ -193,7 +193,7 @@ def test_few_alarms_are_told_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("digests", [True, False])
 def test_a_defect_among_many_alarms_arrives_at_once(tmp_path: Path, digests: bool) -> None:
     """With a channel that takes a second for each message."""
-    slow = Ear(digests=digests)
+    slow = Ear(digests=digests, at_a_time=1)
     slow.trouble = lambda alarms: time.sleep(1.0)
     storm = [critical(notice(n, cause=f"cause-{n % 20}")) for n in range(1000)]
     with deliver_to(tmp_path, slow, drain_s=0) as delivery:

@@ -40,6 +40,8 @@ _MENTION = re.compile(r"([@<])(?=[\w!@#&/])")
 class AppriseChannel:
     """A service that Apprise knows."""
 
+    at_a_time = 1
+
     def __init__(
         self,
         url: SecretStr,

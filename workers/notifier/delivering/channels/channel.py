@@ -27,11 +27,13 @@ class Refused(Exception):
 class Channel(Protocol):
     """Takes alarms. Its name and its messages hold no secrets.
 
-    `digests`: many alarms of one cause become one message; otherwise each is one of its own.
+    `digests`: many alarms of one cause become one message; otherwise each is a message of its
+    own, and `at_a_time` of them may be handed over at once.
     """
 
     name: str
     digests: bool
+    at_a_time: int
 
     def send(self, alarms: Sequence[Alarm]) -> None:
         """Deliver one or more alarms. Raises DeliveryFailed, Refused."""

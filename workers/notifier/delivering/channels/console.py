@@ -17,6 +17,7 @@ class ConsoleChannel:
 
     name = "console"
     digests = False
+    at_a_time = 100
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -13,6 +13,7 @@ class FileChannel:
 
     name = "file"
     digests = False
+    at_a_time = 100
 
     def __init__(self, path: Path) -> None:
         self._path = path

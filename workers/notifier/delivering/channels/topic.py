@@ -13,6 +13,7 @@ class TopicChannel:
 
     name = "topic"
     digests = False
+    at_a_time = 100
 
     def __init__(self, producer: Producer, topic: str) -> None:
         self._producer, self._topic = producer, topic
