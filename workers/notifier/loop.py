@@ -19,7 +19,7 @@ from schemas.envelope import event_type
 from schemas.errors import SchemaError
 from schemas.interruption import Interruption
 from schemas.outcome import Outcome
-from workers.notifier.deliver import Delivery
+from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.happenings import (
     Happening,
     Place,
@@ -120,7 +120,7 @@ class Notifier:
 
     @property
     def stalled_s(self) -> float:
-        """Seconds since the last poll: a channel that hangs shows here."""
+        """Seconds since the last poll."""
         return (self._now() - self._polled).total_seconds()
 
     def run(self, stop: StopSignal) -> None:
@@ -141,7 +141,6 @@ class Notifier:
         for happening in self._watch.tick(now):
             self._tell(self._rules.see(happening, now))
         self._tell(self._rules.tick(now))
-        self._delivery.retry()
         if now - self._tried_commit >= self._commit_every:
             self._commit()
         return records is not None
@@ -214,7 +213,7 @@ class Notifier:
         self._pass_markers(owned)
         positions = self._reading.committable(self._rules.held(), self._watch.held())
         fresh = {p: n for p, n in self._reading.fresh(positions).items() if p in owned}
-        if not fresh:
+        if not fresh or not self._delivery.safe:  # in memory only, and nobody told: not yet
             return
         self._memory.save(self._watch.snapshot(positions))
         try:

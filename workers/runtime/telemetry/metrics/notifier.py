@@ -26,8 +26,21 @@ class NotifierMetrics(Table):
         self.given_up = self._tally(
             "given_up_alarms", "Alarms dropped: too many were undelivered", channel=_CHANNEL
         )
+        self.refused = self._tally(
+            "refused_alarms", "Alarms set aside: the channel refused them", channel=_CHANNEL
+        )
+        self.unrouted = self._tally("unrouted_alarms", "Alarms that no channel is for")
+        self.busy = self._tally(
+            "channel_busy_seconds", "Time spent sending to a channel", channel=_CHANNEL
+        )
+        self.hanging = self._snapshot(
+            "hanging_deliveries", "Tries that a channel has not answered in time", channel=_CHANNEL
+        )
+        self.in_memory = self._snapshot(
+            "in_memory_alarms", "Waiting alarms that the disk has not taken"
+        )
         self.undelivered = self._snapshot(
-            "undelivered_alarms", "Alarms on disk that wait for their channel", channel=_CHANNEL
+            "undelivered_alarms", "Alarms that wait for their channel", channel=_CHANNEL
         )
         self.oldest = self._snapshot(
             "oldest_undelivered_seconds",

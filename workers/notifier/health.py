@@ -1,0 +1,54 @@
+"""What a notifier tells of itself over HTTP."""
+
+from collections.abc import Callable
+
+from workers.notifier.delivering.courier import Courier
+from workers.notifier.delivering.delivery import Delivery
+from workers.notifier.loop import Notifier
+from workers.runtime.bus.ports import Consumer
+from workers.runtime.settings.process import HealthSettings
+from workers.runtime.telemetry.health import HealthServer
+from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
+from workers.runtime.telemetry.metrics.table import Values
+
+_STALLED_S = 120.0  # the loop waits for no channel, only for the broker and the disk
+
+
+def health(
+    settings: HealthSettings, loop: Notifier, consumer: Consumer, delivery: Delivery
+) -> HealthServer:
+    """The port. Neither check asks the channels: a channel costs itself only, and is a note."""
+
+    def ready() -> str | None:
+        if loop.away:
+            return "the broker is away"
+        return None if consumer.stable() else "waiting for partitions"
+
+    def live() -> str | None:
+        stalled = loop.stalled_s
+        return f"no poll for {stalled:.0f} s" if stalled > _STALLED_S else None
+
+    metrics = NotifierMetrics()
+    metrics.ready.ask_one(lambda: float(ready() is None))
+    metrics.stalled.ask_one(lambda: loop.stalled_s)
+    metrics.events.ask_one(lambda: loop.counts.events)
+    metrics.unreadable.ask_one(lambda: loop.counts.unreadable)
+    metrics.alarms.ask_one(lambda: loop.counts.alarms)
+    _tell_delivery(metrics, delivery)
+    return HealthServer(settings, metrics.registry, live=live, ready=ready, notes=delivery.problem)
+
+
+def _tell_delivery(metrics: NotifierMetrics, delivery: Delivery) -> None:
+    def each(figure: Callable[[Courier], float]) -> Callable[[], Values]:
+        return lambda: {(courier.name,): figure(courier) for courier in delivery.couriers}
+
+    metrics.delivered.ask(each(lambda courier: courier.counts.sent))
+    metrics.failures.ask(each(lambda courier: courier.counts.failed))
+    metrics.refused.ask(each(lambda courier: courier.counts.refused))
+    metrics.given_up.ask(each(lambda courier: courier.counts.given_up))
+    metrics.busy.ask(each(lambda courier: courier.counts.busy_s))
+    metrics.hanging.ask(each(lambda courier: courier.hanging))
+    metrics.undelivered.ask(each(lambda courier: courier.waiting))
+    metrics.oldest.ask(each(lambda courier: courier.oldest_s()))
+    metrics.unrouted.ask_one(lambda: delivery.unrouted)
+    metrics.in_memory.ask_one(lambda: delivery.outbox.in_memory)
