@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from schemas.message import Message, Time
+from schemas.message import Count, Message, Time
 
 
 class InterruptionCause(StrEnum):
@@ -24,9 +24,9 @@ class Interruption(Message):
     interruption_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     cause: InterruptionCause
     topic: str
-    partition: int | None = Field(default=None, ge=0, description="absent: all of this worker's")
-    first_offset: int | None = Field(default=None, ge=0, description="of the expired records")
-    records: int = Field(ge=0, description="how many are lost to inspection so far")
+    partition: Count | None = Field(default=None, description="absent: all of this worker's")
+    first_offset: Count | None = Field(default=None, description="of the expired records")
+    records: Count = Field(description="how many are lost to inspection so far")
     error: str
     worker_id: str
     noticed_at: Time

@@ -22,10 +22,7 @@ from workers.notifier.delivering.channels.topic import TopicChannel
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.delivering.trace import Traces as NotifierTraces
 from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.memory import WatchMemory
-from workers.notifier.rules import Rules
 from workers.notifier.settings import NotifierSettings, RuleSettings, WatchSettings
-from workers.notifier.watch import Watch
 from workers.runtime.settings.process import TopicSettings, TracingSettings
 from workers.runtime.telemetry.spans import parse
 from workers.runtime.telemetry.tracing import Tracing, open_tracing

@@ -86,9 +86,11 @@ def _show(settings: Any) -> None:
 
 
 def _run(settings: Any) -> int:
+    from workers.notifier.assembly import start_of
     from workers.notifier.run import run_notifier
     from workers.runtime.bus.kafka import connect as kafka
-    from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
+    from workers.runtime.bus.kafka.reader import KafkaReader
+    from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
 
     client_id, names = "stream-inspector-notifier", settings.topics
@@ -96,7 +98,7 @@ def _run(settings: Any) -> int:
 
     def producer() -> Producer:
         if names.create:
-            missing = dict.fromkeys((*read, names.alarms), names.partitions)
+            missing = dict.fromkeys((*read, names.camera_states, names.alarms), names.partitions)
             kafka.create_topics(settings.kafka, missing)
         return kafka.connect_producer(settings.kafka, client_id)
 
@@ -107,10 +109,13 @@ def _run(settings: Any) -> int:
             read,
             client_id,
             listener,
-            from_beginning=settings.notifier.from_beginning,
+            start_of=start_of(settings.notifier),
         )
 
+    def states() -> Reader:
+        return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states")
+
     def body(stop: StopSignal) -> None:
-        run_notifier(settings, consumer, producer, stop)
+        run_notifier(settings, consumer, producer, stop, states)
 
     return run_process("notifier", settings.log, body)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from workers.notifier.assembly import tell
 from workers.notifier.delivering.courier import Courier
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.loop import Notifier
@@ -30,10 +31,7 @@ def health(
 
     metrics = NotifierMetrics()
     metrics.ready.ask_one(lambda: float(ready() is None))
-    metrics.stalled.ask_one(lambda: loop.stalled_s)
-    metrics.events.ask_one(lambda: loop.counts.events)
-    metrics.unreadable.ask_one(lambda: loop.counts.unreadable)
-    metrics.alarms.ask_one(lambda: loop.counts.alarms)
+    tell(metrics, loop)
     _tell_delivery(metrics, delivery)
     return HealthServer(settings, metrics.registry, live=live, ready=ready, notes=delivery.problem)
 

@@ -1,22 +1,21 @@
 """Puts the notifier process together and runs it to its end."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from socket import gethostname
 
 import structlog
 
+from workers.notifier.assembly import make_notifier
 from workers.notifier.delivering.channels.topic import TopicChannel
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.delivering.make import make_channels
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.health import health
-from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.memory import NOTHING_KNOWN, WatchMemory
-from workers.notifier.rules import Rules
-from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
-from workers.notifier.watch import Watch
-from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
+from workers.notifier.loop import Membership, Notifier
+from workers.notifier.reading.states import StateFeed
+from workers.notifier.settings import NotifierProcessSettings
+from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.tracing import open_tracing
 
@@ -30,6 +29,7 @@ def run_notifier(
     connect_consumer: Connect,
     connect_producer: Callable[[], Producer],
     stop: StopSignal,
+    connect_states: Callable[[], Reader] | None = None,
 ) -> None:
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
@@ -46,44 +46,17 @@ def run_notifier(
         traces = Traces(tracing) if tracing else None
         with stop.at_once():
             member = connect_consumer(membership)
-        with closing(member) as consumer, Delivery(channels, notifier, traces) as delivery:
-            loop = make_notifier(settings, consumer, membership, delivery)
+        feed = StateFeed(connect_states) if connect_states else nullcontext()
+        with (
+            closing(member) as consumer,
+            feed as states,
+            Delivery(channels, notifier, traces) as delivery,
+        ):
+            loop = make_notifier(settings, consumer, membership, delivery, states=states)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
             with health(settings.health, loop, consumer, delivery):
                 loop.run(stop)
     _summary(loop, delivery)
-
-
-def make_notifier(
-    settings: NotifierProcessSettings,
-    consumer: Consumer,
-    membership: Membership,
-    delivery: Delivery,
-) -> Notifier:
-    """The loop with its rules and what it remembers."""
-    notifier = settings.notifier
-    memory = WatchMemory(notifier.folder)
-    watch = _remembering_watch(notifier, memory)
-    return Notifier(
-        consumer,
-        membership,
-        Rules(notifier.rules),
-        watch,
-        delivery,
-        topics=settings.topics,
-        memory=memory,
-        commit_every_s=notifier.commit_every_s,
-    )
-
-
-def _remembering_watch(notifier: NotifierSettings, memory: WatchMemory) -> Watch:
-    watch = Watch(notifier.watch, utc_now())
-    try:
-        watch.restore(memory.load() or NOTHING_KNOWN, utc_now())
-    except (KeyError, TypeError, ValueError) as error:  # the file is of another version, or damaged
-        log.warning("cameras are watched anew", reason=f"watch.json: {error!r}")
-        return Watch(notifier.watch, utc_now())
-    return watch
 
 
 def _summary(loop: Notifier, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.frame import LIVE, Frame
 from schemas.interruption import Interruption, InterruptionCause
-from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
+from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, content_digest, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
 from workers.inspector.trace import Decided, Settled, Traces
@@ -142,6 +142,7 @@ def frame_ref(frame: Frame) -> FrameRef:
         sequence=frame.sequence,
         epoch=frame.epoch,
         captured_at=frame.captured_at,
+        content=content_digest(frame.data),
     )
 
 

@@ -7,7 +7,7 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 
-from schemas.alarm import Alarm, AlarmKind, Severity
+from schemas.alarm import Alarm, AlarmKind, AlarmPhase, Severity
 
 GIVEN_UP = "alarms-given-up"
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format (bidi), breaks
@@ -38,6 +38,8 @@ def headline(alarm: Alarm) -> str:
 def _kind(alarm: Alarm) -> str:
     if alarm.cause == GIVEN_UP:
         return "alarms given up"
+    if alarm.phase is AlarmPhase.ALL_CLEAR:
+        return "all clear"
     return "defect" if alarm.kind is AlarmKind.DEFECT else alarm.kind.value.replace("-", " ")
 
 

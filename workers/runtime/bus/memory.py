@@ -160,6 +160,7 @@ class MemoryBroker:
             self._hand_over(member, member.assignment() - wanted[id(member)])
         for member in group.members:
             fresh = wanted[id(member)] - member.assignment()
+            member.unplaced |= fresh - group.committed.keys()
             member.gain({partition: group.committed.get(partition, 0) for partition in fresh})
 
     def _hand_over(self, member: "MemoryConsumer", partitions: frozenset[Partition]) -> None:
@@ -217,6 +218,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._gaps: list[Gap] = []
+        self.unplaced: frozenset[Partition] = frozenset()  # begun without a position
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived, or nothing after the timeout."""
@@ -248,6 +250,12 @@ class MemoryConsumer:
     def gaps(self) -> list[Gap]:
         """Records that expired before they were read."""
         found, self._gaps = self._gaps, []
+        return found
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for."""
+        with self._broker.lock:
+            found, self.unplaced = self.unplaced, frozenset()
         return found
 
     def assignment(self) -> frozenset[Partition]:

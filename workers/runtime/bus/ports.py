@@ -59,6 +59,13 @@ class Outgoing:
     partition: int | None = None
 
 
+class Start(NamedTuple):
+    """Where to begin a partition that the group has no position for, to the best of our memory."""
+
+    offset: int | None  # None: nothing is remembered
+    since_ms: int  # and no later than the first record of this time (since 1970)
+
+
 Positions = Mapping[Partition, int]  # the offset of the next record to read
 
 
@@ -94,6 +101,9 @@ class Consumer(Protocol):
 
     def gaps(self) -> list[Gap]:
         """Records that were skipped by the last `poll` because they are gone; told once."""
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for, told once."""
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""

@@ -116,6 +116,9 @@ class TopicSettings(Section):
     defects: str = Field(default=topics.DEFECTS.name, description=topics.DEFECTS.why)
     dead_letters: str = Field(default=topics.DEAD_LETTERS.name, description=topics.DEAD_LETTERS.why)
     resolutions: str = Field(default=topics.RESOLUTIONS.name, description=topics.RESOLUTIONS.why)
+    camera_states: str = Field(
+        default=topics.CAMERA_STATES.name, description=topics.CAMERA_STATES.why
+    )
     alarms: str = Field(default=topics.ALARMS.name, description=topics.ALARMS.why)
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")

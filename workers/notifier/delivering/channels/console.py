@@ -9,7 +9,7 @@ from schemas.alarm import Alarm, Severity
 from workers.notifier.delivering.channels.channel import DeliveryFailed
 from workers.notifier.delivering.text import headline, visible
 
-_COLOURS = {Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
+_COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 
 
 class ConsoleChannel:
@@ -34,7 +34,7 @@ class ConsoleChannel:
 
 def line(alarm: Alarm) -> str:
     """The alarm as one line of the terminal library's markup."""
-    colour = _COLOURS.get(alarm.severity, "default")
+    colour = _COLOURS[alarm.severity]
     return (
         f"{alarm.raised_at.astimezone():%H:%M:%S} [{colour}]{escape(headline(alarm))}[/] "
         f"{escape(visible(alarm.message))} [dim]{alarm.alarm_id[:8]}[/]"

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -11,7 +11,8 @@ from kafka import errors
 from workers.runtime.bus.kafka.errors import translated
 from workers.runtime.bus.kafka.faults import prepare_poll
 from workers.runtime.bus.kafka.rebalance import as_offsets, as_partition, as_topic_partition
-from workers.runtime.bus.ports import Gap, Partition, Positions, Record
+from workers.runtime.bus.kafka.start import seek_to_start
+from workers.runtime.bus.ports import Gap, Partition, Positions, Record, Start
 
 _log = structlog.get_logger(__name__)
 
@@ -21,9 +22,17 @@ _POSITION_MS = 500  # known locally, except right after an assignment
 class KafkaBusConsumer:
     """Consumer port on kafka-python. One thread only."""
 
-    def __init__(self, client: Any, session_s: float, from_beginning: bool):
+    def __init__(
+        self,
+        client: Any,
+        session_s: float,
+        from_beginning: bool,
+        start_of: Callable[[Partition], Start] | None = None,
+    ):
         self._client, self._session_s = client, session_s
         self._from_beginning = from_beginning
+        self._start_of = start_of
+        self._begun: frozenset[Partition] = frozenset()
         self._gaps: list[Gap] = []
 
     def poll(self, timeout_s: float) -> list[Record]:
@@ -49,11 +58,19 @@ class KafkaBusConsumer:
         return found
 
     def _start(self, tps: Iterable[Any]) -> None:
-        """Where the group has never committed."""
-        if self._from_beginning:
+        """Where the group has no position."""
+        self._begun |= frozenset(map(as_partition, tps))
+        if not self._from_beginning:
+            self._client.seek_to_end(*tps)
+        elif self._start_of is None:
             self._client.seek_to_beginning(*tps)
         else:
-            self._client.seek_to_end(*tps)
+            seek_to_start(self._client, {tp: self._start_of(as_partition(tp)) for tp in tps})
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for; told once."""
+        found, self._begun = self._begun, frozenset()
+        return found
 
     def _skip_expired(self, wanted: Mapping[Any, int]) -> None:
         """Go on with the oldest record that is left.

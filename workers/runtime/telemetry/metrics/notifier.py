@@ -15,8 +15,30 @@ class NotifierMetrics(Table):
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         super().__init__(registry)
         self.events = self._tally("events", "Events read")
-        self.unreadable = self._tally("unreadable_events", "Events of an unknown form")
+        self.unreadable = self._tally(
+            "unreadable_events", "Events that could not be handled: set aside"
+        )
         self.alarms = self._tally("alarms", "Alarms raised")
+        self.withheld = self._tally("withheld_alarms", "Alarms that were told before")
+        self.passed_over = self._tally(
+            "passed_over_events",
+            "Events that tell nothing new, by why: repeated, told-before, too-old",
+            reason="three",
+        )
+        self.contradictions = self._tally(
+            "camera_contradictions", "Times that a camera contradicted itself"
+        )
+        self.repeated_ids = self._tally(
+            "repeated_frame_ids", "Frames that bore the id of another frame"
+        )
+        self.cameras = self._snapshot("watched_cameras", "Cameras that are watched")
+        self.silent = self._snapshot("silent_cameras", "Those of which silence was told")
+        self.crowded_out = self._tally(
+            "crowded_out_cameras", "Camera ids that are not watched for want of room"
+        )
+        self.notes_failing = self._snapshot(
+            "notes_failing", "1 while notifier.folder does not take what is remembered"
+        )
         self.delivered = self._tally(
             "delivered_alarms", "Alarms that a channel took", channel=_CHANNEL
         )

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 from workers.runtime.bus.ports import Partition, Positions, Record
 
+_AHEAD_MS = 86_400_000  # times of records beyond are not believed
+
 
 class Reading:
     """What was read and what was committed, per partition."""
@@ -11,10 +13,19 @@ class Reading:
     def __init__(self) -> None:
         self._read: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
+        self._newest_ms: dict[Partition, int] = {}
 
-    def note(self, record: Record) -> None:
+    def note(self, record: Record, now_ms: int) -> None:
         """This record was read."""
         self._read[record.partition] = record.offset + 1
+        newest_ms = max(
+            self._newest_ms.get(record.partition, 0), min(record.timestamp_ms, now_ms + _AHEAD_MS)
+        )
+        self._newest_ms[record.partition] = newest_ms
+
+    def newest_ms(self, partition: Partition) -> int:
+        """The newest time of its records that was read, as far as it can be true."""
+        return self._newest_ms.get(partition, 0)
 
     def reach(self, partition: Partition, position: int) -> None:
         """Reading has got this far: what lies behind the last record are transaction markers."""
@@ -41,3 +52,4 @@ class Reading:
         for partition in partitions:
             self._read.pop(partition, None)
             self._committed.pop(partition, None)
+            self._newest_ms.pop(partition, None)
