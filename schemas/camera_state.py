@@ -36,7 +36,7 @@ class CameraState(Message):
     until: Time | None = Field(default=None, description="paused: when frames are expected again")
     by: Name = Field(description="who says so")
     why: str = Field(default="", max_length=1000)
-    at: Time
+    announced_at: Time
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -54,7 +54,7 @@ class CameraState(Message):
 
     @property
     def event_time(self) -> datetime:
-        return self.at
+        return self.announced_at
 
     @property
     def key(self) -> str:

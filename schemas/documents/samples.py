@@ -161,7 +161,7 @@ CAMERA_STATE = CameraState(
     frames=FRAME.sequence + 1,
     by="camera",
     why="end of the shift",
-    at=DECIDED,
+    announced_at=DECIDED,
 )
 ALARM = Alarm(
     alarm_id="5d41402abc4b2a76b9719d911017c592",

@@ -49,5 +49,5 @@ def _ended(camera: Camera) -> CameraState:
         epoch=camera.epoch,
         frames=camera.sequence,
         by=f"camera@{gethostname()}"[:256],
-        at=datetime.now(UTC),
+        announced_at=datetime.now(UTC),
     )

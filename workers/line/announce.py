@@ -58,7 +58,7 @@ def announce(
             until=until,
             by=_operator(),
             why=why[:1000],
-            at=datetime.now(UTC),
+            announced_at=datetime.now(UTC),
         )
         for camera in cameras
     )

@@ -13,13 +13,15 @@ from workers.runtime.errors import SettingsError
 HOUR = 3600.0
 
 
-def state(condition: str, camera: str = "cam-1", seconds: float = 0, **changes: object) -> CameraState:  # fmt: skip
+def state(
+    condition: str, camera: str = "cam-1", seconds: float = 0, **changes: object
+) -> CameraState:
     return CameraState(
         state_id="0" * 32,
         camera=camera,
         state=CameraCondition(condition),
         by="somebody",
-        at=at(seconds),
+        announced_at=at(seconds),
         **changes,  # type: ignore[arg-type]
     )
 

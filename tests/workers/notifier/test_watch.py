@@ -32,6 +32,7 @@ def outcome(
     sequence: int,
     camera: str = "cam-1",
     epoch: str = "e1",
+    *,
     run: str = "live",
     frame_id: str | None = None,
     captured: float = 0,

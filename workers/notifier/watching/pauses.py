@@ -62,17 +62,17 @@ class Announced:
         if state.state is CameraCondition.STOPPED:
             _put(self._ends, state.camera, state, _ENDS)
         elif state.state is CameraCondition.RESUMED:
-            _put(self._resumes, state.camera, state.at, _PAUSES)
-            over = [each for each, (_, at) in self._pauses.items() if at <= state.at]
+            _put(self._resumes, state.camera, state.announced_at, _PAUSES)
+            over = [each for each, (_, at) in self._pauses.items() if at <= state.announced_at]
             for pattern in [each for each in over if fnmatchcase(each, state.camera)]:
                 del self._pauses[pattern]
         elif state.until is not None and not self._resumed_since(state):
             left_s = min((state.until - now.utc).total_seconds(), _LONGEST_S)
-            _put(self._pauses, state.camera, (now.s + left_s, state.at), _PAUSES)
+            _put(self._pauses, state.camera, (now.s + left_s, state.announced_at), _PAUSES)
 
     def _resumed_since(self, pause: CameraState) -> bool:
         """Partitions are read in no order: what ends a pause may be read before it."""
-        later = (each for each, at in self._resumes.items() if at >= pause.at)
+        later = (each for each, at in self._resumes.items() if at >= pause.announced_at)
         return any(fnmatchcase(pause.camera, each) for each in later)
 
     def pausing(self, now_s: float) -> list[str]:
@@ -89,7 +89,7 @@ class Announced:
         count = camera.count
         same = (end.epoch or "0") == count.epoch
         newest = count.captured or (count.decided and count.decided - _AFTER_END)
-        return end if same and (newest is None or newest <= end.at) else None
+        return end if same and (newest is None or newest <= end.announced_at) else None
 
 
 def _put(room: OrderedDict[str, T], key: str, value: T, limit: int) -> None:
