@@ -18,12 +18,13 @@ from workers.camera.settings import SpoolSettings
 from workers.camera.sources import Shot
 from workers.camera.spool import Spool
 from workers.camera.trace import Traces as CameraTraces
+from workers.notifier.assembly import make_notifier
 from workers.notifier.delivering.channels.topic import TopicChannel
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.delivering.trace import Traces as NotifierTraces
-from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.settings import NotifierSettings, RuleSettings, WatchSettings
-from workers.runtime.settings.process import TopicSettings, TracingSettings
+from workers.notifier.reading.membership import Membership
+from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
+from workers.runtime.settings.process import TracingSettings
 from workers.runtime.telemetry.spans import parse
 from workers.runtime.telemetry.tracing import Tracing, open_tracing
 
@@ -75,13 +76,9 @@ class Journey:
         delivery = Delivery([channel], NotifierSettings(folder=self.folder), traces)
         membership = Membership()
         consumer = broker.consumer("n", ["outcomes", "defects", "dead-letters"], membership)
-        notifier = Notifier(
-            *(consumer, membership, Rules(RuleSettings()), Watch(WatchSettings(), utc_now())),
-            delivery,
-            topics=TopicSettings(),
-            memory=WatchMemory(self.folder),
-            commit_every_s=0,
-        )
+        settings = {"notifier.folder": self.folder, "notifier.commit_every_s": 0}
+        loaded = NotifierProcessSettings.load(None, settings | {"notifier.max_age_s": 1e9})
+        notifier = make_notifier(loaded, consumer, membership, delivery)
         with delivery:
             for _ in range(6):
                 notifier.step(0)

@@ -84,13 +84,13 @@ def test_a_service_that_asks_for_a_pause_gets_it(tmp_path: Path) -> None:
     ear = Ear()
 
     def busy(alarms: Sequence[Alarm]) -> None:
-        raise DeliveryFailed("HTTP 429", wait_s=0.15)
+        raise DeliveryFailed("HTTP 429", wait_s=0.2)
 
     ear.trouble = busy
     with capture_logs() as logs, deliver_to(tmp_path, ear, drain_s=0) as delivery:
         delivery.deliver([alarm(1)])
         until(lambda: delivery.couriers[0].counts.failed >= 1)
-    assert next(e["retry_s"] for e in logs if e["event"] == "channel failed") >= 0.15
+    assert next(e["retry_s"] for e in logs if e["event"] == "channel failed") >= 0.2
 
 
 def test_a_refused_alarm_is_set_aside_and_the_next_goes_on(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class ConsoleChannel:
         try:
             for alarm in alarms:
                 self._console.print(line(alarm), highlight=False, soft_wrap=True, emoji=False)
-        except (OSError, ValueError) as error:  # ValueError: the stream was closed
+        except (OSError, ValueError, SystemExit) as error:  # closed; Rich ends on a broken pipe
             reason = getattr(error, "strerror", None) or error
             raise DeliveryFailed(f"standard output: {reason}") from error
 
