@@ -45,7 +45,7 @@ def _tell_delivery(metrics: NotifierMetrics, delivery: Delivery) -> None:
     metrics.refused.ask(each(lambda courier: courier.counts.refused))
     metrics.given_up.ask(each(lambda courier: courier.counts.given_up))
     metrics.busy.ask(each(lambda courier: courier.counts.busy_s))
-    metrics.hanging.ask(each(lambda courier: courier.hanging))
+    metrics.hanging.ask(each(lambda courier: courier.hanging_s()))
     metrics.undelivered.ask(each(lambda courier: courier.waiting))
     metrics.oldest.ask(each(lambda courier: courier.oldest_s()))
     metrics.unrouted.ask_one(lambda: delivery.unrouted)

@@ -41,6 +41,7 @@ class _Call:
     """One try, on a thread that may hang."""
 
     group: list[Kept]
+    begun: float = field(default_factory=time.monotonic)
     done: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
 
@@ -86,6 +87,11 @@ class Courier:
     def hanging(self) -> int:
         """Tries that have not come back."""
         return sum(not call.done.is_set() for call in list(self._hanging))
+
+    def hanging_s(self) -> float:
+        """For how long the oldest of them has been hanging (seconds)."""
+        begun = [call.begun for call in list(self._hanging) if not call.done.is_set()]
+        return time.monotonic() - min(begun) if begun else 0.0
 
     def oldest_s(self) -> float:
         """For how long the oldest alarm has been waiting (seconds)."""
@@ -161,12 +167,12 @@ class Courier:
     def _send(self, group: list[Kept]) -> None:
         if self.hanging >= _MOST_HANGING:
             raise DeliveryFailed(f"{self.hanging} earlier tries hang")
-        call, begun = _Call(group), time.monotonic()
+        call = _Call(group)
         threading.Thread(
             target=call.run, args=(self._channel,), name=f"send {self.name}", daemon=True
         ).start()
         answered = call.done.wait(self._settings.timeout_s)
-        self.counts.busy_s += time.monotonic() - begun
+        self.counts.busy_s += time.monotonic() - call.begun
         if not answered:
             self._hanging.append(call)
             raise DeliveryFailed(f"no answer within {self._settings.timeout_s:g} s")

@@ -56,7 +56,7 @@ class NotifierMetrics(Table):
             "channel_busy_seconds", "Time spent sending to a channel", channel=_CHANNEL
         )
         self.hanging = self._snapshot(
-            "hanging_deliveries", "Tries that a channel has not answered in time", channel=_CHANNEL
+            "hanging_seconds", "Of the oldest try without an answer, 0: none", channel=_CHANNEL
         )
         self.in_memory = self._snapshot(
             "in_memory_alarms", "Waiting alarms that the disk has not taken"
