@@ -6,6 +6,13 @@ SchemaError            the message is not what its topic promises; poison, never
 └── UnsupportedVersion the major version is newer than this code
 """
 
+_QUOTED = 80  # characters
+
+
+def quoted(text: str) -> str:
+    """Text of a record for an error: in quotes, without control characters, of bounded length."""
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}...")
+
 
 class SchemaError(ValueError):
     """A message that does not keep the contract. `reason` is the stable code of the dead letter."""

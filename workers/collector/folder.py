@@ -16,6 +16,7 @@ from PIL import Image
 
 from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame
 from schemas.outcome import outcome_id
+from stream_inspector.errors import FrameRejected, Undecodable
 from stream_inspector.image.decode import DecodeLimits, decode
 from stream_inspector.image.view.canvas import View
 from workers.runtime.errors import SettingsError
@@ -135,7 +136,12 @@ def encoded(frame: Frame, limits: DecodeLimits) -> bytes:
 
     Raises FrameRejected when a worker could not decode them: training would stumble over it.
     """
-    decode(frame.data, frame.content_type, _SMALL, limits, frame.width, frame.height)
+    try:
+        decode(frame.data, frame.content_type, _SMALL, limits, frame.width, frame.height)
+    except FrameRejected:
+        raise
+    except Exception as error:  # an image may break a codec in any way; the next frame is fine
+        raise Undecodable(f"breaks its decoder: {type(error).__name__}: {error}") from error
     if frame.content_type not in _RAW:
         return frame.data
     buffer = io.BytesIO()

@@ -165,7 +165,10 @@ class HealthSettings(Section):
     """The HTTP port of /livez, /readyz and /metrics."""
 
     port: int = Field(default=0, ge=0, le=65535, description="0: off")
-    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0: all")
+    host: str = Field(
+        default="127.0.0.1",
+        description='address to listen on; 0.0.0.0: all of IPv4; "::": all of IPv6 and IPv4',
+    )
 
 
 class TracingSettings(Section):
