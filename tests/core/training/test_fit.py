@@ -16,7 +16,8 @@ from stream_inspector.presets import PAPER, Preset
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import fit as training
 from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
-from stream_inspector.training.networks import Checkpoints, Execution, OnProgress, Progress
+from stream_inspector.training.networks import Checkpoints, Execution
+from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.training.samples import gather
 from stream_inspector.verdict import Image
 
