@@ -75,6 +75,7 @@ schemas: $(READY)
 docs: $(READY) metrics
 	$(BIN)/python -m workers.config.reference
 	$(BIN)/python -m schemas.documents.reference
+	$(BIN)/python -m workers.config.chart
 
 metrics: $(READY)
 	$(BIN)/python -m workers.runtime.telemetry.metrics.generate
