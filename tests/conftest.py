@@ -26,6 +26,9 @@ else:
 # As the command line does: threads that spin at OpenMP's barriers starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# No table is folded. Here, not in a test: a console keeps the width at its command's first import.
+os.environ["COLUMNS"] = "300"
+
 _started: list[str] = []  # programs, by the test that runs
 
 
@@ -38,7 +41,7 @@ sys.addaudithook(_note)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """`-n auto`: twice the processors, since tests wait half of their time; `-n logical`: as many."""
+    """`-n auto`: twice the processors, as tests wait half of their time; `-n logical`: as many."""
     processors = len(os.sched_getaffinity(0))
     return processors if config.option.numprocesses == "logical" else 2 * processors
 
