@@ -87,7 +87,7 @@ def _network(backbone: Backbone, **shape: Any) -> nn.Module:
     """timm's, without weights."""
     import timm  # noqa: PLC0415  half of a process's start, and not every one builds a network
 
-    return timm.create_model(backbone.architecture, pretrained=False, **shape)  # type: ignore[no-any-return]
+    return timm.create_model(backbone.architecture, pretrained=False, **shape)
 
 
 def load_feature_net(grid: tuple[int, int], backbone: Backbone = LITE0) -> FeatureNet:
