@@ -9,7 +9,6 @@ from rich.console import Console
 
 from stream_inspector.errors import InspectorError
 from workers.offline.model import tables
-from workers.offline.model_folder import read_files, read_model
 from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import StoreUnavailable
@@ -82,6 +81,8 @@ class Desk:
 
     def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
         """Verify and store the model in a folder."""
+        from workers.offline.model_folder import read_files, read_model  # torch
+
         verified = read_model(folder)
         lacking = [name for name in verified.categories if name not in verified.calibrations]
         if lacking:
