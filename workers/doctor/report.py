@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from workers.doctor.examine import Line
 from workers.doctor.findings import Finding, Status
+from workers.runtime.secrets import conceal
 
 _COLOURS = {
     Status.OK: "green",
@@ -38,7 +39,7 @@ def show(lines: Iterable[Line], console: Console) -> list[Line]:
 def _texts(line: Line) -> Iterator[str]:
     finding = line.finding
     status = f"[{_COLOURS[finding.status]}]{finding.status:<{_WIDTH}}[/]"
-    yield f"  {status}  {escape(line.name)}: {escape(finding.says)}"
+    yield f"  {status}  {escape(line.name)}: {escape(conceal(finding.says))}"
     advice = _advice(finding)
     if advice:
         yield f"  {'':<{_WIDTH}}  -> {escape(advice)}"
@@ -52,7 +53,9 @@ def _advice(finding: Finding) -> str:
 def as_json(lines: Iterable[Line]) -> str:
     """One object per line of the table."""
     plain = [
-        {"area": line.area, "check": line.name, "seconds": line.seconds} | asdict(line.finding)
+        {"area": line.area, "check": line.name, "seconds": line.seconds}
+        | asdict(line.finding)
+        | {"says": conceal(line.finding.says)}
         for line in lines
     ]
     return json.dumps(plain, indent=2, ensure_ascii=False)

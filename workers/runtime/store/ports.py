@@ -3,11 +3,17 @@
 from typing import Protocol
 
 
+MOST_BYTES = 4 * 2**20  # of one value: Redis blocks while it copies a large one
+
+
 class KeyValueStore(Protocol):
     """A small, fast, shared store (Redis). It may be flushed at any time: it is never the truth."""
 
     def get(self, key: str) -> bytes | None:
-        """The value, or None. Raises StoreUnavailable."""
+        """The value, or None; an empty one or one beyond MOST_BYTES is none.
+
+        Raises StoreUnavailable.
+        """
 
     def put(
         self, key: str, value: bytes, ttl_s: int | None = None, *, absent: bool = False
@@ -22,6 +28,9 @@ class KeyValueStore(Protocol):
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store does not answer."""
+
+    def check(self) -> None:
+        """Raises StoreUnavailable when the store does not answer, or takes no writes."""
 
     def tell(self, channel: str) -> None:
         """Wake those who listen to a channel. Raises StoreUnavailable."""

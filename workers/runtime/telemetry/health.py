@@ -9,6 +9,7 @@ from typing import Self
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import HealthSettings
 
 Check = Callable[[], str | None]  # None when all is well, else what is wrong
@@ -69,9 +70,9 @@ class HealthServer:
             return 404, "text/plain", b"try /livez, /readyz or /metrics\n"
         problem = check()
         if problem is not None:
-            return 503, "text/plain", f"{problem}\n".encode()
+            return 503, "text/plain", f"{conceal(problem)}\n".encode()
         notes = self._notes() if path == "/readyz" else None
-        return 200, "text/plain", f"ok{f'; {notes}' if notes else ''}\n".encode()
+        return 200, "text/plain", f"ok{f'; {conceal(notes)}' if notes else ''}\n".encode()
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         answer = self.answer
