@@ -98,7 +98,7 @@ def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
 
 
 def _problem(store: KeyValueStore) -> str | None:
-    """Why the store does not answer or takes no writes, without which no crash is noted; or None."""
+    """Why the store does not answer or takes no writes (crashes are noted there), or None."""
     try:
         store.check()
     except StoreUnavailable as error:

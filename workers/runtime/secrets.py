@@ -14,9 +14,10 @@ HIDDEN = "***"
 _SHORT = 4  # shorter secrets would hide ordinary words
 
 # schemes whose path is the name of a place; elsewhere a path may be a key (https://host/KEY)
-_PLACES = frozenset(
-    "file local memory unix s3 s3a gs gcs abfs abfss az adl sftp ssh ftp smb hdfs".split()
-)
+_PLACES = {
+    *("file", "local", "memory", "unix", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"),
+    *("sftp", "ssh", "ftp", "smb", "hdfs"),
+}
 _HOSTS = _PLACES | {"redis", "rediss", "http", "https"}  # elsewhere a host may be a key, too
 _PLAIN = {"v1", "v2", "api", "otlp", "traces", "metrics", "logs"}  # parts of a path without secrets
 
@@ -59,11 +60,12 @@ def _divide(rest: str) -> tuple[str, str]:
 def _masked_tail(scheme: str, tail: str) -> str:
     path, query = re.fullmatch(r"([^?#]*)(.*)", tail, re.DOTALL).groups()  # type: ignore[union-attr]
     if scheme not in _PLACES:
-        path = "/".join(
-            part if part in _PLAIN or part.isdigit() and len(part) < _SHORT or not part else HIDDEN
-            for part in path.split("/")
-        )
+        path = "/".join(part if _is_plain(part) else HIDDEN for part in path.split("/"))
     return path + (query[0] + HIDDEN if query[1:] else query)
+
+
+def _is_plain(part: str) -> bool:
+    return not part or part in _PLAIN or (part.isdigit() and len(part) < _SHORT)
 
 
 class _Known:

@@ -12,7 +12,7 @@ import fsspec
 
 from workers.runtime.errors import SettingsError, StoreUnavailable
 from workers.runtime.settings.process import redact
-from workers.runtime.store.ports import BlobStore
+from workers.runtime.store.ports import BlobStore, BlobUnreadable
 
 # file systems of fsspec whose `create` is one conditional write at the server (s3fs and adlfs:
 # If-None-Match, gcsfs: ifGenerationMatch), or inside this process
@@ -54,6 +54,8 @@ def _translated(where: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
+    except (PermissionError, IsADirectoryError) as error:
+        raise BlobUnreadable(f"{where}: {type(error).__name__}: {error}") from error
     except (OSError, RuntimeError) as error:
         raise StoreUnavailable(f"{where}: {type(error).__name__}: {error}") from error
 

@@ -2,6 +2,12 @@
 
 from typing import Protocol
 
+from workers.runtime.errors import StoreUnavailable
+
+
+class BlobUnreadable(StoreUnavailable):
+    """This blob may not be read, whatever becomes of others."""
+
 
 MOST_BYTES = 4 * 2**20  # of one value: Redis blocks while it copies a large one
 
@@ -70,7 +76,7 @@ class BlobStore(BlobWriter, Protocol):
         """Whether `create` keeps its word when two writers come at the same moment."""
 
     def read(self, name: str) -> bytes:
-        """The blob. Raises FileNotFoundError or StoreUnavailable."""
+        """The blob. Raises FileNotFoundError, BlobUnreadable or StoreUnavailable."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free; False when it was taken (compare and set)."""

@@ -99,9 +99,9 @@ def translated() -> Iterator[None]:
 
 def _moved(error: BaseException) -> str | None:
     """What it means when this server answers, but another one (or another login) is needed."""
-    code = getattr(error, "status_code", None)
-    found = _CODE.search(str(error))
-    return _MOVED.get(code) or (_MOVED[found[1]] if found else None)
+    code = getattr(error, "status_code", None) or ""
+    found = _CODE.search(f"{code} {error}")
+    return _MOVED[found[1]] if found else None
 
 
 class _Login(CredentialProvider):
@@ -152,7 +152,7 @@ def _pool(settings: RedisSettings) -> redis.ConnectionPool:
         "health_check_interval": 30,
     }
     try:
-        options |= redis.connection.parse_url(settings.url)
+        options |= redis.connection.parse_url(settings.url)  # type: ignore[no-untyped-call]
         _one_login(options)
         pool = redis.ConnectionPool(**options)
         pool.make_connection()  # knows all the names in the URL

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workers.runtime.settings.process import RedisSettings
-from workers.runtime.store.redis import RedisStore, translated, connect_store
+from workers.runtime.store.redis import RedisStore, connect_store, translated
 
 _PROBES = ("stream-inspector:doctor", "in-work:doctor", "attempts:doctor")  # as ours begin
 _PROBE_TTL_S = 5
