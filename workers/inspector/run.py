@@ -98,9 +98,9 @@ def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
 
 
 def _problem(store: KeyValueStore) -> str | None:
-    """Why the store does not answer, or None."""
+    """Why the store does not answer or takes no writes (crashes are noted there), or None."""
     try:
-        store.ping()
+        store.check()
     except StoreUnavailable as error:
         return str(error)
     return None
@@ -128,11 +128,11 @@ def _models(
     )
 
 
-def _cache(redis: RedisSettings, required: bool) -> KeyValueStore | None:
+def _cache(redis: RedisSettings, required: bool) -> KeyValueStore:
     try:
         return connect_store(redis)
     except ServerUnreachable as error:
         if required:
             raise
         _log.warning("starting without Redis: models come from the store", reason=str(error))
-        return None
+        return RedisStore(redis)  # it connects when there is somebody

@@ -16,9 +16,14 @@ Poison input is not an exception here: a bad frame becomes a rejected outcome (s
 `stream_inspector.errors.FrameRejected` and `schemas.errors.SchemaError`).
 """
 
+from workers.runtime.secrets import conceal
+
 
 class WorkerError(Exception):
-    """Root of the shell's errors."""
+    """Root of the shell's errors. No message holds a secret, whatever a client library said."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(conceal(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class Transient(WorkerError):

@@ -5,10 +5,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import ErrorDetails
+
+from workers.runtime.secrets import HIDDEN, mask_url
 
 ENV_PREFIX = "STREAM_INSPECTOR_"
 ENV_DELIMITER = "__"
@@ -17,17 +18,15 @@ ENV_DELIMITER = "__"
 def redact(value: Any) -> Any:
     """The value as it may be shown: no secrets, no passwords inside URLs; plain data."""
     if isinstance(value, SecretStr):
-        return "***"
+        return HIDDEN
     if isinstance(value, BaseModel):
         return redact(value.model_dump(mode="json"))
-    if isinstance(value, Mapping):
-        return {name: redact(item) for name, item in value.items()}
-    if isinstance(value, str) and "@" in value and "://" in value:
-        parts = urlsplit(value)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"***@{host}"))
+    if isinstance(value, str):
+        return mask_url(value)
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: redact(item) for name, item in value.items()}
     return value
 
 
@@ -58,7 +57,7 @@ def explain(cls: type[BaseModel], problem: ErrorDetails, origin: Origin) -> str:
         return f"{where}: unknown key.{hint} Allowed: {', '.join(allowed)}"
     if isinstance(problem["input"], Mapping):  # a whole section, with what is secret in it
         return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
-    given = "***" if _secret(cls, problem["loc"]) else redact(problem["input"])
+    given = HIDDEN if _secret(cls, problem["loc"]) else redact(problem["input"])
     return f"{where}: {problem['msg']} (given: {given!r})"
 
 
