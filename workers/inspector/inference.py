@@ -15,11 +15,10 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from schemas.outcome import Latencies, RejectReason
-from stream_inspector.decode import DecodeLimits
 from stream_inspector.errors import FrameRejected
 from stream_inspector.verdict import Grade, Verdict
 from stream_inspector.view.canvas import View
-from workers.inspector.admit import decode_to
+from workers.inspector.admit import Decode, decode_to
 from workers.inspector.batch import Batch, Batcher
 from workers.inspector.detect import Failure, Pictures, detect
 from workers.inspector.evidence import EvidenceWriter
@@ -50,14 +49,14 @@ class Inference:
         evidence: EvidenceWriter,
         pool: Pool,
         sender: Sender,
-        limits: DecodeLimits,
+        decode: Decode,
         finish: Finish,
         metrics: InspectorMetrics,
     ):
         self._admitted: queue.SimpleQueue[Admitted] = queue.SimpleQueue()
         self._batcher, self._keeper, self._leases = batcher, keeper, leases
         self._explainer, self._evidence = explainer, evidence
-        self._pool, self._sender, self._limits = pool, sender, limits
+        self._pool, self._sender, self._decode = pool, sender, decode
         self._finish, self._metrics = finish, metrics
         self._busy_since: float | None = None
         self._open = Open()
@@ -154,7 +153,7 @@ class Inference:
         if item.view == view:
             return item
         try:
-            decoded = decode_to(item.frame, view, self._limits)
+            decoded = decode_to(item.frame, view, self._decode)
         except FrameRejected as error:
             reason = RejectReason(error.reason)
             self._reject(Rejection(item.ticket, item.frame, reason, str(error)))
