@@ -27,7 +27,7 @@ from stream_inspector.decode_limits import (
 )
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, Undecodable
 from stream_inspector.jpeg import check_jpeg, decode_jpeg
-from stream_inspector.lost_data import png_damage, tiff_damage, tiff_jpegs
+from stream_inspector.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
 from stream_inspector.verdict import Image
 from stream_inspector.view.canvas import GREY, View
 
@@ -160,12 +160,21 @@ def _whole(opened: Pil.Image, data: bytes, *, strict: bool) -> Pil.Image:
 
 def _damage(opened: Pil.Image, data: bytes) -> str | None:
     if opened.format == "PNG":
-        return png_damage(data)
+        return png_damage(data) or _missing_rows(opened, data)
     if not isinstance(opened, Tiff.TiffImageFile):
         return None  # pixels that are missing in a BMP are an error of its own
     for jpeg in tiff_jpegs(opened, data):
         check_jpeg(jpeg)
     return tiff_damage(opened, data)
+
+
+def _missing_rows(opened: Pil.Image, data: bytes) -> str | None:
+    """Rows that a PNG does not have stay zero: only then its data is looked through again."""
+    opened.load()
+    last = opened.crop((0, opened.height - 1, opened.width, opened.height))
+    if last.getbbox(alpha_only=False) is not None:
+        return None
+    return png_shortage(data)
 
 
 def _wanted(view: View) -> tuple[int, int]:

@@ -28,7 +28,7 @@ def decode_jpeg(data: bytes, mode: str, size: tuple[int, int], strict: bool) -> 
             data, space, min_width=size[0], min_height=size[1], strict=strict
         )
     except ValueError as error:
-        _refuse_lost(error)
+        _refuse_lost(data, error)
         return None
     if pixels.shape[1::-1] != size:
         return None
@@ -42,10 +42,10 @@ def check_jpeg(data: bytes) -> None:
         space = "CMYK" if space in {"CMYK", "YCCK"} else "GRAY"
         simplejpeg.decode_jpeg(data, space, min_width=1, min_height=1)
     except ValueError as error:
-        _refuse_lost(error)
+        _refuse_lost(data, error)
 
 
-def _refuse_lost(error: ValueError) -> None:
+def _refuse_lost(data: bytes, error: ValueError) -> None:
     """Whatever else the library cannot do is left to Pillow."""
     if str(error).startswith(_LOST):
-        raise Damaged(f"image lost data: {error}") from error
+        raise Damaged(f"image of {len(data)} bytes lost data: {error}") from error

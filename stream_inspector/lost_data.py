@@ -15,6 +15,12 @@ _MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # no stuffing, no restart
 START_OF_SCAN, _END_OF_IMAGE, _START_OF_IMAGE = b"\xff\xda", b"\xd9", b"\xd8"
 _PNG_HEAD = 8  # bytes of its signature
 _CHUNK = struct.Struct(">I4s")
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by a PNG's colour type
+_ADAM7 = (  # x, y, dx, dy of each pass of an interlaced PNG
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)),
+    (0, 1, 1, 2),
+)
+_STEP = 2**18  # bytes that are inflated at once
 _OFFSETS, _COUNTS, _ROWS_PER_STRIP, _PLANAR = 273, 279, 278, 284
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _COMPRESSION, _JPEG, _JPEG_TABLES = 259, 7, 347
@@ -37,18 +43,55 @@ def jpeg_scans(data: bytes, enough: int) -> int:
 
 def png_damage(data: bytes) -> str | None:
     """What is wrong with the chunks of a PNG, or None."""
-    at = _PNG_HEAD
-    while at + _CHUNK.size <= len(data):
-        length, kind = _CHUNK.unpack_from(data, at)
-        end = at + _CHUNK.size + length
-        if end + 4 > len(data):
-            break
-        if zlib.crc32(memoryview(data)[at + 4 : end]) != int.from_bytes(data[end : end + 4]):
+    for kind, body in _chunks(data):
+        end = body.stop
+        if zlib.crc32(memoryview(data)[body.start - 4 : end]) != int.from_bytes(
+            data[end : end + 4]
+        ):
             return f"the checksum of a PNG chunk ({kind.decode('latin-1')}) is wrong"
         if kind == b"IEND":
             return None
-        at = end + 4
     return "the PNG ends before its last chunk"
+
+
+def png_shortage(data: bytes) -> str | None:
+    """What a PNG's compressed rows lack, or None. As dear as inflating them."""
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    expected = sum(
+        rows * (1 + (columns * depth * _SAMPLES[colour] + 7) // 8)
+        for rows, columns in _passes(width, height, bool(interlaced))
+        if columns
+    )
+    found = _inflated(data, expected)
+    return f"the PNG has {found} of {expected} bytes of its rows" if found < expected else None
+
+
+def _passes(width: int, height: int, interlaced: bool) -> Iterator[tuple[int, int]]:
+    """Rows and columns of each pass over the picture."""
+    for x, y, dx, dy in _ADAM7 if interlaced else ((0, 0, 1, 1),):
+        yield -(-(height - y) // dy), -(-(width - x) // dx)
+
+
+def _inflated(data: bytes, enough: int) -> int:
+    inflate, found = zlib.decompressobj(), 0
+    for kind, body in _chunks(data):
+        rest = data[body] if kind == b"IDAT" else b""
+        while rest and found < enough and not inflate.eof:
+            found += len(inflate.decompress(rest, _STEP))
+            rest = inflate.unconsumed_tail
+    return found
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, slice]]:
+    """Kind and place of the body of each chunk that is there as a whole."""
+    at = _PNG_HEAD
+    while at + _CHUNK.size <= len(data):
+        length, kind = _CHUNK.unpack_from(data, at)
+        body = slice(at + _CHUNK.size, at + _CHUNK.size + length)
+        if body.stop + 4 > len(data):
+            return
+        yield kind, body
+        at = body.stop + 4
 
 
 def tiff_damage(opened: Tiff.TiffImageFile, data: bytes) -> str | None:
