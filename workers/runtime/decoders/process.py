@@ -72,8 +72,10 @@ class Decoder:
             self._line.settimeout(_START_S)
             receive(self._line)
         except (OSError, EOFError) as error:
+            process = self._process
             self.end()
-            raise DecoderLost(f"a decoder process does not start: {error or 'it ended'}") from error
+            why = str(error) or (_end_of(process.returncode) if process else "no answer")
+            raise DecoderLost(f"a decoder process does not start: {why}") from error
         return self._process
 
     def end(self) -> None:
