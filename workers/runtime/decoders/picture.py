@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from stream_inspector.decode import Decoded, decode
-from stream_inspector.decode_limits import DecodeLimits
-from stream_inspector.view.canvas import View
+from stream_inspector.image.decode import Decoded, decode
+from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.view.canvas import View
 
 
 @dataclass(frozen=True, slots=True)

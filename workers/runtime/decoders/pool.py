@@ -8,8 +8,8 @@ from typing import Self
 
 import structlog
 
-from stream_inspector.decode import Decoded
 from stream_inspector.errors import Undecodable
+from stream_inspector.image.decode import Decoded
 from workers.runtime.decoders.picture import Picture, Rules
 from workers.runtime.decoders.process import Decoder, Died
 from workers.runtime.errors import DecoderLost

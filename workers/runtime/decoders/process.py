@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from stream_inspector.decode import Decoded
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, TooSlow, Undecodable
+from stream_inspector.image.decode import Decoded
 from workers.runtime.decoders.picture import Picture, Rules
 from workers.runtime.decoders.wire import receive, send
 from workers.runtime.errors import DecoderLost

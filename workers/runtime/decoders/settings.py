@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from workers.runtime.section import Section
+from workers.runtime.settings.base import Section
 
 if TYPE_CHECKING:
     from workers.runtime.decoders.picture import Rules
@@ -31,7 +31,7 @@ class ImagesSection(Section):
 
     def rules(self, max_bytes: int) -> "Rules":
         """For pictures of at most `max_bytes`."""
-        from stream_inspector.decode_limits import DecodeLimits
+        from stream_inspector.image.limits import DecodeLimits
         from workers.runtime.decoders.picture import Rules
 
         limits = DecodeLimits(

@@ -1,0 +1,217 @@
+"""Encoded bytes -> canvas of a category's view: a frame's first step in the worker.
+
+Training, calibration, evaluation and the worker all come through here, so that the pixels a
+threshold was set on are the pixels it judges. What a picture may cost is judged by its header, and
+lost data is noticed; whatever a codec raises becomes a FrameRejected. A codec may still hang, or
+crash its process: `workers/runtime/decoders` runs this where that costs the frame only.
+"""
+
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import PIL
+import PIL.Image as Pil
+import PIL.PngImagePlugin as Png
+import PIL.TiffImagePlugin as Tiff
+from numpy.typing import NDArray
+
+from stream_inspector.errors import Damaged, FrameRejected, TooLarge, Undecodable
+from stream_inspector.image.jpeg import check_jpeg, decode_jpeg
+from stream_inspector.image.limits import (
+    SIXTEEN_BIT_MODES,
+    DecodeLimits,
+    check_bytes,
+    check_memory,
+    check_scans,
+    check_size,
+)
+from stream_inspector.image.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
+from stream_inspector.image.view.canvas import GREY, View
+from stream_inspector.verdict import Image
+
+__all__ = ["DecodeLimits", "Decoded", "decode"]  # what other modules look for here
+
+RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
+RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
+RAW_CHANNELS = {RAW_GRAY8: 1, RAW_RGB8: 3}
+ENCODED = {"image/png": "PNG", "image/jpeg": "JPEG", "image/bmp": "BMP", "image/tiff": "TIFF"}
+FILE_TYPES = {  # file name suffix, lower case -> content type
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+
+# Texts beside the picture are of no use here; Pillow inflates up to 64 MiB of them.
+Png.MAX_TEXT_MEMORY = 4 * 2**20
+
+_JPEGS = frozenset({"JPEG", "MPO"})
+_GREY_MODES = frozenset({"1", "L"})  # resized before they become RGB: a third of the work
+_COLOUR_MODES = frozenset({"LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One frame, ready for the detector."""
+
+    image: Image  # [H, W, 3], the view's canvas
+    original_size: tuple[int, int]  # (width, height) as captured
+    damage: str | None = None  # what was lost of it, where that is accepted
+
+
+def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wire's order
+    data: bytes,
+    content_type: str,
+    view: View,
+    limits: DecodeLimits,
+    width: int | None = None,
+    height: int | None = None,
+) -> Decoded:
+    """Decode one frame to the canvas of its view with one antialiased resize.
+
+    `width` and `height` are for raw pixels only. EXIF orientation is ignored: regions are told in
+    pixels as captured, and masks and fixed cameras know no rotation. Alpha is dropped. 16-bit grey
+    keeps its high byte (a fixed scale; stretching each frame would move its scores), so a camera
+    with 10 or 12 bits has to align them to the left. Raises Undecodable (Damaged where data was
+    lost), TooLarge or TooSlow.
+    """
+    check_bytes(data, limits)
+    if content_type in RAW_CHANNELS:
+        return _resized(_raw(data, RAW_CHANNELS[content_type], width, height, limits), view)
+    if content_type not in ENCODED:
+        allowed = ", ".join((*ENCODED, *RAW_CHANNELS))
+        raise Undecodable(f"content type {content_type!r} is not supported; allowed: {allowed}")
+    if not data:
+        raise Undecodable("frame has no bytes; the camera sent an empty value")
+    return _encoded(data, view, limits)
+
+
+def _raw(
+    data: bytes, channels: int, width: int | None, height: int | None, limits: DecodeLimits
+) -> Pil.Image:
+    if width is None or height is None or width < 1 or height < 1:
+        raise Undecodable(f"raw pixels need width and height of at least 1, got {width}x{height}")
+    check_size(width, height, limits)
+    expected = width * height * channels
+    if len(data) != expected:
+        raise Undecodable(
+            f"raw frame of {width}x{height}x{channels} needs {expected} bytes, got {len(data)}"
+        )
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return Pil.fromarray(np.frombuffer(data, np.uint8).reshape(shape))
+
+
+def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
+    try:
+        return _open_and_resize(data, view, limits)
+    except FrameRejected:
+        raise
+    except (Pil.DecompressionBombError, Pil.DecompressionBombWarning, MemoryError) as error:
+        raise TooLarge(f"image is too large to decode: {error}") from error
+    except PIL.UnidentifiedImageError as error:
+        raise Undecodable(
+            f"{len(data)} bytes are no whole PNG, JPEG, BMP or TIFF image (they begin with "
+            f"{data[:8].hex(' ')})"
+        ) from error
+    except Exception as error:  # codecs raise anything on malformed bytes; the frame is at fault
+        raise Undecodable(
+            f"image of {len(data)} bytes is damaged or truncated: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _open_and_resize(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
+    with Pil.open(io.BytesIO(data), formats=tuple(ENCODED.values())) as opened:
+        original = opened.size
+        check_size(*original, limits)
+        _check_mode(opened.mode)
+        # JPEG decodes at a half, quarter or eighth where that still covers the canvas.
+        opened.draft("RGB", _wanted(view))
+        check_memory(opened, data, original, view.canvas, limits)
+        picture, damage = _picture(opened, data, limits)
+        return Decoded(_resized(picture, view).image, original, damage)
+
+
+def _picture(opened: Pil.Image, data: bytes, limits: DecodeLimits) -> tuple[Pil.Image, str | None]:
+    """The picture, not yet loaded perhaps, and what was lost of it. Raises Damaged."""
+    if opened.format in _JPEGS:
+        check_scans(data, limits)
+    try:
+        return _whole(opened, data, strict=True), None
+    except Damaged as error:
+        if not limits.accept_damaged:
+            raise
+        return _whole(opened, data, strict=False), str(error)
+
+
+def _whole(opened: Pil.Image, data: bytes, *, strict: bool) -> Pil.Image:
+    """Raises Damaged if `strict`."""
+    if opened.format in _JPEGS:
+        return decode_jpeg(data, opened.mode, opened.size, strict) or opened
+    if strict:
+        damage = _damage(opened, data)
+        if damage:
+            raise Damaged(f"image of {len(data)} bytes lost data: {damage}")
+    return opened
+
+
+def _damage(opened: Pil.Image, data: bytes) -> str | None:
+    if opened.format == "PNG":
+        return png_damage(data) or _missing_rows(opened, data)
+    if not isinstance(opened, Tiff.TiffImageFile):
+        return None  # pixels that are missing in a BMP are an error of its own
+    for jpeg in tiff_jpegs(opened, data):
+        check_jpeg(jpeg)
+    return tiff_damage(opened, data)
+
+
+def _missing_rows(opened: Pil.Image, data: bytes) -> str | None:
+    """Rows that a PNG does not have stay zero: only then its data is looked through again."""
+    opened.load()
+    last = opened.crop((0, opened.height - 1, opened.width, opened.height))
+    if last.getbbox(alpha_only=False) is not None:
+        return None
+    return png_shortage(data)
+
+
+def _wanted(view: View) -> tuple[int, int]:
+    """Width and height of a frame whose region is as large as the canvas shows it."""
+    rows, columns = view.inside
+    left, top, right, bottom = view.region
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    return math.ceil(width / (right - left)), math.ceil(height / (bottom - top))
+
+
+def _resized(picture: Pil.Image, view: View) -> Decoded:
+    rows, columns = view.inside
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    box = view.crop(picture.size)
+    small = _eight_bit(picture).resize(size, Pil.Resampling.BILINEAR, box)
+    pixels = np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
+    if pixels.shape[:2] == view.canvas:
+        return Decoded(pixels, picture.size)
+    canvas = np.full((*view.canvas, 3), GREY, np.uint8)
+    canvas[rows, columns] = pixels
+    return Decoded(canvas, picture.size)
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in _GREY_MODES | _COLOUR_MODES | SIXTEEN_BIT_MODES:
+        raise Undecodable(
+            f"pixel format {mode} is not supported; send 8-bit grey, 8-bit RGB or 16-bit grey"
+        )
+
+
+def _eight_bit(picture: Pil.Image) -> Pil.Image:
+    """Grey or RGB."""
+    if picture.mode in SIXTEEN_BIT_MODES:
+        return Pil.fromarray(_high_byte(np.asarray(picture)))
+    wanted = "L" if picture.mode in _GREY_MODES else "RGB"
+    return picture if picture.mode == wanted else picture.convert(wanted)
+
+
+def _high_byte(grey: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    return (grey >> 8).astype(np.uint8)
