@@ -63,7 +63,7 @@ class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
-    message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: frame.content
+    message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: frame.content, more reasons
 
     reason: RejectReason
     error: str

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from schemas.frame import Frame, decode_frame
 from schemas.outcome import Outcome, Verdict
-from stream_inspector.errors import FrameRejected
+from stream_inspector.errors import Damaged, FrameRejected, TooSlow
 from workers.collector.folder import TrainingFolder
 from workers.collector.outcomes import Waiting
 from workers.collector.selection import Selection
@@ -117,6 +117,10 @@ class Collector:
             return
         try:
             self._folder.put(frame, outcome, good)
+        except Damaged:
+            self._leave("damaged picture")
+        except TooSlow:
+            self._leave("picture takes too long to decode")
         except FrameRejected:
             self._leave("no whole picture")
             return

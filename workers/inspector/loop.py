@@ -1,8 +1,8 @@
 """The inspector: threads, and the decisions that only the loop takes.
 
-poll thread (this one) -> triage -> pool: admit -> inference thread -> pool: pictures, messages ->
-publisher thread -> positions back to the poll thread, which commits. It never blocks longer than
-a poll.
+poll thread (this one) -> triage -> decode threads: admit, each with a decoder process ->
+inference thread -> pool: pictures, messages -> publisher thread -> positions back to the poll
+thread, which commits. It never blocks longer than a poll.
 """
 
 import threading
@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 
 import structlog
 
-from stream_inspector.image.decode import DecodeLimits
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
@@ -40,6 +39,7 @@ from workers.runtime.bus.ports import (
     ConsumerFactory,
     DeliveryFactory,
 )
+from workers.runtime.decoders.pool import Decoders
 from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.health import Check
@@ -76,7 +76,8 @@ class Inspector:
         traces = Traces(tracing, settings.worker_id) if tracing else None
         self._sender = Sender(settings.worker_id, settings.topics, traces)
         limits = settings.worker
-        self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
+        rules = settings.images.rules(settings.kafka.max_frame_bytes)
+        self._decoders = Decoders(limits.threads, rules)
         self._in_flight = InFlight(limits.in_flight_mb * 2**20)
         metrics.in_flight_limit.set(limits.in_flight_mb * 2**20)
         metrics.device_memory.ask(lambda: device_memory(settings.models.device))
@@ -96,7 +97,9 @@ class Inspector:
         self._publisher = Publisher(self._leases, self._in_flight, self._metrics)
         interval_s = self._settings.worker.commit_interval_ms / 1000
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
-        self._pool = Pool(self._settings.worker.threads, "pool", self._fail)
+        threads, slow_s = self._settings.worker.threads, self._settings.images.decode_timeout_s / 2
+        self._pool = Pool(threads, "pool", self._fail)
+        self._decoding = Pool(threads, "decode", self._fail, slow_s)
         self._inference = self._make_inference()
         self._intake = self._make_intake()
         triage = self._intake.triage
@@ -105,7 +108,9 @@ class Inspector:
             self._leases, self._publisher, self._commits, triage, drain_s, metrics=self._metrics
         )
         with ExitStack() as closing:
+            closing.callback(self._decoders.close)
             with stop.at_once():
+                self._decoders.start()
                 self._keeper.refresh()
                 consumer = connect(membership)
             closing.callback(consumer.close)
@@ -135,7 +140,8 @@ class Inspector:
             leases=self._leases,
             in_flight=self._in_flight,
             publisher=self._publisher,
-            pool=self._pool,
+            pool=self._decoding,
+            decode=self._decoders.decode,
             inference=self._inference,
             parking=self._parking,
             crash_log=self._crash_log,
@@ -154,7 +160,7 @@ class Inspector:
             evidence=self._evidence,
             pool=self._pool,
             sender=self._sender,
-            limits=self._limits,
+            decode=self._decoders.decode,
             finish=self._finish,
             metrics=self._metrics,
         )
@@ -216,7 +222,7 @@ class Inspector:
         stuck, kafka = self._publisher.stuck_s(now), self._settings.kafka
         if stuck * 1000 > _STUCK * (kafka.delivery_timeout_ms + kafka.transaction_timeout_ms):
             raise DeviceHung(f"the broker client has been at one publication for {stuck:.0f} s")
-        busy = {"device": self._inference.busy_s(now), "decoder": self._pool.busy_s(now)}
+        busy = {"device": self._inference.busy_s(now), "store of pictures": self._pool.busy_s(now)}
         for what, seconds in busy.items():
             if seconds > self._settings.worker.frame_deadline_s:
                 raise DeviceHung(

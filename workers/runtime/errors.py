@@ -8,7 +8,8 @@ WorkerError
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
 │   ├── AccessDenied      a login, certificate or permission was refused; says what to grant or set
-│   └── DeviceHung        the device did not answer within its deadline
+│   ├── DeviceHung        the device did not answer within its deadline
+│   └── DecoderLost       no process can be started that decodes pictures
 ├── MessageTooLarge   the broker or the client refuses a message of this size; a smaller one passes
 └── MembershipLost    partitions were taken away; what was in flight is delivered again
 
@@ -64,6 +65,12 @@ class AccessDenied(Fatal):
 
 class DeviceHung(Fatal):
     """The device (or a client library) did not answer; only a new process can help."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
+class DecoderLost(Fatal):
+    """No process that decodes pictures can be started; none of them is at fault."""
 
     exit_code = 75  # EX_TEMPFAIL
 
