@@ -13,7 +13,7 @@ from workers.collector.folder import TrainingFolder
 from workers.collector.outcomes import Waiting
 from workers.collector.selection import Selection
 from workers.collector.settings import Sort
-from workers.runtime.bus.ports import Reader, Record
+from workers.runtime.bus.ports import Gap, Reader, Record
 from workers.runtime.names import check_name
 
 _POLL_S = 0.2
@@ -73,6 +73,10 @@ class Collector:
             self._waiting.put(frame)
         else:
             self._leave("collected before")
+
+    def pass_over(self, gap: Gap) -> None:
+        """Records of the frames topic that cannot be read."""
+        self.counts.left_out["could not be unpacked"] += gap.records
 
     def note(self, record: Record) -> None:
         """A record of the outcomes topic."""
@@ -156,6 +160,8 @@ def collect(
     while not over():
         for record in frames.poll(_POLL_S):
             collector.take(record)
+        for gap in frames.gaps():
+            collector.pass_over(gap)
         learn(_GLANCE_S)
         collector.settle()
         show(collector.counts, frames.left())

@@ -16,7 +16,7 @@ from workers.inspector.admit import admit
 from workers.inspector.crash_log import CrashLog
 from workers.inspector.flow import InFlight, Leases
 from workers.inspector.inference import Inference
-from workers.inspector.messages import Sender, expired, rejected
+from workers.inspector.messages import Sender, passed_over, rejected
 from workers.inspector.models import ModelSource
 from workers.inspector.parking import Parking
 from workers.inspector.pool import Pool
@@ -24,7 +24,7 @@ from workers.inspector.publish import Delivered, Finished, Publisher
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.triage import Limits, Triage
 from workers.inspector.work import Rejection, Result, Ticket, Waiting, log_ids
-from workers.runtime.bus.ports import Gap, Partition, Record
+from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 from workers.runtime.errors import Fatal
 from workers.runtime.metrics.inspector import InspectorMetrics
 
@@ -83,19 +83,24 @@ class Intake:
         for ticket in tickets:
             self.triage.put(ticket)
 
-    def tell_expired(self, gap: Gap) -> None:
+    def tell_gap(self, gap: Gap) -> None:
         """A gap goes through the ledger like a record, so it is told once, in its place."""
         lease = self._leases.of(gap.partition)
         if lease is None:
             return  # its next owner meets it too
-        _log.error("records expired", partition=gap.partition.index, records=gap.records)
+        _log.error(
+            "records not inspected",
+            **{"cause": gap.cause.value, "topic": gap.partition.topic},
+            **{"partition": gap.partition.index, "first": gap.first, "last": gap.last},
+        )
         now = datetime.now(UTC)
         place = Record(gap.partition, gap.last, None, None, (), 0)
         ticket = Ticket(place, lease, now, 0)
         self._publisher.put(Delivered((ticket,)))
-        told = Result((expired(gap, now, self._sender),), "", "", rejected=True)
+        told = Result((passed_over(gap, now, self._sender),), "", "", rejected=True)
         self._publisher.put(Finished(ticket, told))
-        self._metrics.expired.inc(gap.records)
+        unreadable = gap.cause is GapCause.UNREADABLE
+        (self._metrics.unreadable if unreadable else self._metrics.expired).inc(gap.records)
 
     def _weight(self, record: Record) -> int:
         """Bytes of the record and its image, and at least one share of `in_flight_frames`."""

@@ -197,7 +197,7 @@ class Inspector:
         try:
             records = consumer.poll(_POLL_S)
             for gap in consumer.gaps():
-                self._intake.tell_expired(gap)
+                self._intake.tell_gap(gap)
             self._intake.take_in(records, consumer.assignment())
             self.vitals.reach("broker", self._publisher.away)
         except Transient as error:

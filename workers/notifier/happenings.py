@@ -9,12 +9,13 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.errors import SchemaError
 from schemas.interruption import Interruption
-from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 
 DEFECT = "defect"
 SEQUENCE_GAP = "sequence-gap"
 CAMERA_SILENT = "camera-silent"
 UNREADABLE_EVENT = "unreadable-event"
+EXPIRED_EVENTS = "expired-events"
 
 
 class Place(NamedTuple):
@@ -113,4 +114,22 @@ def from_unreadable(record: Record, error: SchemaError, at: datetime) -> Happeni
         at=at,
         text=f"event {topic} {partition}:{record.offset} cannot be read: {error}",
         place=Place(record.partition, record.offset),
+    )
+
+
+def from_gap(gap: Gap, at: datetime) -> Happening:
+    """Events that were passed over: what they report is not known."""
+    topic, partition = gap.partition.topic, gap.partition.index
+    unreadable = gap.cause is GapCause.UNREADABLE
+    fate = f"could not be unpacked: {gap.why}" if unreadable else "were deleted by its retention"
+    return Happening(
+        event_id=f"gap:{topic}:{partition}:{gap.first}-{gap.last}",
+        camera_id=f"{topic}-{partition}",
+        cause=UNREADABLE_EVENT if unreadable else EXPIRED_EVENTS,
+        kind=AlarmKind.NOT_INSPECTED,
+        severity=Severity.CRITICAL,
+        at=at,
+        text=f"{gap.records} events of {topic} {partition} ({gap.first} to {gap.last}) {fate}",
+        place=Place(gap.partition, gap.first),
+        weight=gap.records,
     )

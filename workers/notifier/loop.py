@@ -25,6 +25,7 @@ from workers.notifier.happenings import (
     Place,
     from_dead_letter,
     from_defect,
+    from_gap,
     from_interruption,
     from_unreadable,
 )
@@ -32,7 +33,7 @@ from workers.notifier.memory import WatchMemory
 from workers.notifier.positions import Reading
 from workers.notifier.rules import Rules
 from workers.notifier.watch import Watch
-from workers.runtime.bus.ports import Consumer, Handover, Partition, Record
+from workers.runtime.bus.ports import Consumer, Gap, Handover, Partition, Record
 from workers.runtime.errors import MembershipLost, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.settings import TopicSettings
@@ -89,6 +90,7 @@ class Counts:
 
     events: int = 0
     unreadable: int = 0
+    passed_over: int = 0  # that were gone, or in a batch that cannot be unpacked
     alarms: int = 0
 
 
@@ -135,6 +137,8 @@ class Notifier:
         """One round. False when the broker is away. Raises Fatal."""
         records = self._poll(timeout_s)
         self._follow_membership()
+        for gap in self._consumer.gaps():
+            self._pass_over(gap)
         for record in records or ():
             self._take(record)
         now = self._now()
@@ -169,6 +173,12 @@ class Notifier:
                 part.forget(gone)
         if gained:
             self._watch.activate(gained, self._now())
+
+    def _pass_over(self, gap: Gap) -> None:
+        self._reading.pass_over(gap)
+        self.counts.passed_over += gap.records
+        now = self._now()
+        self._tell(self._rules.see(from_gap(gap, now), now))
 
     def _take(self, record: Record) -> None:
         self._reading.note(record)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from workers.runtime.bus.ports import Partition, Positions, Record
+from workers.runtime.bus.ports import Gap, Partition, Positions, Record
 
 
 class Reading:
@@ -15,6 +15,10 @@ class Reading:
     def note(self, record: Record) -> None:
         """This record was read."""
         self._read[record.partition] = record.offset + 1
+
+    def pass_over(self, gap: Gap) -> None:
+        """These records are not to be had."""
+        self._read[gap.partition] = gap.last + 1
 
     def reach(self, partition: Partition, position: int) -> None:
         """Reading has got this far: what lies behind the last record are transaction markers."""

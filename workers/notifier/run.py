@@ -180,6 +180,7 @@ def _health(
     metrics.stalled.ask_one(lambda: loop.stalled_s)
     metrics.events.ask_one(lambda: loop.counts.events)
     metrics.unreadable.ask_one(lambda: loop.counts.unreadable)
+    metrics.passed_over.ask_one(lambda: loop.counts.passed_over)
     metrics.alarms.ask_one(lambda: loop.counts.alarms)
     _tell_couriers(metrics, delivery.couriers)
     return HealthServer(settings.health, metrics.registry, live=live, ready=ready)

@@ -75,6 +75,14 @@ class KafkaSettings(Section):
         ge=1024,
         description="largest encoded frame; drives producer, topic, fetch and decode limits",
     )
+    max_unpacked_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**20,
+        description="a compressed batch that unpacks to more is passed over, and told",
+    )
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="none", description="of what this process writes; all of them are read"
+    )
     security: KafkaSecurity = KafkaSecurity()
 
 

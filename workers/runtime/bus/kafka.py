@@ -87,7 +87,7 @@ def connect_consumer(
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
     relay = Relay(client, listener, drain_s, assignor)
     client.subscribe(topics=list(topics), listener=relay)
-    return KafkaBusConsumer(client, kafka.session_timeout_ms / 1000, from_beginning)
+    return KafkaBusConsumer(client, kafka, frozenset(topics), from_beginning)
 
 
 def reader_options(kafka: KafkaSettings, group: str, client_id: str) -> dict[str, Any]:

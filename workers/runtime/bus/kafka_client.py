@@ -38,6 +38,11 @@ def record_limit(kafka: KafkaSettings) -> int:
     return 2 * kafka.max_frame_bytes * 4 // 3 + HEADERS_ROOM
 
 
+def unpacked_limit(kafka: KafkaSettings) -> int:
+    """Bytes of the largest batch after decompression; the largest record always fits."""
+    return max(kafka.max_unpacked_bytes, record_limit(kafka))
+
+
 def connect(kafka: KafkaSettings, make: Callable[[int], _Client]) -> _Client:
     """Make a client, retrying until `kafka.connect_timeout_s`. `make` takes a timeout in ms.
 

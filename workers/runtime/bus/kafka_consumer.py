@@ -8,10 +8,13 @@ from typing import Any
 import structlog
 from kafka import errors
 
+from workers.runtime.bus.kafka_client import unpacked_limit
 from workers.runtime.bus.kafka_errors import translated
 from workers.runtime.bus.kafka_faults import prepare_poll
 from workers.runtime.bus.kafka_rebalance import as_offsets, as_partition, as_topic_partition
+from workers.runtime.bus.kafka_unpacking import Guard
 from workers.runtime.bus.ports import Gap, Partition, Positions, Record
+from workers.runtime.settings import KafkaSettings
 
 _log = structlog.get_logger(__name__)
 
@@ -21,9 +24,13 @@ _POSITION_MS = 500  # known locally, except right after an assignment
 class KafkaBusConsumer:
     """Consumer port on kafka-python. One thread only."""
 
-    def __init__(self, client: Any, session_s: float, from_beginning: bool):
-        self._client, self._session_s = client, session_s
-        self._from_beginning = from_beginning
+    def __init__(
+        self, client: Any, kafka: KafkaSettings, topics: frozenset[str], from_beginning: bool
+    ):
+        self._client, self._session_s = client, kafka.session_timeout_ms / 1000
+        self._request_ms = kafka.request_timeout_ms
+        self._topics, self._from_beginning = topics, from_beginning
+        self._guard = Guard(client, unpacked_limit(kafka))
         self._gaps: list[Gap] = []
 
     def poll(self, timeout_s: float) -> list[Record]:
@@ -44,8 +51,8 @@ class KafkaBusConsumer:
         return [_record(item) for batch in batches.values() for item in batch]
 
     def gaps(self) -> list[Gap]:
-        """Records that expired before they were read; told once."""
-        found, self._gaps = self._gaps, []
+        """Records that expired or cannot be unpacked; told once."""
+        found, self._gaps = self._gaps + self._guard.gaps(), []
         return found
 
     def _start(self, tps: Iterable[Any]) -> None:
@@ -61,7 +68,7 @@ class KafkaBusConsumer:
         A position behind the end (the topic was made anew) goes there too: reading a frame again
         is harmless, missing one is not.
         """
-        oldest = self._client.beginning_offsets(list(wanted))
+        oldest = self._client.beginning_offsets(list(wanted), timeout_ms=self._request_ms)
         for tp, position in wanted.items():
             _log.error("position is gone", at=tp, position=position, oldest=oldest[tp])
             if position < oldest[tp]:
@@ -111,6 +118,13 @@ class KafkaBusConsumer:
     def stable(self) -> bool:
         """Whether the group has settled and gave us partitions."""
         return self._state() == "<stable>"
+
+    def missing(self) -> frozenset[str]:
+        """Topics we read that the broker does not have, as it said last."""
+        cluster = self._client._cluster
+        if not cluster._last_successful_refresh_ms:
+            return frozenset()
+        return self._topics - cluster.topics(exclude_internal_topics=False)
 
     def generation(self) -> object | None:
         """The group's metadata as transactions need it; without a member id nothing is fenced."""

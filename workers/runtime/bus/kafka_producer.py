@@ -26,6 +26,7 @@ def producer_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
         "max_request_size": record_limit(kafka),
         "batch_size": 900_000,  # the default of 16 KB sends one frame per round trip
         "linger_ms": 5,
+        "compression_type": None if kafka.compression == "none" else kafka.compression,
     }
 
 

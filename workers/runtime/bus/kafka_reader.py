@@ -8,10 +8,11 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
-from workers.runtime.bus.kafka_client import client_options, connect
+from workers.runtime.bus.kafka_client import client_options, connect, unpacked_limit
 from workers.runtime.bus.kafka_consumer import _record
 from workers.runtime.bus.kafka_errors import translated
-from workers.runtime.bus.ports import Record
+from workers.runtime.bus.kafka_unpacking import Guard
+from workers.runtime.bus.ports import Gap, Record
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.settings import KafkaSettings
 
@@ -39,6 +40,7 @@ class KafkaReader:
         self._client: Any = connect(
             kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms)
         )
+        self._guard = Guard(self._client, unpacked_limit(kafka))
         try:
             with translated("Read"):
                 found = sorted(self._client.partitions_for_topic(topic) or ())
@@ -78,6 +80,10 @@ class KafkaReader:
             quiet = time.monotonic() - self._heard
             raise BusUnavailable(f"{self._topic} could not be read to its end in {quiet:.0f} s")
         return [_record(item) for batch in batches.values() for item in batch]
+
+    def gaps(self) -> list[Gap]:
+        """Records that cannot be unpacked; told once."""
+        return self._guard.gaps()
 
     def left(self) -> int:
         """About so many records are not read yet."""

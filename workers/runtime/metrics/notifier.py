@@ -16,6 +16,9 @@ class NotifierMetrics(Table):
         super().__init__(registry)
         self.events = self._tally("events", "Events read")
         self.unreadable = self._tally("unreadable_events", "Events of an unknown form")
+        self.passed_over = self._tally(
+            "passed_over_events", "Events that had expired, or whose batch cannot be unpacked"
+        )
         self.alarms = self._tally("alarms", "Alarms raised")
         self.delivered = self._tally(
             "delivered_alarms", "Alarms that a channel took", channel=_CHANNEL
