@@ -65,14 +65,14 @@ image-check: $(READY)
 	$(BIN)/python tests/images/clean_install.py $(ARGS)
 
 schemas: $(READY)
-	$(BIN)/python -m schemas.generate
+	$(BIN)/python -m schemas.documents.generate
 
 docs: $(READY) metrics
-	$(BIN)/python -m workers.config_reference
-	$(BIN)/python -m schemas.reference
+	$(BIN)/python -m workers.config.reference
+	$(BIN)/python -m schemas.documents.reference
 
 metrics: $(READY)
-	$(BIN)/python -m workers.runtime.metrics.generate
+	$(BIN)/python -m workers.runtime.telemetry.metrics.generate
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -26,20 +26,20 @@ from rich.table import Table
 
 from benchmarks.convolutions import Ceiling, ceiling, settle, shapes_of
 from benchmarks.released_loop import ReleasedLoop
-from stream_inspector.assembly import unpack_network
 from stream_inspector.detector import Detector
 from stream_inspector.diffusion.precision import mixed
 from stream_inspector.engine.cache import hardware
 from stream_inspector.engine.sessions import installed
 from stream_inspector.features import load_feature_net
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.assembly import unpack_network
 from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import render
-from stream_inspector.training import fit
+from stream_inspector.training.fit import fit
 from stream_inspector.verdict import Image
-from stream_inspector.view.canvas import View
+from workers.offline.fit import synthetic_good
+from workers.offline.model_folder import read_model, write_model
 from workers.runtime.engine_cache import EngineCache
-from workers.trainer.model_folder import read_model, write_model
-from workers.trainer.train import synthetic_good
 
 EMBEDDED = ("feature-fast", "pixel-small")
 PORT = "released loop"

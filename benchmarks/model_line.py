@@ -10,13 +10,13 @@ from pathlib import Path
 
 from benchmarks.stage import TOPICS, frame, worker_flags
 from schemas.outcome import Outcome
-from stream_inspector.model import Model, save_model
-from workers.demo.processes import Child, flags, free_port, wait_until_ready
-from workers.runtime.bus.kafka import connect_consumer, connect_producer
+from stream_inspector.model.version import Model, save_model
+from workers.demo.stage.processes import Child, flags, free_port, wait_until_ready
+from workers.runtime.bus.kafka.connect import connect_consumer, connect_producer
 from workers.runtime.errors import Transient
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.registry import Registry
-from workers.runtime.settings import KafkaSettings, RedisSettings
+from workers.runtime.registry.registry import Registry
+from workers.runtime.settings.process import KafkaSettings, RedisSettings
 
 PATIENCE_S = 180.0
 _SHIFT = 5.0  # deviations of good images

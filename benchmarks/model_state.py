@@ -21,15 +21,15 @@ from rich.table import Table
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.model_line import Line, another, capacity, mixtures, push
 from benchmarks.stage import cpu_s, servers
-from stream_inspector.model import Model
-from stream_inspector.pictures import encode_png
+from stream_inspector.image.pictures import encode_png
+from stream_inspector.model.version import Model
 from stream_inspector.synthetic import render
-from workers.demo.model_source import shipped_model
 from workers.demo.settings import SYNTHETIC_CATEGORY
-from workers.runtime.model_cache import ModelCache
-from workers.runtime.registry import Registry
+from workers.demo.stage.model_source import shipped_model
+from workers.runtime.registry.cache import ModelCache
+from workers.runtime.registry.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedStore
-from workers.runtime.settings import RedisSettings
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis import connect_store
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from stream_inspector.assembly import bind, for_category, unpack_network
 from stream_inspector.diffusion.denoiser import Denoiser, Prediction
 from stream_inspector.diffusion.posterior import (
     Gaussian,
@@ -22,7 +21,8 @@ from stream_inspector.diffusion.posterior import (
 )
 from stream_inspector.diffusion.schedule import diffuse
 from stream_inspector.features import load_feature_net, resized, to_tensor
-from stream_inspector.model import Model
+from stream_inspector.model.assembly import bind, for_category, unpack_network
+from stream_inspector.model.version import Model
 from stream_inspector.score.whitening import Whitening
 from stream_inspector.verdict import Image
 

@@ -22,22 +22,26 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.frame import Frame, encode_frame, new_frame_id
-from stream_inspector.decode import DecodeLimits, decode
 from stream_inspector.detector import Detector
-from stream_inspector.model import Model, save_model
-from stream_inspector.pictures import encode_png
+from stream_inspector.image.decode import DecodeLimits, decode
+from stream_inspector.image.pictures import encode_png
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.version import Model, save_model
 from stream_inspector.synthetic import render
-from stream_inspector.view.canvas import View
-from workers.demo.brokers import BROKERS
-from workers.demo.model_source import shipped_model
-from workers.demo.processes import Child, flags, free_port, wait_until_ready
 from workers.demo.settings import SYNTHETIC_CATEGORY
-from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
+from workers.demo.stage.brokers import BROKERS
+from workers.demo.stage.model_source import shipped_model
+from workers.demo.stage.processes import Child, flags, free_port, wait_until_ready
+from workers.runtime.bus.kafka.connect import (
+    connect_consumer,
+    connect_producer,
+    create_topics,
+)
 from workers.runtime.bus.ports import Consumer, Outgoing
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.registry import Registry
+from workers.runtime.registry.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
-from workers.runtime.settings import KafkaSettings, RedisSettings, TopicSettings
+from workers.runtime.settings.process import KafkaSettings, RedisSettings, TopicSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis import connect_store
 

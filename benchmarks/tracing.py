@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 from schemas.frame import Frame, new_frame_id
 from schemas.outcome import Latencies
-from workers.inspector.messages import Sender
+from workers.inspector.pipeline.messages import Sender
 from workers.inspector.trace import Decided, Traces
 from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record
-from workers.runtime.settings import TopicSettings
-from workers.runtime.tracing import Span, Tracing
+from workers.runtime.settings.process import TopicSettings
+from workers.runtime.telemetry.spans import Span
+from workers.runtime.telemetry.tracing import Tracing
 
 FRAMES, ROUNDS = 5000, 5
 

@@ -26,7 +26,9 @@ class Interruption(Message):
     cause: InterruptionCause
     topic: str
     partition: int | None = Field(default=None, ge=0, description="absent: all of this worker's")
-    first_offset: int | None = Field(default=None, ge=0, description="of the expired or unreadable records")
+    first_offset: int | None = Field(
+        default=None, ge=0, description="of the expired or unreadable records"
+    )
     records: int = Field(ge=0, description="how many are lost to inspection so far")
     error: str
     worker_id: str

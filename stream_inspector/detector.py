@@ -9,13 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stream_inspector.assembly import (
-    for_category,
-    unpack_ensemble,
-    unpack_network,
-    unpack_scorer,
-)
-from stream_inspector.counterpart import (
+from stream_inspector.counterpart.explainer import Explainer
+from stream_inspector.counterpart.gradient_denoising import (
     COUNTERPARTS,
     Counterpart,
     CounterpartSettings,
@@ -26,16 +21,21 @@ from stream_inspector.engine.cache import Cache
 from stream_inspector.engine.choose import Engine, choose
 from stream_inspector.engine.part import Part
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.explainer import Explainer
 from stream_inspector.features import LEVELS, LITE0, load_feature_net, to_tensor
-from stream_inspector.footprint import footprint
-from stream_inspector.judge import judge
-from stream_inspector.model import Model
+from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.tiles import cut, merge
+from stream_inspector.model.assembly import (
+    for_category,
+    unpack_ensemble,
+    unpack_network,
+    unpack_scorer,
+)
+from stream_inspector.model.footprint import footprint
+from stream_inspector.model.version import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
 from stream_inspector.threshold.budget import Calibration
+from stream_inspector.threshold.judge import judge
 from stream_inspector.verdict import Image, Verdict
-from stream_inspector.view.canvas import View
-from stream_inspector.view.tiles import cut, merge
 
 _EXAMPLE = 4  # images that engines are compared and timed with
 _CHUNK, _CHUNK_ACCELERATED = 8, 32  # images a forward: bounds memory whatever the batch

@@ -10,10 +10,10 @@ from typing import Any
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.stage import Stage, Worker
 from benchmarks.chaos.worker import STEPS
-from workers.runtime.bus.kafka import connect_admin
+from workers.runtime.bus.kafka.connect import connect_admin
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedStore
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 _STRIKE_S = 20.0  # until a worker has its next transaction
 

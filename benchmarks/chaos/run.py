@@ -14,7 +14,7 @@ from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.stage import Stage
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedStore
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 SESSION_MS, HEARTBEAT_MS = 6000, 1000
 _DIRECT, _THROUGH_PROXY = "PLAINTEXT", "PROXIED"

@@ -20,10 +20,10 @@ from PIL import Image
 from benchmarks.chaos.observer import Observer
 from benchmarks.chaos.worker import BRIGHT, DEADLY, ORDER
 from schemas.frame import Frame, encode_frame, new_frame_id
-from workers.demo.processes import Child, flags
-from workers.runtime.bus.kafka import connect_producer, create_topics
+from workers.demo.stage.processes import Child, flags
+from workers.runtime.bus.kafka.connect import connect_producer, create_topics
 from workers.runtime.bus.ports import Outgoing
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS, CAMERAS, CATEGORY = 4, 7, "flange"

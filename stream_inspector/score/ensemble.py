@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stream_inspector.image.view.canvas import View
 from stream_inspector.presets import PER_IMAGE, Preset
 from stream_inspector.score.normalise import Normaliser, PerImage, fit_normaliser
 from stream_inspector.score.scorer import MEMBERS
-from stream_inspector.view.canvas import View
 
 ENSEMBLE = "ensemble"
 _GROUP = 64  # pixels searched together for the largest ones

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from stream_inspector.image.view.tiles import inspected
 from stream_inspector.presets import GaussianPlan
-from stream_inspector.view.tiles import inspected
 
 
 @dataclass(frozen=True, eq=False)

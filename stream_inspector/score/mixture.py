@@ -13,9 +13,9 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from stream_inspector.image.view.tiles import inspected
 from stream_inspector.presets import MixturePlan
 from stream_inspector.score.mahalanobis import inverse_factor
-from stream_inspector.view.tiles import inspected
 
 NEAREST = 4  # components asked for each feature, by Euclidean distance to their means
 SAMPLES = 65536  # features that a mixture is fitted to, drawn at random

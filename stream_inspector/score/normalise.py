@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stream_inspector.view.canvas import View
+from stream_inspector.image.view.canvas import View
 
 FLOOR = 1.0  # of the mean per-position deviation, added to each: few good images, noisy deviations
 

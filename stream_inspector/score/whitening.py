@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from stream_inspector.view.tiles import inspected
+from stream_inspector.image.view.tiles import inspected
 
 RIDGE = 1e-3  # of the mean variance: keeps dead channels from exploding
 

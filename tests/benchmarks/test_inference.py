@@ -10,9 +10,9 @@ from torch import nn
 from benchmarks.convolutions import Ceiling, Shape, ceiling, shapes_of
 from benchmarks.inference import PORT, Row, _compared, _markdown
 from benchmarks.released_loop import ReleasedLoop
-from stream_inspector.assembly import of_category, pack_network
 from stream_inspector.diffusion.unet import UNet
-from stream_inspector.model import Model
+from stream_inspector.model.assembly import of_category, pack_network
+from stream_inspector.model.version import Model
 from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import render
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.stream_line import picture
-from benchmarks.stream_measures import Cost, Sample, drift_mib
+from benchmarks.stream.line import picture
+from benchmarks.stream.measures import Cost, Sample, drift_mib
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])

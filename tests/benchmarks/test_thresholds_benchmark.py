@@ -7,9 +7,7 @@ from xml.etree import ElementTree as Xml
 import numpy as np
 import pytest
 
-from benchmarks.threshold_figure import draw
-from benchmarks.threshold_scores import Scores
-from benchmarks.thresholds import (
+from benchmarks.thresholds.__main__ import (
     DISTRIBUTIONS,
     DRIFT,
     Kept,
@@ -18,6 +16,8 @@ from benchmarks.thresholds import (
     measure,
     simulate,
 )
+from benchmarks.thresholds.figure import draw
+from benchmarks.thresholds.scores import Scores
 
 
 @pytest.fixture(scope="module")

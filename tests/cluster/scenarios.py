@@ -21,10 +21,10 @@ from kafka.structs import OffsetAndMetadata
 
 from schemas.envelope import WireMessage
 from tests.integration.secure_kafka import WORKER, Secure, make_certificates, secure_kafka
-from workers.runtime.bus.kafka import connect_admin, connect_producer, create_topics
+from workers.runtime.bus.kafka.connect import connect_admin, connect_producer, create_topics
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.servers.apache_kafka import ApacheKafka
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 

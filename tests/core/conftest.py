@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stream_inspector.model import Model
+from stream_inspector.model.version import Model
 from stream_inspector.presets import (
     FEATURE_FAST,
     PIXEL_SMALL,
@@ -14,7 +14,7 @@ from stream_inspector.presets import (
     NetworkShape,
     Preset,
 )
-from stream_inspector.training import fit
+from stream_inspector.training.fit import fit
 from stream_inspector.verdict import Image
 
 _SHAPE = NetworkShape(channels=8, multipliers=(1, 2), res_blocks=1, attention=(2,), head_channels=8)

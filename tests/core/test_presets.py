@@ -4,9 +4,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from stream_inspector.assembly import score_schedule
 from stream_inspector.diffusion.layers import AttentionBlock
 from stream_inspector.diffusion.unet import UNet
+from stream_inspector.model.assembly import score_schedule
 from stream_inspector.presets import (
     FEATURE_FAST,
     PAPER,

@@ -11,8 +11,8 @@ import typer
 
 from tests.docs.markdown import ROOT
 from workers.cli import app
-from workers.config_command import SETTINGS, settings_class
-from workers.runtime.settings import flatten
+from workers.config.command import SETTINGS, settings_class
+from workers.runtime.settings.process import flatten
 
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 _TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)

@@ -2,7 +2,7 @@
 
 import re
 
-from schemas.asyncapi import OPERATIONS
+from schemas.documents.asyncapi import OPERATIONS
 from schemas.topics import TOPICS
 from tests.docs.markdown import ROOT, read
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from tests.docs.commands import lines_of, problem
 from tests.docs.markdown import ROOT, Block, Page, pages, read
-from workers.config_command import SETTINGS, settings_class
+from workers.config.command import SETTINGS, settings_class
 from workers.runtime.categories import CategorySettings
 from workers.runtime.errors import SettingsError
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas import reference
-from schemas.asyncapi import MESSAGES
+from schemas.documents import reference
+from schemas.documents.asyncapi import MESSAGES
 from schemas.topics import TOPICS
-from workers import config_reference
-from workers.config_command import SETTINGS, settings_class
-from workers.config_reference import Setting, settings_of
+from workers.config import reference as config_reference
+from workers.config.command import SETTINGS, settings_class
+from workers.config.reference import Setting, settings_of
 from workers.inspector.settings import InspectorSettings
-from workers.runtime.settings import flatten
+from workers.runtime.settings.process import flatten
 
 
 def test_the_configuration_is_current() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rendered_chart import Object, Objects, merged, one, process_file, render, supported
 
 from workers.inspector.settings import InspectorSettings
-from workers.runtime.bus.kafka import connect_consumer
+from workers.runtime.bus.kafka.connect import connect_consumer
 
 KINDS = ("keda", "hpa", "none")
 WORKLOAD_KINDS = ("Deployment", "StatefulSet")

@@ -23,9 +23,9 @@ from rendered_chart import (
 )
 
 from schemas.topics import TOPICS
-from workers.config_command import Process, settings_class
+from workers.config.command import Process, settings_class
 from workers.runtime.categories import CategorySettings, read_categories
-from workers.runtime.settings import ProcessSettings
+from workers.runtime.settings.process import ProcessSettings
 
 # component -> what reads its file: `stream-inspector config check <process>`
 PROCESSES = {

@@ -22,7 +22,7 @@ from entry_points import ENTRY_POINTS, HEAVY, LIGHT, ROOT, WORKER, wrong
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from workers.config_command import Process, settings_class
+from workers.config.command import Process, settings_class
 
 DOCKERFILE = ROOT / "workers" / "Dockerfile"
 OURS = {

@@ -24,11 +24,15 @@ import pytest
 
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome, outcome_id
-from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
+from workers.runtime.bus.kafka.connect import (
+    connect_consumer,
+    connect_producer,
+    create_topics,
+)
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 SESSION_MS, HEARTBEAT_MS = 2000, 300  # the embedded broker lets a member join after half a session
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from stream_inspector.verdict import Image, Verdict
 from workers.cli import main
-from workers.inspector import detectors, run
+from workers.inspector import run
+from workers.inspector.models.source import detectors
 from workers.inspector.work import LoadedModel
 
 

@@ -20,9 +20,9 @@ from kafka.admin import (
     ResourceType,
 )
 
-from workers.runtime.bus.kafka import connect_admin
+from workers.runtime.bus.kafka.connect import connect_admin
 from workers.runtime.servers.apache_kafka import ApacheKafka
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 ADMIN, WORKER = ("admin", "admin-secret"), ("worker", "worker-secret")
 LISTENERS = {

@@ -11,11 +11,11 @@ from typing import Any
 
 from kafka import KafkaProducer
 
+from schemas.documents.samples import DEFECT
 from schemas.envelope import WireMessage
-from schemas.samples import DEFECT
-from workers.runtime.bus.kafka_producer import producer_options, write_all
+from workers.runtime.bus.kafka.producer import producer_options, write_all
 from workers.runtime.bus.ports import Outgoing
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 PATIENCE_S = 60.0
 

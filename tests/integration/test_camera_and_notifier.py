@@ -11,13 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from schemas import samples
+from schemas.documents import samples
 from schemas.frame import decode_frame
 from schemas.message import Message
-from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
+from workers.runtime.bus.kafka.connect import (
+    connect_consumer,
+    connect_producer,
+    create_topics,
+)
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.servers.embedded import EmbeddedBroker
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from workers.runtime.servers.embedded import EmbeddedStore
-from workers.runtime.settings import RedisSettings
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.redis import RedisStore, connect_store
 
 pytestmark = pytest.mark.integration

@@ -20,12 +20,12 @@ from typing import Any
 import pytest
 
 from schemas.outcome import Outcome
-from workers.runtime.bus.kafka import connect_consumer
+from workers.runtime.bus.kafka.connect import connect_consumer
 from workers.runtime.servers.apache_kafka import KafkaNode
 from workers.runtime.servers.embedded import EmbeddedStore
 from workers.runtime.servers.kafka_jars import kafka_jars
 from workers.runtime.servers.process import free_ports
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 

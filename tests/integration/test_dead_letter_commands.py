@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from schemas.outcome import RejectReason
 from workers.cli import app
-from workers.runtime.bus.kafka_snapshot import read_topic
+from workers.runtime.bus.kafka.snapshot import read_topic
 
 pytestmark = pytest.mark.integration
 

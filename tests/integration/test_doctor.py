@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 
 from schemas.envelope import WireMessage
 from workers.cli import app
-from workers.runtime.bus.kafka import connect_admin, connect_consumer, create_topics
-from workers.runtime.bus.kafka_delivery import connect_writer
+from workers.offline.model_folder import read_files
+from workers.runtime.bus.kafka.connect import connect_admin, connect_consumer, create_topics
+from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.ports import Outgoing, Partition
-from workers.runtime.registry import Registry
+from workers.runtime.registry.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 from workers.runtime.store.files import FolderBlobs
-from workers.trainer.model_folder import read_files
 
 pytestmark = pytest.mark.integration
 

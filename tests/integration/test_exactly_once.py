@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.conftest import Stage
 from workers.runtime.servers.apache_kafka import ApacheKafka
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.samples import DEFECT, OUTCOME
+from schemas.documents.samples import DEFECT, OUTCOME
 from tests.integration.subscribers import PATIENCE_S, abort, event, subscriber
-from workers.runtime.bus.kafka import create_topics
-from workers.runtime.bus.kafka_delivery import connect_writer
+from workers.runtime.bus.kafka.connect import create_topics
+from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.ports import Outgoing
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from kafka.admin import (
 )
 from typer.testing import CliRunner
 
+from schemas.documents.samples import DEAD_LETTER
 from schemas.envelope import WireMessage
-from schemas.samples import DEAD_LETTER
 from tests.integration.secure_kafka import (
     WORKER,
     Secure,
@@ -22,12 +22,12 @@ from tests.integration.secure_kafka import (
     secure_kafka,
 )
 from workers.cli import app
-from workers.runtime.bus.kafka import (
+from workers.runtime.bus.kafka.connect import (
     connect_consumer,
     connect_producer,
     create_topics,
 )
-from workers.runtime.bus.kafka_delivery import connect_delivery
+from workers.runtime.bus.kafka.delivery import connect_delivery
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.errors import AccessDenied, SettingsError
 

@@ -11,13 +11,13 @@ from typer.testing import CliRunner
 from schemas.envelope import WireMessage, event_type
 from schemas.interruption import Interruption
 from workers.cli import app
-from workers.runtime.bus.kafka import connect_admin, connect_consumer, create_topics
-from workers.runtime.bus.kafka_delivery import connect_writer
-from workers.runtime.bus.kafka_limits import check_limits
-from workers.runtime.bus.kafka_snapshot import read_topic
+from workers.runtime.bus.kafka.admin.limits import check_limits
+from workers.runtime.bus.kafka.connect import connect_admin, connect_consumer, create_topics
+from workers.runtime.bus.kafka.delivery import connect_writer
+from workers.runtime.bus.kafka.snapshot import read_topic
 from workers.runtime.bus.ports import Gap, Outgoing, Partition
 from workers.runtime.errors import SettingsError, WorkerError
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import redis
 
-from workers.runtime.registry import Registry
+from workers.runtime.registry.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedStore
-from workers.runtime.settings import RedisSettings
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis import connect_store
 

@@ -7,15 +7,15 @@ import pytest
 import redis
 
 from schemas.defect import DefectEvent
-from stream_inspector.model import Model, save_model
-from stream_inspector.pictures import encode_png
+from stream_inspector.image.pictures import encode_png
+from stream_inspector.model.version import Model, save_model
 from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import DEFECT_KINDS, render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import calibrate, fit
-from workers.runtime.bus.kafka import connect_consumer
-from workers.runtime.registry import Registry
-from workers.runtime.settings import RedisSettings
+from stream_inspector.training.fit import calibrate, fit
+from workers.runtime.bus.kafka.connect import connect_consumer
+from workers.runtime.registry.registry import Registry
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis import connect_store
 

@@ -9,14 +9,14 @@ import redis
 
 from benchmarks.model_line import another
 from stream_inspector.detector import Detector
-from stream_inspector.model import Model, save_model
-from stream_inspector.pictures import encode_png
+from stream_inspector.image.pictures import encode_png
+from stream_inspector.model.version import Model, save_model
 from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import calibrate, fit
-from workers.runtime.registry import Registry
-from workers.runtime.settings import RedisSettings
+from stream_inspector.training.fit import calibrate, fit
+from workers.runtime.registry.registry import Registry
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis import connect_store
 

@@ -16,16 +16,16 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.outcome import Outcome
-from stream_inspector.pictures import encode_png
+from stream_inspector.image.pictures import encode_png
 from stream_inspector.presets import PIXEL_SMALL, at_size
 from stream_inspector.synthetic import render
 from workers.cli import app
-from workers.runtime.bus.kafka_snapshot import read_topic
-from workers.runtime.registry import Registry
+from workers.offline.train import run as training
+from workers.runtime.bus.kafka.snapshot import read_topic
+from workers.runtime.registry.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 from workers.runtime.store.files import open_blobs
-from workers.trainer import training
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from workers.runtime.metrics.generate import entries
 from workers.runtime.servers.process import HOST, ServerProcess, free_ports
+from workers.runtime.telemetry.metrics.generate import entries
 
 pytestmark = pytest.mark.integration
 

@@ -16,7 +16,7 @@ from tests.integration.secure_kafka import Certificates, make_certificates
 from tests.integration.tls_proxy import tls_proxy
 from workers.runtime.errors import AccessDenied, ServerUnreachable, StoreUnavailable
 from workers.runtime.servers.embedded import EmbeddedStore
-from workers.runtime.settings import RedisSettings
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.redis import connect_store
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from workers.runtime.registry import Registry, Superseded
+from workers.runtime.registry.registry import Registry, Superseded
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobStore
 

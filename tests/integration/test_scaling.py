@@ -13,8 +13,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 
-from workers.runtime.bus.kafka import connect_admin
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.bus.kafka.connect import connect_admin
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -13,11 +13,15 @@ import psutil
 import pytest
 
 from schemas.envelope import WireMessage
-from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
+from workers.runtime.bus.kafka.connect import (
+    connect_consumer,
+    connect_producer,
+    create_topics,
+)
 from workers.runtime.bus.ports import Handover, Outgoing, Partition, RebalanceListener
 from workers.runtime.errors import MembershipLost, MessageTooLarge, ServerUnreachable
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore, ServerFailed, _Embedded
-from workers.runtime.settings import KafkaSettings, RedisSettings
+from workers.runtime.settings.process import KafkaSettings, RedisSettings
 from workers.runtime.store.redis import connect_store
 
 pytestmark = pytest.mark.integration

@@ -2,8 +2,8 @@
 
 import pytest
 
-from benchmarks.stream_line import line, picture
-from workers.runtime.settings import KafkaSettings
+from benchmarks.stream.line import line, picture
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

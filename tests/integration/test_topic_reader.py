@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.envelope import WireMessage
-from workers.runtime.bus.kafka import connect_consumer, create_topics
-from workers.runtime.bus.kafka_delivery import connect_writer
-from workers.runtime.bus.kafka_reader import KafkaReader
+from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
+from workers.runtime.bus.kafka.delivery import connect_writer
+from workers.runtime.bus.kafka.reader import KafkaReader
 from workers.runtime.bus.ports import Delivery, Outgoing
 from workers.runtime.servers.embedded import EmbeddedBroker
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

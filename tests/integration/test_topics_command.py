@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from schemas.topics import TOPICS
 from workers.cli import app
-from workers.runtime.bus.kafka import connect_admin
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.bus.kafka.connect import connect_admin
+from workers.runtime.settings.process import KafkaSettings
 from workers.topics.settings import setting_of
 
 pytestmark = pytest.mark.integration

@@ -9,12 +9,16 @@ from kafka.errors import CoordinatorLoadInProgressError, KafkaConnectionError, K
 
 from schemas.envelope import WireMessage
 from workers.runtime.bus.delivery import AtLeastOnce
-from workers.runtime.bus.kafka import connect_consumer, connect_producer, create_topics
-from workers.runtime.bus.kafka_delivery import committed, connect_delivery, connect_writer
-from workers.runtime.bus.kafka_faults import BoundedProducer
-from workers.runtime.bus.kafka_rebalance import as_offsets
+from workers.runtime.bus.kafka.connect import (
+    connect_consumer,
+    connect_producer,
+    create_topics,
+)
+from workers.runtime.bus.kafka.delivery import committed, connect_delivery, connect_writer
+from workers.runtime.bus.kafka.faults import BoundedProducer
+from workers.runtime.bus.kafka.rebalance import as_offsets
+from workers.runtime.bus.kafka.transactional import Transactional
 from workers.runtime.bus.ports import Outgoing, Partition
-from workers.runtime.bus.transactional import Transactional
 from workers.runtime.errors import (
     BusUnavailable,
     Fatal,
@@ -23,7 +27,7 @@ from workers.runtime.errors import (
     SettingsError,
 )
 from workers.runtime.servers.embedded import EmbeddedBroker
-from workers.runtime.settings import KafkaSettings
+from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.cli import main
-from workers.runtime.bus import kafka_delivery
-from workers.runtime.bus.kafka_faults import BoundedProducer
+from workers.runtime.bus.kafka.connect import delivery as kafka_delivery
+from workers.runtime.bus.kafka.faults import BoundedProducer
 
 
 class Lingering(BoundedProducer):

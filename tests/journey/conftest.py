@@ -17,23 +17,23 @@ from schemas.defect import DefectEvent
 from schemas.envelope import WireMessage
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome
+from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Region, Verdict
-from stream_inspector.view.canvas import View
-from workers.inspector.crash_log import CrashLog
-from workers.inspector.device import model_memory
-from workers.inspector.evidence import EvidenceWriter
-from workers.inspector.keeper import ModelKeeper, nothing_known
+from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.loop import Inspector
+from workers.inspector.models.device import model_memory
+from workers.inspector.models.keeper import ModelKeeper, nothing_known
+from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import LoadedModel
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Consumer, Outgoing, Positions, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.metrics.inspector import InspectorMetrics
-from workers.runtime.registry import Registry
+from workers.runtime.registry.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
-from workers.runtime.tracing import Tracing
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+from workers.runtime.telemetry.tracing import Tracing
 
 SIZE = (32, 32)
 VIEWS = {"bolts": View(SIZE), "nuts": View(SIZE)}

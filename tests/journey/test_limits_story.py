@@ -8,9 +8,9 @@ import pytest
 
 from schemas.frame import Frame
 from schemas.outcome import RejectReason, Verdict
+from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Region
 from stream_inspector.verdict import Verdict as CoreVerdict
-from stream_inspector.view.canvas import View
 from workers.inspector.work import LoadedModel
 from workers.runtime.errors import DeviceHung, Fatal
 

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.frame import Frame
 from schemas.outcome import Outcome
+from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
-from stream_inspector.view.canvas import View
 from workers.inspector.work import LoadedModel
 
 SIZE = (32, 32)

@@ -27,8 +27,9 @@ from workers.notifier.settings import DeliverySettings, RuleSettings, WatchSetti
 from workers.notifier.trace import Traces as NotifierTraces
 from workers.notifier.undelivered import Undelivered
 from workers.notifier.watch import Watch
-from workers.runtime.settings import TopicSettings, TracingSettings
-from workers.runtime.tracing import Tracing, open_tracing, parse
+from workers.runtime.settings.process import TopicSettings, TracingSettings
+from workers.runtime.telemetry.spans import parse
+from workers.runtime.telemetry.tracing import Tracing, open_tracing
 
 Picture = Callable[..., bytes]
 GOOD, DARK = 200, 20

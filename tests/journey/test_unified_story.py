@@ -12,12 +12,12 @@ import pytest
 from schemas.frame import Frame
 from schemas.outcome import Outcome
 from stream_inspector.detector import Detector
-from stream_inspector.model import Model, save_model
+from stream_inspector.model.version import Model, save_model
 from stream_inspector.presets import PIXEL_SMALL, Preset, at_size
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training import Good, calibrate, fit_unified
+from stream_inspector.training.fit import Good, calibrate, fit_unified
 from stream_inspector.verdict import Image
-from workers.inspector.detectors import ModelLoader
+from workers.inspector.models.detectors import ModelLoader
 from workers.inspector.settings import ModelsSection
 
 CATEGORIES = ("bolts", "nuts")

@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 import yaml
 
-from workers.runtime.metrics.generate import entries
+from workers.runtime.telemetry.metrics.generate import entries
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "helm" / "stream-inspector" / "files"

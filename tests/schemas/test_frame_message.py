@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.documents.samples import FRAME
 from schemas.errors import InvalidAttribute, MissingAttribute, SchemaError, UnsupportedVersion
 from schemas.frame import CONTENT_TYPES, RAW_GRAY8, Frame, decode_frame, encode_frame, new_frame_id
-from schemas.samples import FRAME
 
 VALID = dict(encode_frame(FRAME).headers)
 

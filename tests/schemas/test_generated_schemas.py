@@ -8,9 +8,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator, ValidationError
 
-from schemas import samples
-from schemas.asyncapi import document
-from schemas.generate import HERE, files, write
+from schemas.documents import samples
+from schemas.documents.asyncapi import document
+from schemas.documents.generate import HERE, files, write
 from schemas.topics import TOPICS
 
 SCHEMAS = sorted((HERE / "json").glob("*.json"))
@@ -24,7 +24,7 @@ def validator(name: str) -> Draft202012Validator:
 
 @pytest.mark.parametrize("name", files())
 def test_the_file_is_what_the_models_say(name: str) -> None:
-    advice = "run `python -m schemas.generate`"
+    advice = "run `python -m schemas.documents.generate`"
     assert (HERE / name).read_text() == files()[name], advice
 
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas import samples
 from schemas.dead_letter import DeadLetter, OriginalRecord
+from schemas.documents import samples
 from schemas.errors import MissingAttribute, SchemaError, UnsupportedVersion
 from schemas.frame import decode_frame, encode_frame
 from schemas.message import Message

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stream_inspector.model import Model
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.version import Model
 from stream_inspector.presets import PRESETS, Preset
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.view.canvas import View
-from workers.trainer.model_folder import write_model
-from workers.trainer.train import load_good, train_category
+from workers.offline.fit import load_good, train_category
+from workers.offline.model_folder import write_model
 
 GOOD = 30
 

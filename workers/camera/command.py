@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")
@@ -90,8 +90,8 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
 
 def _run(settings: Any) -> int:
     from workers.camera.run import run_camera
-    from workers.runtime.bus.kafka import connect_producer, create_topics
-    from workers.runtime.bus.kafka_limits import check_limits
+    from workers.runtime.bus.kafka.admin.limits import check_limits
+    from workers.runtime.bus.kafka.connect import connect_producer, create_topics
     from workers.runtime.lifecycle import StopSignal, run_process
 
     def connect() -> Any:

@@ -17,9 +17,9 @@ from workers.camera.spool import Spool
 from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Producer
 from workers.runtime.errors import Transient
-from workers.runtime.health import HealthServer
-from workers.runtime.metrics.camera import CameraMetrics
-from workers.runtime.tracing import open_tracing
+from workers.runtime.telemetry.health import HealthServer
+from workers.runtime.telemetry.metrics.camera import CameraMetrics
+from workers.runtime.telemetry.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stream_inspector.synthetic import DEFECT_KINDS
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings.process import ProcessSettings, Section
 
 SYNTHETIC = "synthetic"
 CameraId = Annotated[str, Field(min_length=1, max_length=256)]

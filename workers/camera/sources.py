@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from schemas.frame import RAW_GRAY8, RAW_RGB8
-from stream_inspector.decode import FILE_TYPES
+from stream_inspector.image.decode import FILE_TYPES
 from stream_inspector.synthetic import render
 from workers.camera.settings import SYNTHETIC, CameraSettings, SyntheticSettings
 from workers.runtime.errors import SettingsError

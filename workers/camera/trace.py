@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from schemas.frame import Frame
-from workers.runtime.tracing import Span, Tracing, parse
+from workers.runtime.telemetry.spans import Span, parse
+from workers.runtime.telemetry.tracing import Tracing
 
 
 class Traces:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame
 from schemas.outcome import outcome_id
-from stream_inspector.decode import DecodeLimits, decode
-from stream_inspector.view.canvas import View
+from stream_inspector.image.decode import DecodeLimits, decode
+from stream_inspector.image.view.canvas import View
 from workers.runtime.errors import SettingsError
 from workers.runtime.names import check_name
 

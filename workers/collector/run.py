@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from stream_inspector.decode import DecodeLimits
+from stream_inspector.image.decode import DecodeLimits
 from workers.collector.collect import Collector, Counts, OnProgress, Stop, collect
 from workers.collector.folder import TrainingFolder
 from workers.collector.outcomes import Waiting

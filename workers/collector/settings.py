@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workers.runtime.settings import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
 
 # any: outcomes are not read; good: only what passed is taken; apart: the others lie apart
 Sort = Literal["any", "good", "apart"]

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workers.demo.conclude import Ending
-from workers.demo.report import headline
+from workers.demo.page.report import headline
 
 
 def say_ending(ending: Ending, console: Console) -> None:

@@ -94,7 +94,7 @@ def demo(
 def _load(config: Path | None, assignments: list[str] | None, flags: dict[str, Any]) -> Any:
     from workers.demo.settings import DemoProcessSettings
     from workers.runtime.errors import SettingsError
-    from workers.runtime.settings import parse_assignments
+    from workers.runtime.settings.process import parse_assignments
 
     given = {path: value for path, value in flags.items() if value is not None}
     try:
@@ -111,8 +111,8 @@ def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
     console.print("[bold]stream-inspector demo[/]")
     from workers.demo.closing import say_ending
     from workers.demo.journey import run_demo
+    from workers.offline.run import run_guarded
     from workers.runtime.lifecycle import StopSignal
-    from workers.trainer.run import run_guarded
 
     codes: list[int] = []
 

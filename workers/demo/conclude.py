@@ -13,17 +13,17 @@ from stream_inspector.detector import Scores
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image
-from workers.demo.brokers import BROKERS
-from workers.demo.gallery import Material, sections, write_panels
-from workers.demo.lines import SentFrame
-from workers.demo.observer import Observer
-from workers.demo.report import Page, figures, write_page
-from workers.demo.rescore import pixel_quality, rescore
+from workers.demo.books.lines import SentFrame
+from workers.demo.books.observer import Observer
+from workers.demo.books.rescore import pixel_quality, rescore
+from workers.demo.books.summary import RunFacts, summarise
+from workers.demo.books.tally import Tally
+from workers.demo.books.truth import FolderTruth, SyntheticTruth, Truth
+from workers.demo.page.gallery import Material, sections, write_panels
+from workers.demo.page.report import Page, figures, write_page
 from workers.demo.settings import DemoSettings
-from workers.demo.setup import Setup
-from workers.demo.summary import RunFacts, summarise
-from workers.demo.tally import Tally
-from workers.demo.truth import FolderTruth, SyntheticTruth, Truth
+from workers.demo.stage.brokers import BROKERS
+from workers.demo.stage.setup import Setup
 
 _MOST_ROWS = 40  # of dead letters and of alarms on the page
 _LINKS = ("summary.json", "sent.jsonl", "outcomes.jsonl", "pictures/", "logs/")

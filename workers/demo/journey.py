@@ -5,18 +5,18 @@ import time
 from rich.console import Console
 
 from stream_inspector.detector import Detector
-from stream_inspector.model import save_model
-from workers.demo.brokers import BROKERS
+from stream_inspector.model.version import save_model
+from workers.demo.books.lines import SentFrame, SentLog
+from workers.demo.books.observer import Observer
+from workers.demo.books.tally import Tally, tally
 from workers.demo.conclude import Ending, Streamed, conclude
-from workers.demo.folder import prepare
-from workers.demo.lines import SentFrame, SentLog
-from workers.demo.model_source import obtain
-from workers.demo.observer import Observer
-from workers.demo.plan import plan_load
 from workers.demo.settings import DemoSettings
-from workers.demo.setup import Setup
-from workers.demo.stage import Stage
-from workers.demo.tally import Tally, tally
+from workers.demo.stage.brokers import BROKERS
+from workers.demo.stage.folder import prepare
+from workers.demo.stage.model_source import obtain
+from workers.demo.stage.plan import plan_load
+from workers.demo.stage.setup import Setup
+from workers.demo.stage.stage import Stage
 from workers.demo.view import View
 from workers.runtime.engine_cache import EngineCache
 from workers.runtime.lifecycle import StopSignal

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from workers.runtime.settings import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
 
 SYNTHETIC_CATEGORY = "flange"
 

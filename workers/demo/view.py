@@ -13,10 +13,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from workers.demo.lines import SentFrame
-from workers.demo.observer import Observer
-from workers.demo.summary import latency, throughput
-from workers.demo.tally import Tally
+from workers.demo.books.lines import SentFrame
+from workers.demo.books.observer import Observer
+from workers.demo.books.summary import latency, throughput
+from workers.demo.books.tally import Tally
 
 _LAST = 6
 _ALARM_WIDTH = 100  # characters; one line each

@@ -10,7 +10,7 @@ from schemas.outcome import RejectReason
 from schemas.resolution import Action
 from workers.dlq.letters import Filter
 from workers.runtime.errors import SettingsError
-from workers.runtime.moments import moment
+from workers.runtime.settings.moments import moment
 
 dlq = typer.Typer(
     no_args_is_help=True,

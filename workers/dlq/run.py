@@ -21,13 +21,17 @@ from workers.dlq.show import (
     table_of,
     write_bytes,
 )
-from workers.runtime.bus.kafka import create_topics
-from workers.runtime.bus.kafka_delivery import connect_writer
-from workers.runtime.bus.kafka_snapshot import read_topic
+from workers.runtime.bus.kafka.connect import create_topics
+from workers.runtime.bus.kafka.delivery import connect_writer
+from workers.runtime.bus.kafka.snapshot import read_topic
 from workers.runtime.bus.ports import Delivery, Record
 from workers.runtime.errors import WorkerError
-from workers.runtime.settings import ProcessSettings, TopicSettings, parse_assignments
-from workers.runtime.telemetry import setup_logging
+from workers.runtime.settings.process import (
+    ProcessSettings,
+    TopicSettings,
+    parse_assignments,
+)
+from workers.runtime.telemetry.logs import setup_logging
 
 _NOT_FOUND = 65  # EX_DATAERR
 _UNAVAILABLE = 69  # EX_UNAVAILABLE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import ProcessSettings, parse_assignments
+from workers.runtime.settings.process import ProcessSettings, parse_assignments
 
 if TYPE_CHECKING:
     from workers.doctor.examine import Line
@@ -92,8 +92,8 @@ def examined(
     from workers.doctor.findings import failed
     from workers.doctor.plan import planned
     from workers.inspector.settings import InspectorSettings, known_categories
-    from workers.runtime.settings import LogSettings
-    from workers.runtime.telemetry import setup_logging
+    from workers.runtime.settings.process import LogSettings
+    from workers.runtime.telemetry.logs import setup_logging
 
     setup_logging(LogSettings(level="error"), "doctor")  # retries are told by their outcome
     try:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from workers.camera.settings import CameraProcessSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
-from workers.runtime.bus.kafka_client import HEADERS_ROOM, record_limit
-from workers.runtime.settings import ProcessSettings
+from workers.runtime.bus.kafka.client import HEADERS_ROOM, record_limit
+from workers.runtime.settings.process import ProcessSettings
 
 
 @dataclass(frozen=True, slots=True)

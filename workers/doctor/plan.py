@@ -7,14 +7,16 @@ from pathlib import Path
 
 from workers.camera.settings import SYNTHETIC, CameraProcessSettings
 from workers.camera.sources import list_files
-from workers.doctor import broker_desk, clock_checks, settings_checks
-from workers.doctor.broker_desk import BrokerDesk
+from workers.doctor.checks import clocks as clock_checks
+from workers.doctor.checks import settings as settings_checks
+from workers.doctor.desks import broker as broker_desk
+from workers.doctor.desks.broker import BrokerDesk
 from workers.doctor.findings import Check, Finding, ok
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
-from workers.runtime.bus.kafka_survey import survey
+from workers.runtime.bus.kafka.admin.survey import survey
 from workers.runtime.categories import Category
-from workers.runtime.settings import ProcessSettings
+from workers.runtime.settings.process import ProcessSettings
 
 
 @contextmanager

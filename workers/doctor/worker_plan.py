@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from workers.doctor import store_checks
+from workers.doctor.checks import store as store_checks
+from workers.doctor.desks.redis import REACHABLE, RedisDesk
 from workers.doctor.findings import Check, Finding
-from workers.doctor.redis_desk import REACHABLE, RedisDesk
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.categories import Category
-from workers.runtime.registry import Registry
+from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis_survey import RedisSurvey
 
@@ -67,7 +67,7 @@ def _evidence_store(url: str) -> list[Finding]:
 
 
 def _device(name: str, settings: InspectorSettings) -> list[Finding]:
-    from workers.doctor import device_checks
+    from workers.doctor.checks import device as device_checks
 
     checks = {
         "present": partial(device_checks.check_present, settings.models),
@@ -80,16 +80,16 @@ def _device(name: str, settings: InspectorSettings) -> list[Finding]:
 
 
 def _version(settings: InspectorSettings, category: Category) -> list[Finding]:
-    from workers.doctor.model_checks import check_version
+    from workers.doctor.checks.models import check_version
 
     registry = Registry(open_blobs(settings.models.store))
     return check_version(registry, category, datetime.now(UTC))
 
 
 def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Finding]:
-    from workers.doctor.model_checks import check_room
-    from workers.inspector.detectors import ModelLoader
-    from workers.inspector.device import model_memory
+    from workers.doctor.checks.models import check_room
+    from workers.inspector.models.detectors import ModelLoader
+    from workers.inspector.models.device import model_memory
 
     models, registry = settings.models, Registry(open_blobs(settings.models.store))
     limit = model_memory(models.device, models.memory_mb)
@@ -97,8 +97,8 @@ def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Findin
 
 
 def _on_device(settings: InspectorSettings, category: str) -> list[Finding]:
-    from workers.doctor.model_checks import check_on_device
-    from workers.inspector.detectors import ModelLoader
+    from workers.doctor.checks.models import check_on_device
+    from workers.inspector.models.detectors import ModelLoader
 
     registry = Registry(open_blobs(settings.models.store))
     return check_on_device(registry, category, ModelLoader(settings.models))

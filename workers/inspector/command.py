@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings.process import parse_assignments
 
 
 def worker(

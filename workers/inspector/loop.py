@@ -13,27 +13,27 @@ from datetime import UTC, datetime
 
 import structlog
 
-from stream_inspector.decode import DecodeLimits
-from workers.inspector.batch import Batcher
-from workers.inspector.breaker import Breaker, Limits, State
-from workers.inspector.commit import Committer
-from workers.inspector.crash_log import CrashLog
-from workers.inspector.device import device_memory
-from workers.inspector.evidence import EvidenceWriter
-from workers.inspector.explain import Explainer, TimeShare
-from workers.inspector.flow import InFlight, Leases, PendingCommits
-from workers.inspector.inference import Inference
-from workers.inspector.intake import Intake
+from stream_inspector.image.decode import DecodeLimits
+from workers.inspector.guard.breaker import Breaker, Limits, State
+from workers.inspector.guard.crash_log import CrashLog
+from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
+from workers.inspector.guard.parking import Parking
+from workers.inspector.guard.vitals import Vitals
 from workers.inspector.measured import Measured
-from workers.inspector.messages import Sender, stopped
-from workers.inspector.models import ModelSource
-from workers.inspector.parking import Parking
-from workers.inspector.pool import Pool
-from workers.inspector.publish import Announced, Finished, Publisher
+from workers.inspector.models.device import device_memory
+from workers.inspector.models.source import ModelSource
+from workers.inspector.pipeline.batch import Batcher
+from workers.inspector.pipeline.commit import Committer
+from workers.inspector.pipeline.evidence import EvidenceWriter
+from workers.inspector.pipeline.explain import Explainer, TimeShare
+from workers.inspector.pipeline.inference import Inference
+from workers.inspector.pipeline.intake import Intake
+from workers.inspector.pipeline.messages import Sender, stopped
+from workers.inspector.pipeline.pool import Pool
+from workers.inspector.pipeline.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.trace import Traces
-from workers.inspector.vitals import Vitals
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import (
     Consumer,
@@ -41,10 +41,10 @@ from workers.runtime.bus.ports import (
     DeliveryFactory,
 )
 from workers.runtime.errors import DeviceHung, Fatal, Transient
-from workers.runtime.health import Check
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.metrics.inspector import InspectorMetrics
-from workers.runtime.tracing import Tracing
+from workers.runtime.telemetry.health import Check
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+from workers.runtime.telemetry.tracing import Tracing
 
 _log = structlog.get_logger(__name__)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 
 from workers.runtime.bus.ports import Delivery, Outgoing, Positions
-from workers.runtime.metrics.inspector import InspectorMetrics
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 
 class Measured:

@@ -4,11 +4,11 @@ import time
 
 import structlog
 
-from workers.inspector.flow import Leases, PendingCommits
-from workers.inspector.publish import Assigned, Publisher, Withdrawn
-from workers.inspector.triage import Left, Triage
+from workers.inspector.guard.flow import Leases, PendingCommits
+from workers.inspector.guard.triage import Left, Triage
+from workers.inspector.pipeline.publish import Assigned, Publisher, Withdrawn
 from workers.runtime.bus.ports import Handover, Partition, RebalanceListener
-from workers.runtime.metrics.inspector import InspectorMetrics
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
 

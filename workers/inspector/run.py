@@ -4,31 +4,31 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from workers.inspector.crash_log import CrashLog
-from workers.inspector.detectors import ModelLoader, null_model
-from workers.inspector.device import model_memory
-from workers.inspector.evidence import EvidenceWriter
-from workers.inspector.intake import MAX_RECORDS
-from workers.inspector.keeper import ModelKeeper
+from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.loop import Inspector
-from workers.inspector.models import FixedModels, ModelSource
+from workers.inspector.models.detectors import ModelLoader, null_model
+from workers.inspector.models.device import model_memory
+from workers.inspector.models.keeper import ModelKeeper
+from workers.inspector.models.source import FixedModels, ModelSource
+from workers.inspector.pipeline.evidence import EvidenceWriter
+from workers.inspector.pipeline.intake import MAX_RECORDS
 from workers.inspector.settings import EvidenceSection, InspectorSettings
-from workers.runtime.bus.kafka import connect_consumer, create_topics
-from workers.runtime.bus.kafka_delivery import connect_delivery
-from workers.runtime.bus.kafka_limits import check_limits
+from workers.runtime.bus.kafka.admin.limits import check_limits
+from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
+from workers.runtime.bus.kafka.delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
-from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.metrics.inspector import InspectorMetrics
-from workers.runtime.registry import Registry
-from workers.runtime.settings import RedisSettings
+from workers.runtime.registry.registry import Registry
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobWriter, KeyValueStore
 from workers.runtime.store.punctual import PunctualWriter
 from workers.runtime.store.redis import RedisStore, connect_store
-from workers.runtime.tracing import Tracing, open_tracing
+from workers.runtime.telemetry.health import HealthServer
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+from workers.runtime.telemetry.tracing import Tracing, open_tracing
 
 _log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category, read_categories
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings.process import ProcessSettings, Section
 
 
 class WorkerSection(Section):

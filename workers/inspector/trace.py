@@ -18,7 +18,8 @@ from schemas.frame import Frame
 from schemas.outcome import Latencies
 from workers.inspector.work import Admitted, Ticket
 from workers.runtime.bus.ports import Record
-from workers.runtime.tracing import Context, Span, Tracing, child, digest, parse
+from workers.runtime.telemetry.spans import Context, Span, child, digest, parse
+from workers.runtime.telemetry.tracing import Tracing
 
 Settled = Callable[[datetime], None]
 

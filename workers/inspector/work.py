@@ -7,8 +7,8 @@ from typing import Protocol
 
 from schemas.frame import Frame
 from schemas.outcome import RejectReason
+from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Image, Verdict
-from stream_inspector.view.canvas import Placement, View
 from workers.runtime.bus.ports import Outgoing, Record
 
 # images, their frames' sizes (width, height) and categories -> verdicts
@@ -16,7 +16,7 @@ Inspect = Callable[[Sequence[Image], Sequence[tuple[int, int]], Sequence[str]], 
 
 
 class Counterpart(Protocol):
-    """A normal counterpart, as `stream_inspector.counterpart` makes it."""
+    """A normal counterpart, as `stream_inspector.counterpart.gradient_denoising` makes it."""
 
     @property
     def image(self) -> Image:

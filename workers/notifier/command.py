@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
@@ -83,7 +83,7 @@ def _show(settings: Any) -> None:
 
 def _run(settings: Any) -> int:
     from workers.notifier.run import run_notifier
-    from workers.runtime.bus import kafka
+    from workers.runtime.bus.kafka import connect as kafka
     from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
 

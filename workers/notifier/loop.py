@@ -36,7 +36,7 @@ from workers.notifier.watch import Watch
 from workers.runtime.bus.ports import Consumer, Gap, Handover, Partition, Record
 from workers.runtime.errors import MembershipLost, Transient
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.settings import TopicSettings
+from workers.runtime.settings.process import TopicSettings
 
 log = structlog.get_logger(__name__)
 

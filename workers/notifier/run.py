@@ -28,11 +28,11 @@ from workers.notifier.undelivered import Undelivered, read_alarms
 from workers.notifier.watch import Watch
 from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
 from workers.runtime.errors import SettingsError
-from workers.runtime.health import HealthServer
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.metrics.notifier import NotifierMetrics
-from workers.runtime.metrics.table import Values
-from workers.runtime.tracing import open_tracing
+from workers.runtime.telemetry.health import HealthServer
+from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
+from workers.runtime.telemetry.metrics.table import Values
+from workers.runtime.telemetry.tracing import open_tracing
 
 log = structlog.get_logger(__name__)
 

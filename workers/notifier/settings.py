@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.settings.process import ProcessSettings, Section
 
 
 def _as_list(value: Any) -> Any:

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from schemas.alarm import Alarm
-from workers.runtime.tracing import Span, Tracing, child, parse
+from workers.runtime.telemetry.spans import Span, child, parse
+from workers.runtime.telemetry.tracing import Tracing
 
 
 class Traces:

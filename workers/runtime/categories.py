@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.registry import check_name
-from workers.runtime.settings import Section, read_section
+from workers.runtime.registry.registry import check_name
+from workers.runtime.settings.process import Section, read_section
 
 MOST_TILES = 12
 Coordinate = Annotated[float, Field(ge=0)]

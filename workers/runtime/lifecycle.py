@@ -11,8 +11,8 @@ from types import FrameType
 import structlog
 
 from workers.runtime.errors import Fatal, WorkerError
-from workers.runtime.settings import LogSettings
-from workers.runtime.telemetry import setup_logging
+from workers.runtime.settings.process import LogSettings
+from workers.runtime.telemetry.logs import setup_logging
 
 log = structlog.get_logger(__name__)
 

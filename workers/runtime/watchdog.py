@@ -30,7 +30,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Pulse:
-    """When a thread last came round. It is not watched before its first beat, nor while it rests."""
+    """When a thread last came round. Not watched before its first beat, nor while it rests."""
 
     def __init__(self) -> None:
         self._at: float | None = None

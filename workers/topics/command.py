@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import parse_assignments
+from workers.runtime.settings.process import parse_assignments
 
 topics = typer.Typer(no_args_is_help=True, help="The stage's topics on Kafka.")
 
@@ -58,7 +58,7 @@ def create(
         typer.secho(str(error), err=True, fg="red")
         raise typer.Exit(SettingsError.exit_code) from None
 
-    from workers.runtime.bus.kafka_topics import TopicState, ensure_topics
+    from workers.runtime.bus.kafka.admin.topics import TopicState, ensure_topics
     from workers.runtime.lifecycle import run_process
 
     states: list[TopicState] = []

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from schemas.topics import TOPICS, Topic
-from workers.runtime.bus.kafka_client import record_limit
-from workers.runtime.bus.kafka_topics import TopicPlan
-from workers.runtime.settings import ProcessSettings, Section
+from workers.runtime.bus.kafka.admin.topics import TopicPlan
+from workers.runtime.bus.kafka.client import record_limit
+from workers.runtime.settings.process import ProcessSettings, Section
 
 _MS_PER_HOUR = 3_600_000
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from stream_inspector.assembly import pack_ensemble, unpack_ensemble
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.assembly import pack_ensemble, unpack_ensemble
 from stream_inspector.presets import PIXEL_SMALL
 from stream_inspector.score.ensemble import (
     enlarge,
@@ -16,7 +17,6 @@ from stream_inspector.score.ensemble import (
     weighted_mean,
 )
 from stream_inspector.score.normalise import Normaliser
-from stream_inspector.view.canvas import View
 
 PRESET = replace(PIXEL_SMALL, input_size=(16, 16), grid=(8, 8), top_pixels=8)
 WHOLE = View((16, 16))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from stream_inspector.image.view.canvas import View, runs
 from stream_inspector.score.normalise import Normaliser, PerImage, fit_normaliser
-from stream_inspector.view.canvas import View, runs
 
 MAPS = torch.randn(30, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 + 7
 MAPS[:, 0, 0] += 100  # a place that is always odd

@@ -12,7 +12,7 @@ from workers.camera.spread import even_map, spread
 from workers.cli import app
 from workers.runtime.bus.partitioning import partition_of
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings import flatten, read_yaml
+from workers.runtime.settings.process import flatten, read_yaml
 
 FILE = Path(configs.__file__).parent / "camera.yaml"
 

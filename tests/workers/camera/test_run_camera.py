@@ -17,7 +17,7 @@ from workers.runtime.bus.memory import MemoryBroker, MemoryProducer
 from workers.runtime.errors import SettingsError, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.servers.process import free_ports
-from workers.runtime.settings import HealthSettings
+from workers.runtime.settings.process import HealthSettings
 
 
 def settings(**camera: object) -> CameraProcessSettings:

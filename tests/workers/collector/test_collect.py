@@ -13,18 +13,18 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from schemas import samples
+from schemas.documents import samples
 from schemas.frame import RAW_GRAY8, Frame, encode_frame, new_frame_id
 from schemas.outcome import FrameRef, Outcome, RejectReason, Verdict, outcome_id
 from stream_inspector.errors import DataError
 from workers.collector.run import run_collect
 from workers.collector.selection import Selection, draw
 from workers.collector.settings import CollectorProcessSettings
+from workers.offline.images.datasets import good_files
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import SettingsError
-from workers.trainer.datasets import good_files
 
 EVERYTHING = Selection()
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)

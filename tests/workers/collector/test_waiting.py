@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas import samples
+from schemas.documents import samples
 from schemas.frame import Frame
 from schemas.outcome import Outcome, Verdict, outcome_id
 from workers.collector.outcomes import Waiting

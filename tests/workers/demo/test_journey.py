@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from workers.demo.books.tally import Tally
 from workers.demo.conclude import Ending
 from workers.demo.journey import follow
-from workers.demo.tally import Tally
 from workers.runtime.lifecycle import StopSignal
 
 

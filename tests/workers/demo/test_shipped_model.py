@@ -4,13 +4,13 @@ from importlib.resources import files
 
 import numpy as np
 
-from stream_inspector.decode import DecodeLimits, decode
 from stream_inspector.detector import Detector
-from stream_inspector.pictures import encode_png
+from stream_inspector.image.decode import DecodeLimits, decode
+from stream_inspector.image.pictures import encode_png
 from stream_inspector.synthetic import DEFECT_KINDS, render
 from stream_inspector.threshold.pro import roc_auc
-from workers.demo.model_source import shipped_model
 from workers.demo.settings import SYNTHETIC_CATEGORY
+from workers.demo.stage.model_source import shipped_model
 
 MOST_BYTES = 10_000_000
 

@@ -7,8 +7,8 @@ import pytest
 import typer
 from rich.console import Console
 
-from schemas import samples
 from schemas.dead_letter import DeadLetter
+from schemas.documents import samples
 from schemas.frame import decode_frame
 from schemas.message import Message
 from schemas.resolution import Action, Resolution
@@ -17,7 +17,7 @@ from workers.dlq.run import Desk
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing
-from workers.runtime.settings import TopicSettings
+from workers.runtime.settings.process import TopicSettings
 
 TOPICS = TopicSettings()
 

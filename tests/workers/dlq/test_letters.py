@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import typer
 
-from schemas import samples
 from schemas.dead_letter import DeadLetter
+from schemas.documents import samples
 from schemas.frame import decode_frame
 from schemas.outcome import RejectReason
 from workers.dlq.letters import Filter, camera_of, category_of
 from workers.dlq.replay import again, run_of
-from workers.runtime.moments import moment
+from workers.runtime.settings.moments import moment
 
 LETTER = samples.DEAD_LETTER
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)

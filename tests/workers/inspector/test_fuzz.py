@@ -11,13 +11,13 @@ from functools import cache
 import PIL.Image as Pil
 import pytest
 
-from schemas import samples
+from schemas.documents import samples
 from schemas.errors import SchemaError
 from schemas.frame import CONTENT_TYPES, Frame, encode_frame
 from schemas.message import Message
-from stream_inspector.decode import DecodeLimits
-from stream_inspector.view.canvas import View
-from workers.inspector.admit import admit
+from stream_inspector.image.decode import DecodeLimits
+from stream_inspector.image.view.canvas import View
+from workers.inspector.pipeline.admit import admit
 from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
 from workers.runtime.bus.ports import Partition, Record
 

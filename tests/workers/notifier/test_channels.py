@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from rich.console import Console
 from webhook import Hook
 
-from schemas import samples
 from schemas.alarm import Alarm, Severity
+from schemas.documents import samples
 from workers.notifier.channels import (
     AppriseChannel,
     ConsoleChannel,

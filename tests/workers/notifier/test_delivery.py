@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from webhook import Hook
 
-from schemas import samples
 from schemas.alarm import Alarm
+from schemas.documents import samples
 from workers.notifier.channels import AppriseChannel, DeliveryFailed
 from workers.notifier.deliver import Courier, Delivery
 from workers.notifier.settings import DeliverySettings

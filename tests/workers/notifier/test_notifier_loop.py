@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from schemas import samples
 from schemas.alarm import Alarm
+from schemas.documents import samples
 from schemas.envelope import WireMessage
 from schemas.message import Message
 from schemas.outcome import FrameRef
@@ -22,7 +22,7 @@ from workers.notifier.watch import Watch
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.settings import TopicSettings
+from workers.runtime.settings.process import TopicSettings
 
 TOPICS = TopicSettings()
 READ = (TOPICS.outcomes, TOPICS.defects, TOPICS.dead_letters)

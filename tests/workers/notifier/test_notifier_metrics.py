@@ -5,8 +5,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas import samples
 from schemas.alarm import Alarm
+from schemas.documents import samples
 from workers.notifier.channels import DeliveryFailed
 from workers.notifier.deliver import Courier, Delivery
 from workers.notifier.loop import Membership, utc_now

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 import configs
-from schemas import samples
 from schemas.alarm import Alarm
+from schemas.documents import samples
 from workers.cli import app
 from workers.notifier.run import run_notifier, show_undelivered
 from workers.notifier.settings import NotifierProcessSettings
@@ -19,7 +19,7 @@ from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Consumer, Outgoing, Producer, RebalanceListener
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.settings import flatten, read_yaml
+from workers.runtime.settings.process import flatten, read_yaml
 
 FILE = Path(configs.__file__).parent / "notifier.yaml"
 READ = ("outcomes", "defects", "dead-letters")

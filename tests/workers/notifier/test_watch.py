@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from schemas import samples
 from schemas.alarm import Severity
+from schemas.documents import samples
 from schemas.outcome import Outcome
 from workers.notifier.happenings import Happening, Place
 from workers.notifier.settings import WatchSettings

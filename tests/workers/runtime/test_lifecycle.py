@@ -11,7 +11,7 @@ import pytest
 
 from workers.runtime.errors import BusUnavailable, DeviceHung, ServerUnreachable, SettingsError
 from workers.runtime.lifecycle import StopSignal, run_process
-from workers.runtime.settings import LogSettings
+from workers.runtime.settings.process import LogSettings
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def start(body: str) -> subprocess.Popen[bytes]:
     code = (
         "import time\n"
         "from workers.runtime import lifecycle\n"
-        "from workers.runtime.settings import LogSettings\n"
+        "from workers.runtime.settings.process import LogSettings\n"
         "lifecycle._CLOSING_S = 0.3\n"
         f"def body(stop):\n{textwrap.indent(textwrap.dedent(body), '    ')}\n"
         "raise SystemExit(lifecycle.run_process('worker', LogSettings(), body))\n"

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from schemas.topics import DEAD_LETTERS, TOPICS
 from workers.cli import app
-from workers.runtime.bus.kafka_client import record_limit
+from workers.runtime.bus.kafka.client import record_limit
 from workers.topics.settings import TopicsProcessSettings
 
 RUNNER = CliRunner()

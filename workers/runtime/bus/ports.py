@@ -1,6 +1,6 @@
 """What the stage needs of a broker, in our own words.
 
-Two adapters keep these ports: `kafka.py` (any Kafka-compatible broker) and `memory.py` (tests).
+Two adapters keep these ports: `kafka/` (any Kafka-compatible broker) and `memory.py` (tests).
 A `Consumer` belongs to one thread. A `Producer` may be shared.
 """
 

@@ -11,7 +11,7 @@ from typing import Any
 import fsspec
 
 from workers.runtime.errors import SettingsError, StoreUnavailable
-from workers.runtime.settings import redact
+from workers.runtime.settings.process import redact
 from workers.runtime.store.ports import BlobStore
 
 # file systems of fsspec whose `create` is one conditional write at the server (s3fs and adlfs:

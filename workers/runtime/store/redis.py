@@ -17,8 +17,8 @@ from workers.runtime.errors import (
     SettingsError,
     StoreUnavailable,
 )
-from workers.runtime.section import read_secret
-from workers.runtime.settings import RedisSettings, redact
+from workers.runtime.settings.base import read_secret
+from workers.runtime.settings.process import RedisSettings, redact
 from workers.runtime.store.ports import KeyValueStore, Notices
 
 _log = structlog.get_logger(__name__)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from workers.runtime.settings import RedisSettings
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.redis import RedisStore, _translated, connect_store
 
 _PROBES = ("stream-inspector:doctor", "in-work:doctor", "attempts:doctor")  # as ours begin

@@ -1,0 +1,1 @@
+"""The shell on Apache Kafka: cost a frame, scaling, transactions, memory."""

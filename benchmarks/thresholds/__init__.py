@@ -1,0 +1,1 @@
+"""Do thresholds keep what they promise, in a simulation and on real images?"""

@@ -1,0 +1,1 @@
+"""Documents made from the messages: JSON Schema, AsyncAPI, samples, the reference page."""

@@ -1,0 +1,1 @@
+"""A defective image -> its normal counterpart (RAN section D), examined by what did not make it."""

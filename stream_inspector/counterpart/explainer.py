@@ -1,0 +1,144 @@
+"""A model's defective images -> their normal counterparts, tile by tile, examined as a whole."""
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stream_inspector.counterpart.gradient_denoising import (
+    Counterpart,
+    CounterpartSettings,
+    OnRound,
+    anomaly_weights,
+    make_counterparts,
+    usual_change,
+)
+from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.features import load_feature_net, to_images, to_tensor
+from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.tiles import cut, cut_maps, merge
+from stream_inspector.model.assembly import (
+    Tensors,
+    bind,
+    for_category,
+    pixel_prefix,
+    unpack_examiner,
+    unpack_guide,
+    unpack_network,
+    unpack_usual_change,
+)
+from stream_inspector.model.version import Model
+from stream_inspector.score.distance import EXAMINER, Distance, examiner_grid
+from stream_inspector.verdict import Image, Verdict
+
+_MEASURED = 6  # tiles
+
+
+class Explainer:
+    """The pixel denoiser of a model, what guides it, and what examines what it made."""
+
+    def __init__(self, model: Model, tensors: Tensors, device: torch.device) -> None:
+        self._model, self._tensors, self._device = model, tensors, device
+
+    def explain(
+        self,
+        images: Sequence[Image],
+        verdicts: Sequence[Verdict],
+        labels: Sequence[int],
+        settings: CounterpartSettings,
+        on_round: OnRound | None,
+    ) -> list[Counterpart]:
+        """Counterparts of canvases [H, W, 3], each of the category with its label."""
+        made: dict[int, Counterpart] = {}
+        for label in sorted(set(labels)):
+            picked = [i for i, other in enumerate(labels) if other == label]
+            chosen = [images[i] for i in picked]
+            weights = anomaly_weights([verdicts[i] for i in picked])
+            found, rounds = self._without_defects(chosen, weights, label, settings, on_round)
+            examiner = self._examiners[label]
+            before, after = examiner.of(chosen), examiner.of(found)
+            for k, place in enumerate(picked):
+                made[place] = Counterpart(found[k], before[k], after[k], examiner.limit, rounds[k])
+        return [made[i] for i in range(len(images))]
+
+    def examine(self, images: Sequence[Image], labels: Sequence[int]) -> list[tuple[float, float]]:
+        """The examiner's distance of each canvas, and the end of its normal range."""
+        examiners = [self._examiners[label] for label in labels]
+        return [
+            (examiner.of([image])[0], examiner.limit)
+            for image, examiner in zip(images, examiners, strict=True)
+        ]
+
+    def usual_change(self, images: Sequence[Image], label: int) -> float:
+        """How much good canvases change where everything may; measured of a few."""
+        view = self._model.view(self._model.categories[label])
+        tiles = cut(view, [view.prepare(image) for image in images])[:_MEASURED]
+        preset, told = self._model.preset, torch.full((min(len(tiles), _MEASURED),), label)
+        denoiser = self._denoiser.given(told if preset.pixel.network.classes else None)
+        return usual_change(tiles, denoiser, preset.pixel.size, self._device)
+
+    def _without_defects(
+        self,
+        images: Sequence[Image],
+        weights: Tensor,
+        label: int,
+        settings: CounterpartSettings,
+        on_round: OnRound | None,
+    ) -> tuple[list[Image], list[int]]:
+        """Counterparts of one category's canvases, and the rounds each took.
+
+        Unguided, only tiles with a defect change.
+        """
+        view = self._model.view(self._model.categories[label])
+        tiles = cut(view, [view.prepare(image) for image in images])
+        weights = cut_maps(view, weights * torch.tensor(view.valid))
+        guide = self._guides[label] if settings.gradient_steps else None
+        changing = [i for i, weight in enumerate(weights) if guide or weight.any()]
+        denoiser = self._denoiser
+        if self._model.preset.pixel.network.classes:
+            denoiser = denoiser.given(torch.full((len(changing),), label))
+        made, took = make_counterparts(
+            [tiles[i] for i in changing],
+            weights[changing].to(self._device),
+            denoiser,
+            self._model.preset.pixel.size,
+            settings,
+            guide=guide.maps if guide else None,
+            normal=guide.limit if guide else -math.inf,
+            usual=unpack_usual_change(self._categories()[label][1]),
+            on_round=on_round,
+        )
+        rounds, count = [0] * len(images), len(view.corners)
+        for i, image, steps in zip(changing, made, took, strict=True):
+            tiles[i], rounds[i // count] = image, max(rounds[i // count], steps)
+        merged = to_images(merge(view, to_tensor(tiles)))
+        seen = view.valid[..., None]
+        return [np.where(seen, new, old) for new, old in zip(merged, images, strict=True)], rounds
+
+    @cached_property
+    def _denoiser(self) -> Denoiser:
+        preset, tensors = self._model.preset, self._tensors
+        network = unpack_network(pixel_prefix(preset), preset.pixel, tensors).to(self._device)
+        return bind(preset.pixel, network, float(tensors["sigma_data"]))
+
+    @cached_property
+    def _guides(self) -> list[Distance]:
+        """By class label."""
+        net = load_feature_net(self._model.preset.grid).to(self._device)
+        return [unpack_guide(net, *told) for told in self._categories()]
+
+    @cached_property
+    def _examiners(self) -> list[Distance]:
+        """By class label."""
+        net = load_feature_net(examiner_grid(self._model.preset.input_size), EXAMINER)
+        return [unpack_examiner(net.to(self._device), *told) for told in self._categories()]
+
+    def _categories(self) -> list[tuple[View, Tensors]]:
+        """Each category's view and statistics, by class label."""
+        return [
+            (self._model.view(name), for_category(name, self._tensors))
+            for name in self._model.categories
+        ]

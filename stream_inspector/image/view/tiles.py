@@ -1,0 +1,79 @@
+"""Canvas -> tiles for the networks, and the tiles' maps -> one map of the canvas without seams.
+
+Where tiles overlap, each counts less towards its border: there a network sees least around a
+pixel. The ramps of neighbours add up to one, so maps that agree come back as they are.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stream_inspector.image.view.canvas import Size, View
+from stream_inspector.verdict import Image
+
+
+def cut(view: View, images: Sequence[Image]) -> list[Image]:
+    """Canvases [H, W, 3] -> tiles [h, w, 3], all of one canvas after another, row by row."""
+    h, w = view.tile
+    return [image[y : y + h, x : x + w] for image in images for y, x in view.corners]
+
+
+def cut_maps(view: View, maps: Tensor) -> Tensor:
+    """Canvas-sized maps [B, ..., H, W] -> [B * T, ..., h, w], in the order of `cut`."""
+    h, w = view.tile
+    tiles = [maps[..., y : y + h, x : x + w] for y, x in view.corners]
+    return torch.stack(tiles, 1).flatten(0, 1)
+
+
+def merge(view: View, maps: Tensor) -> Tensor:
+    """Tiles' maps [B * T, ..., h, w] -> maps of the canvas [B, ..., H, W].
+
+    The maps may be coarser than the tiles by a factor that divides the overlap.
+    """
+    if len(view.corners) == 1:
+        return maps
+    coarser = view.tile[0] // maps.shape[-2]
+    tiles = maps.reshape(-1, len(view.corners), *maps.shape[1:])
+    height, width = (side // coarser for side in view.canvas)
+    canvas = maps.new_zeros(*tiles.shape[:1], *tiles.shape[2:-2], height, width)
+    weights = _weights(view, coarser).to(maps)
+    h, w = maps.shape[-2:]
+    for number, (y, x) in enumerate(view.corners):
+        rows = slice(y // coarser, y // coarser + h)
+        columns = slice(x // coarser, x // coarser + w)
+        canvas[..., rows, columns] += weights[number] * tiles[:, number]
+    return canvas
+
+
+def tile_cells(view: View, grid: Size) -> Tensor:
+    """Inspected cells of each tile on its `grid`, [T, h, w]."""
+    h, w = grid
+    step_y, step_x = view.tile[0] // h, view.tile[1] // w
+    cells = view.cells((view.canvas[0] // step_y, view.canvas[1] // step_x))
+    tiles = [cells[y // step_y :, x // step_x :][:h, :w] for y, x in view.corners]
+    return torch.from_numpy(np.stack(tiles))
+
+
+def inspected(features: Tensor, cells: Tensor) -> Tensor:
+    """Features [N * T, C, h, w] of the inspected `cells` [T, h, w] of T tiles, [M, C]."""
+    tiles = features.movedim(1, -1).reshape(-1, *cells.shape, features.shape[1])
+    return tiles[:, cells].flatten(0, 1)
+
+
+def _weights(view: View, coarser: int) -> Tensor:
+    """How much each tile counts at each of its cells, [T, h, w]."""
+    rows = _ramps(view.rows, view.tile[0] // coarser, view.overlap[0] // coarser)
+    columns = _ramps(view.columns, view.tile[1] // coarser, view.overlap[1] // coarser)
+    return (rows[:, None, :, None] * columns[None, :, None, :]).flatten(0, 1)
+
+
+def _ramps(count: int, side: int, shared: int) -> Tensor:
+    """Weights of `count` tiles along one axis, [count, side]; sin^2 + cos^2 = 1 in the overlaps."""
+    weights = torch.ones(count, side)
+    rise = torch.sin((torch.arange(shared) + 0.5) / max(1, shared) * torch.pi / 2) ** 2
+    if shared:
+        weights[1:, :shared] = rise
+        weights[:-1, side - shared :] = rise.flip(0)
+    return weights

@@ -1,0 +1,214 @@
+"""Tensors of a model version <-> the parts that compute with them.
+
+Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
+one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, mixture.*,
+normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*, counterpart.usual.
+Weights and statistics travel in half precision; everything computes in single precision.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from stream_inspector.diffusion.denoiser import Denoiser, Network
+from stream_inspector.diffusion.schedule import Schedule, linear_schedule, respace
+from stream_inspector.diffusion.unet import UNet
+from stream_inspector.errors import ModelCorrupt
+from stream_inspector.features import FeatureNet
+from stream_inspector.image.view.canvas import View
+from stream_inspector.presets import CHAIN, PER_IMAGE, Diffusion, Preset
+from stream_inspector.score.distance import Distance
+from stream_inspector.score.ensemble import Ensemble
+from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
+from stream_inspector.score.mixture import Mixture
+from stream_inspector.score.normalise import Normaliser, PerImage
+from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics, raw_names
+from stream_inspector.score.whitening import Whitening
+
+Tensors = Mapping[str, Tensor]
+_NORMALISER = ("mean", "deviation", "overall")
+
+
+def score_schedule(diffusion: Diffusion) -> Schedule:
+    """The chain on which a diffusion's score steps count (RAN section B: one of 250 steps)."""
+    return respace(linear_schedule(CHAIN), diffusion.score_chain)
+
+
+def bind(
+    diffusion: Diffusion, network: Network, sigma_data: float, schedule: Schedule | None = None
+) -> Denoiser:
+    """The denoiser of a diffusion; whitened features have unit variance and no bounds."""
+    pixels = diffusion.channels == 3
+    return Denoiser(
+        network,
+        schedule or linear_schedule(CHAIN),
+        diffusion.parameterisation,
+        sigma_data if pixels else 1.0,
+        1.0 if pixels else None,
+    )
+
+
+def pack_network(prefix: str, network: nn.Module) -> dict[str, Tensor]:
+    """A network's weights as half-precision tensors."""
+    return {f"{prefix}.{name}": value.half() for name, value in network.state_dict().items()}
+
+
+def unpack_network(prefix: str, diffusion: Diffusion, tensors: Tensors) -> UNet:
+    """The network in evaluation mode. Raises ModelCorrupt when tensors do not fit the preset."""
+    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
+        network = UNet(diffusion.network, diffusion.channels)
+    start = f"{prefix}."
+    state = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    try:
+        network.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
+    except RuntimeError as error:
+        raise ModelCorrupt(f"the weights {prefix}.* do not fit the preset: {error}") from error
+    return network.requires_grad_(requires_grad=False).eval()
+
+
+def pixel_prefix(preset: Preset) -> str:
+    """Where the pixel network's weights are: it is the scoring network unless features score."""
+    return "network" if preset.feature is None else "pixel"
+
+
+def of_category(category: str, packed: Tensors) -> dict[str, Tensor]:
+    """A category's statistics under the names that tell them from another category's."""
+    return {f"{category}/{name}": value for name, value in packed.items()}
+
+
+def for_category(category: str, tensors: Tensors) -> Tensors:
+    """The inverse of `of_category`: one category's statistics by their own names."""
+    start = f"{category}/"
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+
+def pack_shared(noise: Mapping[int, Tensor], sigma_data: float) -> dict[str, Tensor]:
+    """What the networks compute with, beside their weights."""
+    return {
+        "sigma_data": torch.tensor(sigma_data),
+        **{f"noise.{step}": values.half() for step, values in noise.items()},
+    }
+
+
+def pack_statistics(whitening: Whitening, mixture: Mixture) -> dict[str, Tensor]:
+    """What training measured of a category, apart from the normalisation."""
+    return {
+        "whitening.mean": whitening.mean.float(),
+        "whitening.matrix": whitening.matrix.float(),
+        **_pack_gaussians("mixture", mixture),
+    }
+
+
+def unpack_statistics(tensors: Tensors) -> Statistics:
+    """The inverse of `pack_statistics`; tensors of one category."""
+    return Statistics(
+        Whitening(_get(tensors, "whitening.mean"), _get(tensors, "whitening.matrix")),
+        Mixture(*_unpack_gaussians("mixture", tensors)),
+    )
+
+
+def pack_distances(guide: Distance, examiner: Distance) -> dict[str, Tensor]:
+    """What guides counterparts, beside the mixture that scores, and what examines them."""
+    return {
+        "guide.limit": torch.tensor(guide.limit, dtype=torch.float64),
+        "examiner.limit": torch.tensor(examiner.limit, dtype=torch.float64),
+        **_pack_gaussians("examiner", examiner.gaussians),
+    }
+
+
+def pack_usual_change(usual: float) -> dict[str, Tensor]:
+    """How much the pixel network changes what is good."""
+    return {"counterpart.usual": torch.tensor(usual)}
+
+
+def unpack_usual_change(tensors: Tensors) -> float:
+    """The inverse of `pack_usual_change`; tensors of one category."""
+    return float(_get(tensors, "counterpart.usual"))
+
+
+def unpack_guide(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
+    """The distance that counterparts may descend; tensors of one category."""
+    mixture = Mixture(*_unpack_gaussians("mixture", tensors))
+    return Distance(net, mixture, view, float(_get(tensors, "guide.limit")))
+
+
+def unpack_examiner(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
+    """The distance that no counterpart has descended; tensors of one category."""
+    gaussians = Gaussians(*_unpack_gaussians("examiner", tensors))
+    return Distance(net, gaussians, view, float(_get(tensors, "examiner.limit")))
+
+
+def unpack_scorer(
+    preset: Preset, categories: Sequence[str], tensors: Tensors, network: Network
+) -> Scorer:
+    """The members, computing with the given runner of the scoring network."""
+    return Scorer(
+        preset,
+        bind(
+            preset.scoring,
+            network,
+            float(_get(tensors, "sigma_data")),
+            score_schedule(preset.scoring),
+        ),
+        [unpack_statistics(for_category(name, tensors)) for name in categories],
+        {step: _get(tensors, f"noise.{step}").float() for step in preset.scoring.score_steps},
+    )
+
+
+def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
+    """Normalisation of the raw maps, and the weighing of the views."""
+    packed = {
+        f"normalise.{name}.{part}": getattr(normaliser, part).float()
+        for name, normaliser in ensemble.normalisers.items()
+        if isinstance(normaliser, Normaliser)
+        for part in _NORMALISER
+    }
+    for member in MEMBERS:
+        packed[f"views.{member}.centre"] = ensemble.centre[member].double()
+        packed[f"views.{member}.spread"] = ensemble.spread[member].float()
+    return packed
+
+
+def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
+    """The inverse of `pack_ensemble`; tensors of one category."""
+    return Ensemble(
+        preset,
+        view,
+        _unpack_normalisers(preset, view, tensors),
+        {member: _get(tensors, f"views.{member}.centre") for member in MEMBERS},
+        {member: _get(tensors, f"views.{member}.spread") for member in MEMBERS},
+    )
+
+
+def _unpack_normalisers(
+    preset: Preset, view: View, tensors: Tensors
+) -> Mapping[str, Normaliser | PerImage]:
+    if preset.normalisation == PER_IMAGE:
+        return dict.fromkeys(raw_names(preset), PerImage(view))
+    return {
+        name: Normaliser(*(_get(tensors, f"normalise.{name}.{part}") for part in _NORMALISER))
+        for name in raw_names(preset)
+    }
+
+
+def _pack_gaussians(prefix: str, gaussians: Gaussians | Mixture) -> dict[str, Tensor]:
+    return {
+        f"{prefix}.scale": gaussians.scale.float(),
+        f"{prefix}.mean": gaussians.mean.half(),
+        f"{prefix}.factor": pack_triangles(gaussians.factor).half(),
+    }
+
+
+def _unpack_gaussians(prefix: str, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor]:
+    return (
+        _get(tensors, f"{prefix}.scale"),
+        _get(tensors, f"{prefix}.mean").float(),
+        unpack_triangles(_get(tensors, f"{prefix}.factor").float()),
+    )
+
+
+def _get(tensors: Tensors, name: str) -> Tensor:
+    if name not in tensors:
+        raise ModelCorrupt(f"the model lacks the tensor {name}")
+    return tensors[name]

@@ -1,0 +1,67 @@
+"""How much memory a model takes on a device, said before it is loaded."""
+
+import json
+from collections.abc import Mapping
+from math import prod
+
+import torch
+
+from stream_inspector.errors import ModelCorrupt
+from stream_inspector.model.assembly import pixel_prefix
+from stream_inspector.model.version import Model
+from stream_inspector.presets import Preset, preset_from_dict
+
+_SINGLE = 4  # bytes; weights and statistics travel in half precision and compute in single
+_SERVING_BACKBONE = 13 << 20  # bytes; every model has its own, in the layout of its engine
+_OTHER_BACKBONES = 40 << 20  # bytes: those of counterparts; on a processor all models share them
+_SCORING, _EXPLAINING = (
+    ("whitening.", "mixture.", "normalise.", "views."),
+    ("mixture.", "examiner."),
+)
+
+Sizes = Mapping[str, tuple[int, int]]  # tensor -> elements, bytes as it travels
+
+
+def footprint(model: Model, device: str) -> int:
+    """Bytes on the device: the tensors as they came, the networks, the statistics in use.
+
+    What explains defects is counted before the first of them. What batches need is not: the
+    allocator keeps it from one model to the next.
+    """
+    sizes = {name: (tensor.numel(), tensor.nbytes) for name, tensor in model.tensors.items()}
+    return _footprint(sizes, model.preset, device)
+
+
+def footprint_of(manifest: bytes, device: str) -> int:
+    """The same from a manifest alone. Raises ModelCorrupt."""
+    try:
+        plain = json.loads(manifest)
+        sizes = {
+            name: (n := prod(each["shape"]), n * getattr(torch, each["dtype"]).itemsize)
+            for name, each in plain["tensors"].items()
+        }
+        return _footprint(sizes, preset_from_dict(plain["preset"]), device)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
+
+
+def _footprint(sizes: Sizes, preset: Preset, device: str) -> int:
+    kept = sum(size for _, size in sizes.values())
+    serving = _network("network", sizes) + _SERVING_BACKBONE
+    explaining = _network(pixel_prefix(preset), sizes) + _statistics(_EXPLAINING, sizes)
+    shared = 0 if device.startswith("cpu") else _OTHER_BACKBONES
+    return kept + serving + _statistics(_SCORING, sizes) + explaining + shared
+
+
+def _network(prefix: str, sizes: Sizes) -> int:
+    return sum(_SINGLE * n for name, (n, _) in sizes.items() if name.startswith(f"{prefix}."))
+
+
+def _statistics(prefixes: tuple[str, ...], sizes: Sizes) -> int:
+    """Of all categories, by their names within one."""
+    named = ((name.partition("/")[2], n) for name, (n, _) in sizes.items())
+    return sum(_SINGLE * _unpacked(name, n) for name, n in named if name.startswith(prefixes))
+
+
+def _unpacked(name: str, elements: int) -> int:
+    return 2 * elements if name.endswith(".factor") else elements  # a triangle of a matrix

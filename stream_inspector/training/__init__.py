@@ -1,0 +1,1 @@
+"""Good images -> a model version."""

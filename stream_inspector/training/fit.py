@@ -1,0 +1,267 @@
+"""Good images -> a model version: statistics, networks, normalisation, and then thresholds.
+
+`fit` sees the images that train and those that select (normalisation); `calibrate` sees good
+images that nothing else saw. Neither ever sees a defect.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stream_inspector import __version__
+from stream_inspector.counterpart.explainer import Explainer
+from stream_inspector.detector import Detector
+from stream_inspector.errors import ModelUnsupported, TooFewImages
+from stream_inspector.features import LITE0
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.assembly import (
+    of_category,
+    pack_distances,
+    pack_ensemble,
+    pack_network,
+    pack_shared,
+    pack_statistics,
+    pack_usual_change,
+    pixel_prefix,
+)
+from stream_inspector.model.self_test import choose
+from stream_inspector.model.version import Model
+from stream_inspector.presets import Diffusion, Preset, for_categories, shortened
+from stream_inspector.score.distance import fit_examiner, fit_guide
+from stream_inspector.score.ensemble import fit_ensemble
+from stream_inspector.score.scorer import draw_noise
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.threshold.calibrate import calibrate as calibrate_scores
+from stream_inspector.training.networks import (
+    Checkpoints,
+    Execution,
+    Learner,
+    OnProgress,
+    Progress,
+)
+from stream_inspector.training.samples import CHUNK, gather
+from stream_inspector.verdict import Image
+
+MIN_TRAIN, MIN_SELECT = 8, 3
+MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from at random
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """One category's good images [H, W, 3], canvases of its view."""
+
+    train: Sequence[Image]
+    select: Sequence[Image]  # for the normalisation
+    view: View | None = None  # None: whole frames at preset.input_size
+
+
+def fit(  # noqa: PLR0917  all of them are needed and callers name them
+    images: Sequence[Image],
+    select: Sequence[Image],
+    category: str,
+    preset: Preset,
+    seed: int,
+    on_progress: OnProgress,
+    iterations: int | None = None,
+    view: View | None = None,
+) -> Model:
+    """Train one category's model: `fit_unified` of a single one."""
+    good = {category: Good(images, select, view)}
+    return fit_unified(good, preset, seed, on_progress, iterations=iterations)
+
+
+def fit_unified(
+    good: Mapping[str, Good],
+    preset: Preset,
+    seed: int,
+    on_progress: OnProgress,
+    *,
+    iterations: int | None = None,
+    checkpoints: Checkpoints | None = None,
+    execution: Execution | None = None,
+) -> Model:
+    """Train one model on the good images of its categories: networks that are told the category,
+    and each category's own statistics and normalisation.
+
+    Up to the raw maps a view's tiles are images of their own, all with the same statistics.
+    On a processor in single precision the same seed, images, machine and thread count give the
+    same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's.
+    Raises TooFewImages, and ValueError for images of another size and for views that no model can
+    have together.
+    """
+    if preset.backbone != LITE0.architecture:
+        raise ModelUnsupported(
+            f"preset {preset.name} looks at features of {preset.backbone}, whose ImageNet weights "
+            f"are not packaged yet; only {LITE0.architecture} can be used"
+        )
+    execution = execution or Execution()
+    preset = shortened(for_categories(preset, len(good)), iterations)
+    views = {name: images.view or View(preset.input_size) for name, images in good.items()}
+    model = Model(tuple(good), preset, {}, {}, views=views)
+    for category, images in good.items():
+        _check(images, category, views[category])
+    most = max(MIN_TRAIN, MAX_IMAGES // sum(len(view.corners) for view in views.values()))
+    trained = {name: _at_most(images.train, most, seed) for name, images in good.items()}
+    material = gather(trained, views, preset, on_progress, seed=seed, device=execution.device)
+    tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
+    for name, statistics in zip(good, material.statistics, strict=True):
+        tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.mixture))
+        select, view = good[name].select, views[name]
+        guide = fit_guide(statistics.mixture, select, view, preset)
+        examiner = fit_examiner(trained[name], select, view, partial(_examined, on_progress))
+        tensors |= of_category(name, pack_distances(guide, examiner))
+    learner = Learner(seed, execution, checkpoints or Checkpoints(), on_progress)
+    for stage, prefix, diffusion in _stages(preset):
+        samples = material.features() if stage == "features" else material.pixels()
+        network = learner.learn(stage, diffusion, samples, material.sigma_data)
+        tensors |= pack_network(prefix, network)
+    del material  # hundreds of megabytes
+    about = _provenance(good, trained, seed, iterations) | {
+        "device": execution.device,
+        **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
+    }
+    tensors |= _usual_changes(replace(model, tensors=tensors), good, execution.device)
+    made = replace(model, tensors=tensors, provenance=about)
+    detector = Detector(made, execution.device, engine="torch")
+    return _normalised(detector, trained, good, on_progress)
+
+
+def calibrate(
+    model: Model,
+    images: Sequence[Image],
+    budget: Budget,
+    detector: Detector | None = None,
+    category: str | None = None,
+    *,
+    strict: bool = False,
+) -> Model:
+    """Set a category's thresholds from good images that neither trained nor normalised the model.
+
+    The one of them with the median score becomes the category's self-test.
+    Raises CalibrationRefused when they are too few for the budget, UnknownCategory.
+    """
+    named = model.category(category)
+    detector = detector or Detector(model, engine="torch")
+    scores = detector.score(images, [named] * len(images))
+    calibration = calibrate_scores(
+        scores.maps,
+        scores.image_scores,
+        budget,
+        member_scores=scores.member_image_scores,
+        strict=strict,
+        images_digest=images_digest(images),
+    )
+    chosen, test = choose(scores.image_scores, calibration.image_threshold)
+    return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
+
+
+def _examined(on_progress: OnProgress, done: int, total: int) -> None:
+    on_progress(Progress("examiner", done, total))
+
+
+def _usual_changes(model: Model, good: Mapping[str, Good], device: str) -> dict[str, Tensor]:
+    """How much the pixel network changes good images of each category."""
+    tensors = {name: tensor.to(device) for name, tensor in model.tensors.items()}
+    explainer = Explainer(model, tensors, torch.device(device))
+    found: dict[str, Tensor] = {}
+    for label, name in enumerate(good):
+        usual = explainer.usual_change(good[name].select, label)
+        found |= of_category(name, pack_usual_change(usual))
+    return found
+
+
+def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:
+    """Every network that is trained: the stage, where its weights go, its diffusion."""
+    pixels = ("pixels", pixel_prefix(preset), preset.pixel)
+    return [pixels] if preset.feature is None else [("features", "network", preset.feature), pixels]
+
+
+def _check(good: Good, category: str, view: View) -> None:
+    for what, given, needed in (
+        ("train", good.train, MIN_TRAIN),
+        ("select", good.select, MIN_SELECT),
+    ):
+        if len(given) < needed:
+            raise TooFewImages(
+                f"category {category}: {len(given)} good images to {what}, {needed} are needed; "
+                f"add {needed - len(given)}"
+            )
+        wrong = next((image.shape for image in given if image.shape[:2] != view.canvas), None)
+        if wrong is not None:
+            raise ValueError(f"an image of {wrong[:2]} where the view's canvas is {view.canvas}")
+
+
+def _at_most(images: Sequence[Image], limit: int, seed: int) -> Sequence[Image]:
+    if len(images) <= limit:
+        return images
+    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:limit]
+    return [images[int(i)] for i in order]
+
+
+def _normalised(
+    detector: Detector,
+    trained: Mapping[str, Sequence[Image]],
+    good: Mapping[str, Good],
+    on_progress: OnProgress,
+) -> Model:
+    """The model with each category's ensemble, fitted to raw maps computed as in use."""
+    model, tensors = detector.model, dict(detector.model.tensors)
+    total = sum(len(trained[name]) + len(good[name].select) for name in good)
+    done = 0
+
+    def count(images: int) -> None:
+        nonlocal done
+        done += images
+        on_progress(Progress("normalisation", done, total))
+
+    for label, name in enumerate(good):
+        parts = (trained[name], good[name].select)
+        raw, held_out = (_raw_maps(detector, part, label, count) for part in parts)
+        ensemble = fit_ensemble(raw, held_out, model.preset, model.view(name))
+        tensors |= of_category(name, pack_ensemble(ensemble))
+    return replace(model, tensors=tensors)
+
+
+def _raw_maps(
+    detector: Detector, images: Sequence[Image], label: int, count: Callable[[int], None]
+) -> dict[str, Tensor]:
+    chunks = []
+    with torch.inference_mode():
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            chunks.append(detector.raw_maps(chunk, [label] * len(chunk)))
+            count(len(chunk))
+    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
+
+
+def _provenance(
+    good: Mapping[str, Good],
+    trained: Mapping[str, Sequence[Image]],
+    seed: int,
+    iterations: int | None,
+) -> dict[str, str | int | float | bool | None]:
+    return {
+        "code_version": __version__,
+        "seed": seed,
+        "iterations": iterations,
+        "train_images": sum(len(images) for images in trained.values()),
+        "select_images": sum(len(images.select) for images in good.values()),
+        "data_digest": images_digest(
+            image for name, images in good.items() for image in [*trained[name], *images.select]
+        ),
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def images_digest(images: Iterable[Image]) -> str:
+    """SHA-256 over the pixels in order."""
+    digest = hashlib.sha256()
+    for image in images:
+        digest.update(np.ascontiguousarray(image).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,303 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from core.conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
+
+from stream_inspector.detector import Detector
+from stream_inspector.errors import CalibrationRefused, ModelUnsupported, TooFewImages
+from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.image.augment import random_degrees, rotated
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.version import Model, load_model, save_model
+from stream_inspector.presets import PAPER, Preset
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.training import fit as training
+from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
+from stream_inspector.training.networks import Checkpoints, Execution, OnProgress, Progress
+from stream_inspector.training.samples import gather
+from stream_inspector.verdict import Image
+
+GOOD, SELECT = good_images(12), good_images(6, seed=1)
+
+
+def _quiet(_: Progress) -> None:
+    return None
+
+
+def test_a_scratch_scores_above_every_good_image(fitted: Model) -> None:
+    fresh = good_images(10, seed=5)
+    scores = Detector(fitted, engine="torch").score([*fresh, *(scratched(i) for i in fresh[:3])])
+    assert scores.image_scores[10:].min() > scores.image_scores[:10].max()
+    y, x = np.unravel_index(scores.maps[10].argmax(), (64, 64))
+    assert 16 <= y < 48  # the scratch is on rows 28..35, columns 16..47
+    assert 8 <= x < 56
+
+
+def test_good_images_have_z_scores_near_zero(fitted: Model) -> None:
+    scores = Detector(fitted, engine="torch").score(SELECT)
+    for values in scores.members.values():
+        assert abs(float(values.mean())) < 0.2
+
+
+def test_the_same_seed_gives_the_same_model_and_another_does_not() -> None:
+    preset = tiny_pixel_preset()
+    first, again, other = (
+        fit(GOOD, SELECT, "disc", preset, seed, _quiet, iterations=2) for seed in (1, 1, 2)
+    )
+    assert first.version == again.version
+    assert save_model(first) == save_model(again)
+    assert first.version != other.version
+
+
+def test_training_leaves_the_global_random_state_alone() -> None:
+    torch.manual_seed(11)
+    expected = torch.rand(1)
+    torch.manual_seed(11)
+    fit(GOOD, SELECT, "disc", tiny_pixel_preset(), 1, _quiet, iterations=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize(
+    ("preset", "stages"),
+    [
+        (tiny_pixel_preset(), ["statistics", "examiner", "pixels", "normalisation"]),
+        (tiny_feature_preset(), ["statistics", "examiner", "features", "pixels", "normalisation"]),
+    ],
+)
+def test_progress_names_every_stage_and_reaches_its_end(preset: Preset, stages: list[str]) -> None:
+    seen: list[Progress] = []
+    fit(GOOD, SELECT, "disc", preset, 1, seen.append, iterations=2)
+    assert list(dict.fromkeys(progress.stage for progress in seen)) == stages
+    for stage in stages:
+        last = [progress for progress in seen if progress.stage == stage][-1]
+        assert last.step == last.total
+        assert (last.loss is None) == (stage not in ("features", "pixels"))
+
+
+@pytest.mark.parametrize(
+    ("train", "select", "message"),
+    [(GOOD[:5], SELECT, "5 good images to train.*add 3"), (GOOD, SELECT[:1], "1 good images to s")],
+)
+def test_too_few_images_are_counted(
+    train: Sequence[Image], select: Sequence[Image], message: str
+) -> None:
+    with pytest.raises(TooFewImages, match=message):
+        fit(train, select, "disc", tiny_pixel_preset(), 1, _quiet)
+
+
+def test_an_image_of_another_size_is_refused() -> None:
+    odd = [*GOOD[:11], np.zeros((16, 64, 3), np.uint8)]
+    with pytest.raises(ValueError, match=r"\(16, 64\) where the view's canvas is \(64, 64\)"):
+        fit(odd, SELECT, "disc", tiny_pixel_preset(), 1, _quiet)
+
+
+def test_calibration_stores_thresholds_and_keeps_the_weights(fitted: Model) -> None:
+    calibrated = calibrate(fitted, good_images(30, seed=9), Budget(confidence=0.5))
+    read = load_model(save_model(calibrated))
+    assert read.calibrations["disc"].n_images == 30
+    assert read.tensors.keys() == {*fitted.tensors, "disc/self_test.image"}
+    verdicts = Detector(read, engine="torch").inspect([scratched(GOOD[0])], [(128, 128)])
+    assert verdicts[0].grade == "defect"
+
+
+def test_calibration_refuses_a_single_image(fitted: Model) -> None:
+    with pytest.raises(CalibrationRefused):
+        calibrate(fitted, GOOD[:1], Budget())
+
+
+def test_a_pixel_model_may_look_at_features_of_a_larger_image() -> None:
+    preset = tiny_pixel_preset()
+    pixel = replace(preset.pixel, size=(32, 32), network=replace(preset.pixel.network, patch=4))
+    model = fit(GOOD, SELECT, "disc", replace(preset, pixel=pixel), 1, _quiet, iterations=1)
+    assert Detector(model, engine="torch").score(GOOD[:1]).maps.shape == (1, 64, 64)
+
+
+def test_memory_is_bounded_by_drawing_from_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "MAX_IMAGES", 9)
+    model = fit(GOOD, SELECT, "disc", tiny_pixel_preset(), 1, _quiet, iterations=1)
+    assert model.provenance["train_images"] == 9
+
+
+def test_rotation_is_seen_by_the_network_and_by_its_features() -> None:
+    preset = tiny_pixel_preset()
+    plan = replace(preset.pixel.plan, rotation=5.0)
+    turning = replace(preset, pixel=replace(preset.pixel, plan=plan))
+    still, turned = (fit(GOOD, SELECT, "disc", p, 1, _quiet) for p in (preset, turning))
+    changed = {
+        name
+        for name, tensor in still.tensors.items()
+        if name.startswith("network.") and not torch.equal(tensor, turned.tensors[name])
+    }
+    assert {"network.input_blocks.0.0.weight", "network.feature_head.2.weight"} <= changed
+
+
+def test_rotated_samples_come_with_the_features_of_the_rotated_image() -> None:
+    preset = tiny_pixel_preset()
+    plan = replace(preset.pixel.plan, rotation=5.0)
+    material = gather(
+        {"disc": GOOD},
+        {"disc": View((64, 64))},
+        replace(preset, pixel=replace(preset.pixel, plan=plan)),
+        _quiet,
+        seed=0,
+    )
+    batch = material.pixels().batch(torch.tensor([3]), torch.Generator().manual_seed(0))
+    angle = random_degrees(1, 5.0, torch.Generator().manual_seed(0))
+    image = rotated(to_tensor([GOOD[3]]), angle)
+    expected = material.statistics[0].whitening.whiten(load_feature_net(preset.grid)(image))
+    torch.testing.assert_close(batch.x0, image)
+    assert batch.features is not None
+    torch.testing.assert_close(batch.features, expected)
+
+
+TWO = {
+    "disc": Good(GOOD, SELECT),
+    "dark": Good([255 - image for image in GOOD[:9]], [255 - image for image in SELECT]),
+}
+
+
+@pytest.fixture(scope="module", params=["pixel", "feature"])
+def unified(request: pytest.FixtureRequest) -> Model:
+    preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
+    return fit_unified(TWO, preset, 3, _quiet)
+
+
+def test_a_unified_model_finds_the_defects_of_each_category(unified: Model) -> None:
+    fresh = good_images(6, seed=5)
+    dark = [255 - image for image in fresh]
+    images = [*fresh, scratched(fresh[0]), *dark, 255 - scratched(fresh[0])]
+    categories = ["disc"] * 7 + ["dark"] * 7
+    scores = Detector(unified, engine="torch").score(images, categories).image_scores
+    assert scores[6] > scores[:6].max()
+    assert scores[13] > scores[7:13].max()
+
+
+def test_the_same_image_is_judged_as_its_category(unified: Model) -> None:
+    detector, image = Detector(unified, engine="torch"), GOOD[0]
+    as_disc, as_dark = detector.score([image, image], ["disc", "dark"]).image_scores
+    assert as_dark > as_disc + 1
+
+
+def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
+    detector, images = Detector(unified, engine="torch"), good_images(3, seed=4)
+    mixed = detector.score([images[0], 255 - images[1], images[2]], ["disc", "dark", "disc"])
+    for i, (image, name) in enumerate(
+        [(images[0], "disc"), (255 - images[1], "dark"), (images[2], "disc")]
+    ):
+        alone = detector.score([image], [name])
+        np.testing.assert_allclose(mixed.maps[i], alone.maps[0], atol=1e-3 * mixed.maps.std())
+
+
+def test_another_engine_is_told_the_category_too() -> None:
+    unified = fit_unified(TWO, tiny_pixel_preset(), 3, _quiet, iterations=2)
+    images, names = [GOOD[0], GOOD[0], 255 - GOOD[1]], ["disc", "dark", "dark"]
+    expected = Detector(unified, engine="torch").score(images, names)
+    found = Detector(unified, engine="onnxruntime").score(images, names)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3 * expected.maps.std())
+
+
+def test_the_network_is_told_the_category(unified: Model) -> None:
+    assert unified.preset.scoring.network.classes == 2
+    assert unified.tensors["network.label_emb.weight"].shape[0] == 2
+    changed = unified.tensors | {
+        "network.label_emb.weight": unified.tensors["network.label_emb.weight"] + 1
+    }
+    detector = Detector(unified, engine="torch")
+    other = Detector(replace(unified, tensors=changed), engine="torch")
+    before, after = (d.score(GOOD[:1], ["disc"]).members["kl"] for d in (detector, other))
+    assert not np.allclose(before, after)
+
+
+def test_each_category_is_calibrated_and_explained_on_its_own(unified: Model) -> None:
+    held = good_images(30, seed=9)
+    model = calibrate(unified, held, Budget(confidence=0.5), category="disc")
+    with pytest.raises(ModelUnsupported, match="no thresholds for dark"):
+        Detector(model, engine="torch").inspect(GOOD[:1], [(64, 64)], ["dark"])
+    model = calibrate(model, [255 - i for i in held], Budget(confidence=0.5), category="dark")
+    detector, bad = Detector(model, engine="torch"), scratched(GOOD[0])
+    images, names = [bad, 255 - bad], ["disc", "dark"]
+    verdicts = detector.inspect(images, [(64, 64)] * 2, names)
+    assert [verdict.grade for verdict in verdicts] == ["defect", "defect"]
+    assert verdicts[0].image_threshold == model.calibrations["disc"].image_threshold
+    assert verdicts[1].image_threshold == model.calibrations["dark"].image_threshold
+    assert len(detector.explain(images, verdicts, names)) == 2
+
+
+def test_a_unified_network_trains_for_the_plans_own_number_of_steps() -> None:
+    preset = tiny_pixel_preset()
+    plan = replace(preset.pixel.plan, iterations=2, unified_iterations=3)
+    preset = replace(preset, pixel=replace(preset.pixel, plan=plan))
+    seen: list[Progress] = []
+    fit_unified(TWO, preset, 1, seen.append)
+    assert max(p.step for p in seen if p.stage == "pixels") == 3
+    assert plan.total(1) == 2
+    assert replace(plan, unified_iterations=None).total(5) == 10
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [("features", 3), ("pixels", 2), ("pixels", 4)])
+@pytest.mark.parametrize("every", [2, 100])
+def test_a_training_taken_up_again_gives_the_same_bytes(at: tuple[str, int], every: int) -> None:
+    every_step = [(stage, n) for stage in ("features", "pixels") for n in (1, 2, 3, 4)]
+    preset, saved = tiny_feature_preset(), [dict[str, torch.Tensor]()]
+
+    def stop(progress: Progress) -> None:
+        if (progress.stage, progress.step) == at:
+            raise Stopped
+
+    def run(on_progress: OnProgress) -> Model:
+        checkpoints = Checkpoints(every, lambda state: saved.append(dict(state)), saved[-1])
+        good = {"disc": Good(GOOD, SELECT)}
+        return fit_unified(good, preset, 5, on_progress, checkpoints=checkpoints)
+
+    expected = fit_unified({"disc": Good(GOOD, SELECT)}, preset, 5, _quiet)
+    with pytest.raises(Stopped):
+        run(stop)
+    steps: list[Progress] = []
+    resumed = run(steps.append)
+    assert save_model(resumed) == save_model(expected)
+    trained = [(p.stage, p.step) for p in steps if p.loss is not None]
+    assert trained == every_step[every_step.index(at) + 1 :]  # nothing is done twice
+
+
+def test_a_preset_without_packaged_weights_says_what_is_missing() -> None:
+    with pytest.raises(ModelUnsupported, match="paper looks at features of tf_efficientnet_b4"):
+        fit(GOOD, SELECT, "disc", PAPER, 1, _quiet)
+
+
+def test_scores_follow_the_chain_on_which_their_steps_count() -> None:
+    """Step 100 of 250 is original step 401: other noise, other scores."""
+    preset = tiny_pixel_preset()
+    one = replace(preset.pixel, score_steps=(100,), score_chain=1000)
+    respaced = replace(preset, pixel=replace(one, score_chain=250))
+    original = replace(preset, pixel=one)
+    kl = [
+        Detector(fit(GOOD, SELECT, "disc", p, 1, _quiet), engine="torch").raw_maps(GOOD[:1], [0])
+        for p in (original, respaced)
+    ]
+    assert not torch.allclose(kl[0]["kl.100"], kl[1]["kl.100"], rtol=0.1)
+
+
+def test_a_training_in_bfloat16_finds_defects_and_differs() -> None:
+    good, preset = {"disc": Good(GOOD, SELECT)}, tiny_feature_preset()
+    single = fit_unified(good, preset, 1, _quiet)
+    half = fit_unified(good, preset, 1, _quiet, execution=Execution(precision="bf16"))
+    name = "network.input_blocks.0.0.weight"
+    assert not torch.equal(single.tensors[name], half.tensors[name])
+    assert single.provenance["features/precision"] == "fp32"
+    assert half.provenance["features/precision"] == "bf16"
+    scores = Detector(half, engine="torch").score([GOOD[0], scratched(GOOD[0])]).image_scores
+    assert scores[1] > scores[0]
+
+
+def test_recomputing_activations_changes_no_bit() -> None:
+    good, preset = {"disc": Good(GOOD, SELECT)}, tiny_pixel_preset()
+    kept = fit_unified(good, preset, 1, _quiet)
+    recomputed = fit_unified(good, preset, 1, _quiet, execution=Execution(recompute=True))
+    assert save_model(kept) == save_model(recomputed)

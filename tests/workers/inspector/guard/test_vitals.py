@@ -1,0 +1,128 @@
+"""What /livez, /readyz and the gauges say."""
+
+from typing import Any
+
+import pytest
+
+from workers.inspector.guard import vitals as module
+from workers.inspector.guard.breaker import Breaker, Limits
+from workers.inspector.guard.flow import InFlight
+from workers.inspector.guard.vitals import Vitals
+from workers.inspector.models.source import FixedModels, Models
+from workers.runtime.bus.ports import Partition
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+
+P = Partition("frames", 0)
+
+
+class Member:
+    """A consumer that tells its lag."""
+
+    def __init__(self) -> None:
+        self.behind, self.settled = 0, True
+
+    def assignment(self) -> frozenset[Partition]:
+        return frozenset({P})
+
+    def stable(self) -> bool:
+        return self.settled
+
+    def lag(self) -> dict[Partition, int]:
+        return {P: self.behind}
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+def make() -> tuple[Vitals, InFlight, Breaker, InspectorMetrics]:
+    breaker = Breaker(Limits(share=0.5, window_s=1, min_frames=1, rest_s=60))
+    in_flight, metrics = InFlight(100), InspectorMetrics()
+    return Vitals(FixedModels({}), breaker, in_flight, metrics), in_flight, breaker, metrics
+
+
+def gauge(metrics: InspectorMetrics, name: str) -> float | None:
+    return metrics.registry.get_sample_value(f"inspector_{name}")
+
+
+def test_ready_names_everything_that_is_missing() -> None:
+    vitals, _, breaker, _ = make()
+    vitals._keeper.models = Models(missing={"nuts": "no model"})  # type: ignore[misc]
+    vitals.reach("broker", "refused")
+    for second in range(3):
+        breaker.note(True, float(second))
+    breaker.state(3.0)
+    said = vitals.ready() or ""
+    for words in ("nuts: no model", "broker is away: refused", "stopped reading", "no partitions"):
+        assert words in said
+
+
+def test_what_does_not_stop_inspection_is_noted() -> None:
+    vitals, _, _, _ = make()
+    member: Any = Member()
+    vitals.observe(member, 0.0)
+    assert (vitals.ready(), vitals.notes()) == (None, None)
+    vitals.reach("redis", "refused")
+    vitals._keeper.models = Models(held_back={"nuts": "version v2 is refused"})  # type: ignore[misc]
+    assert vitals.ready() is None
+    assert vitals.notes() == (
+        "nuts goes on with its last good model: version v2 is refused; redis is away: refused"
+    )
+
+
+def test_ready_again_when_all_is_well() -> None:
+    vitals, _, _, metrics = make()
+    member: Any = Member()
+    vitals.reach("broker", "away")
+    vitals.observe(member, 0.0)
+    assert (vitals.ready(), gauge(metrics, "ready")) == ("broker is away: away", 0)
+    vitals.reach("broker", None)
+    vitals.observe(member, 0.0)
+    assert (vitals.ready(), gauge(metrics, "ready")) == (None, 1)
+    member.settled = False
+    vitals.observe(member, 0.0)
+    assert vitals.ready() == "no partitions yet"
+
+
+def test_time_since_the_last_commit_counts_only_while_behind(clock: Clock) -> None:
+    vitals, in_flight, _, metrics = make()
+    member: Any = Member()
+    committed_at = 10.0  # long ago: nothing came since
+    vitals.observe(member, committed_at)
+    assert gauge(metrics, "since_progress_seconds") == 0
+    member.behind = 3
+    vitals.observe(member, committed_at)
+    clock.now += 7
+    vitals.observe(member, committed_at)
+    assert gauge(metrics, "since_progress_seconds") == 7  # not since the long silence before
+    vitals.observe(member, clock.now - 2)
+    assert gauge(metrics, "since_progress_seconds") == 2
+    member.behind = 0
+    in_flight.add(P, 1)  # read, but not published
+    clock.now += 5
+    vitals.observe(member, committed_at)
+    assert gauge(metrics, "since_progress_seconds") == 12
+    in_flight.free(P, 1)
+    vitals.observe(member, committed_at)
+    assert gauge(metrics, "since_progress_seconds") == 0
+
+
+def test_alive_while_it_polls(clock: Clock) -> None:
+    vitals = make()[0]
+    assert vitals.live() is None  # loading models may take minutes
+    vitals.polled()
+    clock.now += 29
+    assert vitals.live() is None
+    clock.now += 2
+    assert vitals.live() == "no poll for 31 s"

@@ -1,0 +1,78 @@
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from stream_inspector.model.version import Model
+from workers.cli import app
+from workers.offline.compare.methods import OURS, Row, means
+from workers.offline.compare.table import comparison_table
+from workers.offline.model_folder import write_model
+from workers.offline.scoring.ranking import Ranking
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["compare", *(str(argument) for argument in arguments)])
+
+
+def test_methods_are_measured_beside_ours_in_every_category_of_a_root(
+    tiny_model: Model, flanges: Path, tmp_path: Path
+) -> None:
+    root, models, file = tmp_path / "root", tmp_path / "models", tmp_path / "all.json"
+    root.mkdir()
+    for name in ("first", "second"):
+        (root / name).symlink_to(flanges)
+        tensors = {k.replace("flanges/", f"{name}/"): v for k, v in tiny_model.tensors.items()}
+        write_model(Model((name,), tiny_model.preset, tensors, {}), models / name)
+    given = ("--model", models, "--methods", "ours,padim", "--engine", "torch")
+
+    result = run("--data", root, *given, "--json", file)
+
+    assert result.exit_code == 0, result.output
+    figures = json.loads(file.read_text())
+    rows = figures["rows"]
+    assert [(row["category"], row["method"]) for row in rows] == [
+        *(("first", OURS), ("first", "padim"), ("second", OURS), ("second", "padim"))
+    ]
+    assert [row["method"] for row in figures["mean"]] == [OURS, "padim"]
+    assert all(row["ranking"]["pixel_auroc"] > 0.9 for row in rows if row["method"] == "padim")
+    assert all(row["ms_per_image"] > 0 and row["megabytes"] > 0 for row in rows)
+    assert [row["fit_seconds"] is None for row in rows] == [True, False, True, False]
+
+
+def test_without_a_model_ours_is_trained(flanges: Path, tmp_path: Path) -> None:
+    file = tmp_path / "ours.json"
+    given = ("--methods", "ours", "--preset", "pixel-small", "--iterations", 1)
+
+    result = run("--data", flanges, *given, "--engine", "torch", "--json", file)
+
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(file.read_text())["rows"]
+    assert row["fit_seconds"] > 0
+
+
+def test_an_unknown_method_is_refused_before_any_work(flanges: Path) -> None:
+    result = run("--data", flanges, "--methods", "padim,cflow")
+    assert result.exit_code == 78
+    assert "no 'cflow'; allowed: ours, padim" in result.output
+
+
+def _row(category: str, auroc: float, seconds: float | None) -> Row:
+    return Row(category, "padim", Ranking(auroc), seconds, 2 * auroc, 4 * auroc)
+
+
+def test_the_mean_is_over_categories() -> None:
+    (mean,) = means([_row("a", 0.5, 1.0), _row("b", 1.0, 3.0)])
+    assert (mean.category, mean.method) == ("mean", "padim")
+    assert (mean.ranking.image_auroc, mean.fit_seconds) == (0.75, 2.0)
+    assert (mean.ms_per_image, mean.megabytes) == (1.5, 3.0)
+    assert means([_row("a", 0.5, None), _row("b", 1.0, 3.0)])[0].fit_seconds is None
+
+
+def test_the_table_names_a_category_once() -> None:
+    table = comparison_table([_row("a", 0.5, None), _row("a", 0.75, 1.0), _row("b", 1, 2)])
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[0] == ["a", "", "b"]
+    assert cells[2] == ["0.500", "0.750", "1.000"]
+    assert cells[3] == ["n/a"] * 3
+    assert cells[6] == ["given", "1.0", "2.0"]

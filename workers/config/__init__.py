@@ -1,0 +1,1 @@
+"""`stream-inspector config`: settings shown and checked; the reference page made from them."""

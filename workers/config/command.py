@@ -1,0 +1,127 @@
+"""`stream-inspector config`: what a process would run with, and whether a file is right."""
+
+import importlib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import yaml
+from pydantic import BaseModel
+from rich.console import Console
+
+from workers.runtime.categories import CategoriesSection, CategorySettings, read_categories
+from workers.runtime.errors import SettingsError
+from workers.runtime.settings.process import (
+    ProcessSettings,
+    flatten,
+    nest,
+    parse_assignments,
+    read_section,
+)
+
+config = typer.Typer(
+    no_args_is_help=True,
+    help="Show or check the settings of a process. Flags win over "
+    "environment over file over default.",
+)
+
+
+class Process(StrEnum):
+    """The processes that have settings, and what a category's file says."""
+
+    CAMERA = "camera"
+    WORKER = "worker"
+    NOTIFIER = "notifier"
+    DLQ = "dlq"
+    COLLECTOR = "collector"
+    DEMO = "demo"
+    TRAINER = "trainer"
+    TOPICS = "topics"
+    CATEGORY = "category"
+
+
+SETTINGS = {
+    Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
+    Process.WORKER: "workers.inspector.settings:InspectorSettings",
+    Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
+    Process.DLQ: "workers.runtime.settings.process:ProcessSettings",
+    Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
+    Process.DEMO: "workers.demo.settings:DemoProcessSettings",
+    Process.TRAINER: "workers.offline.settings:TrainerProcessSettings",
+    Process.TOPICS: "workers.topics.settings:TopicsProcessSettings",
+}
+
+Whose = Annotated[Process, typer.Argument(help="whose settings")]
+File = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")]
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", help="key.path=value, repeatable; wins over the file")
+]
+
+
+def settings_class(process: Process) -> type[ProcessSettings]:
+    """The settings class of a process, imported on demand."""
+    module, name = SETTINGS[process].split(":")
+    found: type[ProcessSettings] = getattr(importlib.import_module(module), name)
+    return found
+
+
+@config.command()
+def show(process: Whose, file: File = None, assignments: Assignments = None) -> None:
+    """Print the settings a process would run with, as YAML; secrets are masked.
+
+    Example: stream-inspector config show worker --set worker.batch_max=4
+    """
+    settings = _load(process, file, assignments)
+    shown = (
+        nest(dict(_plain(settings)))
+        if isinstance(settings, ProcessSettings)
+        else settings.model_dump(mode="json")
+    )
+    typer.echo(yaml.safe_dump(shown, sort_keys=False), nl=False)
+
+
+@config.command()
+def check(process: Whose, file: File = None, assignments: Assignments = None) -> None:
+    """Check settings without starting anything; exit status 78 when something is wrong.
+
+    Examples:
+
+      stream-inspector config check worker --config configs/worker.yaml
+
+      stream-inspector config check category --config configs/categories/flange.yaml
+    """
+    settings = _load(process, file, assignments, with_categories=True)
+    Console().print(f"[green]ok[/green]: {len(list(flatten(settings)))} settings of {process}")
+
+
+def _load(
+    process: Process,
+    file: Path | None,
+    assignments: list[str] | None,
+    *,
+    with_categories: bool = False,
+) -> BaseModel:
+    try:
+        if process is Process.CATEGORY:
+            return _category(file, assignments)
+        settings = settings_class(process).load(file, parse_assignments(assignments or []))
+        section = getattr(settings, "categories", None)
+        if with_categories and isinstance(section, CategoriesSection):
+            read_categories(section)
+        return settings
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+
+
+def _category(file: Path | None, assignments: list[str] | None) -> BaseModel:
+    if file is None or assignments:
+        raise SettingsError("a category is its file alone: give --config <category>.yaml, no --set")
+    return read_section(CategorySettings, file)
+
+
+def _plain(settings: ProcessSettings) -> list[tuple[str, object]]:
+    """Settings with values that YAML can say."""
+    safe = (str, int, float, bool, list, dict, type(None))
+    return [(path, v if isinstance(v, safe) else str(v)) for path, v in flatten(settings)]

@@ -1,0 +1,1 @@
+"""What a run starts: servers, model, processes, and what they are told."""

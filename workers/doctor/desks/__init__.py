@@ -1,0 +1,1 @@
+"""Who asks broker and Redis what the checks want to know."""

@@ -1,0 +1,1 @@
+"""What keeps the pipeline safe: bounds, deadly frames, the breaker, health."""

@@ -1,0 +1,111 @@
+"""Whether the worker is alive and ready, and its gauges."""
+
+import time
+from contextlib import suppress
+
+from workers.inspector.guard.breaker import Breaker
+from workers.inspector.guard.flow import InFlight
+from workers.inspector.models.source import ModelSource
+from workers.runtime.bus.ports import Consumer
+from workers.runtime.errors import Transient
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+
+_BROKER = "broker"
+_SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
+
+
+class Vitals:
+    """What the poll thread sees of the process, for /livez, /readyz and /metrics."""
+
+    def __init__(
+        self,
+        keeper: ModelSource,
+        breaker: Breaker,
+        in_flight: InFlight,
+        metrics: InspectorMetrics,
+    ):
+        self._keeper, self._breaker = keeper, breaker
+        self._in_flight, self._metrics = in_flight, metrics
+        self._polled_at: float | None = None
+        self._behind_since: float | None = None
+        self._behind = 0  # records
+        self._stable = False
+        self._servers: set[str] = set()  # that were asked so far
+        self.away: dict[str, str] = {}  # server -> why it is away
+
+    def polled(self) -> None:
+        """The poll thread is alive."""
+        self._polled_at = time.monotonic()
+
+    def reach(self, server: str, problem: str | None) -> None:
+        """Whether a server answered just now."""
+        self._servers.add(server)
+        if problem is None:
+            self.away.pop(server, None)
+        else:
+            self.away[server] = problem
+
+    def live(self) -> str | None:
+        """What is wrong with this process, or None."""
+        if self._polled_at is None:  # loading models and connecting may take minutes
+            return None
+        silent = time.monotonic() - self._polled_at
+        return None if silent < _SILENT_S else f"no poll for {silent:.0f} s"
+
+    def ready(self) -> str | None:
+        """Why frames cannot be inspected now, or None."""
+        problems = [f"{name}: {why}" for name, why in sorted(self._keeper.models.missing.items())]
+        problems += [_away(server, self.away[server]) for server in {_BROKER} & self.away.keys()]
+        if self._breaker.open:
+            rejected, seen = self._breaker.last
+            problems.append(f"stopped reading: {rejected} of {seen} frames were rejected")
+        if not self._stable:
+            problems.append("no partitions yet")
+        return "; ".join(problems) or None
+
+    def notes(self) -> str | None:
+        """What is wrong although frames are inspected, or None.
+
+        Redis is no reason to take no frames: what is loaded goes on, and the store is the truth.
+        """
+        held_back = sorted(self._keeper.models.held_back.items())
+        notes = [f"{name} goes on with its last good model: {why}" for name, why in held_back]
+        notes += [_away(server, why) for server, why in sorted(self.away.items())]
+        return "; ".join(notes) or None
+
+    def observe(self, consumer: Consumer, committed_at: float) -> None:
+        """Set the gauges."""
+        now = time.monotonic()
+        self._stable = consumer.stable()
+        metrics, in_work = self._metrics, self._in_flight.bytes
+        metrics.assigned.set(len(consumer.assignment()))
+        metrics.in_flight.set(in_work)
+        metrics.uncommitted.set(self._behind_s(in_work + self._lag(consumer), committed_at, now))
+        metrics.ready.set(self.ready() is None)
+        metrics.stopped.set(self._breaker.open)
+        asked = tuple(self._servers)  # another thread may add one
+        metrics.up.hold({(server,): float(server not in self.away) for server in asked})
+        models = self._keeper.models
+        metrics.model.hold(dict.fromkeys(models.versions().items(), 1.0))
+        metrics.missing.hold({(category,): 1.0 for category in models.missing})
+
+    def _behind_s(self, behind: int, committed_at: float, now: float) -> float:
+        """Seconds since the last commit, counted while there is something to commit."""
+        if not behind:
+            self._behind_since = None
+            return 0.0
+        if self._behind_since is None:
+            self._behind_since = now
+        return now - max(self._behind_since, committed_at)
+
+    def _lag(self, consumer: Consumer) -> int:
+        """Records not yet read. While the broker is away the last figures stand."""
+        with suppress(Transient):
+            lag = consumer.lag()
+            self._metrics.lag.hold({(str(p.index),): float(n) for p, n in lag.items()})
+            self._behind = sum(lag.values())
+        return self._behind
+
+
+def _away(server: str, why: str) -> str:
+    return f"{server} is away: {why}"

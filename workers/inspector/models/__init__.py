@@ -1,0 +1,1 @@
+"""Which model version inspects what: kept ready, switched, refused."""

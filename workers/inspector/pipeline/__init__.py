@@ -1,0 +1,1 @@
+"""A frame's stages in its order: intake, admit, batch, inference, detect, publish, commit."""

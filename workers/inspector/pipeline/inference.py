@@ -1,0 +1,231 @@
+"""The inference thread: admitted frames -> batches -> verdicts -> results.
+
+Pictures and messages are made on the pool's threads, so that the device does not wait for them.
+"""
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from schemas.outcome import Latencies, RejectReason
+from stream_inspector.errors import FrameRejected
+from stream_inspector.image.decode import DecodeLimits
+from stream_inspector.image.view.canvas import View
+from stream_inspector.verdict import Grade, Verdict
+from workers.inspector.guard.flow import Leases, Open
+from workers.inspector.models.source import Models, ModelSource
+from workers.inspector.pipeline.admit import decode_to
+from workers.inspector.pipeline.batch import Batch, Batcher
+from workers.inspector.pipeline.detect import Failure, Pictures, detect
+from workers.inspector.pipeline.evidence import EvidenceWriter
+from workers.inspector.pipeline.explain import Explainer
+from workers.inspector.pipeline.messages import Judged, Sender, defective, passed, rejected
+from workers.inspector.pipeline.pool import Pool
+from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+
+_log = structlog.get_logger(__name__)
+_IDLE_S = 0.1
+
+Finish = Callable[[Ticket, Result], None]
+
+
+class Inference:
+    """Owns the device and the batcher."""
+
+    def __init__(
+        self,
+        *,
+        batcher: Batcher[Admitted],
+        keeper: ModelSource,
+        leases: Leases,
+        explainer: Explainer,
+        evidence: EvidenceWriter,
+        pool: Pool,
+        sender: Sender,
+        limits: DecodeLimits,
+        finish: Finish,
+        metrics: InspectorMetrics,
+    ):
+        self._admitted: queue.SimpleQueue[Admitted] = queue.SimpleQueue()
+        self._batcher, self._keeper, self._leases = batcher, keeper, leases
+        self._explainer, self._evidence = explainer, evidence
+        self._pool, self._sender, self._limits = pool, sender, limits
+        self._finish, self._metrics = finish, metrics
+        self._busy_since: float | None = None
+        self._open = Open()
+        self._numbers = itertools.count(1)  # of batches, for the log
+
+    def put(self, admitted: Admitted) -> None:
+        """Hand over a frame. Any thread; never blocks."""
+        self._open.add(1)
+        self._admitted.put(admitted)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no frame waits for the device or is on it."""
+        return not self._open
+
+    def busy_s(self, now: float) -> float:
+        """For how long the device has been at the same batch or explanation (seconds)."""
+        since = self._busy_since
+        return 0.0 if since is None else now - since
+
+    def run(self, stop: threading.Event) -> None:
+        """Inspect until stopped."""
+        while not stop.is_set():
+            self._collect(self._keeper.models.versions())
+            self._step(self._keeper.models)
+
+    def _step(self, models: Models) -> None:
+        """One batch, if one is due, by the version that the view names for its frames.
+
+        A function of its own: nothing here may hold a model from one batch to the next.
+        """
+        batch = self._batcher.take(time.monotonic(), models.versions())
+        self._keeper.turn(self._batcher.waiting(), None if batch is None else batch.version)
+        if batch is not None:
+            self._busy_since = started = time.monotonic()
+            with bound_contextvars(batch=next(self._numbers), model=batch.version):
+                self._inspect(batch, models.version(batch.version))
+            self._busy_since = None
+            self._metrics.device_busy.inc(time.monotonic() - started)
+            self._open.add(-len(batch.items))
+
+    def _collect(self, versions: Mapping[str, str]) -> None:
+        """Move everything that has arrived into the batcher; wait when nothing is due."""
+        due = self._batcher.wait_s(time.monotonic(), versions)
+        wait = _IDLE_S if due is None else min(due, _IDLE_S)
+        try:
+            self._add(self._admitted.get(timeout=wait) if wait > 0 else self._admitted.get_nowait())
+            while True:
+                self._add(self._admitted.get_nowait())
+        except queue.Empty:
+            return
+
+    def _add(self, admitted: Admitted) -> None:
+        self._batcher.add(admitted.frame.category, admitted, time.monotonic())
+
+    def _inspect(self, batch: Batch[Admitted], model: LoadedModel) -> None:
+        started = time.monotonic()
+        items = self._usable(batch, model)
+        if not items:
+            return
+        pictures = Pictures(
+            [item.image for item in items],
+            [item.place.frame for item in items],
+            [item.frame.category for item in items],
+        )
+        detection = detect(model.inspect, pictures)
+        if detection.fits is not None:
+            _log.warning("out of memory: smaller batches from now on", size=detection.fits)
+            self._batcher.max_size = min(self._batcher.max_size, detection.fits)
+        self._metrics.batch_size.observe(len(items))
+        if self._sender.traces:
+            self._sender.traces.batch(items, model.version, started)
+        pairs = list(zip(items, detection.results, strict=True))
+        defects = [pair for pair in pairs if _is_defect(pair[1])]
+        for item, result in pairs:
+            if not _is_defect(result):
+                self._conclude(item, result, model, started)
+        for item, verdict in defects:
+            self._explain(item, verdict, model, started)  # type: ignore[arg-type]
+
+    def _usable(self, batch: Batch[Admitted], model: LoadedModel) -> list[Admitted]:
+        """Frames whose partitions are still ours, as this model wants to see them."""
+        now = time.monotonic()
+        alive = (
+            item
+            for item in batch.items
+            if self._leases.alive(item.ticket.record.partition, item.ticket.lease, now)
+        )
+        seen = (self._seen(item, model.views[item.frame.category]) for item in alive)
+        return [item for item in seen if item is not None]
+
+    def _seen(self, item: Admitted, view: View) -> Admitted | None:
+        """The frame, decoded again when the model's view is another than at its admission."""
+        if item.view == view:
+            return item
+        try:
+            decoded = decode_to(item.frame, view, self._limits)
+        except FrameRejected as error:
+            reason = RejectReason(error.reason)
+            self._reject(Rejection(item.ticket, item.frame, reason, str(error)))
+            return None
+        place = view.place(decoded.original_size)
+        return replace(item, image=decoded.image, view=view, place=place)
+
+    def _conclude(
+        self, item: Admitted, result: Verdict | Failure, model: LoadedModel, started: float
+    ) -> None:
+        if isinstance(result, Failure):
+            reason = RejectReason.INSPECTION_FAILED
+            rejection = Rejection(item.ticket, item.frame, reason, result.error, result.attempts)
+            self._reject(rejection)
+            return
+        judged = self._judged(item, result, model, started)
+        self._pool.submit(lambda: self._tell(item, lambda: passed(judged, self._sender)))
+
+    def _explain(
+        self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
+    ) -> None:
+        self._busy_since = time.monotonic()
+        explanation = self._explainer.explain(model, item.image, verdict, item.frame.category)
+        self._metrics.explained.labels(explanation.check.status).inc()
+        judged = self._judged(item, verdict, model, started)
+
+        def messages() -> Result:
+            evidence = self._evidence.write(judged, explanation)
+            return defective(judged, evidence, explanation.check, self._sender)
+
+        self._pool.submit(lambda: self._tell(item, messages))
+
+    def _tell(self, item: Admitted, messages: Callable[[], Result]) -> None:
+        """A verdict that no message can hold is a failed inspection, not a crash on every retry."""
+        ids = log_ids(item.ticket.record, item.frame)
+        try:
+            with bound_contextvars(**ids):  # stores warn
+                result = messages()
+        except Exception as error:
+            _log.exception("a verdict cannot be told", **ids)
+            reason = RejectReason.INSPECTION_FAILED
+            text = f"the verdict cannot be told: {type(error).__name__}: {error}"
+            self._reject(Rejection(item.ticket, item.frame, reason, text))
+            return
+        self._finish(item.ticket, result)
+
+    def _reject(self, rejection: Rejection) -> None:
+        result = rejected(rejection, datetime.now(UTC), self._sender)
+        self._finish(rejection.ticket, result)
+
+    def _judged(
+        self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
+    ) -> Judged:
+        now, decided_at = time.monotonic(), datetime.now(UTC)
+        captured, received = item.frame.captured_at, item.ticket.received_at
+        latencies = Latencies(
+            queued_ms=_ms((received - captured).total_seconds()),
+            decode_ms=_ms(item.decode_ms / 1000),
+            batch_wait_ms=_ms(started - item.admitted_at),
+            inference_ms=_ms(now - started),
+            total_ms=_ms((decided_at - captured).total_seconds()),
+        )
+        for stage in ("queued", "decode", "batch_wait", "inference"):
+            self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)
+        return Judged(item, verdict, model.name, latencies, decided_at)
+
+
+def _is_defect(result: Verdict | Failure) -> bool:
+    return isinstance(result, Verdict) and result.grade is Grade.DEFECT
+
+
+def _ms(seconds: float) -> float:
+    """Milliseconds, never negative: camera and worker clocks need not agree."""
+    return round(max(0.0, seconds) * 1000, 3)

@@ -1,0 +1,160 @@
+"""Records -> frames on their way to the device, or rejections: what comes before inference."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+import structlog
+from structlog.contextvars import bound_contextvars
+
+from schemas.errors import SchemaError
+from schemas.frame import decode_frame
+from schemas.outcome import RejectReason
+from stream_inspector.image.decode import DecodeLimits
+from workers.inspector.guard.crash_log import CrashLog
+from workers.inspector.guard.flow import InFlight, Leases
+from workers.inspector.guard.parking import Parking
+from workers.inspector.guard.triage import Limits, Triage
+from workers.inspector.models.source import ModelSource
+from workers.inspector.pipeline.admit import admit
+from workers.inspector.pipeline.inference import Inference
+from workers.inspector.pipeline.messages import Sender, passed_over, rejected
+from workers.inspector.pipeline.pool import Pool
+from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
+from workers.inspector.settings import InspectorSettings
+from workers.inspector.work import Rejection, Result, Ticket, Waiting, log_ids
+from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
+from workers.runtime.errors import Fatal
+from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+
+_log = structlog.get_logger(__name__)
+
+_IN_COMPANY = 2  # times that a deadly frame was tried before it was tried alone
+MAX_RECORDS = 16  # per poll: how far reading may run over the limit on bytes in flight
+
+
+class Intake:
+    """Poll thread -> triage -> pool -> inference."""
+
+    def __init__(
+        self,
+        settings: InspectorSettings,
+        categories: frozenset[str],
+        keeper: ModelSource,
+        *,
+        sender: Sender,
+        leases: Leases,
+        in_flight: InFlight,
+        publisher: Publisher,
+        pool: Pool,
+        inference: Inference,
+        parking: Parking,
+        crash_log: CrashLog,
+        finish: Callable[[Ticket, Result], None],
+        metrics: InspectorMetrics,
+    ):
+        self._settings, self._categories, self._keeper = settings, categories, keeper
+        self._sender, self._leases, self._in_flight = sender, leases, in_flight
+        self._publisher, self._pool, self._inference = publisher, pool, inference
+        self._parking, self._finish, self._metrics = parking, finish, metrics
+        worker = settings.worker
+        self._limits = DecodeLimits(settings.kafka.max_frame_bytes, worker.max_pixels)
+        most = worker.in_flight_frames + MAX_RECORDS
+        limits = Limits(most, worker.batch_max, worker.crash_attempts)
+        self.triage = Triage(crash_log, limits, self._submit, self._reject_deadly, self.idle)
+
+    def take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
+        """Records that were read. Raises Fatal when they came before their assignment."""
+        now = datetime.now(UTC)
+        tickets = []
+        for record in records:
+            lease = self._leases.of(record.partition)
+            if lease is not None:
+                tickets.append(Ticket(record, lease, now, self._weight(record)))
+            elif record.partition in assigned:  # its position moved on: only a restart repairs it
+                raise Fatal(f"records of {record.partition} came before its assignment")
+        if not tickets:
+            return
+        self._metrics.frames.inc(len(tickets))
+        for ticket in tickets:
+            self._in_flight.add(ticket.record.partition, ticket.size)
+        self._publisher.put(Delivered(tuple(tickets)))
+        for ticket in tickets:
+            self.triage.put(ticket)
+
+    def tell_gap(self, gap: Gap) -> None:
+        """A gap goes through the ledger like a record, so it is told once, in its place."""
+        lease = self._leases.of(gap.partition)
+        if lease is None:
+            return  # its next owner meets it too
+        _log.error(
+            "records not inspected",
+            **{"cause": gap.cause.value, "topic": gap.partition.topic},
+            **{"partition": gap.partition.index, "first": gap.first, "last": gap.last},
+        )
+        now = datetime.now(UTC)
+        place = Record(gap.partition, gap.last, None, None, (), 0)
+        ticket = Ticket(place, lease, now, 0)
+        self._publisher.put(Delivered((ticket,)))
+        told = Result((passed_over(gap, now, self._sender),), "", "", rejected=True)
+        self._publisher.put(Finished(ticket, told))
+        unreadable = gap.cause is GapCause.UNREADABLE
+        (self._metrics.unreadable if unreadable else self._metrics.expired).inc(gap.records)
+
+    def _weight(self, record: Record) -> int:
+        """Bytes of the record and its image, and at least one share of `in_flight_frames`."""
+        worker = self._settings.worker
+        canvases = [
+            view.canvas
+            for model in self._keeper.models.loaded.values()
+            for view in model.views.values()
+        ]
+        image = max((3 * height * width for height, width in canvases), default=0)
+        return max(record.size + image, worker.in_flight_mb * 2**20 // worker.in_flight_frames)
+
+    def _submit(self, ticket: Ticket) -> None:
+        self._pool.submit(lambda: self._admit(ticket))
+
+    def _admit(self, ticket: Ticket) -> None:
+        """On a pool thread."""
+        if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
+            return
+        with bound_contextvars(**log_ids(ticket.record)):  # decoders warn
+            admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
+        if isinstance(admitted, Rejection):
+            self._tell_rejected(admitted, _log.warning)
+        elif isinstance(admitted, Waiting):
+            self._parking.park(admitted)
+            self._keeper.want(admitted.category)
+        else:
+            self._inference.put(admitted)
+
+    def _reject_deadly(self, ticket: Ticket, alone: int) -> None:
+        """On the triage thread: a frame that ended the process each time it was tried alone."""
+        frame = None
+        with suppress(SchemaError):
+            frame = decode_frame(ticket.record.headers, ticket.record.value)
+        error = (
+            f"the worker died or hung each of the {alone} times that it tried this frame alone "
+            "(setting worker.crash_attempts), and before in company"
+        )
+        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY)
+        self._tell_rejected(deadly, _log.error)
+
+    def _tell_rejected(self, rejection: Rejection, log: Callable[..., None]) -> None:
+        ids = log_ids(rejection.ticket.record, rejection.frame)
+        log("frame rejected", reason=rejection.reason.value, error=rejection.error, **ids)
+        self._finish(rejection.ticket, rejected(rejection, datetime.now(UTC), self._sender))
+
+    def unpark(self) -> None:
+        """Frames whose category has a model now go on."""
+        for ticket in self._parking.leave(self._keeper.models.loaded):
+            self._submit(ticket)
+
+    def idle(self) -> bool:
+        """Whether no frame is between admission and its outcome.
+
+        The pool is asked twice: a frame may go from the device back to the pool in between.
+        """
+        return self._pool.idle and self._inference.idle and self._pool.idle

@@ -1,0 +1,1 @@
+"""`stream-inspector calibrate`: a model's thresholds for another budget."""

@@ -1,0 +1,133 @@
+"""Good images that may set a model's thresholds, and their scores.
+
+Nothing else may have used them: a file that trained or normalised the model is refused, wherever
+it lies and whatever it is called, and a copy counts once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from stream_inspector.detector import Detector
+from stream_inspector.errors import DataError
+from stream_inspector.model.assembly import for_category
+from stream_inspector.model.version import Model
+from stream_inspector.threshold.calibrate import CrossFit
+from stream_inspector.training.cross_fit import cross_fit
+from stream_inspector.verdict import Image
+from workers.offline.fit import SEEN, short_digests, source_key
+from workers.offline.images.datasets import GoodFiles, file_digest, good_files, images_in
+from workers.offline.images.reader import read_by_path, refuse_masks
+from workers.offline.progress import OnWork
+from workers.offline.scoring.maps import score_ensemble
+from workers.offline.settings import TrainerSettings
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Good images [H, W, 3], the first `folded` of which are to be cross-fitted."""
+
+    images: list[Image]
+    paths: list[Path]
+    folded: int = 0
+    seen: int = 0  # of the first: trained the networks
+
+
+@dataclass(frozen=True)
+class GoodScores:
+    """Their scores."""
+
+    maps: NDArray[np.float32]  # [N, H, W]
+    image_scores: NDArray[np.float64]  # [N]
+    member_scores: dict[str, NDArray[np.float64]]
+    cross_fit: CrossFit | None = None
+
+
+def read_held_out(
+    model: Model,
+    category: str,
+    settings: TrainerSettings,
+    console: Console,
+    *,
+    data: Path | None,
+    good: Path | None,
+    folds: int,
+) -> HeldOut:
+    """The calibrate part of `data`, or all of it to cross-fit, and the images of `good`.
+
+    Raises DataError when `data` is another folder than the model's, or `good` has images of it.
+    """
+    paths, seen = list[Path](), 0
+    if data is not None:
+        files = _own_files(model, category, data, settings.layout)
+        if folds:
+            paths, seen = [*files.train, *files.select], len(files.train)
+        paths += files.calibrate
+    folded = len(paths) if folds else 0
+    if good is not None:
+        paths += _further(model, category, images_in(good), good, paths)
+    images = read_by_path(
+        paths,
+        model.view(category),
+        "fail" if folds else settings.on_corrupt,  # a gap would shift who saw what
+        lambda text: console.print(f"[yellow]left out[/] {text}", highlight=False),
+    )
+    refuse_masks(list(images.values()), str(good or data))
+    return HeldOut(list(images.values()), list(images), folded, seen)
+
+
+def score_good(
+    detector: Detector, held: HeldOut, category: str, folds: int, on_work: OnWork
+) -> GoodScores:
+    """Score them with fixed noise: by the model's own statistics, or by those of folds."""
+    plain = held.images[held.folded :]
+    scored = [score_ensemble(detector, plain, category, partial(on_work, "good images"))]
+    if not folds:
+        return GoodScores(scored[0].maps, scored[0].image_scores, scored[0].member_image_scores)
+    first = held.images[: held.folded]
+    fitted = cross_fit(detector, first, category, folds, partial(on_work, "cross-fitting"))
+    seen = np.arange(len(held.images)) < held.seen
+    rest = scored[0]
+    return GoodScores(
+        np.concatenate([fitted.maps, rest.maps]),
+        np.concatenate([fitted.image_scores, rest.image_scores]),
+        {
+            name: np.concatenate([values, rest.member_image_scores[name]])
+            for name, values in fitted.member_image_scores.items()
+        },
+        CrossFit(folds, seen),
+    )
+
+
+def _own_files(model: Model, category: str, data: Path, layout: str) -> GoodFiles:
+    files = good_files(data, layout=layout)
+    if files.digest != model.provenance.get(source_key(category)):
+        raise DataError(
+            f"{data}: is not, or no longer, what this model was trained on; put images that it "
+            "has not seen into a folder of their own and give that as --good"
+        )
+    return files
+
+
+def _further(
+    model: Model, category: str, paths: Sequence[Path], folder: Path, known: Sequence[Path]
+) -> list[Path]:
+    """Each different image once. Raises DataError for those that made the model."""
+    digests = {path: file_digest(path) for path in paths}
+    once = {digest: path for path, digest in digests.items()}
+    for path in known:
+        once.pop(file_digest(path), None)
+    tensors = for_category(category, model.tensors)
+    seen = set(tensors[SEEN].tolist()) if SEEN in tensors else set[int]()
+    used = [p for d, p in once.items() if int(short_digests([d])[0]) in seen]
+    if used:
+        raise DataError(
+            f"{folder}: {len(used)} of these images trained or normalised the model, for instance "
+            f"{used[0].name}; thresholds need images that it has not seen"
+        )
+    return list(once.values())

@@ -1,0 +1,1 @@
+"""`stream-inspector compare`: other published methods on the same images and features."""

@@ -1,0 +1,66 @@
+"""`stream-inspector compare`: flags and help. Nothing heavy is imported before it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from workers.offline import options
+
+console = Console()
+
+
+def compare(
+    *,
+    data: Annotated[
+        Path, typer.Option("--data", help="folder of one category, or a dataset's root")
+    ],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", help="a model, or a folder of them by category; default: train"),
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", help="comma-separated; default: all of them")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="also write the figures to this file")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="to train with: feature-fast | pixel-small")
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", help="to train with; default: the preset's own")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="of all that is drawn")] = None,
+    layout: options.Layout = None,
+    engine: options.Engine = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Put our detector beside PaDiM, SPADE and PatchCore: accuracy, time and memory in one table.
+
+    All of them see the same good images, frozen features, input size, blur and metrics, in one
+    run on this machine; without --model ours is trained here. Methods: ours, padim,
+    padim-unpooled, spade, patchcore, patchcore-unpooled.
+
+    Examples:
+
+      stream-inspector compare --data photos/bolts --model runs/bolts
+
+      stream-inspector compare --data datasets/mvtec --methods ours,padim,patchcore --json all.json
+    """
+    from workers.offline.compare.run import Comparison
+    from workers.offline.compare.run import compare as run
+    from workers.offline.run import load_settings, run_command
+
+    flags = {
+        "trainer.preset": preset,
+        "trainer.iterations": iterations,
+        "trainer.seed": seed,
+        "trainer.engine": engine,
+        "trainer.layout": layout,
+    }
+    settings = load_settings(config, assignments, flags)
+    wanted = Comparison(data, model, methods, json_file)
+    run_command("compare", settings, lambda stop: run(settings, wanted, console, stop))

@@ -1,0 +1,139 @@
+"""What `compare` does once its flags are read: every category, every method, then the means."""
+
+import json
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.version import Model
+from stream_inspector.presets import Preset
+from workers.offline.compare.methods import ALL, OURS, Images, Row, compare_methods, means
+from workers.offline.compare.table import comparison_table
+from workers.offline.detector import make_detector
+from workers.offline.fit import GoodImages, fit_model, load_good
+from workers.offline.images.datasets import CategoryFolder, categories_in, licence_notes
+from workers.offline.images.pairing import pair
+from workers.offline.images.views import find_category, folder_view
+from workers.offline.model_folder import models_in, read_model
+from workers.offline.presets import find_preset
+from workers.offline.progress import training_bar, work_bar
+from workers.offline.scoring.labelled import read_labelled
+from workers.offline.settings import TrainerProcessSettings
+from workers.runtime.errors import SettingsError
+from workers.runtime.lifecycle import StopSignal
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What to compare, and what to write beside the table."""
+
+    data: Path  # a category's folder, or a dataset's root
+    model: Path | None = None  # a model's folder, or a folder of them; None: train now
+    methods: str | None = None  # comma-separated; None: all
+    json_file: Path | None = None
+
+
+def compare(
+    settings: TrainerProcessSettings, wanted: Comparison, console: Console, stop: StopSignal
+) -> None:
+    """Print one table, and write its figures."""
+    methods = chosen(wanted.methods)
+    categories = categories_in(wanted.data, settings.trainer.layout)
+    models: dict[str, Path] = {}
+    if wanted.model is not None:
+        pairs = pair(categories, models_in(wanted.model)).pairs
+        models = {each.data.name: each.model for each in pairs}
+        categories = [each.data for each in pairs]
+    for note in licence_notes(categories):
+        console.print(note, highlight=False)
+    comparer = _Comparer(settings, methods, console, stop)
+    rows = [row for each in categories for row in comparer.rows(each, models.get(each.name))]
+    average = means(rows) if len(categories) > 1 else []
+    console.print(comparison_table([*rows, *average]))
+    if wanted.json_file:
+        figures = {"rows": [asdict(row) for row in rows], "mean": [asdict(row) for row in average]}
+        wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
+        wanted.json_file.write_text(json.dumps(figures | _conditions(settings), indent=1) + "\n")
+
+
+def chosen(methods: str | None) -> list[str]:
+    """The methods that are named. Raises SettingsError for one that does not exist."""
+    names = list(ALL) if methods is None else [name.strip() for name in methods.split(",")]
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        raise SettingsError(f"--methods: no {unknown[0]!r}; allowed: {', '.join(ALL)}")
+    return names
+
+
+class _Comparer:
+    """Measures one category after the other."""
+
+    def __init__(
+        self,
+        settings: TrainerProcessSettings,
+        methods: list[str],
+        console: Console,
+        stop: StopSignal,
+    ) -> None:
+        self._settings, self._trainer = settings, settings.trainer
+        self._methods, self._console, self._stop = methods, console, stop
+
+    def rows(self, data: CategoryFolder, folder: Path | None) -> list[Row]:
+        """All methods on one category."""
+        given = None if folder is None else read_model(folder)
+        chosen = find_preset(self._trainer.preset)
+        chosen = replace(chosen, normalisation=self._trainer.normalisation)
+        preset = chosen if given is None else given.preset
+        view = self._view(data, given, preset)
+        good = load_good(data.folder, view, self._trainer.on_corrupt, layout=data.layout.name)
+        start = time.perf_counter()
+        model = given or self._train(good, data.name, preset)
+        seconds = time.perf_counter() - start if given is None else None
+        with work_bar(self._console, self._stop) as on_work:
+            test = read_labelled(data.layout.labelled(data.folder), view)
+            # what our detector learns from; the part that sets its thresholds changes no ranking
+            images = Images(data.name, [*good.train, *good.select], test.images, test.truth)
+            return list(
+                compare_methods(
+                    images,
+                    make_detector(model, self._trainer),
+                    seconds,
+                    self._methods,
+                    seed=self._trainer.seed,
+                    on_work=on_work,
+                )
+            )
+
+    def _view(self, data: CategoryFolder, given: Model | None, preset: Preset) -> View:
+        """The given model's own, or the one that the category's file asks for."""
+        if given is None:
+            category = find_category(data.name, self._settings.categories)
+            return folder_view(category, preset, data.folder, data.layout.name)
+        return given.view(data.name if data.name in given.categories else None)
+
+    def _train(self, good: GoodImages, category: str, preset: Preset) -> Model:
+        seed = self._trainer.seed
+        # the others only need the frozen features that come with a model
+        iterations = self._trainer.iterations if OURS in self._methods else 1
+        with training_bar(self._console, self._stop) as on_progress:
+            return fit_model(
+                {category: good},
+                preset,
+                seed=seed,
+                on_progress=on_progress,
+                iterations=iterations,
+            )
+
+
+def _conditions(settings: TrainerProcessSettings) -> dict[str, Any]:
+    """What the figures hold for."""
+    return {
+        "device": settings.trainer.device,
+        "threads": torch.get_num_threads(),
+        "seed": settings.trainer.seed,
+    }

@@ -1,0 +1,1 @@
+"""`stream-inspector evaluate`: how well a model ranks and decides on labelled images."""

@@ -1,0 +1,160 @@
+"""Good images of one category, or of several -> a calibrated model version.
+
+The good images come from a folder or from the synthetic renderer; the rest is the same.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stream_inspector.detector import Detector
+from stream_inspector.errors import CalibrationRefused
+from stream_inspector.image.decode import DecodeLimits, decode
+from stream_inspector.image.pictures import encode_png
+from stream_inspector.image.view.canvas import View
+from stream_inspector.model.assembly import of_category
+from stream_inspector.model.version import Model
+from stream_inspector.presets import Preset, at_size
+from stream_inspector.synthetic import DEFAULT_SIZE, render
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.training.fit import Good, calibrate, fit_unified
+from stream_inspector.training.networks import Checkpoints, Execution, OnProgress
+from stream_inspector.verdict import Image
+from workers.offline.images.datasets import good_files, split
+from workers.offline.images.reader import OnCorrupt, read_images, refuse_masks
+from workers.runtime.categories import view_key
+
+# Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
+_FIRST_TRAINING_FRAME = 1_000_000
+SEEN = "seen"  # a category's tensor: digests of the files that trained or normalised it
+_LEAST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
+
+
+@dataclass(frozen=True, slots=True)
+class GoodImages:
+    """Decoded good images in their three parts, with the digest of what they were read from."""
+
+    train: list[Image]
+    select: list[Image]
+    calibrate: list[Image]
+    digest: str
+    view: View  # whose canvases they are
+    view_settings: str | None = None  # fingerprint of what the category's file says of it
+    seen: tuple[str, ...] = ()  # digests of the files that train and select
+
+    def __len__(self) -> int:
+        return len(self.train) + len(self.select) + len(self.calibrate)
+
+
+def load_good(
+    folder: Path,
+    view: View,
+    on_corrupt: OnCorrupt = "fail",
+    on_skip: Callable[[str], None] = lambda _: None,
+    layout: str = "auto",
+) -> GoodImages:
+    """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
+    files = good_files(folder, _LEAST, layout)
+    parts = (files.train, files.select, files.calibrate)
+    train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
+    refuse_masks([*train, *select, *held], str(folder))
+    seen = tuple(files.digests[path] for path in (*files.train, *files.select))
+    return GoodImages(train, select, held, files.digest, view, seen=seen)
+
+
+def synthetic_good(count: int, seed: int, view: View) -> GoodImages:
+    """Good frames of the synthetic product, through the same encoder and decoder as a camera's."""
+    numbers = split(range(_FIRST_TRAINING_FRAME, _FIRST_TRAINING_FRAME + count))
+    train, select, held = ([_synthetic(n, seed, view) for n in part] for part in numbers)
+    return GoodImages(train, select, held, f"synthetic-{count}-{seed}", view)
+
+
+def fit_model(
+    good: Mapping[str, GoodImages],
+    preset: Preset,
+    *,
+    seed: int,
+    on_progress: OnProgress,
+    iterations: int | None = None,
+    checkpoints: Checkpoints | None = None,
+    execution: Execution | None = None,
+) -> Model:
+    """Fit one model on the train and select parts of its categories, whose tiles are alike."""
+    tile = next(iter(good.values())).view.tile
+    fitted = fit_unified(
+        {name: Good(images.train, images.select, images.view) for name, images in good.items()},
+        at_size(preset, tile),
+        seed,
+        on_progress,
+        iterations=iterations,
+        checkpoints=checkpoints,
+        execution=execution,
+    )
+    sources = {source_key(name): images.digest for name, images in good.items()}
+    views = {view_key(name): images.view_settings for name, images in good.items()}
+    tensors = dict(fitted.tensors)
+    for name, images in good.items():
+        if images.seen:
+            tensors |= of_category(name, {SEEN: short_digests(images.seen)})
+    return replace(fitted, tensors=tensors, provenance={**fitted.provenance, **sources, **views})
+
+
+def short_digests(digests: Iterable[str]) -> Tensor:
+    """The first 60 bits of hexadecimal digests, [N]: enough to know a file again."""
+    return torch.tensor([int(digest[:15], 16) for digest in digests], dtype=torch.int64)
+
+
+def source_key(category: str) -> str:
+    """Where a model's provenance keeps the digest of a category's folder."""
+    return f"{category}/source_digest"
+
+
+def set_thresholds(
+    model: Model,
+    good: Mapping[str, GoodImages],
+    budgets: Mapping[str, Budget],
+    device: str = "cpu",
+    strict: Collection[str] = (),
+) -> Model:
+    """Thresholds for each category, from its calibrate part; certified ones for those in `strict`.
+
+    Raises CalibrationRefused.
+    """
+    detector, calibrated = Detector(model, device, engine="torch"), model
+    for name, images in good.items():
+        try:
+            calibrated = calibrate(
+                calibrated,
+                images.calibrate,
+                budgets[name],
+                detector,
+                name,
+                strict=name in strict,
+            )
+        except CalibrationRefused as error:
+            raise CalibrationRefused(f"{name}: {error}") from error
+    return calibrated
+
+
+def train_category(
+    good: GoodImages,
+    category: str,
+    preset: Preset,
+    *,
+    seed: int,
+    budget: Budget,
+    on_progress: OnProgress = lambda _: None,
+    iterations: int | None = None,
+) -> Model:
+    """One category's model with its thresholds."""
+    one = {category: good}
+    fitted = fit_model(one, preset, seed=seed, on_progress=on_progress, iterations=iterations)
+    return set_thresholds(fitted, one, {category: budget})
+
+
+def _synthetic(index: int, seed: int, view: View) -> Image:
+    png = encode_png(render(index, seed, None, DEFAULT_SIZE).image)
+    return decode(png, "image/png", view, DecodeLimits()).image

@@ -1,0 +1,39 @@
+"""Folders of images: which files are there, and which part of the work uses each.
+
+Four layouts, one file each: MVTec AD's, BTAD's, VisA's own, and a plain folder of good images.
+"""
+
+from pathlib import Path
+
+from workers.offline.images.datasets.detect import (
+    AUTO,
+    LAYOUTS,
+    CategoryFolder,
+    categories_in,
+    layout_of,
+)
+from workers.offline.images.datasets.files import images_in, is_image
+from workers.offline.images.datasets.layout import LabelledFile, missing_masks
+from workers.offline.images.datasets.licence import licence_notes
+from workers.offline.images.datasets.split import GoodFiles, file_digest, good_files, split
+
+__all__ = [
+    "LAYOUTS",
+    "CategoryFolder",
+    "GoodFiles",
+    "LabelledFile",
+    "categories_in",
+    "file_digest",
+    "good_files",
+    "images_in",
+    "is_image",
+    "licence_notes",
+    "missing_masks",
+    "split",
+    "test_files",
+]
+
+
+def test_files(folder: Path, layout: str = AUTO) -> tuple[LabelledFile, ...]:
+    """The labelled test images, sorted by kind and name. Raises DataError when there are none."""
+    return tuple(layout_of(folder, layout).labelled(folder))

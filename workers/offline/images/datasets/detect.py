@@ -1,0 +1,82 @@
+"""Which layout a folder has, and which categories a dataset's root holds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from stream_inspector.errors import DataError
+from workers.offline.images.datasets.btad import BTAD
+from workers.offline.images.datasets.files import folders_in, shown
+from workers.offline.images.datasets.layout import Layout
+from workers.offline.images.datasets.mvtec import MVTEC
+from workers.offline.images.datasets.plain import PLAIN
+from workers.offline.images.datasets.visa import VISA
+
+LAYOUTS: dict[str, Layout] = {each.name: each for each in (MVTEC, BTAD, VISA, PLAIN)}
+AUTO = "auto"
+_LABELLED: tuple[Layout, ...] = (VISA, BTAD, MVTEC)
+_PARTS = ("train", "test", "ground_truth", "Data")  # of a category, never a category
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryFolder:
+    """A category of a dataset."""
+
+    name: str
+    folder: Path
+    layout: Layout
+
+
+def layout_of(folder: Path, forced: str = AUTO) -> Layout:
+    """The layout of one category's folder. Raises DataError, saying which folder to give."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; give the folder of one category")
+    if forced != AUTO:
+        return _named(forced)
+    found = _labelled_layout(folder)
+    if found is not None:
+        return found
+    if any((folder / part).is_dir() for part in _PARTS):
+        return MVTEC  # its reader says what is missing
+    _refuse_wrong_level(folder)
+    return PLAIN
+
+
+def categories_in(folder: Path, forced: str = AUTO) -> list[CategoryFolder]:
+    """The categories of a dataset's root, or the one that the folder is. Raises DataError."""
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; give a category's folder or a dataset's root")
+    inside = [] if forced == PLAIN.name else _categories_below(folder)
+    if not inside or _labelled_layout(folder) is not None:
+        return [CategoryFolder(folder.resolve().name, folder, layout_of(folder, forced))]
+    found = [
+        (each, _named(forced) if forced != AUTO else _labelled_layout(each)) for each in inside
+    ]
+    return [CategoryFolder(each.name, each, layout) for each, layout in found if layout]
+
+
+def _named(name: str) -> Layout:
+    if name not in LAYOUTS:
+        raise DataError(f"--layout: there is no {name!r}; allowed: {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
+
+
+def _labelled_layout(folder: Path) -> Layout | None:
+    return next((layout for layout in _LABELLED if layout.fits(folder)), None)
+
+
+def _categories_below(folder: Path) -> list[Path]:
+    return [each for each in folders_in(folder) if _labelled_layout(each) is not None]
+
+
+def _refuse_wrong_level(folder: Path) -> None:
+    """One level too deep, or one or two too high."""
+    if folder.resolve().name in _PARTS and folders_in(folder):
+        raise DataError(f"{folder}: is a part of a category; give {folder.resolve().parent}")
+    categories = _categories_below(folder)
+    if categories:
+        names = shown(path.name for path in categories)
+        raise DataError(f"{folder}: holds categories; give one of them: {names}")
+    roots = [each for each in folders_in(folder) if _categories_below(each)]
+    if roots:
+        names = shown(path.name for path in roots)
+        raise DataError(f"{folder}: holds datasets; give one of them, or a category: {names}")

@@ -1,0 +1,53 @@
+"""Good images are split once, by the digest of their contents, whatever their names or order."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from stream_inspector.errors import TooFewImages
+from workers.offline.images.datasets.detect import AUTO, layout_of
+
+T = TypeVar("T")
+LEAST_GOOD = 20  # below this, two images of each held-out part cannot be had
+
+
+@dataclass(frozen=True, slots=True)
+class GoodFiles:
+    """The good images of a category: 80 % train, 10 % select, 10 % calibrate."""
+
+    train: tuple[Path, ...]
+    select: tuple[Path, ...]  # normalisation statistics and model choices
+    calibrate: tuple[Path, ...]  # thresholds, and nothing else: their guarantee rests on it
+    digest: str  # of all contents; names and order do not matter
+    digests: Mapping[Path, str]  # of each one's contents
+
+
+def good_files(folder: Path, least: int = LEAST_GOOD, layout: str = AUTO) -> GoodFiles:
+    """Find and split the good images. Raises DataError or TooFewImages, naming what is wrong."""
+    paths = layout_of(folder, layout).good(folder)
+    by_digest = {file_digest(path): path for path in paths}
+    if len(by_digest) < least:
+        raise TooFewImages(
+            f"{folder}: {len(by_digest)} different good images, at least {least} are needed; "
+            f"add {least - len(by_digest)} more (better: some hundreds; one in ten is held out "
+            "for the thresholds)"
+        )
+    digests = sorted(by_digest)
+    ordered = [by_digest[digest] for digest in digests]
+    together = hashlib.sha256("".join(digests).encode()).hexdigest()
+    of_each = {path: digest for digest, path in by_digest.items()}
+    return GoodFiles(*split(ordered), digest=together, digests=of_each)
+
+
+def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
+    """Train, select and calibrate parts of images in digest order, which is a fair shuffle."""
+    train = (item for rank, item in enumerate(ordered) if rank % 10 not in (3, 8))
+    return tuple(train), tuple(ordered[3::10]), tuple(ordered[8::10])
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's contents."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""`stream-inspector inspect`: verdicts and pictures of files, without a broker."""

@@ -1,0 +1,94 @@
+"""A model on files instead of a stream: verdicts and pictures, batch by batch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.detector import Detector
+from stream_inspector.errors import DataError
+from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
+from stream_inspector.image.view.canvas import Placement
+from stream_inspector.verdict import Grade, Image, Verdict
+from workers.offline.images.datasets import images_in, is_image
+from workers.offline.images.reader import read_image
+
+BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One file's result."""
+
+    path: Path
+    image: Image
+    place: Placement  # of the image in the file's
+    verdict: Verdict
+    counterpart: Counterpart | None
+
+
+def find_images(sources: Sequence[Path]) -> list[Path]:
+    """The image files that files and folders name. Raises DataError for anything else."""
+    found: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            found += images_in(source)
+        elif source.is_file() and is_image(source):
+            found.append(source)
+        else:
+            raise DataError(f"{source}: no image file and no folder of images")
+    if not found:
+        raise DataError(f"{sources[0]}: no images in this folder")
+    return found
+
+
+def inspect_files(
+    detector: Detector, paths: Sequence[Path], category: str, *, explain: bool = True
+) -> Iterator[Inspected]:
+    """Inspect files in batches, with a counterpart for each defect."""
+    view = detector.model.view(category)
+    for first in range(0, len(paths), BATCH):
+        chunk = paths[first : first + BATCH]
+        decoded = [read_image(path, view) for path in chunk]
+        images = [item.image for item in decoded]
+        sizes = [item.original_size for item in decoded]
+        verdicts = detector.inspect(images, sizes, [category] * len(images))
+        counterparts = _explain(detector, images, verdicts, category) if explain else {}
+        for index, path in enumerate(chunk):
+            yield Inspected(
+                path,
+                images[index],
+                view.place(decoded[index].original_size),
+                verdicts[index],
+                counterparts.get(index),
+            )
+
+
+def pictures(result: Inspected) -> dict[str, bytes]:
+    """The evidence of one result as PNG: frame, heatmap, outline and, for a defect, counterpart."""
+    verdict = result.verdict
+    drawn = {
+        "frame": result.image,
+        "heatmap": score_picture(result.image, verdict.score_map, verdict.pixel_threshold),
+        "outline": outline(result.image, verdict.regions, result.place),
+    }
+    if result.counterpart:
+        drawn["counterpart"] = result.counterpart.image
+    return {name: encode_png(image) for name, image in drawn.items()}
+
+
+def score_picture(image: Image, score_map: NDArray[np.float32], threshold: float) -> Image:
+    """A heatmap on one scale for all images of a model: clear below half the pixel threshold."""
+    return heatmap(image, score_map, *heat_range(threshold))
+
+
+def _explain(
+    detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict], category: str
+) -> dict[int, Counterpart]:
+    wanted = [index for index, verdict in enumerate(verdicts) if verdict.grade is Grade.DEFECT]
+    bad = [images[i] for i in wanted], [verdicts[i] for i in wanted]
+    made = detector.explain(*bad, [category] * len(wanted))
+    return dict(zip(wanted, made, strict=True))

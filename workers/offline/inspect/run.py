@@ -1,0 +1,65 @@
+"""What `inspect` does once its flags are read."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from workers.offline.detector import make_detector
+from workers.offline.images.views import find_category
+from workers.offline.inspect.files import find_images, inspect_files, pictures
+from workers.offline.inspect.table import inspection_table
+from workers.offline.inspect.view_pictures import planned_view, write_view_pictures
+from workers.offline.model_folder import read_model
+from workers.offline.presets import find_preset
+from workers.offline.settings import TrainerProcessSettings
+from workers.runtime.errors import SettingsError
+
+
+def inspect(
+    settings: TrainerProcessSettings,
+    folder: Path | None,
+    sources: list[Path],
+    out: Path | None,
+    *,
+    category: str | None,
+    explain: bool,
+    console: Console,
+) -> None:
+    """Inspect files; pictures go to `out` as <file>-<picture>.png."""
+    if folder is None:
+        raise SettingsError("--model: give the folder that `train` wrote")
+    detector = make_detector(read_model(folder), settings.trainer)
+    results, name = [], detector.model.category(category)
+    for result in inspect_files(detector, find_images(sources), name, explain=explain):
+        results.append(result)
+        if out:
+            out.mkdir(parents=True, exist_ok=True)
+            for name, png in pictures(result).items():
+                (out / f"{result.path.stem}-{name}.png").write_bytes(png)
+    console.print(inspection_table(results))
+    if out:
+        console.print(f"Pictures are in {out}")
+
+
+def show_view(
+    settings: TrainerProcessSettings,
+    folder: Path | None,
+    sources: list[Path],
+    out: Path | None,
+    *,
+    category: str | None,
+    console: Console,
+) -> None:
+    """Draw what a model sees of files, or would see if it were trained now."""
+    if out is None:
+        raise SettingsError("--show-view: give --out, the folder for the pictures")
+    if folder is not None:
+        view = read_model(folder).view(category)
+        write_view_pictures(find_images(sources), lambda _: view, out)
+    elif category is not None:
+        preset = find_preset(settings.trainer.preset)
+        configured = find_category(category, settings.categories)
+        write_view_pictures(find_images(sources), planned_view(configured, preset), out)
+    else:
+        raise SettingsError("--show-view: give --model, or --category with --categories")
+    console.print(f"Pictures are in {out}")

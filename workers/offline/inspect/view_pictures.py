@@ -1,0 +1,42 @@
+"""`inspect --show-view`: what the detector sees of image files, as pictures; nothing is scored."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from stream_inspector.image.pictures import encode_png, side_by_side
+from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.picture import draw_view
+from stream_inspector.image.view.tiles import cut
+from stream_inspector.presets import Preset
+from stream_inspector.verdict import Image
+from workers.offline.images.reader import read_image
+from workers.offline.images.views import usual_frame, view_for
+from workers.runtime.categories import Category
+
+_HEIGHT = 480  # of the panels, pixels
+
+FindView = Callable[[Path], View]
+
+
+def planned_view(category: Category, preset: Preset) -> FindView:
+    """The view that training would give a category's frames."""
+    return lambda path: view_for(category, preset.input_size, usual_frame([path]))
+
+
+def write_view_pictures(paths: Sequence[Path], find_view: FindView, out: Path) -> None:
+    """One <file>-view.png an image: the frame with its view drawn in, and what networks see."""
+    out.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        picture = side_by_side(_panels(path, find_view(path)), _HEIGHT)
+        (out / f"{path.stem}-view.png").write_bytes(encode_png(picture))
+
+
+def _panels(path: Path, view: View) -> list[tuple[str, Image]]:
+    width, height = usual_frame([path])
+    as_drawn = View((_HEIGHT, max(1, round(width * _HEIGHT / height))))
+    frame = draw_view(read_image(path, as_drawn).image, view)
+    canvas = view.prepare(read_image(path, view).image)
+    rows, columns = view.canvas
+    panels = [(f"{width} x {height}", frame), (f"networks see {columns} x {rows}", canvas)]
+    tiles = cut(view, [canvas]) if len(view.corners) > 1 else []
+    return panels + [(f"tile {number}", tile) for number, tile in enumerate(tiles, 1)]

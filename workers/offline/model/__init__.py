@@ -1,0 +1,1 @@
+"""`stream-inspector model`: versions in the store, and which is active."""

@@ -1,0 +1,228 @@
+"""`stream-inspector model`: flags and help. Nothing heavy is imported before a command runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from workers.offline import options
+
+if TYPE_CHECKING:
+    from workers.offline.model.run import Desk
+
+console = Console()
+model = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Model versions in the store: which there are, which is active, who decided it.\n\n"
+    "A version is named by its content and never changes. Activations are numbered and only ever "
+    "added; two operators at once cannot overwrite each other. docs/models.md has the details.",
+)
+
+_CHANGING = ("push", "activate", "rollback", "gc")
+
+Category = Annotated[str, typer.Argument(help="product category")]
+Version = Annotated[
+    str, typer.Argument(help="a version, its first characters, or a category: its active version")
+]
+Why = Annotated[str, typer.Option("--why", help="reason, kept in the history")]
+By = Annotated[
+    str | None, typer.Option("--by", help="who, kept in the history; default: user@host")
+]
+Expect = Annotated[
+    int | None,
+    typer.Option(
+        "--expect",
+        help="number of the last activation you have seen (0: none): if there is a newer one, "
+        "nothing is changed. Default: the last one when the command starts",
+    ),
+]
+
+
+@model.command()
+def push(
+    folder: Annotated[Path, typer.Argument(help="folder that `train` wrote")],
+    *,
+    activate_now: Annotated[
+        bool, typer.Option("--activate", help="and make it the active version")
+    ] = False,
+    why: Why = "pushed",
+    by: By = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Store a model version; it is named by its content and never changes.
+
+    Example: stream-inspector model push runs/bolts --activate --why "first model"
+    """
+    _run("push", store, config, assignments, lambda desk: desk.push(folder, activate_now, by, why))
+
+
+@model.command("list")
+def list_versions(
+    category: Annotated[str | None, typer.Argument(help="product category; default: all")] = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Show the categories, or one category's versions and who activated what when.
+
+    Example: stream-inspector model list bolts
+    """
+    _run("list", store, config, assignments, lambda desk: desk.overview(category))
+
+
+@model.command()
+def show(
+    version: Version,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Show a version: where it comes from, its thresholds and what they promise, its activations.
+
+    Example: stream-inspector model show 0123abcd
+    """
+    _run("show", store, config, assignments, lambda desk: desk.show(version))
+
+
+@model.command()
+def diff(
+    first: Version,
+    second: Version,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="what is equal, too")] = False,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Compare two versions: data, code, settings, thresholds and figures side by side.
+
+    Example: stream-inspector model diff bolts 0123abcd
+    """
+    _run("diff", store, config, assignments, lambda desk: desk.diff(first, second, everything))
+
+
+@model.command()
+def activate(
+    category: Category,
+    version: Version,
+    *,
+    why: Why = "",
+    by: By = None,
+    expect: Expect = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Make a version the one that workers use; running workers pick it up.
+
+    When somebody else activates one meanwhile, nothing is changed and you are told whose it is
+    (exit status 75).
+
+    Example: stream-inspector model activate bolts 0123abcd --why "new lens"
+    """
+    _run(
+        "activate",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.activate(category, version, by, why, expect),
+    )
+
+
+@model.command()
+def rollback(
+    category: Category,
+    *,
+    why: Why,
+    by: By = None,
+    expect: Expect = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Activate the version again that was active before the present one.
+
+    Example: stream-inspector model rollback bolts --why "rejects every second part"
+    """
+    _run(
+        "rollback",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.rollback(category, by, why, expect),
+    )
+
+
+@model.command()
+def gc(
+    *,
+    apply: Annotated[bool, typer.Option("--apply", help="do it; default: only show it")] = False,
+    keep_days: Annotated[
+        float,
+        typer.Option(
+            "--keep-days",
+            min=0,
+            help="keep what was pushed or active within so many days: at least as long as the "
+            "topics outcomes and defects are kept, whose messages name versions",
+        ),
+    ] = 30,
+    keep_last: Annotated[
+        int,
+        typer.Option("--keep-last", min=1, help="keep each category's last activations' versions"),
+    ] = 3,
+    by: By = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Remove versions that nobody needs any more; shows them only, unless --apply is given.
+
+    What is active stays, what can be rolled back to, what recent events name, and what is young.
+    Activations are never removed.
+
+    Example: stream-inspector model gc --keep-days 60 --apply
+    """
+    from workers.runtime.registry.care import Retention
+
+    retention = Retention(keep_last, keep_days)
+    _run("gc", store, config, assignments, lambda desk: desk.collect(retention, by, apply))
+
+
+@model.command()
+def verify(
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Read everything in the store and check it; exit status 65 when something is wrong.
+
+    Digests of all files, versions against their content, activations against versions.
+
+    Example: stream-inspector model verify --store s3://plant/models
+    """
+    _run("verify", store, config, assignments, lambda desk: desk.verify())
+
+
+def _run(
+    name: str,
+    store: str | None,
+    config: Path | None,
+    assignments: list[str] | None,
+    body: "Callable[[Desk], None]",
+) -> None:
+    from workers.offline.model.run import Desk, open_registry
+    from workers.offline.run import load_settings, run_command
+
+    settings = load_settings(config, assignments, {"models.store": store})
+    run_command(
+        f"model {name}",
+        settings,
+        lambda stop: body(
+            Desk(open_registry(settings, console, changes=name in _CHANGING), console, stop)
+        ),
+    )

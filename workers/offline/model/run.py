@@ -1,0 +1,218 @@
+"""What `stream-inspector model` does, on a registry."""
+
+import getpass
+import json
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from stream_inspector.errors import InspectorError
+from workers.offline.model import tables
+from workers.offline.model_folder import read_files, read_model
+from workers.offline.progress import work_bar
+from workers.offline.settings import TrainerProcessSettings
+from workers.runtime.errors import StoreUnavailable
+from workers.runtime.lifecycle import StopSignal
+from workers.runtime.registry.care import (
+    Retention,
+    collect,
+    histories_of,
+    holdings,
+    kept_because,
+    problems,
+)
+from workers.runtime.registry.registry import Activation, Registry
+from workers.runtime.settings.process import redact
+from workers.runtime.store.files import open_blobs
+from workers.runtime.store.redis import RedisStore
+
+
+class NotCalibrated(InspectorError):
+    """A model without thresholds judges nothing."""
+
+
+class NoSuchVersion(InspectorError):
+    """A name that fits no version, or several; or nothing to go back to."""
+
+
+class StoreDamaged(InspectorError):
+    """`model verify` found something."""
+
+
+def open_registry(settings: TrainerProcessSettings, console: Console, *, changes: bool) -> Registry:
+    """The registry; for `changes` with its cache when Redis answers: the store is the truth."""
+    blobs = open_blobs(settings.models.store)
+    if not changes:
+        return Registry(blobs)
+    cache = RedisStore(settings.redis)
+    if not blobs.exclusive:
+        console.print(
+            f"[yellow]{redact(settings.models.store)} (models.store) cannot create a file "
+            "exclusively: let only one operator at a time push, activate or collect.[/]"
+        )
+    try:
+        cache.ping()
+    except StoreUnavailable:
+        console.print(
+            f"[yellow]No Redis at {redact(settings.redis.url)} (redis.url): workers will see this "
+            "within a minute instead of at once.[/]"
+        )
+        return Registry(blobs)
+    return Registry(blobs, cache, settings.redis.cache_bytes)
+
+
+class Desk:
+    """Where operators deal with model versions."""
+
+    def __init__(self, registry: Registry, console: Console, stop: StopSignal):
+        self._registry, self._console, self._stop = registry, console, stop
+
+    def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
+        """Verify and store the model in a folder."""
+        verified = read_model(folder)
+        lacking = [name for name in verified.categories if name not in verified.calibrations]
+        if lacking:
+            names = ", ".join(lacking)
+            raise NotCalibrated(
+                f"{folder}: no thresholds for {names}; run `stream-inspector calibrate`"
+            )
+        seen = {name: self._number(name) for name in verified.categories}
+        files = read_files(folder)
+        version = self._registry.push(
+            verified.categories, verified.version, files.manifest, files.tensors
+        )
+        names = ", ".join(verified.categories)
+        self._console.print(f"{names}: stored version [bold]{version}[/]")
+        if activate_now:
+            for category in verified.categories:
+                self._activate(category, version, by, why, seen[category])
+
+    def overview(self, category: str | None) -> None:
+        """List the categories, or one category's versions and activations."""
+        if category is None:
+            names = self._registry.categories()
+            rows = [(n, len(self._registry.versions(n)), self._registry.last(n)) for n in names]
+            self._console.print(tables.categories_table(rows))
+            return
+        history = self._registry.history(category)
+        current = history[-1].version if history else None
+        manifests = {v: self._manifest(v) for v in self._registry.versions(category)}
+        self._console.print(tables.versions_table(category, manifests, current))
+        self._console.print(tables.activations_table({category: history}))
+
+    def show(self, name: str) -> None:
+        """Show one version."""
+        version = self._resolve(name)
+        noted = self._registry.digests(version)
+        self._console.print(tables.version_details(self._manifest(version), noted))
+        every = histories_of(self._registry)
+        self._console.print(tables.activations_table(every, version))
+
+    def diff(self, first: str, second: str, everything: bool) -> None:
+        """Show what differs between two versions."""
+        manifests = [self._manifest(self._resolve(name)) for name in (first, second)]
+        self._console.print(tables.difference_table(*manifests, everything=everything))
+
+    def activate(
+        self, category: str, name: str, by: str | None, why: str, expect: int | None
+    ) -> None:
+        """Switch a category to a version."""
+        seen = self._number(category) if expect is None else expect
+        self._activate(category, self._resolve(name), by, why, seen)
+
+    def rollback(self, category: str, by: str | None, why: str, expect: int | None) -> None:
+        """Switch a category back to the version before the active one."""
+        history = self._registry.history(category)
+        version = version_before(history)
+        if version is None:
+            raise NoSuchVersion(
+                f"{category}: nothing to go back to, {len(history)} activations of one version; "
+                f"see `stream-inspector model list {category}`"
+            )
+        seen = history[-1].number if expect is None else expect
+        self._activate(category, version, by, f"rollback: {why}", seen)
+
+    def collect(self, retention: Retention, by: str | None, apply: bool) -> None:
+        """Show what may go, and remove it if that is wanted."""
+        now, histories = datetime.now(UTC), histories_of(self._registry)
+        fates = [(h, kept_because(h, histories, retention, now)) for h in holdings(self._registry)]
+        self._console.print(tables.fates_table(fates))
+        going = [holding for holding, kept in fates if kept is None]
+        size = tables.megabytes(sum(holding.size or 0 for holding in going))
+        if not apply:
+            self._console.print(
+                f"{len(going)} of {len(fates)} versions would be removed ({size}); --apply does it"
+            )
+            return
+        removed = 0
+        for holding in going:
+            kept = collect(self._registry, holding.version, retention, by or who(), now)
+            removed += kept is None
+            if kept is not None:
+                self._console.print(f"{holding.version} stays: {kept}")
+        self._console.print(f"{removed} versions removed")
+
+    def verify(self) -> None:
+        """Check everything. Raises StoreDamaged with the names of what is wrong."""
+        total, done = len(self._registry.every_version()), 0
+        with work_bar(self._console, self._stop) as on_work:
+
+            def looked_at(_: str) -> None:
+                nonlocal done
+                done += 1
+                on_work("versions", done, total)
+
+            found = list(problems(self._registry, looked_at))
+        if found:
+            raise StoreDamaged("\n  ".join(["the model store is damaged:", *found]))
+        activations = sum(len(each) for each in histories_of(self._registry).values())
+        self._console.print(f"[green]ok[/]: {total} versions, {activations} activations")
+
+    def _activate(self, category: str, version: str, by: str | None, why: str, expect: int) -> None:
+        number = self._registry.activate(category, version, by or who(), why, expect)
+        self._console.print(
+            f"{category}: version [bold]{version}[/] is active (activation {number})"
+        )
+
+    def _number(self, category: str) -> int:
+        last = self._registry.last(category)
+        return last.number if last else 0
+
+    def _manifest(self, version: str) -> dict[str, Any]:
+        manifest: dict[str, Any] = json.loads(self._registry.manifest(version))
+        return manifest
+
+    def _resolve(self, name: str) -> str:
+        """The version that is meant: whole, by its first characters, or a category's active one."""
+        versions = self._registry.every_version()
+        found = [version for version in versions if version.startswith(name)]
+        if name in found:
+            return name
+        if len(found) > 1:
+            raise NoSuchVersion(f"{name} may be any of {', '.join(found)}: give more characters")
+        if found:
+            return found[0]
+        last = self._registry.last(name) if name in self._registry.categories() else None
+        if last is None:
+            raise NoSuchVersion(
+                f"{name}: no version begins so, and no category of that name has an active one; "
+                "see `stream-inspector model list`"
+            )
+        return last.version
+
+
+def version_before(history: list[Activation]) -> str | None:
+    """The version that was active before the present one: after a rollback, the one it left."""
+    earlier = (each.version for each in reversed(history) if each.version != history[-1].version)
+    return next(earlier, None)
+
+
+def who() -> str:
+    """The operator, for the history."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return socket.gethostname()

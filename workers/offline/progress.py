@@ -1,0 +1,92 @@
+"""A progress bar for training: stage, loss and the time left. Ends training on Ctrl-C."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from stream_inspector.training.networks import Progress as Step
+from workers.offline.run import Interrupted
+from workers.runtime.lifecycle import StopSignal
+
+OnStep = Callable[[Step], None]
+OnWork = Callable[[str, int, int], None]  # stage, done, of how many
+
+
+@contextmanager
+def training_bar(console: Console, stop: StopSignal, remedy: str | None = None) -> Iterator[OnStep]:
+    """Yields the callback that `fit` reports to; without a terminal it prints a line at times.
+
+    `remedy` says how to go on after an interruption; None: nothing can.
+    """
+    with _columns(console) if console.is_terminal else nullcontext() as bar:
+        show = _Bars(bar) if bar else _Lines(console)
+
+        def on_step(step: Step) -> None:
+            if stop.is_set():
+                raise Interrupted(f"training was interrupted; {remedy or 'nothing was written'}")
+            show(step)
+
+        yield on_step
+
+
+@contextmanager
+def work_bar(console: Console, stop: StopSignal) -> Iterator[OnWork]:
+    """Yields the callback of work that counts what it has done."""
+    with _columns(console) if console.is_terminal else nullcontext() as bar:
+        show = _Bars(bar) if bar else _Lines(console)
+
+        def on_work(stage: str, done: int, total: int) -> None:
+            if stop.is_set():
+                raise Interrupted("interrupted; only what was said to be finished was written")
+            show(Step(stage, done, total, None))
+
+        yield on_work
+
+
+class _Bars:
+    """One bar for each stage."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar, self._tasks = bar, dict[str, TaskID]()
+
+    def __call__(self, step: Step) -> None:
+        if step.stage not in self._tasks:
+            self._tasks[step.stage] = self._bar.add_task(step.stage, total=step.total, loss="")
+        self._bar.update(self._tasks[step.stage], completed=step.step, loss=_loss(step))
+
+
+class _Lines:
+    """A line at every quarter of a stage."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._told = console, set[tuple[str, int]]()
+
+    def __call__(self, step: Step) -> None:
+        quarter = (step.stage, 4 * step.step // max(1, step.total))
+        if quarter not in self._told:
+            self._told.add(quarter)
+            self._console.print(f"  {step.stage} {step.step}/{step.total} {_loss(step)}".rstrip())
+
+
+def _loss(step: Step) -> str:
+    return "" if step.loss is None else f"loss {step.loss:.3f}"
+
+
+def _columns(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(bar_width=30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[loss]:<12}"),
+        TimeRemainingColumn(),
+        console=console,
+    )

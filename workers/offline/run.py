@@ -1,0 +1,65 @@
+"""How the offline commands begin and end: settings, one clear line for an error, an exit code."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from stream_inspector.errors import InspectorError
+from workers.offline.settings import TrainerProcessSettings
+from workers.runtime.errors import Fatal, SettingsError
+from workers.runtime.lifecycle import StopSignal, run_process
+from workers.runtime.settings.process import LogSettings, parse_assignments
+
+
+class Unusable(Fatal):
+    """The images or the model are not what the command needs."""
+
+    exit_code = 65  # EX_DATAERR
+
+
+class Interrupted(Fatal):
+    """Somebody pressed Ctrl-C."""
+
+    exit_code = 130
+
+
+def load_settings(
+    config: Path | None, assignments: Sequence[str] | None, flags: Mapping[str, Any]
+) -> TrainerProcessSettings:
+    """Flags over --set over environment over file. Ends the process when something is wrong."""
+    given = {path: value for path, value in flags.items() if value is not None}
+    try:
+        overrides = parse_assignments(assignments or []) | given
+        return TrainerProcessSettings.load(config, overrides)
+    except SettingsError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(SettingsError.exit_code) from None
+
+
+def stated(assignments: Sequence[str] | None, flags: Mapping[str, Any]) -> frozenset[str]:
+    """The settings that this command line states itself."""
+    given = {path for path, value in flags.items() if value is not None}
+    return frozenset(given | set(parse_assignments(assignments or [])))
+
+
+def run_command(
+    name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
+) -> None:
+    """Run `body` and end the process with its exit code, if that is an error's."""
+    code = run_guarded(name, settings.log, body)
+    if code:
+        raise typer.Exit(code)
+
+
+def run_guarded(name: str, log: LogSettings, body: Callable[[StopSignal], None]) -> int:
+    """Run `body`; a wrong folder, image or model ends with its message and status 65."""
+
+    def guarded(stop: StopSignal) -> None:
+        try:
+            body(stop)
+        except InspectorError as error:
+            raise Unusable(str(error)) from error
+
+    return run_process(name, log, guarded)

@@ -1,0 +1,1 @@
+"""`stream-inspector sample`: what the pixel network takes for normal."""

@@ -1,0 +1,1 @@
+"""Labelled images -> score maps -> ranking metrics: what several commands measure."""

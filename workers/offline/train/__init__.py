@@ -1,0 +1,1 @@
+"""`stream-inspector train`: good images -> a model folder; can be taken up again."""

@@ -1,0 +1,97 @@
+"""`stream-inspector train`: flags and help. Nothing heavy is imported before it runs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from workers.offline import options
+
+console = Console()
+
+
+def train(
+    *,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data", help="folder of one category; with --unified a dataset's root, or several"
+        ),
+    ] = None,
+    category: Annotated[
+        list[str] | None,
+        typer.Option("--category", help="default: the folder's name; with --unified: only these"),
+    ] = None,
+    unified: Annotated[
+        bool, typer.Option("--unified", help="one model for all categories of --data")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder to write; default runs/<category>")
+    ] = None,
+    synthetic: Annotated[
+        int, typer.Option("--synthetic", help="render this many good frames instead of --data")
+    ] = 0,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="feature-fast | pixel-small | paper")
+    ] = None,
+    normalisation: Annotated[
+        str | None,
+        typer.Option("--normalisation", help="good-images | per-image (the released code's)"),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="of weights, noise and crops")] = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", help="default: the preset's own")
+    ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option("--checkpoint-every", help="steps; a killed training goes on from there"),
+    ] = None,
+    device: Annotated[str | None, typer.Option("--device", help="cpu | cuda | cuda:0")] = None,
+    categories: options.Categories = None,
+    false_reject: options.FalseReject = None,
+    strict: options.Strict = None,
+    layout: options.Layout = None,
+    on_corrupt: options.OnCorruptFlag = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Learn what good looks like, from good images only, and set the thresholds.
+
+    80 % of the good images train, 10 % give statistics, 10 % set the thresholds; which image does
+    what follows from its content. Labelled test images are never opened. After a kill the same
+    command goes on from the last checkpoint in --out; training.csv there holds every step.
+
+    Examples:
+
+      stream-inspector train --data photos/bolts --category bolts
+
+      stream-inspector train --data photos/bolts --categories configs/categories
+
+      stream-inspector train --unified --data photos --category bolts --category nuts
+
+      stream-inspector train --synthetic 400 --category flange --preset pixel-small
+    """
+    from workers.offline.run import load_settings, run_command, stated
+    from workers.offline.train.run import train as run
+    from workers.offline.train.sources import Source
+
+    flags = {
+        "trainer.preset": preset,
+        "trainer.normalisation": normalisation,
+        "trainer.seed": seed,
+        "trainer.iterations": iterations,
+        "trainer.checkpoint_every": checkpoint_every,
+        "trainer.device": device,
+        "categories.folder": categories and str(categories),
+        "trainer.layout": layout,
+        "trainer.on_corrupt": on_corrupt,
+        "budget.image_false_reject": false_reject,
+        "budget.strict": strict,
+    }
+    settings = load_settings(config, assignments, flags)
+    source = Source(tuple(data or ()), synthetic, tuple(category or ()), unified)
+    told = stated(assignments, flags)
+    run_command(
+        "train", settings, lambda stop: run(settings, source, out, console, stop, stated=told)
+    )

@@ -1,0 +1,136 @@
+"""What `train` does once its flags are read: read, learn, set thresholds, write; all resumable."""
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from stream_inspector import __version__
+from stream_inspector.errors import CalibrationRefused
+from stream_inspector.model.version import FORMAT, Model
+from stream_inspector.presets import Preset
+from stream_inspector.training.networks import Checkpoints, Execution, Progress
+from workers.offline.fit import GoodImages, fit_model, set_thresholds
+from workers.offline.images.views import find_category
+from workers.offline.model_folder import write_model
+from workers.offline.presets import find_preset
+from workers.offline.progress import training_bar
+from workers.offline.promises import say_promises
+from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
+from workers.offline.train import checkpoint
+from workers.offline.train import log as training_log
+from workers.offline.train.checkpoint import CheckpointFile
+from workers.offline.train.log import TrainingLog
+from workers.offline.train.sources import Source
+from workers.runtime.lifecycle import StopSignal
+
+
+def train(
+    settings: TrainerProcessSettings,
+    source: Source,
+    out: Path | None,
+    console: Console,
+    stop: StopSignal,
+    *,
+    stated: Collection[str] = (),
+) -> None:
+    """Train, set thresholds, write a model folder.
+
+    What the command line states of the budget is `stated`: it wins over the categories' files.
+    """
+    how, start = settings.trainer, time.monotonic()
+    preset = replace(find_preset(how.preset), normalisation=how.normalisation)
+    good = source.read(
+        preset, how, settings.categories, lambda text: console.print(f"[yellow]left out[/] {text}")
+    )
+    for name, images in good.items():
+        console.print(
+            f"{name}: {len(images)} good images: {len(images.train)} train, "
+            f"{len(images.select)} select, {len(images.calibrate)} calibrate"
+        )
+    folder = out or Path("runs") / ("unified" if source.unified else next(iter(good)))
+    file = CheckpointFile(folder / checkpoint.FILE, identity(good, preset, how))
+    model = _fitted(good, preset, how, file, console=console, stop=stop)
+    write_model(model, folder)
+    file.remove()
+    known = {name: find_category(name, settings.categories) for name in good}
+    accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
+    model = _calibrated(model, good, accepted, how, folder)
+    write_model(model, folder)
+    console.print(f"Model [bold]{model.version}[/] in {folder} ({time.monotonic() - start:.0f} s)")
+    say_promises(model, console)
+
+
+def identity(
+    good: dict[str, GoodImages], preset: Preset, settings: TrainerSettings
+) -> dict[str, Any]:
+    """What must be equal for a training to go on from a checkpoint."""
+    return {
+        "code": __version__,
+        "format": FORMAT,
+        "images": {name: images.digest for name, images in good.items()},
+        "iterations": settings.iterations,
+        "preset": preset.name,
+        "preset's columns": preset.to_dict(),
+        "seed": settings.seed,
+        "views": {name: images.view.to_dict() for name, images in good.items()},
+    }
+
+
+def _fitted(
+    good: dict[str, GoodImages],
+    preset: Preset,
+    how: TrainerSettings,
+    file: CheckpointFile,
+    *,
+    console: Console,
+    stop: StopSignal,
+) -> Model:
+    """The networks and statistics, from the last checkpoint on when there is one."""
+    last = file.load()
+    if last:
+        console.print(f"going on from {file.path}")
+    if how.threads is not None:
+        torch.set_num_threads(how.threads)
+    keeps = how.checkpoint_every > 0
+    ends = "the same command goes on from here" if keeps else None
+    with (
+        training_bar(console, stop, ends) as show,
+        TrainingLog(file.path.with_name(training_log.FILE), last) as log,
+    ):
+
+        def on_progress(progress: Progress) -> None:
+            log.add(progress)
+            show(progress)
+
+        return fit_model(
+            good,
+            preset,
+            seed=how.seed,
+            on_progress=on_progress,
+            iterations=how.iterations,
+            checkpoints=Checkpoints(how.checkpoint_every, file.save, last),
+            execution=Execution(how.device, how.precision, how.recompute),
+        )
+
+
+def _calibrated(
+    model: Model,
+    good: dict[str, GoodImages],
+    accepted: Mapping[str, BudgetSettings],
+    how: TrainerSettings,
+    folder: Path,
+) -> Model:
+    budgets = {name: each.as_budget() for name, each in accepted.items()}
+    strict = [name for name, each in accepted.items() if each.strict]
+    try:
+        return set_thresholds(model, good, budgets, how.device, strict)
+    except CalibrationRefused as error:
+        raise CalibrationRefused(
+            f"{error}; the trained model is in {folder}: "
+            f"`stream-inspector calibrate --model {folder} --good FOLDER` sets its thresholds"
+        ) from error

@@ -1,0 +1,1 @@
+"""The bus on kafka-python: the one room that names it."""

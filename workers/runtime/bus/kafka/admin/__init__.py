@@ -1,0 +1,1 @@
+"""What the broker says of its topics, limits and groups, and topics made."""

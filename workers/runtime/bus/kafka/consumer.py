@@ -1,0 +1,158 @@
+"""The consumer port on kafka-python."""
+
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from kafka import errors
+
+from workers.runtime.bus.kafka.client import unpacked_limit
+from workers.runtime.bus.kafka.errors import translated
+from workers.runtime.bus.kafka.faults import prepare_poll
+from workers.runtime.bus.kafka.rebalance import as_offsets, as_partition, as_topic_partition
+from workers.runtime.bus.kafka.unpacking import Guard
+from workers.runtime.bus.ports import Gap, Partition, Positions, Record
+from workers.runtime.settings.process import KafkaSettings
+
+_log = structlog.get_logger(__name__)
+
+_POSITION_MS = 500  # known locally, except right after an assignment
+
+
+class KafkaBusConsumer:
+    """Consumer port on kafka-python. One thread only."""
+
+    def __init__(
+        self, client: Any, kafka: KafkaSettings, topics: frozenset[str], from_beginning: bool
+    ):
+        self._client, self._session_s = client, kafka.session_timeout_ms / 1000
+        self._request_ms = kafka.request_timeout_ms
+        self._topics, self._from_beginning = topics, from_beginning
+        self._guard = Guard(client, unpacked_limit(kafka))
+        self._gaps: list[Gap] = []
+
+    def poll(self, timeout_s: float) -> list[Record]:
+        """Records that have arrived. Raises Transient, AccessDenied or Fatal."""
+        with translated("Read"):
+            prepare_poll(self._client)
+            try:
+                batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
+            except errors.NoOffsetForPartitionError as error:
+                self._start(error.args[0])
+                return []
+            except errors.OffsetOutOfRangeError as error:
+                self._skip_expired(error.args[0])
+                return []
+            denied = self._client._cluster.unauthorized_topics
+            if denied and not batches:  # the client only logs it, and waits for ever
+                raise errors.TopicAuthorizationFailedError(denied)
+        return [_record(item) for batch in batches.values() for item in batch]
+
+    def gaps(self) -> list[Gap]:
+        """Records that expired or cannot be unpacked; told once."""
+        found, self._gaps = self._gaps + self._guard.gaps(), []
+        return found
+
+    def _start(self, tps: Iterable[Any]) -> None:
+        """Where the group has never committed."""
+        if self._from_beginning:
+            self._client.seek_to_beginning(*tps)
+        else:
+            self._client.seek_to_end(*tps)
+
+    def _skip_expired(self, wanted: Mapping[Any, int]) -> None:
+        """Go on with the oldest record that is left.
+
+        A position behind the end (the topic was made anew) goes there too: reading a frame again
+        is harmless, missing one is not.
+        """
+        oldest = self._client.beginning_offsets(list(wanted), timeout_ms=self._request_ms)
+        for tp, position in wanted.items():
+            _log.error("position is gone", at=tp, position=position, oldest=oldest[tp])
+            if position < oldest[tp]:
+                self._gaps.append(Gap(as_partition(tp), position, oldest[tp] - 1))
+            self._client.seek(tp, oldest[tp])
+
+    def assignment(self) -> frozenset[Partition]:
+        """The partitions that are ours now."""
+        return frozenset(as_partition(tp) for tp in self._client.assignment())
+
+    def pause(self, partitions: Iterable[Partition]) -> None:
+        """Stop fetching from these; those that were taken away meanwhile are skipped."""
+        self._client.pause(*self._own(partitions))
+
+    def resume(self, partitions: Iterable[Partition]) -> None:
+        """Fetch from these again."""
+        self._client.resume(*self._own(partitions))
+
+    def _own(self, partitions: Iterable[Partition]) -> list[Any]:
+        assigned = self._client.assignment()
+        return [tp for tp in map(as_topic_partition, partitions) if tp in assigned]
+
+    def commit(self, positions: Positions) -> None:
+        """Store positions. Raises MembershipLost or Transient."""
+        with translated():
+            self._client.commit(as_offsets(positions))
+
+    def lag(self) -> dict[Partition, int]:
+        """Records not yet read, per partition, as the last fetch saw it."""
+        found = {}
+        for partition in self.assignment():
+            end = self._client.highwater(as_topic_partition(partition))
+            position = self.position(partition)
+            if end is not None and position is not None:
+                found[partition] = max(0, end - position)
+        return found
+
+    def position(self, partition: Partition) -> int | None:
+        """The offset after what `poll` returned, markers included; None when it is not known."""
+        tp = as_topic_partition(partition)
+        if tp not in self._client.assignment():
+            return None
+        with translated():
+            found = self._client.position(tp, timeout_ms=_POSITION_MS)
+        return None if found is None else int(found)
+
+    def stable(self) -> bool:
+        """Whether the group has settled and gave us partitions."""
+        return self._state() == "<stable>"
+
+    def missing(self) -> frozenset[str]:
+        """Topics we read that the broker does not have, as it said last."""
+        cluster = self._client._cluster
+        if not cluster._last_successful_refresh_ms:
+            return frozenset()
+        known: set[str] = cluster.topics(exclude_internal_topics=False)
+        return self._topics - known
+
+    def generation(self) -> object | None:
+        """The group's metadata as transactions need it; without a member id nothing is fenced."""
+        metadata = self._client.group_metadata()
+        member = metadata.generation_id >= 0 and metadata.member_id
+        return metadata if member else None
+
+    def _state(self) -> str:
+        metadata = self._client.group_metadata()
+        return "<unjoined>" if metadata is None else str(metadata.state)
+
+    def close(self) -> None:
+        """Leave the group, but not in the middle of a rebalance.
+
+        The embedded broker waits for ever for a leader that left while somebody joined. What is
+        read meanwhile is not committed. An unreachable broker does not hold us up for long.
+        """
+        deadline = time.monotonic() + self._session_s
+        with contextlib.suppress(errors.KafkaError):
+            while self._state() == "<rebalancing>" and time.monotonic() < deadline:
+                prepare_poll(self._client)
+                self._client.poll(timeout_ms=100, max_records=1)
+        with contextlib.suppress(errors.KafkaError):
+            self._client.close(autocommit=False, timeout_ms=5000)
+
+
+def _record(item: Any) -> Record:
+    headers = tuple((name, data or b"") for name, data in item.headers or ())
+    partition = Partition(item.topic, item.partition)
+    return Record(partition, item.offset, item.key, item.value, headers, item.timestamp)

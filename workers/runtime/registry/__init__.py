@@ -1,0 +1,1 @@
+"""Model versions in the artefact store, and which of them is active."""

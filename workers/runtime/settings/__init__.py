@@ -1,0 +1,1 @@
+"""Settings of every process: typed, checked, secrets hidden."""

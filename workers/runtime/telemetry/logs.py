@@ -1,0 +1,118 @@
+"""Logs: one format for ours and other libraries', levels by module, the process's ids on each line.
+
+JSON lines have: event, level, timestamp, logger, process, the process's ids (worker), and what is
+bound where the line is written (frame, camera, category, batch, alarm).
+"""
+
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
+from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
+
+# The client repeats itself while a broker is away; our own adapters say it once, in our words.
+_NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
+
+
+class _Named(structlog.PrintLogger):
+    """Writes to standard error and knows the module that it speaks for."""
+
+    def __init__(self, name: str = "") -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+class _Levels:
+    """Drops what is below its module's level: the longest name that fits decides."""
+
+    def __init__(self, settings: LogSettings) -> None:
+        self._levels = {name: number(level) for name, level in settings.levels.items()}
+        self._default = number(settings.level)
+        self.lowest = min([self._default, *self._levels.values()])
+
+    def __call__(self, logger: Any, method: str, event: Any) -> Any:
+        """A structlog processor."""
+        event["logger"] = logger.name
+        if number(method) < self._of(logger.name):
+            raise structlog.DropEvent
+        return event
+
+    def _of(self, name: str) -> int:
+        while name:
+            if name in self._levels:
+                return self._levels[name]
+            name = name.rpartition(".")[0]
+        return self._default
+
+
+def number(level: str) -> int:
+    """A level's number in the standard library; an exception is an error."""
+    return int(getattr(logging, level.upper(), logging.ERROR))
+
+
+def setup_logging(
+    settings: LogSettings, process: str, ids: Mapping[str, str] | None = None
+) -> Callable[[], None]:
+    """Send structlog and the standard library's logging to standard error, in one format.
+
+    `ids` are on each line. Returns what to call at the end: it tells what was left out.
+    """
+    named = {"process": process, **(ids or {})}
+
+    def name_process(logger: Any, method: str, event: Any) -> Any:  # noqa: ARG001  (fixed by structlog)
+        """On every thread, unlike context variables."""
+        return {**named, **event}
+
+    levels, repeats = _Levels(settings), Repeats(settings.repeats)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        name_process,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer = _renderer(settings, shared)
+    structlog.configure(
+        processors=[levels, limit(repeats), *shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(levels.lowest),
+        logger_factory=_Named,
+    )
+    formatter = structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        foreign_pre_chain=[tell_foreign, *shared],
+    )
+    _setup_libraries(settings, formatter, repeats)
+    return lambda: _tell(repeats.rest())
+
+
+def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
+    if settings.format == "json":
+        shared.append(structlog.processors.format_exc_info)
+        return structlog.processors.JSONRenderer()
+    plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # locals may hold secrets
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+
+def _setup_libraries(settings: LogSettings, formatter: logging.Formatter, repeats: Repeats) -> None:
+    level = number(settings.level)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    handler.addFilter(LimitForeign(repeats))
+    logging.basicConfig(handlers=[handler], level=level, force=True)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(logging.CRITICAL if level > logging.DEBUG else level)
+    for name in TELLING_LOGGERS:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+    for name, wanted in settings.levels.items():
+        logging.getLogger(name).setLevel(number(wanted))
+    for name in TELLING_LOGGERS:
+        if logging.getLogger(name).getEffectiveLevel() < logging.INFO:
+            logging.getLogger(name).setLevel(logging.INFO)
+
+
+def _tell(rest: Mapping[str, int]) -> None:
+    if rest:
+        structlog.get_logger(__name__).info("repeated lines were left out", **rest)

@@ -1,8 +1,0 @@
-"""BTAD's layout: MVTec's with other names; some products are .bmp, others .png, masks as well.
-
-train/ok/*    test/ok/*    test/ko/*    ground_truth/ko/<stem>.png
-"""
-
-from workers.trainer.datasets.mvtec import KindFolders
-
-BTAD = KindFolders("btad", "ok")
