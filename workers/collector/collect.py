@@ -1,7 +1,7 @@
 """The collector's loop: read frames, learn their outcomes if that is wanted, fill the folder."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -74,9 +74,10 @@ class Collector:
         else:
             self._leave("collected before")
 
-    def pass_over(self, gap: Gap) -> None:
+    def pass_over(self, gaps: Iterable[Gap]) -> None:
         """Records of the frames topic that cannot be read."""
-        self.counts.left_out["could not be unpacked"] += gap.records
+        for gap in gaps:
+            self.counts.left_out["could not be unpacked"] += gap.records
 
     def note(self, record: Record) -> None:
         """A record of the outcomes topic."""
@@ -160,8 +161,7 @@ def collect(
     while not over():
         for record in frames.poll(_POLL_S):
             collector.take(record)
-        for gap in frames.gaps():
-            collector.pass_over(gap)
+        collector.pass_over(frames.gaps())
         learn(_GLANCE_S)
         collector.settle()
         show(collector.counts, frames.left())

@@ -37,6 +37,7 @@ from workers.runtime.bus.ports import Consumer, Gap, Handover, Partition, Record
 from workers.runtime.errors import MembershipLost, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.watchdog import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -119,6 +120,7 @@ class Notifier:
         self._topics = topics
         self.counts = Counts()
         self.away = False
+        self.pulse = Pulse()  # of this thread, while the client is at work
 
     @property
     def stalled_s(self) -> float:
@@ -153,7 +155,8 @@ class Notifier:
     def _poll(self, timeout_s: float) -> list[Record] | None:
         stalled = self._now() - self._polled
         try:
-            records: list[Record] | None = self._consumer.poll(timeout_s)
+            with self.pulse.watching():
+                records: list[Record] | None = self._consumer.poll(timeout_s)
             if self.away:
                 log.info("broker back")
             self.away = False
@@ -212,7 +215,8 @@ class Notifier:
         """Without it the lag of a topic that is written in transactions never comes to nothing."""
         with suppress(Transient):
             for partition in owned:
-                position = self._consumer.position(partition)
+                with self.pulse.watching():
+                    position = self._consumer.position(partition)
                 if position is not None:
                     self._reading.reach(partition, position)
 
@@ -228,7 +232,8 @@ class Notifier:
             return
         self._memory.save(self._watch.snapshot(positions))
         try:
-            self._consumer.commit(fresh)
+            with self.pulse.watching():
+                self._consumer.commit(fresh)
         except (MembershipLost, Transient) as error:  # read again by whoever owns them next
             log.warning("positions not committed", error=str(error))
             return

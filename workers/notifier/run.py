@@ -27,16 +27,18 @@ from workers.notifier.trace import Traces
 from workers.notifier.undelivered import Undelivered, read_alarms
 from workers.notifier.watch import Watch
 from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
-from workers.runtime.errors import SettingsError
+from workers.runtime.errors import SettingsError, TopicMissing
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 from workers.runtime.telemetry.metrics.table import Values
 from workers.runtime.telemetry.tracing import open_tracing
+from workers.runtime.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
 _STALLED_S = 120.0  # many channels may fail slowly one after another; a hang lasts longer
+_LATE_S = 15.0  # longer than one answer of the broker takes
 
 Connect = Callable[[RebalanceListener], Consumer]
 
@@ -68,7 +70,8 @@ def run_notifier(
         with closing(member) as consumer:
             loop = make_notifier(settings, consumer, membership, delivery)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
-            with _health(settings, loop, consumer, delivery):
+            hung_s = settings.kafka.hung_after_s
+            with _health(settings, loop, consumer, delivery), Watchdog(loop.pulse, hung_s):
                 loop.run(stop)
     _summary(loop, delivery)
 
@@ -169,6 +172,10 @@ def _health(
     def ready() -> str | None:
         if loop.away:
             return "the broker is away"
+        if loop.pulse.silent_s > _LATE_S:
+            return f"no answer from the broker's client for {loop.pulse.silent_s:.0f} s"
+        if missing := consumer.missing():
+            return str(TopicMissing(missing))
         return None if consumer.stable() else "waiting for partitions"
 
     def live() -> str | None:

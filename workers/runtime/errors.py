@@ -3,6 +3,7 @@
 WorkerError
 ├── Transient         try again after a pause (a server that is away)
 │   ├── BusUnavailable    the broker
+│   ├── TopicMissing      the broker has no such topic; it is there, and goes on when it is made
 │   └── StoreUnavailable  Redis or the artefact store
 ├── Fatal             stop; the process ends with `exit_code`
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
@@ -16,6 +17,8 @@ Poison input is not an exception here: a bad frame becomes a rejected outcome (s
 `stream_inspector.errors.FrameRejected` and `schemas.errors.SchemaError`).
 """
 
+from collections.abc import Iterable
+
 
 class WorkerError(Exception):
     """Root of the shell's errors."""
@@ -27,6 +30,17 @@ class Transient(WorkerError):
 
 class BusUnavailable(Transient):
     """The broker did not answer."""
+
+
+class TopicMissing(Transient):
+    """A topic does not exist, or this login may not see it; somebody has to create it."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        named = ", ".join(sorted(topics))
+        super().__init__(
+            f"topic {named} does not exist, or may not be seen by this login: create it "
+            "(`stream-inspector topics create`), or correct topics.*"
+        )
 
 
 class StoreUnavailable(Transient):

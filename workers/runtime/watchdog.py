@@ -36,9 +36,9 @@ class Pulse:
         self._at: float | None = None
         self.thread: int | None = None
 
-    def beat(self) -> None:
-        """The calling thread is alive."""
-        self._at, self.thread = time.monotonic(), threading.get_ident()
+    def beat(self, allow_s: float = 0.0) -> None:
+        """The calling thread is alive, and may be busy for so long beyond the usual."""
+        self._at, self.thread = time.monotonic() + allow_s, threading.get_ident()
 
     def rest(self) -> None:
         """It waits for something that may take any time."""
@@ -55,7 +55,7 @@ class Pulse:
 
     @property
     def silent_s(self) -> float:
-        """Seconds since the last beat; 0 while it rests."""
+        """Seconds since the last beat; at most 0 while it rests, or may be busy."""
         at = self._at
         return 0.0 if at is None else time.monotonic() - at
 
@@ -74,6 +74,7 @@ class Watchdog:
         self.patience_s = patience_s
         self._pulse, self._end = pulse, end
         self._signalled: float | None = None
+        self._before = -1  # who was woken before
         self._woken, self._wake = socket.socketpair()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -81,7 +82,8 @@ class Watchdog:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             self._wake.setblocking(False)
-            signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
+            wake = self._wake.fileno()
+            self._before = signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         self._thread.start()
         return self
 
@@ -92,7 +94,7 @@ class Watchdog:
         trace: TracebackType | None,
     ) -> None:
         if threading.current_thread() is threading.main_thread():
-            signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(self._before)
         self._stopping.set()
         self._wake.close()
         self._thread.join(_LOOK_S)

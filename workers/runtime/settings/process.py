@@ -89,7 +89,18 @@ class KafkaSettings(Section):
     compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
         default="none", description="of what this process writes; all of them are read"
     )
+    hung_after_s: float = Field(
+        default=45.0,
+        gt=0,
+        description="a client that has not come back for so long hangs: the process ends with 75; "
+        "above the session, below the patience of a liveness probe",
+    )
     security: KafkaSecurity = KafkaSecurity()
+
+    @property
+    def publication_s(self) -> float:
+        """All timeouts of one publication (seconds)."""
+        return (2 * self.delivery_timeout_ms + self.request_timeout_ms) / 1000
 
 
 class RedisSettings(Section):

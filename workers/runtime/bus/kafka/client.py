@@ -1,7 +1,7 @@
 """What all clients of kafka-python share: their options, and how they reach a broker at start."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import structlog
@@ -41,6 +41,14 @@ def record_limit(kafka: KafkaSettings) -> int:
 def unpacked_limit(kafka: KafkaSettings) -> int:
     """Bytes of the largest batch after decompression; the largest record always fits."""
     return max(kafka.max_unpacked_bytes, record_limit(kafka))
+
+
+def missing_topics(cluster: Any, wanted: Iterable[str]) -> frozenset[str]:
+    """Topics that the broker does not have, or does not show us, as a client heard last."""
+    if not cluster._last_successful_refresh_ms:
+        return frozenset()
+    asked: set[str] = cluster._topics  # of others it knows nothing
+    return frozenset(wanted) & asked - set(cluster.topics(exclude_internal_topics=False))
 
 
 def connect(kafka: KafkaSettings, make: Callable[[int], _Client]) -> _Client:

@@ -8,12 +8,13 @@ from typing import Any
 import structlog
 from kafka import errors
 
-from workers.runtime.bus.kafka.client import unpacked_limit
+from workers.runtime.bus.kafka.client import missing_topics, unpacked_limit
 from workers.runtime.bus.kafka.errors import translated
 from workers.runtime.bus.kafka.faults import prepare_poll
 from workers.runtime.bus.kafka.rebalance import as_offsets, as_partition, as_topic_partition
 from workers.runtime.bus.kafka.unpacking import Guard
 from workers.runtime.bus.ports import Gap, Partition, Positions, Record
+from workers.runtime.errors import TopicMissing
 from workers.runtime.settings.process import KafkaSettings
 
 _log = structlog.get_logger(__name__)
@@ -25,11 +26,18 @@ class KafkaBusConsumer:
     """Consumer port on kafka-python. One thread only."""
 
     def __init__(
-        self, client: Any, kafka: KafkaSettings, topics: frozenset[str], from_beginning: bool
+        self,
+        client: Any,
+        kafka: KafkaSettings,
+        topics: frozenset[str],
+        from_beginning: bool,
+        watched: frozenset[str] = frozenset(),
     ):
+        """`watched`: topics that are not read, but have to be there."""
         self._client, self._session_s = client, kafka.session_timeout_ms / 1000
         self._request_ms = kafka.request_timeout_ms
         self._topics, self._from_beginning = topics, from_beginning
+        self._watched, self._missing = watched, frozenset[str]()
         self._guard = Guard(client, unpacked_limit(kafka))
         self._gaps: list[Gap] = []
 
@@ -37,6 +45,7 @@ class KafkaBusConsumer:
         """Records that have arrived. Raises Transient, AccessDenied or Fatal."""
         with translated("Read"):
             prepare_poll(self._client)
+            self._tell_missing()
             try:
                 batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
             except errors.NoOffsetForPartitionError as error:
@@ -45,7 +54,7 @@ class KafkaBusConsumer:
             except errors.OffsetOutOfRangeError as error:
                 self._skip_expired(error.args[0])
                 return []
-            denied = self._client._cluster.unauthorized_topics
+            denied = self._client._cluster.unauthorized_topics & self._topics
             if denied and not batches:  # the client only logs it, and waits for ever
                 raise errors.TopicAuthorizationFailedError(denied)
         return [_record(item) for batch in batches.values() for item in batch]
@@ -120,12 +129,20 @@ class KafkaBusConsumer:
         return self._state() == "<stable>"
 
     def missing(self) -> frozenset[str]:
-        """Topics we read that the broker does not have, as it said last."""
-        cluster = self._client._cluster
-        if not cluster._last_successful_refresh_ms:
-            return frozenset()
-        known: set[str] = cluster.topics(exclude_internal_topics=False)
-        return self._topics - known
+        """Topics we need that the broker does not have, or does not show us."""
+        return missing_topics(self._client._cluster, self._topics | self._watched)
+
+    def _tell_missing(self) -> None:
+        """Say it once, and once when they are there."""
+        for topic in self._watched:  # a new subscription makes the client forget them
+            self._client._cluster.add_topic(topic)
+        missing = self.missing()
+        if missing != self._missing:
+            if missing:
+                _log.error("topic missing", reason=str(TopicMissing(missing)))
+            else:
+                _log.info("topics are there", topics=sorted(self._missing))
+        self._missing = missing
 
     def generation(self) -> object | None:
         """The group's metadata as transactions need it; without a member id nothing is fenced."""
