@@ -15,16 +15,28 @@ _FETCH, _METADATA, _COORDINATOR = 1, 3, 10
 Damage = Callable[[str, int, int, bytes], bytes]  # topic, partition, base offset, batch -> batch
 
 
-class FetchProxy:
-    """Listens on a port of its own; the broker's answers name it as the broker."""
+def whole(topic: str, partition: int, base: int, batch: bytes) -> bytes:
+    """As it was written."""
+    return batch
 
-    def __init__(self, upstream: str, damage: Damage) -> None:
-        host, port = upstream.rsplit(":", 1)
-        self._upstream, self._damage = (host, int(port)), damage
-        self._listener = socket.create_server((HOST, 0))
-        self.port = self._listener.getsockname()[1]
-        self.address = f"{HOST}:{self.port}"
-        self.fetches = 0
+
+class FetchProxy:
+    """Listens on a port of its own. The broker's answers name it as the broker, or `advertised`."""
+
+    def __init__(
+        self,
+        upstream: str,
+        damage: Damage = whole,
+        host: str = HOST,
+        advertised: tuple[str, int] | None = None,
+    ) -> None:
+        server, port = upstream.rsplit(":", 1)
+        self._upstream, self._damage = (server, int(port)), damage
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        own = self._listener.getsockname()[1]
+        self._advertised = advertised or (host, own)
+        self.address = f"[{host}]:{own}" if ":" in host else f"{host}:{own}"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -76,12 +88,11 @@ class FetchProxy:
 
     def _name(self, found: Any) -> None:
         for each in getattr(found, "brokers", None) or getattr(found, "coordinators", None) or ():
-            each.host, each.port = HOST, self.port
+            each.host, each.port = self._advertised
         if getattr(found, "host", None):
-            found.host, found.port = HOST, self.port
+            found.host, found.port = self._advertised
 
     def _spoil(self, found: Any) -> None:
-        self.fetches += 1
         for topic in found.responses:
             for part in topic.partitions:
                 name, index = topic.topic, part.partition_index

@@ -54,7 +54,9 @@ class Command:
 
     def ready(self) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as answer:
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/readyz", timeout=2
+            ) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -92,7 +94,9 @@ def command(stage: Any, tmp_path: Path) -> Iterator[Callable[..., Command]]:
 def worker(command: Callable[..., Command], stage: Any, **options: Any) -> Command:
     (port,) = free_ports(1)
     null = {"models.null_detector_ms": 0, "categories.names": "[bolts]"}
-    found = command("worker", **null, **{"health.port": port, "redis.url": stage.redis_url}, **options)
+    found = command(
+        "worker", **null, **{"health.port": port, "redis.url": stage.redis_url}, **options
+    )
     found.port = port
     found.until(lambda: found.ready()[0] == 200)
     return found

@@ -8,6 +8,7 @@ WorkerError
 ├── Fatal             stop; the process ends with `exit_code`
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
+│   │   └── AdvertisedUnreachable  the broker answered, but not where it says that it is
 │   ├── AccessDenied      a login, certificate or permission was refused; says what to grant or set
 │   └── DeviceHung        the device did not answer within its deadline
 ├── MessageTooLarge   the broker or the client refuses a message of this size; a smaller one passes
@@ -63,6 +64,10 @@ class ServerUnreachable(Fatal):
     """A server was not reachable within the start deadline."""
 
     exit_code = 69  # EX_UNAVAILABLE
+
+
+class AdvertisedUnreachable(ServerUnreachable):
+    """The broker answered at the bootstrap address, but not at those that it names for itself."""
 
 
 class AccessDenied(Fatal):
