@@ -13,6 +13,7 @@ class InterruptionCause(StrEnum):
     """Why frames are not inspected."""
 
     EXPIRED = "expired"  # they were older than the frames topic's retention when we came to read
+    UNREADABLE = "unreadable"  # the batch of records that holds them cannot be unpacked
     STOPPED = "inspection-stopped"  # too large a share was rejected: reading stopped
 
 
@@ -25,7 +26,9 @@ class Interruption(Message):
     cause: InterruptionCause
     topic: str
     partition: Count | None = Field(default=None, description="absent: all of this worker's")
-    first_offset: Count | None = Field(default=None, description="of the expired records")
+    first_offset: Count | None = Field(
+        default=None, description="of the expired or unreadable records"
+    )
     records: Count = Field(description="how many are lost to inspection so far")
     error: str
     worker_id: str

@@ -1,7 +1,7 @@
 """The collector's loop: read frames, learn their outcomes if that is wanted, fill the folder."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from workers.collector.outcomes import Waiting
 from workers.collector.selection import Selection
 from workers.collector.settings import Sort
 from workers.runtime.bus.passed_over import PassedOver
-from workers.runtime.bus.ports import Reader, Record
+from workers.runtime.bus.ports import Gap, Reader, Record
 from workers.runtime.names import check_name
 
 _POLL_S = 0.2
@@ -73,6 +73,11 @@ class Collector:
             self._waiting.put(frame)
         else:
             self._leave("collected before")
+
+    def pass_over(self, gaps: Iterable[Gap]) -> None:
+        """Records of the frames topic that cannot be read."""
+        for gap in gaps:
+            self.counts.left_out["could not be unpacked"] += gap.records
 
     def note(self, record: Record) -> None:
         """A record of the outcomes topic."""
@@ -159,6 +164,7 @@ def collect(
     while not over():
         for record in frames.poll(_POLL_S):
             collector.take(record)
+        collector.pass_over(frames.gaps())
         learn(_GLANCE_S)
         collector.settle()
         show(collector.counts, frames.left())

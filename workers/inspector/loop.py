@@ -203,12 +203,12 @@ class Inspector:
         try:
             records = consumer.poll(_POLL_S)
             for gap in consumer.gaps():
-                self._intake.tell_expired(gap)
+                self._intake.tell_gap(gap)
             self._intake.take_in(records, consumer.assignment())
             self.vitals.reach("broker", self._publisher.away)
         except Transient as error:
             _log.warning("cannot read, trying again", reason=str(error))
-            self.vitals.reach("broker", str(error))
+            self.vitals.reach("broker", error)
             time.sleep(_AWAY_PAUSE_S)
         self.vitals.polled()
         self._committer.commit(consumer)
@@ -280,7 +280,10 @@ class Inspector:
             self._poll(consumer)
         left = self._publisher.in_work()
         self._publisher.stop()
-        publisher.join(max(1.0, deadline - time.monotonic()))
+        patience_s = max(1.0, deadline - time.monotonic())
+        self.vitals.pulse.beat(patience_s)
+        publisher.join(patience_s)
         self._committer.commit(consumer, now=True)
         self._settle(consumer)
+        self.vitals.pulse.beat(self._settings.kafka.session_timeout_ms / 1000)  # to leave the group
         _log.info("stopped", left_to_the_next_worker=left)

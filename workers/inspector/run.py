@@ -29,6 +29,7 @@ from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.tracing import Tracing, open_tracing
+from workers.runtime.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
@@ -71,7 +72,10 @@ def _run(
     def connect(listener: RebalanceListener) -> Consumer:
         topics = [settings.topics.frames]
         group = settings.worker.group
-        return connect_consumer(kafka, group, topics, client_id, listener, max_records=MAX_RECORDS)
+        written = (settings.topics.outcomes, settings.topics.defects, settings.topics.dead_letters)
+        return connect_consumer(
+            kafka, group, topics, client_id, listener, max_records=MAX_RECORDS, watched=written
+        )
 
     def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> Delivery:
         worker = settings.worker
@@ -89,7 +93,7 @@ def _run(
     health = HealthServer(
         settings.health, metrics.registry, vitals.live, vitals.ready, vitals.notes
     )
-    with health:
+    with health, Watchdog(vitals.pulse, kafka.hung_after_s):
         inspector.run(connect, deliver, stop)
 
 

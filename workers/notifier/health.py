@@ -7,11 +7,13 @@ from workers.notifier.delivering.courier import Courier
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.loop import Notifier
 from workers.runtime.bus.ports import Consumer
+from workers.runtime.errors import TopicMissing
 from workers.runtime.settings.process import HealthSettings
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 from workers.runtime.telemetry.metrics.table import Values
 
+_LATE_S = 15.0  # longer than one answer of the broker takes
 _STALLED_S = 120.0  # the loop waits for no channel, only for the broker and the disk
 
 
@@ -23,6 +25,10 @@ def health(
     def ready() -> str | None:
         if loop.away:
             return "the broker is away"
+        if loop.pulse.silent_s > _LATE_S:
+            return f"no answer from the broker's client for {loop.pulse.silent_s:.0f} s"
+        if missing := consumer.missing():
+            return str(TopicMissing(missing))
         return None if consumer.stable() else "waiting for partitions"
 
     def live() -> str | None:

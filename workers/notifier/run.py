@@ -18,6 +18,7 @@ from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.tracing import open_tracing
+from workers.runtime.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +55,8 @@ def run_notifier(
         ):
             loop = make_notifier(settings, consumer, membership, delivery, states=states)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
-            with health(settings.health, loop, consumer, delivery):
+            hung_s = settings.kafka.hung_after_s
+            with health(settings.health, loop, consumer, delivery), Watchdog(loop.pulse, hung_s):
                 loop.run(stop)
     _summary(loop, delivery)
 

@@ -18,12 +18,12 @@ from workers.inspector.guard.triage import Limits, Triage
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.admit import Decode, admit
 from workers.inspector.pipeline.inference import Inference
-from workers.inspector.pipeline.messages import Sender, expired, rejected
+from workers.inspector.pipeline.messages import Sender, passed_over, rejected
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import Admitted, Rejection, Result, Ticket, Waiting, log_ids
-from workers.runtime.bus.ports import Gap, Partition, Record
+from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 from workers.runtime.errors import Fatal
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
@@ -83,19 +83,24 @@ class Intake:
         for ticket in tickets:
             self.triage.put(ticket)
 
-    def tell_expired(self, gap: Gap) -> None:
+    def tell_gap(self, gap: Gap) -> None:
         """A gap goes through the ledger like a record, so it is told once, in its place."""
         lease = self._leases.of(gap.partition)
         if lease is None:
             return  # its next owner meets it too
-        _log.error("records expired", partition=gap.partition.index, records=gap.records)
+        _log.error(
+            "records not inspected",
+            **{"cause": gap.cause.value, "topic": gap.partition.topic},
+            **{"partition": gap.partition.index, "first": gap.first, "last": gap.last},
+        )
         now = datetime.now(UTC)
         place = Record(gap.partition, gap.last, None, None, (), 0)
         ticket = Ticket(place, lease, now, 0)
         self._publisher.put(Delivered((ticket,)))
-        told = Result((expired(gap, now, self._sender),), "", "", rejected=True)
+        told = Result((passed_over(gap, now, self._sender),), "", "", rejected=True)
         self._publisher.put(Finished(ticket, told))
-        self._metrics.expired.inc(gap.records)
+        unreadable = gap.cause is GapCause.UNREADABLE
+        (self._metrics.unreadable if unreadable else self._metrics.expired).inc(gap.records)
 
     def _weight(self, record: Record) -> int:
         """Bytes of the record and its image, and at least one share of `in_flight_frames`."""

@@ -12,7 +12,7 @@ from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
 from workers.inspector.trace import Decided, Settled, Traces
 from workers.inspector.work import Admitted, ModelName, Rejection, Result, Ticket
-from workers.runtime.bus.ports import Gap, Outgoing, Record
+from workers.runtime.bus.ports import Gap, GapCause, Outgoing, Record
 from workers.runtime.settings.process import TopicSettings
 
 _ID_LIMIT = 256  # characters
@@ -88,18 +88,22 @@ def rejected(rejection: Rejection, now: datetime, sender: Sender) -> Result:
     )
 
 
-def expired(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
-    """Records that retention deleted before they were read."""
+def passed_over(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
+    """Records that retention deleted before they were read, or that cannot be unpacked."""
     at = gap.partition
+    fate = (
+        f"could not be unpacked ({gap.why}) and are not inspected"
+        if gap.cause is GapCause.UNREADABLE
+        else "were deleted by the topic's retention before they were inspected"
+    )
     interruption = Interruption(
         interruption_id=outcome_id(f"{at.topic}/{at.index}", f"{gap.first}-{gap.last}"),
-        cause=InterruptionCause.EXPIRED,
+        cause=InterruptionCause(gap.cause.value),
         topic=at.topic,
         partition=at.index,
         first_offset=gap.first,
         records=gap.records,
-        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) were "
-        "deleted by the topic's retention before they were inspected",
+        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) {fate}",
         worker_id=sender.worker_id,
         noticed_at=now,
     )

@@ -82,7 +82,26 @@ class KafkaSettings(Section):
         ge=1024,
         description="largest encoded frame; drives producer, topic, fetch and decode limits",
     )
+    max_unpacked_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**20,
+        description="a compressed batch that unpacks to more is passed over, and told",
+    )
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="none", description="of what this process writes; all of them are read"
+    )
+    hung_after_s: float = Field(
+        default=45.0,
+        gt=0,
+        description="a client that has not come back for so long hangs: the process ends with 75; "
+        "above the session, below the patience of a liveness probe",
+    )
     security: KafkaSecurity = KafkaSecurity()
+
+    @property
+    def publication_s(self) -> float:
+        """All timeouts of one publication (seconds)."""
+        return (2 * self.delivery_timeout_ms + self.request_timeout_ms) / 1000
 
 
 class RedisSettings(Section):

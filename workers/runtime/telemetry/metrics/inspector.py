@@ -58,6 +58,9 @@ class InspectorMetrics(Table):
         self.expired = self._counter(
             "expired_records", "Records that retention deleted before they were inspected"
         )
+        self.unreadable = self._counter(
+            "unreadable_records", "Records not inspected because their batch cannot be unpacked"
+        )
         self.explained = self._counter(
             "explanations",
             "Normal counterparts of defects",

@@ -18,6 +18,9 @@ class NotifierMetrics(Table):
         self.unreadable = self._tally(
             "unreadable_events", "Events that could not be handled: set aside"
         )
+        self.lost = self._tally(
+            "lost_events", "Events that had expired, or whose batch cannot be unpacked"
+        )
         self.alarms = self._tally("alarms", "Alarms raised")
         self.withheld = self._tally("withheld_alarms", "Alarms that were told before")
         self.passed_over = self._tally(
