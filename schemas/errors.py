@@ -6,11 +6,18 @@ SchemaError            the message is not what its topic promises; poison, never
 └── UnsupportedVersion the major version is newer than this code
 """
 
+from schemas.excerpt import excerpt
+
+_MOST = 500  # characters of an error: it quotes the message, which may say anything
+
 
 class SchemaError(ValueError):
     """A message that does not keep the contract. `reason` is the stable code of the dead letter."""
 
     reason = "invalid-message"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(excerpt(message, _MOST))
 
 
 class MissingAttribute(SchemaError):

@@ -74,8 +74,9 @@ class Inspector:
         self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
-        self._sender = Sender(settings.worker_id, settings.topics, traces)
         limits = settings.worker
+        largest = 2 * settings.kafka.max_frame_bytes  # what producers have room for
+        self._sender = Sender(settings.worker_id, settings.topics, traces, largest)
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
         self._in_flight = InFlight(limits.in_flight_mb * 2**20)
         metrics.in_flight_limit.set(limits.in_flight_mb * 2**20)

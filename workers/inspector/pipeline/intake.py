@@ -19,9 +19,10 @@ from workers.inspector.guard.triage import Limits, Triage
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.admit import admit
 from workers.inspector.pipeline.inference import Inference
-from workers.inspector.pipeline.messages import Sender, expired, rejected
+from workers.inspector.pipeline.messages import Sender, expired
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
+from workers.inspector.pipeline.rejections import rejected
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import Rejection, Result, Ticket, Waiting, log_ids
 from workers.runtime.bus.ports import Gap, Partition, Record

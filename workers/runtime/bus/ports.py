@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 from schemas.envelope import Headers, WireMessage
 
+_HEADER_BYTES = 150  # of a header in memory beside its text: a tuple, a str and a bytes object
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Partition:
@@ -33,7 +35,8 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes that keeping this record costs."""
-        return len(self.value or b"") + len(self.key or b"") + 512
+        headers = sum(len(name) + len(data or b"") + _HEADER_BYTES for name, data in self.headers)
+        return len(self.value or b"") + len(self.key or b"") + headers + 512
 
 
 @dataclass(frozen=True, slots=True)
