@@ -89,7 +89,9 @@ class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
-    message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: what was cut, timestamp
+    message_version: ClassVar[str] = (
+        "1.2"  # 1.1: traceparent; 1.2: cut, timestamp, camera-held-back
+    )
 
     reason: RejectReason
     error: str

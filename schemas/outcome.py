@@ -31,6 +31,7 @@ class RejectReason(StrEnum):
     UNDECODABLE = "undecodable"
     INSPECTION_FAILED = "inspection-failed"
     CRASHED_WORKER = "crashed-worker"
+    CAMERA_HELD_BACK = "camera-held-back"
 
 
 class FrameRef(WireModel):
@@ -109,6 +110,7 @@ class Outcome(InspectorMessage):
         json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
     )
     message_name: ClassVar[str] = "outcome"
+    message_version: ClassVar[str] = "1.1"  # 1.1: reject reason camera-held-back
 
     verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
     rejected: RejectReason | None = Field(default=None, description="absent when inspected")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import structlog
 
+from schemas.outcome import RejectReason
 from stream_inspector.image.decode import DecodeLimits
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
@@ -28,7 +29,7 @@ from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
-from workers.inspector.pipeline.messages import Sender, stopped
+from workers.inspector.pipeline.messages import Sender, held_back, stopped
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership
@@ -140,6 +141,7 @@ class Inspector:
             inference=self._inference,
             parking=self._parking,
             crash_log=self._crash_log,
+            breaker=self._breaker,
             finish=self._finish,
             metrics=self._metrics,
         )
@@ -181,7 +183,8 @@ class Inspector:
                 self.vitals.reach(server, check())
 
     def _finish(self, ticket: Ticket, result: Result) -> None:
-        self._breaker.note(result.rejected, time.monotonic())
+        if result.label != RejectReason.CAMERA_HELD_BACK:  # nothing was tried
+            self._breaker.note(result.camera, result.rejected, time.monotonic())
         self._publisher.put(Finished(ticket, result))
 
     # -- the poll thread ------------------------------------------------------------------------
@@ -245,6 +248,9 @@ class Inspector:
         if before is State.CLOSED and self._reading is State.OPEN:
             now = datetime.now(UTC)
             self._publisher.put(Announced(stopped(*self._breaker.last, now, self._sender)))
+        for held in self._breaker.news():
+            _log.warning("camera held back", camera=held.camera, rejected=held.rejected)
+            self._publisher.put(Announced(held_back(held, datetime.now(UTC), self._sender)))
         return self._reading is State.OPEN
 
     def _observe(self, consumer: Consumer) -> None:

@@ -96,12 +96,19 @@ class EvidenceSection(Section):
 
 
 class BreakerSection(Section):
-    """Stops reading when too many frames are rejected: a fault must not reject a day's work."""
+    """Holds back a camera that sends junk; rests when most cameras fail: then the fault is ours."""
 
-    share: float = Field(default=0.5, gt=0, le=1, description="of rejected frames that is too much")
+    share: float = Field(
+        default=0.5, gt=0, le=1, description="of a camera's frames rejected that is too much"
+    )
     window_s: float = Field(default=60.0, gt=0, description="for so long")
     min_frames: int = Field(default=20, ge=1, description="fewer decide nothing")
-    rest_s: float = Field(default=60.0, gt=0, description="read nothing for so long, then try")
+    rest_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="reject the camera's frames unseen for so long, then try; where most cameras "
+        "fail, read nothing for so long",
+    )
 
 
 class CounterpartSection(Section):

@@ -9,9 +9,10 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from schemas.errors import SchemaError
-from schemas.frame import decode_frame
+from schemas.frame import Frame, decode_frame
 from schemas.outcome import RejectReason
 from stream_inspector.image.decode import DecodeLimits
+from workers.inspector.guard.breaker import Breaker
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases
 from workers.inspector.guard.parking import Parking
@@ -22,7 +23,7 @@ from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.messages import Sender, expired
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
-from workers.inspector.pipeline.rejections import rejected
+from workers.inspector.pipeline.rejections import camera_of, rejected
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import Rejection, Result, Ticket, Waiting, log_ids
 from workers.runtime.bus.ports import Gap, Partition, Record
@@ -52,6 +53,7 @@ class Intake:
         inference: Inference,
         parking: Parking,
         crash_log: CrashLog,
+        breaker: Breaker,
         finish: Callable[[Ticket, Result], None],
         metrics: InspectorMetrics,
     ):
@@ -59,6 +61,7 @@ class Intake:
         self._sender, self._leases, self._in_flight = sender, leases, in_flight
         self._publisher, self._pool, self._inference = publisher, pool, inference
         self._parking, self._finish, self._metrics = parking, finish, metrics
+        self._breaker = breaker
         worker = settings.worker
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, worker.max_pixels)
         most = worker.in_flight_frames + MAX_RECORDS
@@ -116,6 +119,10 @@ class Intake:
         """On a pool thread."""
         if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
             return
+        camera = camera_of(ticket.record)
+        if self._breaker.holds(camera, time.monotonic()):
+            self._reject_held(ticket, camera)
+            return
         with bound_contextvars(**log_ids(ticket.record)):  # decoders warn
             admitted = admit(ticket, self._categories, self._keeper.models.view, self._limits)
         if isinstance(admitted, Rejection):
@@ -128,15 +135,22 @@ class Intake:
 
     def _reject_deadly(self, ticket: Ticket, alone: int) -> None:
         """On the triage thread: a frame that ended the process each time it was tried alone."""
-        frame = None
-        with suppress(SchemaError):
-            frame = decode_frame(ticket.record.headers, ticket.record.value)
         error = (
             f"the worker died or hung each of the {alone} times that it tried this frame alone "
             "(setting worker.crash_attempts), and before in company"
         )
-        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY)
+        deadly = Rejection(
+            ticket, _frame_of(ticket), RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY
+        )
         self._tell_rejected(deadly, _log.error)
+
+    def _reject_held(self, ticket: Ticket, camera: str) -> None:
+        error = (
+            f"camera {camera} is held back, because too many of its frames were rejected "
+            "(settings breaker.*): this one was not looked at"
+        )
+        reason = RejectReason.CAMERA_HELD_BACK
+        self._tell_rejected(Rejection(ticket, _frame_of(ticket), reason, error), _log.warning)
 
     def _tell_rejected(self, rejection: Rejection, log: Callable[..., None]) -> None:
         ids = log_ids(rejection.ticket.record, rejection.frame)
@@ -154,3 +168,10 @@ class Intake:
         The pool is asked twice: a frame may go from the device back to the pool in between.
         """
         return self._pool.idle and self._inference.idle and self._pool.idle
+
+
+def _frame_of(ticket: Ticket) -> Frame | None:
+    """The frame as far as its headers go; None when they cannot be read."""
+    with suppress(SchemaError):
+        return decode_frame(ticket.record.headers, ticket.record.value)
+    return None

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
+from schemas.excerpt import excerpt
 from schemas.frame import Frame
 from schemas.interruption import Interruption, InterruptionCause
 from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
+from workers.inspector.guard.breaker import Held
 from workers.inspector.trace import Decided, Settled, Traces
 from workers.inspector.work import Admitted, ModelName, Result, Ticket
 from workers.runtime.bus.ports import Gap, Outgoing, Record
@@ -107,6 +109,24 @@ def stopped(rejected: int, seen: int, now: datetime, sender: Sender) -> Outgoing
         records=rejected,
         error=f"inspection stopped on {sender.worker_id}: {rejected} of {seen} frames were "
         "rejected (settings breaker.*; see `stream-inspector dlq list`)",
+        worker_id=sender.worker_id,
+        noticed_at=now,
+    )
+    return Outgoing(sender.topics.dead_letters, interruption.encode())
+
+
+def held_back(held: Held, now: datetime, sender: Sender) -> Outgoing:
+    """A camera's frames are not inspected for a while because too many of them were rejected."""
+    name = excerpt(held.camera)
+    interruption = Interruption(
+        interruption_id=outcome_id(sender.worker_id, f"{held.camera}@{now.isoformat()}"),
+        cause=InterruptionCause.CAMERA_HELD_BACK,
+        topic=sender.topics.frames,
+        camera_id=name,
+        records=held.rejected,
+        error=f"camera {name} is held back on {sender.worker_id}: {held.rejected} of its "
+        f"{held.seen} frames were rejected; its frames become dead letters unseen until enough of "
+        "them can be inspected (settings breaker.*; see `stream-inspector dlq list`)",
         worker_id=sender.worker_id,
         noticed_at=now,
     )
