@@ -78,7 +78,11 @@ class ModelsSection(Section):
         description="folder for exported graphs and the choice of engine; "
         "default: $XDG_CACHE_HOME/stream-inspector",
     )
-    threads: int | None = Field(default=None, ge=1, description="device threads; default: engine's")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="device threads; default: the engine's, within the container's processors",
+    )
     null_detector_ms: float | None = Field(
         default=None,
         ge=0,
