@@ -19,6 +19,7 @@ from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.inspector.guard.parking import Parking
+from workers.inspector.guard.triage import Trials
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.measured import Measured
 from workers.inspector.models.device import device_memory
@@ -66,13 +67,15 @@ class Inspector:
         evidence: EvidenceWriter,
         crash_log: CrashLog,
         *,
+        trials: Trials,
         metrics: InspectorMetrics,
         servers: Mapping[str, Check] | None = None,
         tracing: Tracing | None = None,
     ):
         """`servers` are asked for readiness, now and then."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
-        self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
+        self._evidence, self._crash_log, self._trials = evidence, crash_log, trials
+        self._metrics = metrics
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
         limits = settings.worker
@@ -111,6 +114,7 @@ class Inspector:
                 self._keeper.refresh()
                 consumer = connect(membership)
             closing.callback(consumer.close)
+            closing.callback(self._trials.close)
             closing.callback(self._stop_threads.set)
             closing.callback(setattr, membership, "closing", True)
             with stop.at_once():
@@ -141,6 +145,7 @@ class Inspector:
             inference=self._inference,
             parking=self._parking,
             crash_log=self._crash_log,
+            trials=self._trials,
             breaker=self._breaker,
             finish=self._finish,
             metrics=self._metrics,

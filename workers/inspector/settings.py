@@ -45,7 +45,7 @@ class WorkerSection(Section):
     crash_attempts: int = Field(
         default=2,
         ge=1,
-        description="a frame that kills the process so often, alone, becomes a dead letter",
+        description="a frame that kills a process of its own so often becomes a dead letter",
     )
 
 

@@ -16,7 +16,7 @@ from workers.inspector.guard.breaker import Breaker
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases
 from workers.inspector.guard.parking import Parking
-from workers.inspector.guard.triage import Limits, Triage
+from workers.inspector.guard.triage import Limits, Triage, Trials
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.admit import admit
 from workers.inspector.pipeline.inference import Inference
@@ -53,6 +53,7 @@ class Intake:
         inference: Inference,
         parking: Parking,
         crash_log: CrashLog,
+        trials: Trials,
         breaker: Breaker,
         finish: Callable[[Ticket, Result], None],
         metrics: InspectorMetrics,
@@ -66,7 +67,9 @@ class Intake:
         self._limits = DecodeLimits(settings.kafka.max_frame_bytes, worker.max_pixels)
         most = worker.in_flight_frames + MAX_RECORDS
         limits = Limits(most, worker.batch_max, worker.crash_attempts)
-        self.triage = Triage(crash_log, limits, self._submit, self._reject_deadly, self.idle)
+        self.triage = Triage(
+            *(crash_log, limits, self._submit, self._reject_deadly, self.idle), trials=trials
+        )
 
     def take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
         """Records that were read. Raises Fatal when they came before their assignment."""
@@ -136,8 +139,8 @@ class Intake:
     def _reject_deadly(self, ticket: Ticket, alone: int) -> None:
         """On the triage thread: a frame that ended the process each time it was tried alone."""
         error = (
-            f"the worker died or hung each of the {alone} times that it tried this frame alone "
-            "(setting worker.crash_attempts), and before in company"
+            f"a process died or hung each of the {alone} times that it tried this frame alone "
+            "(setting worker.crash_attempts), and workers before in company"
         )
         deadly = Rejection(
             ticket, _frame_of(ticket), RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY
