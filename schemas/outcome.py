@@ -33,6 +33,7 @@ class RejectReason(StrEnum):
     DAMAGED = "damaged"
     INSPECTION_FAILED = "inspection-failed"
     CRASHED_WORKER = "crashed-worker"
+    CAMERA_HELD_BACK = "camera-held-back"
 
 
 class FrameRef(WireModel):

@@ -20,7 +20,7 @@ from workers.runtime.bus.ports import (
     RebalanceListener,
     Record,
 )
-from workers.runtime.errors import BusUnavailable, MembershipLost
+from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge
 
 _PARTITIONS = 4  # of a topic that nobody created
 
@@ -42,6 +42,7 @@ class MemoryBroker:
         self._groups: dict[str, _Group] = {}
         self._first: dict[Partition, int] = {}  # the oldest offset where some expired
         self._spoiled: list[Gap] = []  # what cannot be unpacked
+        self.limits: dict[str, int] = {}  # topic -> bytes of the largest message that it takes
         self.available = True  # tests switch it off: every call then raises BusUnavailable
 
     def create_topic(self, name: str, partitions: int = _PARTITIONS) -> None:
@@ -113,6 +114,14 @@ class MemoryBroker:
                 partition, len(log), message.key, message.value, message.headers, now_ms
             )
             log.append(record)
+
+    def check_size(self, outgoing: Outgoing) -> None:
+        """Raises MessageTooLarge for a message beyond its topic's limit."""
+        message, limit = outgoing.message, self.limits.get(outgoing.topic)
+        headers = sum(len(name.encode()) + len(data) for name, data in message.headers)
+        size = len(message.value) + len(message.key or b"") + headers
+        if limit is not None and size > limit:
+            raise MessageTooLarge(f"{outgoing.topic} takes {limit} bytes, not {size}")
 
     def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
         """At most `limit` records from an offset on."""
@@ -214,8 +223,11 @@ class MemoryProducer:
         self._broker = broker
 
     def publish(self, messages: Iterable[Outgoing]) -> None:
-        """Write all."""
-        for message in messages:
+        """Write all, or nothing where one is too large."""
+        everything = list(messages)
+        for message in everything:
+            self._broker.check_size(message)
+        for message in everything:
             self._broker.append(message)
 
     def close(self) -> None:

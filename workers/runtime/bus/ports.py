@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 from schemas.envelope import Headers, WireMessage
 
+_HEADER_BYTES = 150  # of a header in memory beside its text: a tuple, a str and a bytes object
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Partition:
@@ -34,7 +36,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes that keeping this record costs."""
-        headers = sum(len(name) + len(data) for name, data in self.headers)
+        headers = sum(len(name) + len(data or b"") + _HEADER_BYTES for name, data in self.headers)
         return len(self.value or b"") + len(self.key or b"") + headers + 512
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
+from workers.runtime.telemetry.clipped import clip
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
@@ -91,8 +92,9 @@ def setup_logging(
 
 def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
     if settings.format == "json":
-        shared.append(structlog.processors.format_exc_info)
+        shared += [structlog.processors.format_exc_info, clip]
         return structlog.processors.JSONRenderer()
+    shared.append(clip)
     plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # locals may hold secrets
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
 

@@ -103,6 +103,9 @@ class InspectorMetrics(Table):
         )
         self.ready = self._gauge("ready", "1 when frames can be inspected")
         self.stopped = self._gauge("stopped", "1 while reading rests: too many were rejected")
+        self.held_back = self._gauge(
+            "held_back_cameras", "Cameras whose frames are rejected unseen: too many were rejected"
+        )
         for result in ("committed", "aborted"):
             self.transactions.labels(result)
         for event in ("assigned", "revoked", "lost"):
