@@ -28,9 +28,12 @@ class RejectReason(StrEnum):
     UNSUPPORTED_VERSION = "unsupported-version"
     UNKNOWN_CATEGORY = "unknown-category"
     TOO_LARGE = "too-large"
+    TOO_SLOW = "too-slow"
     UNDECODABLE = "undecodable"
+    DAMAGED = "damaged"
     INSPECTION_FAILED = "inspection-failed"
     CRASHED_WORKER = "crashed-worker"
+    CAMERA_HELD_BACK = "camera-held-back"
 
 
 class FrameRef(WireModel):
@@ -119,7 +122,7 @@ class Outcome(InspectorMessage):
         json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
     )
     message_name: ClassVar[str] = "outcome"
-    message_version: ClassVar[str] = "1.1"  # 1.1: frame.content
+    message_version: ClassVar[str] = "1.1"  # 1.1: frame.content, more reasons
 
     verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
     rejected: RejectReason | None = Field(default=None, description="absent when inspected")

@@ -23,6 +23,7 @@ from rendered_chart import (
 )
 
 from schemas.topics import TOPICS
+from workers.config import chart
 from workers.config.command import Process, settings_class
 from workers.runtime.categories import CategorySettings, read_categories
 from workers.runtime.settings.process import ProcessSettings
@@ -235,3 +236,14 @@ def test_the_image_is_of_this_version() -> None:
 
     assert yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"] == __version__
     assert PREFIX  # the names that the other tests read
+
+
+def test_the_chart_knows_the_settings_of_the_processes() -> None:
+    text = chart.FILE.read_text()
+    assert text == chart.document(text), "run `make docs`"
+
+
+def test_no_secret_is_a_setting_in_the_chart() -> None:
+    schema = json.dumps(chart.settings_schema(settings_class(Process.WORKER)))
+    assert '"password_file"' in schema
+    assert '"password"' not in schema

@@ -17,6 +17,7 @@ from schemas.documents import samples
 from schemas.frame import Frame, decode_frame
 from schemas.message import Message
 from schemas.outcome import FrameRef, RecordRef, content_digest, outcome_id
+from tests.integration.conftest import PATIENCE_S
 from workers.runtime.bus.kafka.connect import (
     connect_admin,
     connect_consumer,
@@ -27,7 +28,7 @@ from workers.runtime.bus.ports import Outgoing, Record
 from workers.runtime.servers.embedded import EmbeddedBroker
 from workers.runtime.settings.process import KafkaSettings
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def start(kafka: KafkaSettings, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "workers.cli", *arguments, *common])
 
 
-def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -76,7 +77,7 @@ def test_a_stopped_camera_has_sent_what_its_book_says(kafka: KafkaSettings, tmp_
     camera = start(kafka, "camera", "--rate", "50", "--sent-log", str(book), *small)
     until(lambda: len(lines(book)) >= 20)
     camera.send_signal(signal.SIGTERM)
-    assert camera.wait(30) == 0
+    assert camera.wait(PATIENCE_S) == 0
     sent = [line["frame_id"] for line in lines(book)]
     consumer = connect_consumer(kafka, "reader", ["frames"], "reader")
     found: list[str] = []
@@ -133,7 +134,7 @@ def test_a_killed_notifier_tells_everything_with_the_same_ids(
     notifier = start(kafka, "notifier", *folders, *times)
     until(lambda: {alarm["count"] for alarm in lines(file)} == {1, 2})
     notifier.send_signal(signal.SIGTERM)
-    assert notifier.wait(30) == 0
+    assert notifier.wait(PATIENCE_S) == 0
     distinct = {alarm["alarm_id"]: alarm for alarm in lines(file)}.values()
     told = [frame for alarm in distinct for frame in alarm["frame_ids"]]
     assert sorted(told) == ["f1", "f2", "f3"]

@@ -8,7 +8,7 @@ import structlog
 from workers.notifier.clock import Clock, system_clock
 from workers.notifier.deciding.rules import Rules
 from workers.notifier.deciding.told import Told
-from workers.notifier.deliver import Delivery
+from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.loop import Membership, Notes, Notifier, States
 from workers.notifier.reading.aside import Aside
 from workers.notifier.reading.start import Starts, remembered
@@ -74,6 +74,7 @@ def tell(metrics: NotifierMetrics, loop: Notifier) -> None:
     metrics.stalled.ask_one(lambda: loop.stalled_s)
     metrics.events.ask_one(lambda: counts.events)
     metrics.unreadable.ask_one(lambda: counts.unreadable)
+    metrics.lost.ask_one(lambda: counts.lost)
     metrics.alarms.ask_one(lambda: counts.alarms)
     metrics.withheld.ask_one(lambda: loop.notes.told.withheld)
     metrics.passed_over.ask(lambda: {(why,): n for why, n in dict(counts.passed_over).items()})

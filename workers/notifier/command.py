@@ -20,7 +20,10 @@ Urls = Annotated[
 Folder = Annotated[Path | None, typer.Option(help="keeps undelivered alarms between starts")]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
 ShowUndelivered = Annotated[
-    bool, typer.Option("--show-undelivered", help="list what could not be delivered yet, and stop")
+    bool,
+    typer.Option(
+        "--show-undelivered", help="list what waits for a channel or was refused by one, and stop"
+    ),
 ]
 
 
@@ -46,8 +49,9 @@ def notifier(
 
     The first alarm of a camera and cause goes out at once, more of the same are counted and sent
     together when the window closes, or as soon as it gets critical. Dead letters, a silent camera
-    and a gap in a camera's sequence raise a "not inspected" alarm. What a channel does not take is
-    kept in notifier.folder and tried again. The same alarm_id means the same alarm, sent again.
+    and a gap in a camera's sequence raise a "not inspected" alarm. Alarms are kept in
+    notifier.folder until their channels took them: a channel that is away is tried again, and
+    one that refuses an alarm gets the next. The same alarm_id means the same alarm, sent again.
     """
     flags: dict[str, Any] = {
         "notifier.delivery.file": file,
@@ -76,9 +80,9 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
 def _show(settings: Any) -> None:
     from rich.console import Console
 
-    from workers.notifier.run import show_undelivered
+    from workers.notifier.delivering.show import show_undelivered
 
-    show_undelivered(settings.notifier, Console())
+    show_undelivered(settings.notifier.folder, Console())
 
 
 def _run(settings: Any) -> int:

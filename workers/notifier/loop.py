@@ -25,7 +25,7 @@ from workers.notifier.deciding.happenings import (
 )
 from workers.notifier.deciding.rules import Rules
 from workers.notifier.deciding.told import Told
-from workers.notifier.deliver import Delivery
+from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.reading.aside import Aside, reason_of
 from workers.notifier.reading.events import Events
 from workers.notifier.reading.membership import Membership
@@ -38,6 +38,7 @@ from workers.runtime.bus.ports import Consumer, Partition, Record
 from workers.runtime.errors import Fatal, MembershipLost, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.watchdog import Pulse
 
 __all__ = ["Membership", "Notifier", "utc_now"]
 
@@ -67,6 +68,7 @@ class Counts:
 
     events: int = 0
     unreadable: int = 0  # set aside
+    lost: int = 0  # that were gone, or in a batch that cannot be unpacked
     alarms: int = 0
     contradictions: int = 0
     passed_over: Counter[str] = field(default_factory=Counter)
@@ -115,6 +117,7 @@ class Notifier:
         self._polled_s = self._tried_commit_s = clock().s
         self.counts = Counts()
         self.away = False
+        self.pulse = Pulse()  # of this thread, while the client is at work
 
     @property
     def stalled_s(self) -> float:
@@ -139,7 +142,6 @@ class Notifier:
             self._reading.note(record, int(self._clock().utc.timestamp() * 1000))
             self._take(record)
         self._pass_time()
-        self._delivery.retry()
         if self._clock().s - self._tried_commit_s >= self._commit_every_s:
             self._commit()
         return records is not None
@@ -147,7 +149,8 @@ class Notifier:
     def _poll(self, timeout_s: float) -> list[Record] | None:
         stalled_s = self.stalled_s
         try:
-            records: list[Record] | None = self._consumer.poll(timeout_s)
+            with self.pulse.watching():
+                records: list[Record] | None = self._consumer.poll(timeout_s)
             if self.away:
                 log.info("broker back")
             self.away = False
@@ -172,6 +175,8 @@ class Notifier:
             self.watch.activate(gained, now)
         self._starts.begin(self._consumer.begun(), now)
         for gap in self._consumer.gaps():
+            self._reading.pass_over(gap)
+            self.counts.lost += gap.records
             self._decide([from_gap(gap, now.utc)], now)
 
     def _take(self, record: Record) -> None:
@@ -245,7 +250,8 @@ class Notifier:
         """Without it the lag of a topic that is written in transactions never comes to nothing."""
         with suppress(Transient):
             for partition in owned:
-                position = self._consumer.position(partition)
+                with self.pulse.watching():
+                    position = self._consumer.position(partition)
                 if position is not None:
                     self._reading.reach(partition, position)
 
@@ -257,11 +263,12 @@ class Notifier:
         self._pass_markers(owned)
         positions = self._reading.committable(self._rules.held(), self.watch.held())
         fresh = {p: n for p, n in self._reading.fresh(positions).items() if p in owned}
-        if not fresh:
+        if not fresh or not self._delivery.safe:  # in memory only, and nobody told: not yet
             return
         self.notes.memory.save(self._snapshot(positions))
         try:
-            self._consumer.commit(fresh)
+            with self.pulse.watching():
+                self._consumer.commit(fresh)
         except (MembershipLost, Transient) as error:  # read again by whoever owns them next
             log.warning("positions not committed", error=str(error))
             return

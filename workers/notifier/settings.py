@@ -3,12 +3,13 @@
 import json
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from schemas.alarm import AlarmKind, Severity
 from workers.runtime.settings.process import ProcessSettings, Section
 
 
@@ -119,6 +120,37 @@ class WatchSettings(Section):
         return value
 
 
+class RouteSettings(Section):
+    """Which alarms a channel gets. An empty list: all."""
+
+    cameras: list[str] = Field(default=[], description="camera ids, as patterns: line-1-*")
+    categories: list[str] = Field(default=[], description="categories, as patterns")
+    causes: list[str] = Field(default=[], description="causes, as patterns: defect, camera-*")
+    kinds: list[AlarmKind] = Field(default=[], description="kinds of alarms")
+    min_severity: Severity = Field(
+        default=next(iter(Severity)), description="nothing that is less severe"
+    )
+
+
+class ChannelSettings(RouteSettings):
+    """A named channel: an Apprise URL, and which alarms it gets."""
+
+    url: SecretStr | None = Field(default=None, description="an Apprise URL, or give url_file")
+    url_file: Path | None = Field(default=None, description="a file with the URL alone")
+    digest: bool = Field(
+        default=True, description="many waiting alarms of one cause become one message"
+    )
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give one of url and url_file")
+        return self
+
+
+ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+
 class DeliverySettings(Section):
     """Where alarms go, and what happens when a channel does not take them."""
 
@@ -128,12 +160,31 @@ class DeliverySettings(Section):
     apprise_urls: Annotated[list[SecretStr], NoDecode, BeforeValidator(_as_list)] = Field(
         default=[], description="Apprise URLs: json://, mailto://, mqtt://, chat services"
     )
-    attempts: int = Field(default=3, ge=1, description="tries before an alarm is kept on disk")
+    channels: dict[ChannelName, ChannelSettings] = Field(
+        default={},
+        description="name -> url or url_file (**secret**), cameras, categories, causes, kinds, "
+        "min_severity, digest",
+    )
+    routes: dict[str, RouteSettings] = Field(
+        default={},
+        description="channel (console, topic, file, an Apprise URL's name in the log) -> cameras, "
+        "categories, causes, kinds, min_severity; a channel without a rule gets every alarm",
+    )
+    timeout_s: float = Field(default=20, gt=0, description="a channel that takes longer hangs")
+    attempts: int = Field(default=3, ge=1, description="tries before a channel counts as away")
     attempt_pause_s: float = Field(default=0.2, gt=0, description="first pause between tries")
     retry_initial_s: float = Field(default=2, gt=0, description="first pause of a failed channel")
     retry_max_s: float = Field(default=60, gt=0, description="longest pause of a failed channel")
+    digest_from: int = Field(
+        default=5, ge=2, description="so many waiting alarms of one cause become one message"
+    )
+    drain_s: float = Field(
+        default=5, ge=0, description="at the end channels have so long for what waits"
+    )
     undelivered_max_bytes: int = Field(
-        default=16 * 2**20, ge=1024, description="per channel; beyond it the oldest are given up"
+        default=16 * 2**20,
+        ge=1024,
+        description="of waiting alarms per channel; beyond it the lowest-ranked are given up",
     )
 
 
@@ -155,7 +206,8 @@ class NotifierSettings(Section):
     )
     folder: Path = Field(
         default=Path("runs/notifier"),
-        description="undelivered alarms, what was told, what was set aside, the watch's memory",
+        description="alarms that wait or were refused, what was told, what was set aside, the "
+        "watch's memory",
     )
     aside_max_bytes: int = Field(
         default=4 * 2**20, ge=1024, description="of aside.jsonl; the one before it is kept too"

@@ -19,7 +19,7 @@ log:
   level: {{ .Values.log.level }}
   format: json
 health:
-  host: 0.0.0.0
+  host: {{ .Values.healthHost | quote }}
   port: {{ .Values.healthPort | int64 }}
 {{- with .Values.tracing.endpoint }}
 tracing:

@@ -11,7 +11,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.interruption import Interruption
 from schemas.outcome import FrameRef, RecordRef
-from workers.runtime.bus.ports import Gap, Partition, Record
+from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 
 DEFECT = "defect"
 SEQUENCE_GAP = "sequence-gap"
@@ -171,17 +171,23 @@ def from_unreadable(record: Record, reason: str, at: datetime) -> Happening:
 
 
 def from_gap(gap: Gap, at: datetime) -> Happening:
-    """Events that their topic deleted before we read them: whoever they concern was not told."""
+    """Events that are not to be had: whoever they concern was not told."""
     topic, index = gap.partition.topic, gap.partition.index
+    unreadable = gap.cause is GapCause.UNREADABLE
+    fate = (
+        f"could not be unpacked ({gap.why})"
+        if unreadable
+        else "were deleted by the topic's retention before they were read"
+    )
     return Happening(
-        event_id=f"expired:{topic}:{index}:{gap.first}-{gap.last}",
+        event_id=f"{gap.cause.value}:{topic}:{index}:{gap.first}-{gap.last}",
         camera_id=topic,
-        cause=EVENTS_EXPIRED,
+        cause=UNREADABLE_EVENT if unreadable else EVENTS_EXPIRED,
         kind=AlarmKind.NOT_INSPECTED,
         severity=Severity.CRITICAL,
         at=at,
-        text=f"{gap.records} events of {topic} {index} ({gap.first} to {gap.last}) were deleted "
-        "by the topic's retention before they were read: nobody was told of them",
+        text=f"{gap.records} events of {topic} {index} ({gap.first} to {gap.last}) {fate}: "
+        "nobody was told of them",
         place=None,
         weight=gap.records,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from workers.runtime.bus.ports import Partition, Positions, Record
+from workers.runtime.bus.ports import Gap, Partition, Positions, Record
 
 _AHEAD_MS = 86_400_000  # times of records beyond are not believed
 
@@ -26,6 +26,10 @@ class Reading:
     def newest_ms(self, partition: Partition) -> int:
         """The newest time of its records that was read, as far as it can be true."""
         return self._newest_ms.get(partition, 0)
+
+    def pass_over(self, gap: Gap) -> None:
+        """These records are not to be had."""
+        self._read[gap.partition] = gap.last + 1
 
     def reach(self, partition: Partition, position: int) -> None:
         """Reading has got this far: what lies behind the last record are transaction markers."""

@@ -18,6 +18,9 @@ class NotifierMetrics(Table):
         self.unreadable = self._tally(
             "unreadable_events", "Events that could not be handled: set aside"
         )
+        self.lost = self._tally(
+            "lost_events", "Events that had expired, or whose batch cannot be unpacked"
+        )
         self.alarms = self._tally("alarms", "Alarms raised")
         self.withheld = self._tally("withheld_alarms", "Alarms that were told before")
         self.passed_over = self._tally(
@@ -48,8 +51,21 @@ class NotifierMetrics(Table):
         self.given_up = self._tally(
             "given_up_alarms", "Alarms dropped: too many were undelivered", channel=_CHANNEL
         )
+        self.refused = self._tally(
+            "refused_alarms", "Alarms set aside: the channel refused them", channel=_CHANNEL
+        )
+        self.unrouted = self._tally("unrouted_alarms", "Alarms that no channel is for")
+        self.busy = self._tally(
+            "channel_busy_seconds", "Time spent sending to a channel", channel=_CHANNEL
+        )
+        self.hanging = self._snapshot(
+            "hanging_seconds", "Of the oldest try without an answer, 0: none", channel=_CHANNEL
+        )
+        self.in_memory = self._snapshot(
+            "in_memory_alarms", "Waiting alarms that the disk has not taken"
+        )
         self.undelivered = self._snapshot(
-            "undelivered_alarms", "Alarms on disk that wait for their channel", channel=_CHANNEL
+            "undelivered_alarms", "Alarms that wait for their channel", channel=_CHANNEL
         )
         self.oldest = self._snapshot(
             "oldest_undelivered_seconds",
