@@ -227,5 +227,5 @@ class Courier:
         self.counts.failed += 1
         pause = settings.retry_initial_s * 2.0 ** min(self._failures - quick - 1, 20)
         pause = min(max(pause, error.wait_s), settings.retry_max_s)
-        log.warning("channel failed", channel=self.name, reason=str(error), retry_s=round(pause, 1))
+        log.warning("channel failed", channel=self.name, reason=str(error), retry_s=round(pause, 2))
         return pause

@@ -1,10 +1,8 @@
 """The channels that the settings name."""
 
-from rich.console import Console
-
 from workers.notifier.delivering.channels.apprise import AppriseChannel
 from workers.notifier.delivering.channels.channel import Channel
-from workers.notifier.delivering.channels.console import ConsoleChannel
+from workers.notifier.delivering.channels.console import ConsoleChannel, StandardOutput
 from workers.notifier.delivering.channels.file import FileChannel
 from workers.notifier.settings import ChannelSettings, DeliverySettings
 from workers.runtime.errors import SettingsError
@@ -18,7 +16,7 @@ def make_channels(delivery: DeliverySettings) -> list[Channel]:
     """The channels that need no broker. Raises SettingsError."""
     channels: list[Channel] = []
     if delivery.console:
-        channels.append(ConsoleChannel(Console()))
+        channels.append(ConsoleChannel(StandardOutput()))
     if delivery.file:
         channels.append(FileChannel(delivery.file))
     channels += apprise_channels(delivery)

@@ -1,17 +1,15 @@
 """Console, file and topic: what arrives, and how they fail."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from alarms import alarm
-from rich.console import Console
 
 from schemas.alarm import Alarm
 from schemas.documents import samples
 from workers.notifier.delivering.channels.channel import DeliveryFailed, Refused
-from workers.notifier.delivering.channels.console import ConsoleChannel
+from workers.notifier.delivering.channels.console import ConsoleChannel, StandardOutput
 from workers.notifier.delivering.channels.file import FileChannel
 from workers.notifier.delivering.channels.topic import TopicChannel
 from workers.runtime.bus.memory import MemoryBroker
@@ -77,12 +75,12 @@ def test_an_alarm_that_the_broker_does_not_take_is_refused() -> None:
         TopicChannel(Narrow(), "alarms").send([ALARM])  # type: ignore[arg-type]
 
 
-def test_a_closed_pipe_is_a_console_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_pipe_is_a_console_that_is_away() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as pipe:
-        monkeypatch.setattr(sys, "stdout", pipe)
-        with pytest.raises(DeliveryFailed, match="standard output"):
-            ConsoleChannel(Console()).send([ALARM])
-        monkeypatch.undo()
-        pipe.close = lambda: None  # type: ignore[method-assign]
+        channel = ConsoleChannel(StandardOutput(file=pipe))
+        for _ in range(2):
+            with pytest.raises(DeliveryFailed, match="standard output: Broken pipe"):
+                channel.send([ALARM])
+        os.dup2(os.open(os.devnull, os.O_WRONLY), writing)  # so that it can be closed

@@ -12,6 +12,14 @@ from workers.notifier.delivering.text import headline, visible
 _COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 
 
+class StandardOutput(Console):
+    """The terminal library's, which would end the process when the pipe is closed."""
+
+    def on_broken_pipe(self) -> None:
+        """Called while the error is handled: hand it on."""
+        raise  # noqa: PLE0704
+
+
 class ConsoleChannel:
     """Prints."""
 
