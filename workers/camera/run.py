@@ -8,6 +8,7 @@ from socket import gethostname
 import structlog
 
 from workers.camera.capture import make_cameras
+from workers.camera.ending import announce_end
 from workers.camera.play import Player, Stop
 from workers.camera.publisher import SpooledPublisher
 from workers.camera.sent_log import SentLog
@@ -65,6 +66,8 @@ def run_camera(
         )
         _drain(publisher, spool, camera.spool.drain_s, stop)
         left = player.counts.captured - publisher.sent - publisher.refused - spool.dropped
+        if publisher.failure is None and not left and player.counts.captured:
+            announce_end(producer, settings.topics.camera_states, cameras)
         _summary(player, publisher, spool.dropped, left, time.monotonic() - started)
     if publisher.failure is not None:
         raise publisher.failure

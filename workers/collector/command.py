@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.moments import moment
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import Terminal, complain
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/collector.yaml")
@@ -100,7 +100,7 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
     try:
         return CollectorProcessSettings.load(config, parse_assignments(assignments) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
@@ -124,6 +124,6 @@ def _run(settings: Any, times: list[datetime | None]) -> int:
                 return KafkaReader(settings.kafka, topic, "stream-inspector-collect", since, pulse)
 
         with Watchdog(pulse, settings.kafka.hung_after_s):
-            run_collect(settings, selection, read, stop, Console())
+            run_collect(settings, selection, read, stop, Terminal())
 
     return run_process("collect", settings.log, body)

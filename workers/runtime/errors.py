@@ -10,7 +10,8 @@ WorkerError
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
 │   │   └── AdvertisedUnreachable  the broker answered, but not where it says that it is
 │   ├── AccessDenied      a login, certificate or permission was refused; says what to grant or set
-│   └── DeviceHung        the device did not answer within its deadline
+│   ├── DeviceHung        the device did not answer within its deadline
+│   └── DecoderLost       no process can be started that decodes pictures
 ├── MessageTooLarge   the broker or the client refuses a message of this size; a smaller one passes
 └── MembershipLost    partitions were taken away; what was in flight is delivered again
 
@@ -20,9 +21,14 @@ Poison input is not an exception here: a bad frame becomes a rejected outcome (s
 
 from collections.abc import Iterable
 
+from workers.runtime.secrets import conceal
+
 
 class WorkerError(Exception):
-    """Root of the shell's errors."""
+    """Root of the shell's errors. No message holds a secret, whatever a client library said."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(conceal(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class Transient(WorkerError):
@@ -78,6 +84,12 @@ class AccessDenied(Fatal):
 
 class DeviceHung(Fatal):
     """The device (or a client library) did not answer; only a new process can help."""
+
+    exit_code = 75  # EX_TEMPFAIL
+
+
+class DecoderLost(Fatal):
+    """No process that decodes pictures can be started; none of them is at fault."""
 
     exit_code = 75  # EX_TEMPFAIL
 

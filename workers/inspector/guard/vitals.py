@@ -4,6 +4,7 @@ import math
 import time
 from contextlib import suppress
 
+from schemas.excerpt import excerpt
 from workers.inspector.guard.breaker import Breaker
 from workers.inspector.guard.flow import InFlight
 from workers.inspector.models.source import ModelSource
@@ -13,6 +14,7 @@ from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.watchdog import Pulse
 
 _BROKER = "broker"
+_NAMED = 5  # cameras, on the page for probes
 _SILENT_S = 30.0  # a poll thread that is silent for longer is not alive
 _LATE_S = 15.0  # ... and takes no frames: longer than one answer of the broker takes
 
@@ -85,6 +87,10 @@ class Vitals:
         held_back = sorted(self._keeper.models.held_back.items())
         notes = [f"{name} goes on with its last good model: {why}" for name, why in held_back]
         notes += [_away(server, why) for server, why in sorted(self.away.items())]
+        held = self._breaker.held(time.monotonic())
+        if held:
+            names = ", ".join(excerpt(name, 50) for name in held[:_NAMED])
+            notes.append(f"{len(held)} cameras are held back: {names}")
         return "; ".join(notes) or None
 
     def observe(self, consumer: Consumer, committed_at: float) -> None:
@@ -96,6 +102,7 @@ class Vitals:
         metrics.in_flight.set(in_work)
         metrics.uncommitted.set(self._behind_s(in_work + self._lag(consumer), committed_at, now))
         metrics.stopped.set(self._breaker.open)
+        metrics.held_back.set(len(self._breaker.held(now)))
         asked = tuple(self._servers)  # another thread may add one
         metrics.up.hold({(server,): float(server not in self.away) for server in asked})
         models = self._keeper.models

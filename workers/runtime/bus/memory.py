@@ -20,7 +20,7 @@ from workers.runtime.bus.ports import (
     RebalanceListener,
     Record,
 )
-from workers.runtime.errors import BusUnavailable, MembershipLost
+from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge
 
 _PARTITIONS = 4  # of a topic that nobody created
 
@@ -42,6 +42,7 @@ class MemoryBroker:
         self._groups: dict[str, _Group] = {}
         self._first: dict[Partition, int] = {}  # the oldest offset where some expired
         self._spoiled: list[Gap] = []  # what cannot be unpacked
+        self.limits: dict[str, int] = {}  # topic -> bytes of the largest message that it takes
         self.available = True  # tests switch it off: every call then raises BusUnavailable
 
     def create_topic(self, name: str, partitions: int = _PARTITIONS) -> None:
@@ -114,6 +115,14 @@ class MemoryBroker:
             )
             log.append(record)
 
+    def check_size(self, outgoing: Outgoing) -> None:
+        """Raises MessageTooLarge for a message beyond its topic's limit."""
+        message, limit = outgoing.message, self.limits.get(outgoing.topic)
+        headers = sum(len(name.encode()) + len(data) for name, data in message.headers)
+        size = len(message.value) + len(message.key or b"") + headers
+        if limit is not None and size > limit:
+            raise MessageTooLarge(f"{outgoing.topic} takes {limit} bytes, not {size}")
+
     def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
         """At most `limit` records from an offset on."""
         with self.lock:
@@ -181,6 +190,7 @@ class MemoryBroker:
             self._hand_over(member, member.assignment() - wanted[id(member)])
         for member in group.members:
             fresh = wanted[id(member)] - member.assignment()
+            member.unplaced |= fresh - group.committed.keys()
             member.gain({partition: group.committed.get(partition, 0) for partition in fresh})
 
     def _hand_over(self, member: "MemoryConsumer", partitions: frozenset[Partition]) -> None:
@@ -213,8 +223,11 @@ class MemoryProducer:
         self._broker = broker
 
     def publish(self, messages: Iterable[Outgoing]) -> None:
-        """Write all."""
-        for message in messages:
+        """Write all, or nothing where one is too large."""
+        everything = list(messages)
+        for message in everything:
+            self._broker.check_size(message)
+        for message in everything:
             self._broker.append(message)
 
     def close(self) -> None:
@@ -238,6 +251,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._gaps: list[Gap] = []
+        self.unplaced: frozenset[Partition] = frozenset()  # begun without a position
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived, or nothing after the timeout."""
@@ -268,6 +282,12 @@ class MemoryConsumer:
     def gaps(self) -> list[Gap]:
         """Records that expired or cannot be unpacked."""
         found, self._gaps = self._gaps, []
+        return found
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for."""
+        with self._broker.lock:
+            found, self.unplaced = self.unplaced, frozenset()
         return found
 
     def assignment(self) -> frozenset[Partition]:

@@ -11,6 +11,8 @@ from typing import NamedTuple, Protocol
 
 from schemas.envelope import Headers, WireMessage
 
+_HEADER_BYTES = 150  # of a header in memory beside its text: a tuple, a str and a bytes object
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Partition:
@@ -34,7 +36,7 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes that keeping this record costs."""
-        headers = sum(len(name) + len(data) for name, data in self.headers)
+        headers = sum(len(name) + len(data or b"") + _HEADER_BYTES for name, data in self.headers)
         return len(self.value or b"") + len(self.key or b"") + headers + 512
 
 
@@ -68,6 +70,13 @@ class Outgoing:
     topic: str
     message: WireMessage
     partition: int | None = None
+
+
+class Start(NamedTuple):
+    """Where to begin a partition that the group has no position for, to the best of our memory."""
+
+    offset: int | None  # None: nothing is remembered
+    since_ms: int  # and no later than the first record of this time (since 1970)
 
 
 Positions = Mapping[Partition, int]  # the offset of the next record to read
@@ -105,6 +114,9 @@ class Consumer(Protocol):
 
     def gaps(self) -> list[Gap]:
         """Records that the last `poll` passed over; they lie before what it returned. Told once."""
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for, told once."""
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""

@@ -66,7 +66,7 @@ def test_ready_names_everything_that_is_missing() -> None:
     vitals._keeper.models = Models(missing={"nuts": "no model"})  # type: ignore[misc]
     vitals.reach("broker", "refused")
     for second in range(3):
-        breaker.note(True, float(second))
+        breaker.note("line-1", True, float(second))
     breaker.state(3.0)
     said = vitals.ready() or ""
     for words in ("nuts: no model", "broker is away: refused", "stopped reading", "no partitions"):

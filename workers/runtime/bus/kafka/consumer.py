@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import structlog
@@ -12,8 +12,9 @@ from workers.runtime.bus.kafka.client import missing_topics, unpacked_limit
 from workers.runtime.bus.kafka.errors import translated
 from workers.runtime.bus.kafka.faults import prepare_poll
 from workers.runtime.bus.kafka.rebalance import as_offsets, as_partition, as_topic_partition
+from workers.runtime.bus.kafka.start import seek_to_start
 from workers.runtime.bus.kafka.unpacking import Guard
-from workers.runtime.bus.ports import Gap, Partition, Positions, Record
+from workers.runtime.bus.ports import Gap, Partition, Positions, Record, Start
 from workers.runtime.errors import TopicMissing
 from workers.runtime.settings.process import KafkaSettings
 
@@ -32,6 +33,8 @@ class KafkaBusConsumer:
         kafka: KafkaSettings,
         topics: frozenset[str],
         from_beginning: bool,
+        *,
+        start_of: Callable[[Partition], Start] | None = None,
         watched: frozenset[str] = frozenset(),
     ):
         """`watched`: topics that are not read, but have to be there."""
@@ -40,6 +43,8 @@ class KafkaBusConsumer:
         self._topics, self._from_beginning = topics, from_beginning
         self._watched, self._missing = watched, frozenset[str]()
         self._absent: dict[str, float] = {}  # topic -> since when
+        self._start_of = start_of
+        self._begun: frozenset[Partition] = frozenset()
         self._guard = Guard(client, unpacked_limit(kafka))
         self._gaps: list[Gap] = []
 
@@ -67,11 +72,19 @@ class KafkaBusConsumer:
         return found
 
     def _start(self, tps: Iterable[Any]) -> None:
-        """Where the group has never committed."""
-        if self._from_beginning:
+        """Where the group has no position."""
+        self._begun |= frozenset(map(as_partition, tps))
+        if not self._from_beginning:
+            self._client.seek_to_end(*tps)
+        elif self._start_of is None:
             self._client.seek_to_beginning(*tps)
         else:
-            self._client.seek_to_end(*tps)
+            seek_to_start(self._client, {tp: self._start_of(as_partition(tp)) for tp in tps})
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for; told once."""
+        found, self._begun = self._begun, frozenset()
+        return found
 
     def _skip_expired(self, wanted: Mapping[Any, int]) -> None:
         """Go on with the oldest record that is left.
