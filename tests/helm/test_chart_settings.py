@@ -130,8 +130,11 @@ def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_one_value_reaches_every_process(everywhere: Any) -> None:
     names = {topic.name.replace("-", "_"): f"line-7.{topic.name}" for topic in TOPICS}
-    camel = names | {"deadLetters": names["dead_letters"]}
-    del camel["dead_letters"]
+    camel = names | {
+        "deadLetters": names["dead_letters"],
+        "cameraStates": names["camera_states"],
+    }
+    del camel["dead_letters"], camel["camera_states"]
     values = {
         "kafka": {"bootstrapServers": "one:9092,two:9092", "maxFrameBytes": 2**20},
         "topics": camel | {"partitions": 6},
