@@ -1,4 +1,4 @@
-"""Programs that only other processes run: a name that moved is noticed here, not in the long tests."""
+"""Programs that other processes run: a name that moved is noticed here, not in a long test."""
 
 from importlib import import_module
 from pathlib import Path
