@@ -89,9 +89,8 @@ class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
-    message_version: ClassVar[str] = (
-        "1.2"  # 1.1: traceparent; 1.2: cut, timestamp, camera-held-back
-    )
+    # 1.1: traceparent; 1.2: frame.content, cut, timestamp, more reasons
+    message_version: ClassVar[str] = "1.2"
 
     reason: RejectReason
     error: str

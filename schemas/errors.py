@@ -9,6 +9,12 @@ SchemaError            the message is not what its topic promises; poison, never
 from schemas.excerpt import excerpt
 
 _MOST = 500  # characters of an error: it quotes the message, which may say anything
+_QUOTED = 80  # characters
+
+
+def quoted(text: str) -> str:
+    """Text of a record for an error: in quotes, without control characters, of bounded length."""
+    return f"'{excerpt(text, _QUOTED)}'"
 
 
 class SchemaError(ValueError):

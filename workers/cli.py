@@ -20,6 +20,7 @@ COMMANDS = {
     "camera": "workers.camera.command:camera",
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
+    "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
     "collect": "workers.collector.command:collect",
     "train": "workers.offline.train.command:train",

@@ -30,6 +30,7 @@ from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.tracing import Tracing, open_tracing
+from workers.runtime.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
@@ -75,7 +76,10 @@ def _run(
     def connect(listener: RebalanceListener) -> Consumer:
         topics = [settings.topics.frames]
         group = settings.worker.group
-        return connect_consumer(kafka, group, topics, client_id, listener, max_records=MAX_RECORDS)
+        written = (settings.topics.outcomes, settings.topics.defects, settings.topics.dead_letters)
+        return connect_consumer(
+            kafka, group, topics, client_id, listener, max_records=MAX_RECORDS, watched=written
+        )
 
     def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> Delivery:
         worker = settings.worker
@@ -93,7 +97,7 @@ def _run(
     health = HealthServer(
         settings.health, metrics.registry, vitals.live, vitals.ready, vitals.notes
     )
-    with health:
+    with health, Watchdog(vitals.pulse, kafka.hung_after_s):
         inspector.run(connect, deliver, stop)
 
 
@@ -102,9 +106,9 @@ def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
 
 
 def _problem(store: KeyValueStore) -> str | None:
-    """Why the store does not answer, or None."""
+    """Why the store does not answer or takes no writes (crashes are noted there), or None."""
     try:
-        store.ping()
+        store.check()
     except StoreUnavailable as error:
         return str(error)
     return None
@@ -135,11 +139,11 @@ def _models(
     return keeper, registry.fetch
 
 
-def _cache(redis: RedisSettings, required: bool) -> KeyValueStore | None:
+def _cache(redis: RedisSettings, required: bool) -> KeyValueStore:
     try:
         return connect_store(redis)
     except ServerUnreachable as error:
         if required:
             raise
         _log.warning("starting without Redis: models come from the store", reason=str(error))
-        return None
+        return RedisStore(redis)  # it connects when there is somebody

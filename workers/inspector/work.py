@@ -109,6 +109,7 @@ class Admitted:
     place: Placement  # of the canvas in the frame as captured
     decode_ms: float
     admitted_at: float  # seconds, monotonic
+    damage: str | None = None  # what was lost of it, where that is accepted
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from types import FrameType
 import structlog
 
 from workers.runtime.errors import Fatal, WorkerError
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import LogSettings
 from workers.runtime.telemetry.logs import setup_logging
 
@@ -128,5 +129,5 @@ def _run(name: str, body: Callable[[StopSignal], None]) -> int:
 
 
 def _end(name: str, error: Exception, code: int) -> int:
-    sys.stderr.write(f"stream-inspector {name}: {error}\n")
+    sys.stderr.write(f"stream-inspector {name}: {conceal(str(error))}\n")
     return code

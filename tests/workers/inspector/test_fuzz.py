@@ -18,11 +18,12 @@ from schemas.envelope import WireMessage, event_type
 from schemas.errors import SchemaError
 from schemas.frame import CONTENT_TYPES, Frame, encode_frame
 from schemas.message import Message
-from stream_inspector.image.decode import DecodeLimits
+from stream_inspector.image.decode import Decoded, DecodeLimits
 from stream_inspector.image.view.canvas import View
 from workers.inspector.pipeline.admit import admit
 from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
 from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.decoders.picture import Picture
 from workers.runtime.telemetry.tracing import Tracing
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says of damage
@@ -69,8 +70,12 @@ def record(headers: Headers, value: bytes | None) -> Record:
     return Record(Partition("frames", 0), 0, b"line-1", value, tuple(headers), 0)
 
 
+def decode(picture: Picture) -> Decoded:
+    return picture.decoded(LIMITS)
+
+
 def admitted(one: Record) -> Admitted | Rejection | Waiting:
-    return admit(Ticket(one, 1, NOW, 1), {"bolts", "nuts"}, VIEWS.get, LIMITS)
+    return admit(Ticket(one, 1, NOW, 1), {"bolts", "nuts"}, VIEWS.get, decode)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -16,6 +16,7 @@ _REPEATS = 5
 _EXACT = 1e-5  # relative error of single precision; TensorFloat-32 has 1e-3
 _LITTLE_BYTES = 2 * 2**30
 _MB = 2**20
+_DECODER_MB = 64  # a decoder process beside the picture: interpreter, libraries, encoded bytes
 _OTHER_BYTES = 1500 * _MB  # Python, torch and a model's working memory
 
 
@@ -108,7 +109,7 @@ def judge_memory(settings: InspectorSettings, limit: int | None) -> list[Finding
     needed = (
         worker.in_flight_mb * _MB
         + 4 * settings.kafka.max_frame_bytes
-        + worker.threads * 3 * worker.max_pixels
+        + worker.threads * (settings.images.decode_mb + _DECODER_MB) * _MB
         + 32 * _MB
         + _OTHER_BYTES
     )
@@ -117,7 +118,7 @@ def judge_memory(settings: InspectorSettings, limit: int | None) -> list[Finding
         return [ok(f"{says}; there is no limit")]
     if needed <= limit:
         return [ok(f"{says}; the limit is {limit / _MB:.0f} MiB")]
-    advice = "raise the memory limit; or lower it, worker.threads, or worker.max_pixels"
+    advice = "raise the memory limit; or lower it, worker.threads, or images.decode_mb"
     return [warning(f"{says}; the limit is {limit / _MB:.0f} MiB", advice, "worker.in_flight_mb")]
 
 

@@ -7,13 +7,13 @@ from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.excerpt import excerpt
 from schemas.frame import Frame
 from schemas.interruption import Interruption, InterruptionCause
-from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
+from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, content_digest, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
 from workers.inspector.guard.breaker import Held
 from workers.inspector.trace import Decided, Settled, Traces
 from workers.inspector.work import Admitted, ModelName, Result, Ticket
-from workers.runtime.bus.ports import Gap, Outgoing, Record
+from workers.runtime.bus.ports import Gap, GapCause, Outgoing, Record
 from workers.runtime.settings.process import TopicSettings
 
 _FEW_REGIONS = 16  # of an event that was too large for its topic
@@ -82,18 +82,22 @@ def _corners(box: Box) -> list[tuple[int, int]]:
     return [(box.x, box.y), (right, box.y), (right, bottom), (box.x, bottom)]
 
 
-def expired(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
-    """Records that retention deleted before they were read."""
+def passed_over(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
+    """Records that retention deleted before they were read, or that cannot be unpacked."""
     at = gap.partition
+    fate = (
+        f"could not be unpacked ({gap.why}) and are not inspected"
+        if gap.cause is GapCause.UNREADABLE
+        else "were deleted by the topic's retention before they were inspected"
+    )
     interruption = Interruption(
         interruption_id=outcome_id(f"{at.topic}/{at.index}", f"{gap.first}-{gap.last}"),
-        cause=InterruptionCause.EXPIRED,
+        cause=InterruptionCause(gap.cause.value),
         topic=at.topic,
         partition=at.index,
         first_offset=gap.first,
         records=gap.records,
-        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) were "
-        "deleted by the topic's retention before they were inspected",
+        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) {fate}",
         worker_id=sender.worker_id,
         noticed_at=now,
     )
@@ -155,6 +159,7 @@ def frame_ref(frame: Frame) -> FrameRef:
         sequence=frame.sequence,
         epoch=frame.epoch,
         captured_at=frame.captured_at,
+        content=content_digest(frame.data),
     )
 
 

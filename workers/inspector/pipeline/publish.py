@@ -79,7 +79,7 @@ class Publisher:
         self._stopping = False
         self._announcements: deque[Outgoing] = deque()
         self._fit = Fit()
-        self.away: str | None = None  # why the broker does not take results
+        self.away: Transient | None = None  # why the broker does not take results
         self.committed_at = 0.0  # when delivery last stored positions by itself (monotonic)
         self._trying_since: float | None = None
         self._busy = False  # holds results that are neither in the ledger nor published
@@ -213,8 +213,8 @@ class Publisher:
             except MembershipLost as error:
                 _log.info("the group moved while publishing, trying again", reason=str(error))
             except Transient as error:
-                self.away = str(error)
-                _log.warning("cannot publish, trying again", reason=self.away, pause_s=pause)
+                self.away = error
+                _log.warning("cannot publish, trying again", reason=str(error), pause_s=pause)
             finally:
                 self._trying_since = None
             time.sleep(pause)

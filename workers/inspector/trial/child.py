@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from stream_inspector.image.decode import DecodeLimits, decode
+from stream_inspector.image.decode import decode
+from stream_inspector.image.limits import DecodeLimits
 from stream_inspector.verdict import Grade
 from workers.inspector.models.detectors import ModelLoader, null_model
 from workers.inspector.settings import ModelsSection

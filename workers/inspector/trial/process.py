@@ -3,6 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from typing import Any
 
 import structlog
@@ -108,7 +109,7 @@ class TrialProcess:
         settings = self._settings
         return {
             "models": settings.models.model_dump(mode="json", exclude={"store"}),
-            "limits": [settings.kafka.max_frame_bytes, settings.worker.max_pixels],
+            "limits": astuple(settings.images.rules(settings.kafka.max_frame_bytes).limits),
             "explains": settings.counterpart.enabled,
             "categories": sorted(self._keeper.models.loaded),
         }

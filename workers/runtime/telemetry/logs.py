@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
 from workers.runtime.telemetry.clipped import clip
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
@@ -75,7 +76,7 @@ def setup_logging(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer = _renderer(settings, shared)
+    renderer = _concealing(_renderer(settings, shared))
     structlog.configure(
         processors=[levels, limit(repeats), *shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(levels.lowest),
@@ -96,6 +97,11 @@ def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
     shared.append(clip)
     plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # locals may hold secrets
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+
+def _concealing(renderer: Any) -> Any:
+    """Other libraries name URLs, passwords and all; so may the text of an exception."""
+    return lambda logger, method, event: conceal(renderer(logger, method, event))
 
 
 def _setup_libraries(settings: LogSettings, formatter: logging.Formatter, repeats: Repeats) -> None:

@@ -52,8 +52,14 @@ class InspectorMetrics(Table):
             "Frames not inspected, their dead letter published",
             reason="reject reasons of the outcome message",
         )
+        self.damaged = self._counter(
+            "damaged_frames", "Frames that lost a part of their data, rejected or accepted"
+        )
         self.expired = self._counter(
             "expired_records", "Records that retention deleted before they were inspected"
+        )
+        self.unreadable = self._counter(
+            "unreadable_records", "Records not inspected because their batch cannot be unpacked"
         )
         self.explained = self._counter(
             "explanations",

@@ -61,6 +61,7 @@ def test_what_is_exposed_is_what_is_in_the_table(make: Callable[[], Table]) -> N
             assert set(sample.labels) - {"le"} == labels[name]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("make", TABLES)
 def test_prometheus_own_lint_has_nothing_to_say(make: Callable[[], Table]) -> None:
     promtool = shutil.which("promtool")
