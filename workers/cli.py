@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from workers.runtime.control_group import whole_processors
 from workers.runtime.errors import SettingsError
 from workers.runtime.streams import guard_streams, loss
 from workers.runtime.terminal import complain
@@ -23,6 +24,7 @@ COMMANDS = {
     "camera": "workers.camera.command:camera",
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
+    "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
     "collect": "workers.collector.command:collect",
     "train": "workers.offline.train.command:train",
@@ -87,9 +89,10 @@ def _root() -> None:
 def main() -> None:
     """Entry point of the console script."""
     guard_streams()
-    # Several workers on few cores: threads that spin at OpenMP's barriers starve each other
-    # (1800 ms a frame instead of 140 were measured). Must be set before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Every library that computes starts as many threads as the machine has processors; a container
+    # may have a fraction of one. All of them obey this; so do the processes that we start.
+    if whole_processors() < (os.cpu_count() or 1):
+        os.environ.setdefault("OMP_NUM_THREADS", str(whole_processors()))
     try:
         app()
     except ModuleNotFoundError as error:

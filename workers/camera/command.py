@@ -95,7 +95,8 @@ def _run(settings: Any) -> int:
 
     def connect() -> Any:
         if settings.topics.create:
-            create_topics(settings.kafka, {settings.topics.frames: settings.topics.partitions})
+            names = (settings.topics.frames, settings.topics.camera_states)
+            create_topics(settings.kafka, dict.fromkeys(names, settings.topics.partitions))
         check_limits(settings.kafka, settings.topics.frames)
         return connect_producer(settings.kafka, "stream-inspector-camera")
 

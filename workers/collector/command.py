@@ -109,17 +109,21 @@ def _run(settings: Any, times: list[datetime | None]) -> int:
     from workers.collector.selection import Selection
     from workers.runtime.bus.kafka.reader import KafkaReader
     from workers.runtime.lifecycle import StopSignal, run_process
+    from workers.runtime.watchdog import Pulse, Watchdog
 
     how, (since, until) = settings.collect, times
     selection = Selection(
         frozenset(how.cameras), frozenset(how.categories), since, until, how.share
     )
 
+    pulse = Pulse()
+
     def body(stop: StopSignal) -> None:
         def read(topic: str) -> KafkaReader:
             with stop.at_once():
-                return KafkaReader(settings.kafka, topic, "stream-inspector-collect", since)
+                return KafkaReader(settings.kafka, topic, "stream-inspector-collect", since, pulse)
 
-        run_collect(settings, selection, read, stop, Terminal())
+        with Watchdog(pulse, settings.kafka.hung_after_s):
+            run_collect(settings, selection, read, stop, Terminal())
 
     return run_process("collect", settings.log, body)

@@ -7,13 +7,13 @@ from contextlib import contextmanager, nullcontext
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from stream_inspector.image.decode import DecodeLimits
 from workers.collector.collect import Collector, Counts, OnProgress, Stop, collect
 from workers.collector.folder import TrainingFolder
 from workers.collector.outcomes import Waiting
 from workers.collector.selection import Selection
 from workers.collector.settings import CollectorProcessSettings, CollectSettings
 from workers.runtime.bus.ports import Reader
+from workers.runtime.decoders.pool import Decoders
 from workers.runtime.errors import SettingsError
 from workers.runtime.terminal import text
 
@@ -31,11 +31,12 @@ def run_collect(
     how, topics = settings.collect, settings.topics
     frames = read(topics.frames)
     outcomes = None if how.verdict == "any" else read(topics.outcomes)
+    decoders = Decoders(1, settings.images.rules(settings.kafka.max_frame_bytes))
     try:
         _require(frames, topics.frames, "topics.frames")
         if outcomes is not None:
             _require(outcomes, topics.outcomes, "topics.outcomes")
-        folder = TrainingFolder(how.out, DecodeLimits(settings.kafka.max_frame_bytes))
+        folder = TrainingFolder(how.out, decoders.decode)
         waiting = Waiting(
             outcomes=how.outcomes,
             frame_bytes=how.hold_mb * 2**20,
@@ -55,6 +56,7 @@ def run_collect(
             )
             console.print(text((said, "yellow")))
     finally:
+        decoders.close()
         frames.close()
         if outcomes is not None:
             outcomes.close()

@@ -106,8 +106,8 @@ def content_type_of(letter: DeadLetter) -> str | None:
 
 
 def has_bytes(letter: DeadLetter) -> bool:
-    """Whether the frame can be sent again: a dead letter of a huge frame goes without its bytes."""
-    return letter.original.value is not None
+    """Whether the frame can be sent again: a dead letter of a huge record holds a part of it."""
+    return letter.original.value is not None and not letter.original.cut
 
 
 def _header(letter: DeadLetter, name: str) -> str | None:

@@ -22,7 +22,7 @@ from workers.dlq.show import (
 from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.kafka.snapshot import read_topic
-from workers.runtime.bus.ports import Delivery, Record
+from workers.runtime.bus.ports import Delivery, Gap, Record
 from workers.runtime.errors import WorkerError
 from workers.runtime.operator import operator
 from workers.runtime.settings.process import (
@@ -121,6 +121,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _in_words(gap: Gap) -> str:
+    at = gap.partition
+    return (
+        f"{gap.records} records of {at.topic} {at.index} ({gap.first} to {gap.last}) could not be "
+        f"unpacked: {gap.why}"
+    )
+
+
 @contextmanager
 def desk(config: Path | None, assignments: list[str] | None, servers: str | None) -> Iterator[Desk]:
     """A desk on the configured broker; our errors end the command with their exit code."""
@@ -137,7 +145,10 @@ def desk(config: Path | None, assignments: list[str] | None, servers: str | None
                 create_topics(kafka, {topics.resolutions: topics.partitions})
             return connect_writer(kafka, "stream-inspector-dlq", "stream-inspector-dlq")
 
-        yield Desk(topics, lambda topic: read_topic(kafka, topic), connect, Terminal())
+        gaps: list[Gap] = []
+        yield Desk(topics, lambda name: read_topic(kafka, name, gaps.append), connect, Terminal())
+        for gap in gaps:
+            complain(f"stream-inspector dlq: {_in_words(gap)}")
     except WorkerError as error:
         complain(f"stream-inspector dlq: {error}")
         raise typer.Exit(getattr(error, "exit_code", _UNAVAILABLE)) from None

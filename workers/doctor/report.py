@@ -10,6 +10,7 @@ from rich.text import Text
 
 from workers.doctor.examine import Line
 from workers.doctor.findings import Finding, Status
+from workers.runtime.secrets import conceal
 from workers.runtime.terminal import text
 
 _COLOURS = {
@@ -39,7 +40,7 @@ def show(lines: Iterable[Line], console: Console) -> list[Line]:
 def _texts(line: Line) -> Iterator[Text]:
     finding = line.finding
     status = (f"{finding.status:<{_WIDTH}}", _COLOURS[finding.status])
-    yield text("  ", status, f"  {line.name}: {finding.says}")
+    yield text("  ", status, f"  {line.name}: {conceal(finding.says)}")
     advice = _advice(finding)
     if advice:
         yield text(f"  {'':<{_WIDTH}}  -> {advice}")
@@ -53,7 +54,9 @@ def _advice(finding: Finding) -> str:
 def as_json(lines: Iterable[Line]) -> str:
     """One object per line of the table."""
     plain = [
-        {"area": line.area, "check": line.name, "seconds": line.seconds} | asdict(line.finding)
+        {"area": line.area, "check": line.name, "seconds": line.seconds}
+        | asdict(line.finding)
+        | {"says": conceal(line.finding.says)}
         for line in lines
     ]
     return json.dumps(plain, indent=2)

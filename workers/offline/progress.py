@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from stream_inspector.training.networks import Progress as Step
+from stream_inspector.training.progress import Progress as Step
 from workers.offline.run import Interrupted
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.terminal import text

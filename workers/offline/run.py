@@ -49,7 +49,13 @@ def run_command(
     name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
 ) -> None:
     """Run `body` and end the process with its exit code, if that is an error's."""
-    code = run_guarded(name, settings.log, body)
+    from workers.runtime.decoders.current import decoding_by
+
+    def decoding(stop: StopSignal) -> None:
+        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)):
+            body(stop)
+
+    code = run_guarded(name, settings.log, decoding)
     if code:
         raise typer.Exit(code)
 

@@ -12,6 +12,7 @@ from types import FrameType
 import structlog
 
 from workers.runtime.errors import Fatal, WorkerError
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import LogSettings
 from workers.runtime.telemetry.lines import LINES
 from workers.runtime.telemetry.logs import setup_logging
@@ -132,5 +133,5 @@ def _run(name: str, body: Callable[[StopSignal], None]) -> int:
 
 
 def _end(name: str, error: Exception, code: int) -> int:
-    LINES.write(lines(f"stream-inspector {name}: {error}"))
+    LINES.write(lines(f"stream-inspector {name}: {conceal(str(error))}"))
     return code

@@ -195,17 +195,25 @@ def gc(
 
 @model.command()
 def verify(
+    *,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="before: move broken activation records to aside/ in the store"
+        ),
+    ] = False,
     store: options.Store = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
     """Read everything in the store and check it; exit status 65 when something is wrong.
 
-    Digests of all files, versions against their content, activations against versions.
+    Digests of all files, versions against their content, activations against versions. What is
+    broken among the activations is passed over by everybody; --repair moves it out of the way.
 
     Example: stream-inspector model verify --store s3://plant/models
     """
-    _run("verify", store, config, assignments, lambda desk: desk.verify())
+    _run("verify", store, config, assignments, lambda desk: desk.verify(repair))
 
 
 def _run(

@@ -13,7 +13,8 @@ from stream_inspector import __version__
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.model.version import FORMAT, Model
 from stream_inspector.presets import Preset
-from stream_inspector.training.networks import Checkpoints, Execution, Progress
+from stream_inspector.training.networks import Checkpoints, Execution
+from stream_inspector.training.progress import Progress
 from workers.offline.fit import GoodImages, fit_model, set_thresholds
 from workers.offline.images.views import find_category
 from workers.offline.model_folder import write_model

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.secrets import learn
 
 
 class Section(BaseModel):
@@ -21,6 +22,8 @@ def read_secret(value: SecretStr | None, file: Path | None, setting: str) -> str
     if file is None:
         return None if value is None else value.get_secret_value()
     try:
-        return file.read_text().rstrip("\r\n")
+        secret = file.read_text().rstrip("\r\n")
+        learn(secret)
+        return secret
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{setting}_file: {file} cannot be read: {error}") from None

@@ -8,6 +8,7 @@ from typing import Self
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import HealthSettings
 from workers.runtime.telemetry.http import Answer, BoundedServer
 
@@ -63,9 +64,9 @@ class HealthServer:
             return Answer(404, _PLAIN, b"try /livez, /readyz or /metrics\n")
         problem = check()
         if problem is not None:
-            return Answer(503, _PLAIN, f"{problem}\n".encode(errors="replace"))
+            return Answer(503, _PLAIN, f"{conceal(problem)}\n".encode(errors="replace"))
         notes = self._notes() if path == "/readyz" else None
-        said = f"ok{f'; {notes}' if notes else ''}\n"
+        said = f"ok{f'; {conceal(notes)}' if notes else ''}\n"
         return Answer(200, _PLAIN, said.encode(errors="replace"))
 
     def _listen(self) -> socket.socket:

@@ -13,15 +13,15 @@ from typing import Any, TextIO
 
 import structlog
 
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
+from workers.runtime.telemetry.clipped import clip
 from workers.runtime.telemetry.lines import LINES, unfailing
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
-from workers.runtime.terminal import lines, plain
+from workers.runtime.terminal import lines
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
 _NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
-_LONGEST = 4000  # characters of a value: what a record says must not make a line grow
-_TRACES = ("exc_info", "exception", "stack", "stack_info")
 
 
 class _Named:
@@ -101,56 +101,38 @@ def setup_logging(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderers = _renderers(settings, shared)
+    render = _concealing(_renderer(settings, shared))
     structlog.configure(
-        processors=[levels, limit(repeats), *shared, _bounded, *renderers],
+        processors=[levels, limit(repeats), *shared, render],
         wrapper_class=unfailing(structlog.make_filtering_bound_logger(levels.lowest)),
         logger_factory=_Named,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        processors=[
-            *(structlog.stdlib.ProcessorFormatter.remove_processors_meta, _bounded, *renderers)
-        ],
+        processors=[*(structlog.stdlib.ProcessorFormatter.remove_processors_meta, render)],
         foreign_pre_chain=[tell_foreign, *shared],
     )
     _setup_libraries(settings, formatter, repeats)
     return lambda: _tell(repeats.rest())
 
 
-def _renderers(settings: LogSettings, shared: list[Any]) -> tuple[Any, ...]:
+def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
     if settings.format == "json":
-        shared.append(structlog.processors.format_exc_info)
-        return (structlog.processors.JSONRenderer(),)
+        shared += [structlog.processors.format_exc_info, clip]
+        return structlog.processors.JSONRenderer()
+    shared.append(clip)
     colours = sys.stderr is not None and sys.stderr.isatty()
-    return _plain, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_trace)
-
-
-def _bounded(logger: Any, method: str, event: Any) -> Any:  # noqa: ARG001  (fixed by structlog)
-    """A structlog processor: long values are cut."""
-    return {name: _cut(value) for name, value in event.items()}
-
-
-def _cut(value: Any) -> Any:
-    if not isinstance(value, str) or len(value) <= _LONGEST:
-        return value
-    return f"{value[:_LONGEST]}... ({len(value)} characters)"
-
-
-def _plain(logger: Any, method: str, event: Any) -> Any:  # noqa: ARG001  (fixed by structlog)
-    """A structlog processor: what others wrote does not drive the terminal."""
-    return {plain(name): _shown(name, value) for name, value in event.items()}
-
-
-def _shown(name: str, value: Any) -> Any:
-    if name in _TRACES or value is None or isinstance(value, int | float):
-        return value
-    return plain(value if isinstance(value, str) else repr(value))
+    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_trace)
 
 
 def _trace(stream: TextIO, raised: Any) -> None:
     """A traceback without locals, which may hold secrets; no line of it looks like one of ours."""
     told = lines("".join(traceback.format_exception(*raised)).rstrip())
     stream.write(textwrap.indent(told, "    "))
+
+
+def _concealing(renderer: Any) -> Any:
+    """Other libraries name URLs, passwords and all; so may the text of an exception."""
+    return lambda logger, method, event: conceal(renderer(logger, method, event))
 
 
 def _setup_libraries(settings: LogSettings, formatter: logging.Formatter, repeats: Repeats) -> None:

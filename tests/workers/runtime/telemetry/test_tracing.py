@@ -49,6 +49,7 @@ def test_children_are_told_apart() -> None:
     assert child(parent, "decode") == one
 
 
+@pytest.mark.integration
 def test_without_an_endpoint_nothing_is_traced_or_imported() -> None:
     with open_tracing(TracingSettings(), "worker", "w") as tracing:
         assert tracing is None
@@ -59,6 +60,7 @@ def test_without_an_endpoint_nothing_is_traced_or_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.integration
 def test_a_missing_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
@@ -75,6 +77,7 @@ def test_an_endpoint_that_is_no_url_is_refused() -> None:
         ProcessSettings.load(None, {"tracing.endpoint": "collector:4317"})
 
 
+@pytest.mark.integration
 def test_a_collector_that_is_away_is_told_in_the_log() -> None:
     code = (
         "from datetime import UTC, datetime\n"
