@@ -10,7 +10,7 @@ import os
 import select
 import stat
 import sys
-from typing import Any, Self, TextIO
+from typing import IO, Any, Self, TextIO
 
 _PATIENCE_S = 1.0  # with somebody who does not read what is logged
 _PIPE_BYTES = 4096  # so much goes into a pipe with room without waiting (Linux: PIPE_BUF)
@@ -97,7 +97,7 @@ def guard_streams() -> None:
         sys.stderr = Stream.on(2, sys.stderr, patient=False)
 
 
-def trouble(stream: TextIO | None) -> OSError | None:
+def trouble(stream: IO[str] | None) -> OSError | None:
     """Why the last write to a stream was dropped, or None."""
     return stream.outlet.trouble if isinstance(stream, Stream) else None
 

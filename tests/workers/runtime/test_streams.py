@@ -39,6 +39,8 @@ threading.Thread(target=lambda: None, daemon=True).start()
 leave(code)
 sys.exit(code)
 """
+pytestmark = pytest.mark.integration
+
 CLI = [sys.executable, "-m", "workers.cli"]
 SMALL = 64 * 1024  # bytes of the full disk
 

@@ -1,7 +1,5 @@
 """The channels that the settings name."""
 
-from rich.console import Console
-
 from workers.notifier.delivering.channels.apprise import AppriseChannel
 from workers.notifier.delivering.channels.channel import Channel
 from workers.notifier.delivering.channels.console import ConsoleChannel
@@ -9,6 +7,7 @@ from workers.notifier.delivering.channels.file import FileChannel
 from workers.notifier.settings import ChannelSettings, DeliverySettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.base import read_secret
+from workers.runtime.terminal import Terminal
 
 _OWN = ("console", "topic", "file")
 _CHANNELS = "notifier.delivery.channels"
@@ -18,7 +17,7 @@ def make_channels(delivery: DeliverySettings) -> list[Channel]:
     """The channels that need no broker. Raises SettingsError."""
     channels: list[Channel] = []
     if delivery.console:
-        channels.append(ConsoleChannel(Console()))
+        channels.append(ConsoleChannel(Terminal()))
     if delivery.file:
         channels.append(FileChannel(delivery.file))
     channels += apprise_channels(delivery)
