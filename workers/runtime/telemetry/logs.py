@@ -7,15 +7,18 @@ bound where the line is written (frame, camera, category, batch, alarm).
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal, TextIO
 
 import structlog
+from rich.console import Console
+from rich.traceback import Traceback
 
 from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
+_WIDTH = 100  # of a trace, columns
 _NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
 
 
@@ -93,8 +96,19 @@ def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
     if settings.format == "json":
         shared.append(structlog.processors.format_exc_info)
         return structlog.processors.JSONRenderer()
-    plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # locals may hold secrets
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=_write_trace
+    )
+
+
+def _write_trace(file: TextIO, error: Any) -> None:
+    """A trace without locals, and without secrets before it is coloured and broken into lines."""
+    trace = Traceback.from_exception(*error, show_locals=False)
+    for stack in trace.trace.stacks:
+        stack.exc_value = conceal(stack.exc_value)
+    colours: Literal["truecolor"] | None = "truecolor" if sys.stderr.isatty() else None
+    file.write("\n")
+    Console(file=file, color_system=colours, width=_WIDTH).print(trace)
 
 
 def _concealing(renderer: Any) -> Any:
