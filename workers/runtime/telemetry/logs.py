@@ -126,7 +126,7 @@ def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
 
 def _trace(stream: TextIO, raised: Any) -> None:
     """A traceback without locals, which may hold secrets; no line of it looks like one of ours."""
-    told = lines("".join(traceback.format_exception(*raised)).rstrip())
+    told = lines(conceal("".join(traceback.format_exception(*raised)).rstrip()))
     stream.write(textwrap.indent(told, "    "))
 
 

@@ -9,13 +9,13 @@ from schemas.alarm import Alarm, Severity
 from workers.notifier.delivering.channels.channel import DeliveryFailed
 from workers.notifier.delivering.text import headline
 from workers.runtime.streams import trouble
-from workers.runtime.terminal import text
+from workers.runtime.terminal import Terminal, text
 
 _COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 
 
-class StandardOutput(Console):
-    """The terminal library's, which would end the process when the pipe is closed."""
+class StandardOutput(Terminal):
+    """A terminal that does not end the process when its pipe is closed."""
 
     def on_broken_pipe(self) -> None:
         """Called while the error is handled: hand it on."""
