@@ -121,7 +121,7 @@ PICTURES: dict[str, Make] = {
             plain, "TIFF", mode, compression=compression, tiffinfo={278: rows}
         )
         for compression in _TIFF
-        for mode in ("L", "RGB", "RGBA", "I;16")
+        for mode in ("L", "RGB", "I;16")
         for rows in (8, SIZE[1])
         if compression != "jpeg" or mode in {"L", "RGB"}
     },
