@@ -2,8 +2,10 @@
 
 InspectorError
 ├── FrameRejected        this frame cannot be inspected; the next one can (a dead letter)
-│   ├── Undecodable      the bytes are no image, or a truncated one
-│   └── TooLarge         more pixels or bytes than the limit: refused before decoding
+│   ├── Undecodable      the bytes are no image
+│   │   └── Damaged          a part of the image's data is lost
+│   ├── TooLarge         more pixels, bytes or memory than the limit: refused before decoding
+│   └── TooSlow          decoding takes longer than the limit
 ├── DataError            a folder of images is not what a command needs; says which and what to do
 │   └── TooFewImages     not enough good images for what was asked
 ├── ModelError           a model version cannot be used
@@ -31,10 +33,22 @@ class Undecodable(FrameRejected):
     reason = "undecodable"
 
 
+class Damaged(Undecodable):
+    """A part of the image's data is lost; a codec would fill the gap silently."""
+
+    reason = "damaged"
+
+
 class TooLarge(FrameRejected):
     """The image is larger than the limit."""
 
     reason = "too-large"
+
+
+class TooSlow(FrameRejected):
+    """Decoding the image takes longer than the limit."""
+
+    reason = "too-slow"
 
 
 class DataError(InspectorError):

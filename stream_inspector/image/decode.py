@@ -1,8 +1,9 @@
 """Encoded bytes -> canvas of a category's view: a frame's first step in the worker.
 
 Training, calibration, evaluation and the worker all come through here, so that the pixels a
-threshold was set on are the pixels it judges. Bytes and pixel counts are checked before anything
-is decoded; whatever a codec raises becomes a FrameRejected. Safe to call from several threads.
+threshold was set on are the pixels it judges. What a picture may cost is judged by its header, and
+lost data is noticed; whatever a codec raises becomes a FrameRejected. A codec may still hang, or
+crash its process: `workers/runtime/decoders` runs this where that costs the frame only.
 """
 
 import io
@@ -12,12 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 import PIL
 import PIL.Image as Pil
+import PIL.PngImagePlugin as Png
 import PIL.TiffImagePlugin as Tiff
 from numpy.typing import NDArray
 
-from stream_inspector.errors import FrameRejected, TooLarge, Undecodable
+from stream_inspector.errors import Damaged, FrameRejected, TooLarge, Undecodable
+from stream_inspector.image.jpeg import check_jpeg, decode_jpeg
+from stream_inspector.image.limits import (
+    SIXTEEN_BIT_MODES,
+    DecodeLimits,
+    check_bytes,
+    check_memory,
+    check_scans,
+    check_size,
+)
+from stream_inspector.image.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
 from stream_inspector.image.view.canvas import GREY, View
 from stream_inspector.verdict import Image
+
+__all__ = ["DecodeLimits", "Decoded", "decode"]  # what other modules look for here
 
 RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
@@ -32,17 +46,12 @@ FILE_TYPES = {  # file name suffix, lower case -> content type
     ".tiff": "image/tiff",
 }
 
-_EIGHT_BIT_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
-_SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
-_TILE_TAGS = (322, 323)  # TIFF TileWidth, TileLength: allocated whole, however small the image
+# Texts beside the picture are of no use here; Pillow inflates up to 64 MiB of them.
+Png.MAX_TEXT_MEMORY = 4 * 2**20
 
-
-@dataclass(frozen=True, slots=True)
-class DecodeLimits:
-    """What one frame may cost: encoded bytes and decoded pixels."""
-
-    max_bytes: int = 8 * 2**20
-    max_pixels: int = 50_000_000
+_JPEGS = frozenset({"JPEG", "MPO"})
+_GREY_MODES = frozenset({"1", "L"})  # resized before they become RGB: a third of the work
+_COLOUR_MODES = frozenset({"LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class Decoded:
 
     image: Image  # [H, W, 3], the view's canvas
     original_size: tuple[int, int]  # (width, height) as captured
+    damage: str | None = None  # what was lost of it, where that is accepted
 
 
 def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wire's order
@@ -66,13 +76,10 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
     `width` and `height` are for raw pixels only. EXIF orientation is ignored: regions are told in
     pixels as captured, and masks and fixed cameras know no rotation. Alpha is dropped. 16-bit grey
     keeps its high byte (a fixed scale; stretching each frame would move its scores), so a camera
-    with 10 or 12 bits has to align them to the left. Raises Undecodable or TooLarge.
+    with 10 or 12 bits has to align them to the left. Raises Undecodable (Damaged where data was
+    lost), TooLarge or TooSlow.
     """
-    if len(data) > limits.max_bytes:
-        raise TooLarge(
-            f"frame has {len(data)} bytes; the limit is {limits.max_bytes} "
-            "(setting kafka.max_frame_bytes)"
-        )
+    check_bytes(data, limits)
     if content_type in RAW_CHANNELS:
         return _resized(_raw(data, RAW_CHANNELS[content_type], width, height, limits), view)
     if content_type not in ENCODED:
@@ -88,7 +95,7 @@ def _raw(
 ) -> Pil.Image:
     if width is None or height is None or width < 1 or height < 1:
         raise Undecodable(f"raw pixels need width and height of at least 1, got {width}x{height}")
-    _check_pixels(width, height, limits)
+    check_size(width, height, limits)
     expected = width * height * channels
     if len(data) != expected:
         raise Undecodable(
@@ -119,26 +126,55 @@ def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
 def _open_and_resize(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
     with Pil.open(io.BytesIO(data), formats=tuple(ENCODED.values())) as opened:
         original = opened.size
-        _check_pixels(*original, limits)
-        if isinstance(opened, Tiff.TiffImageFile):
-            _check_tiles(opened, limits)
+        check_size(*original, limits)
+        _check_mode(opened.mode)
         # JPEG decodes at a half, quarter or eighth where that still covers the canvas.
         opened.draft("RGB", _wanted(view))
-        return Decoded(_resized(opened, view).image, original)
+        check_memory(opened, data, original, view.canvas, limits)
+        picture, damage = _picture(opened, data, limits)
+        return Decoded(_resized(picture, view).image, original, damage)
 
 
-def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
-    if width * height > limits.max_pixels:
-        raise TooLarge(
-            f"image of {width}x{height} has {width * height} pixels; the limit is "
-            f"{limits.max_pixels} (setting worker.max_pixels)"
-        )
+def _picture(opened: Pil.Image, data: bytes, limits: DecodeLimits) -> tuple[Pil.Image, str | None]:
+    """The picture, not yet loaded perhaps, and what was lost of it. Raises Damaged."""
+    if opened.format in _JPEGS:
+        check_scans(data, limits)
+    try:
+        return _whole(opened, data, strict=True), None
+    except Damaged as error:
+        if not limits.accept_damaged:
+            raise
+        return _whole(opened, data, strict=False), str(error)
 
 
-def _check_tiles(image: Tiff.TiffImageFile, limits: DecodeLimits) -> None:
-    tile = math.prod(int(image.tag_v2.get(tag, 1)) for tag in _TILE_TAGS)
-    if tile > limits.max_pixels:
-        raise TooLarge(f"TIFF tile has {tile} pixels; the limit is {limits.max_pixels}")
+def _whole(opened: Pil.Image, data: bytes, *, strict: bool) -> Pil.Image:
+    """Raises Damaged if `strict`."""
+    if opened.format in _JPEGS:
+        return decode_jpeg(data, opened.mode, opened.size, strict) or opened
+    if strict:
+        damage = _damage(opened, data)
+        if damage:
+            raise Damaged(f"image of {len(data)} bytes lost data: {damage}")
+    return opened
+
+
+def _damage(opened: Pil.Image, data: bytes) -> str | None:
+    if opened.format == "PNG":
+        return png_damage(data) or _missing_rows(opened, data)
+    if not isinstance(opened, Tiff.TiffImageFile):
+        return None  # pixels that are missing in a BMP are an error of its own
+    for jpeg in tiff_jpegs(opened, data):
+        check_jpeg(jpeg)
+    return tiff_damage(opened, data)
+
+
+def _missing_rows(opened: Pil.Image, data: bytes) -> str | None:
+    """Rows that a PNG does not have stay zero: only then its data is looked through again."""
+    opened.load()
+    last = opened.crop((0, opened.height - 1, opened.width, opened.height))
+    if last.getbbox(alpha_only=False) is not None:
+        return None
+    return png_shortage(data)
 
 
 def _wanted(view: View) -> tuple[int, int]:
@@ -153,22 +189,28 @@ def _resized(picture: Pil.Image, view: View) -> Decoded:
     rows, columns = view.inside
     size = (columns.stop - columns.start, rows.stop - rows.start)
     box = view.crop(picture.size)
-    small = np.asarray(_as_rgb(picture).resize(size, Pil.Resampling.BILINEAR, box))
-    if small.shape[:2] == view.canvas:
-        return Decoded(small, picture.size)
+    small = _eight_bit(picture).resize(size, Pil.Resampling.BILINEAR, box)
+    pixels = np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
+    if pixels.shape[:2] == view.canvas:
+        return Decoded(pixels, picture.size)
     canvas = np.full((*view.canvas, 3), GREY, np.uint8)
-    canvas[rows, columns] = small
+    canvas[rows, columns] = pixels
     return Decoded(canvas, picture.size)
 
 
-def _as_rgb(picture: Pil.Image) -> Pil.Image:
-    if picture.mode in _EIGHT_BIT_MODES:
-        return picture.convert("RGB")
-    if picture.mode in _SIXTEEN_BIT_MODES:
-        return Pil.fromarray(_high_byte(np.asarray(picture))).convert("RGB")
-    raise Undecodable(
-        f"pixel format {picture.mode} is not supported; send 8-bit grey, 8-bit RGB or 16-bit grey"
-    )
+def _check_mode(mode: str) -> None:
+    if mode not in _GREY_MODES | _COLOUR_MODES | SIXTEEN_BIT_MODES:
+        raise Undecodable(
+            f"pixel format {mode} is not supported; send 8-bit grey, 8-bit RGB or 16-bit grey"
+        )
+
+
+def _eight_bit(picture: Pil.Image) -> Pil.Image:
+    """Grey or RGB."""
+    if picture.mode in SIXTEEN_BIT_MODES:
+        return Pil.fromarray(_high_byte(np.asarray(picture)))
+    wanted = "L" if picture.mode in _GREY_MODES else "RGB"
+    return picture if picture.mode == wanted else picture.convert(wanted)
 
 
 def _high_byte(grey: NDArray[np.uint16]) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import good_images, scratched, tiny_pixel_preset
+from core.conftest import good_images, scratched, tiny_pixel_preset
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported

@@ -9,6 +9,7 @@ import yaml
 from kubernetes_schemas import faults
 from rendered_chart import (
     CHART,
+    PREFIX,
     SUPPORTED,
     WORKLOADS,
     Object,
@@ -16,6 +17,7 @@ from rendered_chart import (
     containers,
     merged,
     needed,
+    one,
     pod_of,
     pods,
     render,
@@ -157,7 +159,7 @@ def test_selectors_find_exactly_their_pods(objects: Objects) -> None:
 
 
 def test_the_network_policy_holds_every_pod(objects: Objects) -> None:
-    (policy,) = (d for (kind, _), d in objects.items() if kind == "NetworkPolicy")
+    policy = objects["NetworkPolicy", PREFIX]
     wanted = policy["spec"]["podSelector"]["matchLabels"]
     for pod in pods(objects):
         assert wanted.items() <= pod["metadata"]["labels"].items()
@@ -169,14 +171,62 @@ def test_the_network_policy_holds_every_pod(objects: Objects) -> None:
     assert named <= {port["port"]}
 
 
-def test_pods_may_reach_the_servers_and_nothing_else_when_egress_is_restricted() -> None:
-    tracing = {"tracing": {"endpoint": "http://collector:4318/v1/traces"}}
-    objects = render(merged(supported("secure"), tracing))
-    (policy,) = (d for (kind, _), d in objects.items() if kind == "NetworkPolicy")
-    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
-    dns, servers = policy["spec"]["egress"]
+def test_only_who_scrapes_is_let_in_by_default() -> None:
+    (rule,) = render(supported("default"))["NetworkPolicy", PREFIX]["spec"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchLabels"]
+    closed = render(merged(supported("default"), {"networkPolicy": {"metricsFrom": []}}))
+    assert closed["NetworkPolicy", PREFIX]["spec"]["ingress"] == []
+
+
+def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restricted() -> None:
+    peer = [{"ipBlock": {"cidr": "10.9.9.9/32"}}]
+    traced = {
+        "tracing": {"endpoint": "http://collector:4318/v1/traces"},
+        "networkPolicy": {"egress": {"tracing": peer, "kafkaPorts": [9192]}},
+        "camera": {"enabled": True, "category": "bottle"},
+    }
+    objects = render(merged(supported("secure"), traced))
+    base = objects["NetworkPolicy", PREFIX]["spec"]
+    assert base["policyTypes"] == ["Ingress", "Egress"]
+    (dns,) = base["egress"]
     assert {each["port"] for each in dns["ports"]} == {53}
-    assert {each["port"] for each in servers["ports"]} == {9093, 9094, 6380, 4318, 443}
+    kafka, redis, tracing = {9093, 9094, 9192}, {6380}, {4318}
+    expected = {
+        "inspector": [kafka, redis, {443}, tracing],
+        "doctor": [kafka, redis, {443}, tracing],
+        "notifier": [kafka, tracing, {443}],
+        "camera": [kafka, tracing],
+        "topics": [kafka],
+    }
+    for component, servers in expected.items():
+        spec = one(objects, "NetworkPolicy", component)["spec"]
+        assert [{p["port"] for p in rule["ports"]} for rule in spec["egress"]] == servers, component
+        assert all(rule["to"] for rule in spec["egress"]), "a port alone is everybody's"
+        assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
+    assert one(objects, "NetworkPolicy", "camera")["spec"]["egress"][-1]["to"] == peer
+
+
+def test_an_image_is_named_by_its_digest_where_one_is_given() -> None:
+    digest = f"sha256:{'a' * 64}"
+    images = {"image": {"repository": "registry/inspector", "digests": {"cpu": digest}}}
+    objects = render(merged(supported("default"), images))
+    found = {c["name"]: c["image"] for pod in pods(objects) for c in containers(pod)}
+    assert found["inspector"] == f"registry/inspector@{digest}"
+    assert "@" not in found["notifier"]
+
+
+def test_a_collectors_login_reaches_every_pod_that_traces() -> None:
+    values = {"tracing": {"existingSecret": "collector"}, "camera": {"enabled": True}}
+    objects = render(merged(supported("default"), values, {"camera": {"category": "bottle"}}))
+    for component in ("inspector", "notifier", "camera"):
+        (pod,) = (
+            p
+            for p in pods(objects)
+            if p["metadata"]["labels"]["app.kubernetes.io/component"] == component
+        )
+        names = [each["secretRef"]["name"] for each in pod["spec"]["containers"][0]["envFrom"]]
+        assert "collector" in names, component
 
 
 def test_services_and_monitors_name_ports_that_exist(objects: Objects) -> None:
@@ -341,6 +391,7 @@ def test_training_has_an_index_for_each_category() -> None:
     assert ("Job", name) not in again  # another training is another job
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("index", "category"), [(0, "bottle"), (2, "screw")])
 def test_an_index_trains_and_pushes_its_own_category(
     index: int, category: str, tmp_path: Path

@@ -122,6 +122,8 @@ EVERYTHING = merged(
     supported("monitored"),
     supported("training"),
     {
+        "networkPolicy": {"egress": {"tracing": [{"ipBlock": {"cidr": "10.3.0.0/24"}}]}},
+        "image": {"digests": {"cuda": f"sha256:{'c' * 64}"}},
         "inspector": {"enabled": True, "gpu": {"count": 1}},
         "notifier": {"enabled": True, "persistence": {"enabled": True}},
         "topics": {"job": {"enabled": True}},
@@ -138,6 +140,7 @@ CONFIGURATIONS = [
     merged(EVERYTHING, supported("hpa-external")),
     merged(EVERYTHING, supported("hpa-cpu")),
     merged(EVERYTHING, supported("static-membership")),
+    merged(EVERYTHING, {"image": {"digests": {"cuda": ""}}, "inspector": {"gpu": {"count": 0}}}),
     supported("default"),
 ]
 CANDIDATES: list[Any] = [
@@ -152,6 +155,8 @@ CANDIDATES: list[Any] = [
         "2Gi",
         "5Gi",
         "5s",
+        f"sha256:{'d' * 64}",
+        "::",
         "example.com/other",
         "/other",
     ),
@@ -191,6 +196,38 @@ def differs(path: Path, configuration: int) -> bool:
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_every_value_is_used(path: Path) -> None:
     assert any(differs(path, number) for number in range(len(CONFIGURATIONS)))
+
+
+ANYWHERE = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]
+LOGINS: list[tuple[Values, str]] = [
+    ({"redis": {"url": "redis://redis:6379/0?password=word"}}, "redis.url holds a login"),
+    ({"storage": {"evidence": "s3://key:word@plant/evidence"}}, "storage.evidence holds a login"),
+    ({"storage": {"models": "https://x/m?X-Amz-Signature=word"}}, "storage.models holds a login"),
+    ({"tracing": {"endpoint": "https://me:word@c/v1/traces"}}, "tracing.endpoint holds a login"),
+    (
+        {"notifier": {"config": {"notifier": {"delivery": {"apprise_urls": ["json://h"]}}}}},
+        "apprise_urls",
+    ),
+    (
+        {"inspector": {"config": {"redis": {"invalidate": "x://me:wo/rd@h"}}}},
+        "invalidate|holds a login",
+    ),
+    (
+        {"notifier": {"extraEnv": [{"name": "SMTP_PASSWORD", "value": "word"}]}},
+        "notifier.extraEnv SMTP_PASSWORD: a secret is given by reference",
+    ),
+    (
+        {"inspector": {"extraEnv": [{"name": "HTTPS_PROXY", "value": "http://me:word@proxy"}]}},
+        "inspector.extraEnv HTTPS_PROXY holds a login",
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "complaint"), LOGINS)
+def test_a_refusal_does_not_show_the_login(values: Values, complaint: str) -> None:
+    with pytest.raises(helm.HelmError, match=complaint) as refused:
+        render(merged(supported("default"), values))
+    assert "me:word" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +278,47 @@ def test_every_value_is_used(path: Path) -> None:
         ({"categories": {"a/b": {}}}, "a/b"),
         ({"categories": {"bottle": {"veiw": {}}}}, "veiw"),
         ({"healthPort": 80}, "healthPort"),
+        ({"image": {"digests": {"cpu": "sha256:abc"}}}, "digests"),
+        *((values, complaint) for values, complaint in LOGINS),
+        ({"inspector": {"config": {"worker": {"batch_maxx": 4}}}}, "batch_maxx"),
+        ({"inspector": {"config": {"wroker": {}}}}, "wroker"),
+        ({"inspector": {"config": {"worker": {"batch_max": "many"}}}}, "batch_max"),
+        ({"notifier": {"config": {"notifier": {"rules": {"windows": 1}}}}}, "windows"),
+        ({"camera": {"config": {"camera": {"source": {"path": "x", "paht": 1}}}}}, "source|paht"),
+        ({"training": {"config": {"trainer": {"presett": "x"}}}}, "presett"),
+        (
+            {"inspector": {"gpu": {"count": 1}, "config": {"models": {"device": "cpu"}}}},
+            "inspector.config.models.device is cpu, but each pod asks for 1 GPU",
+        ),
+        (
+            {"inspector": {"config": {"models": {"device": "cuda:0"}}}},
+            "no pod asks for a GPU: set gpu.count",
+        ),
+        (
+            {
+                "training": {
+                    "enabled": True,
+                    "dataClaim": "x",
+                    "gpu": {"count": 1},
+                    "config": {"trainer": {"device": "cpu"}},
+                }
+            },
+            "training.config.trainer.device is cpu",
+        ),
+        ({"storage": {"models": "/models"}}, "not below storage.mountPath"),
+        ({"storage": {"models": "/data/models"}}, "set storage.existingClaim"),
+        (
+            {
+                "metrics": {"serviceMonitor": {"enabled": True}},
+                "networkPolicy": {"metricsFrom": []},
+            },
+            "needs networkPolicy.metricsFrom",
+        ),
+        ({"networkPolicy": {"restrictEgress": True}}, "networkPolicy.egress.kafka"),
+        (
+            {"networkPolicy": {"restrictEgress": True, "egress": {"kafka": ANYWHERE}}},
+            "networkPolicy.egress.redis",
+        ),
     ],
 )
 def test_wrong_values_are_refused_by_name(values: Values, complaint: str) -> None:
@@ -277,7 +355,11 @@ VALUES = st.fixed_dictionaries(
         ),
         "notifier": st.fixed_dictionaries({"enabled": st.booleans()}),
         "networkPolicy": st.fixed_dictionaries(
-            {"enabled": st.booleans(), "restrictEgress": st.booleans()}
+            {
+                "enabled": st.booleans(),
+                "restrictEgress": st.booleans(),
+                "egress": st.just(dict.fromkeys(("kafka", "redis", "storage"), ANYWHERE)),
+            }
         ),
         "metrics": st.fixed_dictionaries(
             {

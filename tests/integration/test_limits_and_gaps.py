@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from schemas.envelope import WireMessage, event_type
 from schemas.interruption import Interruption
+from tests.integration.conftest import PATIENCE_S
 from workers.cli import app
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_admin, connect_consumer, create_topics
@@ -61,7 +62,7 @@ def test_a_worker_tells_what_expired_once_and_inspects_the_rest(kafka_stage: Any
     kafka_stage.send(8, cameras=1)
     kafka_stage.until(lambda: not kafka_stage.lost())
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(PATIENCE_S) == 0
     before = set(kafka_stage.sent)
     kafka_stage.send(8, cameras=1)
     frames = kafka_stage.topics["frames"]
@@ -116,7 +117,7 @@ def test_a_dead_letter_is_replayed_exactly_once(kafka_stage: Any) -> None:
         given = {f"topics.{key}": name for key, name in topics.items()}
         given["kafka.bootstrap_servers"] = kafka_stage.kafka.bootstrap_servers
         flags = [part for k, v in given.items() for part in ("--set", f"{k}={v}")]
-        result = CliRunner().invoke(app, ["dlq", *words, *flags], env={"COLUMNS": "200"})
+        result = CliRunner().invoke(app, ["dlq", *words, *flags])
         assert result.exit_code == 0, result.output
         return result.output
 

@@ -18,6 +18,7 @@ from stream_inspector.image.decode import FILE_TYPES
 from stream_inspector.synthetic import render
 from workers.camera.settings import SYNTHETIC, CameraSettings, SyntheticSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.regular_file import read_regular
 
 CONTENT_TYPES = {**FILE_TYPES, ".npy": RAW_RGB8}  # or gray: the array's shape decides
 GOOD = "good"
@@ -55,15 +56,20 @@ class Listing:
 
 def list_files(source: str) -> Listing:
     """Find the image files. Raises SettingsError when there are none, and says what was there."""
-    found = sorted(path for path in _candidates(source) if path.is_file())
+    found = sorted(path for path in _candidates(source) if not path.is_dir())
     visible = [path for path in found if not path.name.startswith(".")]
-    files = tuple(path for path in visible if path.suffix.lower() in CONTENT_TYPES)
-    skipped = tuple(path for path in visible if path.suffix.lower() not in CONTENT_TYPES)
+    files = tuple(path for path in visible if _is_playable(path))
+    skipped = tuple(path for path in visible if not _is_playable(path))
     if not files:
         known = ", ".join(CONTENT_TYPES)
         others = f" ({len(skipped)} other files, e.g. {skipped[0].name})" if skipped else ""
         raise SettingsError(f"camera.source: {source}: no image files{others}; known: {known}")
     return Listing(files, skipped)
+
+
+def _is_playable(path: Path) -> bool:
+    """A regular file, or a link to one: a named pipe or a device would never end."""
+    return path.is_file() and path.suffix.lower() in CONTENT_TYPES
 
 
 def _candidates(source: str) -> Iterator[Path]:
@@ -104,23 +110,21 @@ def file_shots(
 
 
 def read_shot(path: Path, max_bytes: int) -> Shot | Refusal:
-    """One file as a shot; its size is looked up before it is read."""
+    """One file as a shot; what it is, and its size, is looked up before it is read."""
     try:
-        size = path.stat().st_size
-        if size > max_bytes:
-            return Refusal(
-                str(path), f"{size} bytes, more than kafka.max_frame_bytes ({max_bytes})"
-            )
+        data = read_regular(path, max_bytes, "kafka.max_frame_bytes")
         if path.suffix.lower() == ".npy":
-            return _raw(path)
+            return _raw(path, data)
         content_type = CONTENT_TYPES[path.suffix.lower()]
-        return Shot(path.read_bytes(), content_type, path=str(path), truth=truth_of(path))
-    except (OSError, ValueError) as error:
+        return Shot(data, content_type, path=str(path), truth=truth_of(path))
+    except OSError as error:
+        return Refusal(str(path), f"cannot be read: {error.strerror or error}")
+    except ValueError as error:
         return Refusal(str(path), f"cannot be read: {error}")
 
 
-def _raw(path: Path) -> Shot | Refusal:
-    pixels = np.load(path, allow_pickle=False)
+def _raw(path: Path, file: bytes) -> Shot | Refusal:
+    pixels = np.load(io.BytesIO(file), allow_pickle=False)
     gray = pixels.ndim == 2
     if pixels.dtype != np.uint8 or not (gray or (pixels.ndim == 3 and pixels.shape[2] == 3)):
         shape = "x".join(map(str, pixels.shape))

@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from PIL import Image
 
 from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame
 from schemas.outcome import outcome_id
-from stream_inspector.image.decode import DecodeLimits, decode
+from stream_inspector.image.decode import Decoded
 from stream_inspector.image.view.canvas import View
+from workers.runtime.decoders.picture import Picture
 from workers.runtime.errors import SettingsError
 from workers.runtime.names import check_name
 
@@ -25,14 +27,15 @@ BOOK = "collected.jsonl"
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/bmp": ".bmp", "image/tiff": ".tiff"}
 _RAW = {RAW_GRAY8: "L", RAW_RGB8: "RGB"}
 _SMALL = View((32, 32))  # only to see that a picture can be decoded
+Decode = Callable[[Picture], Decoded]  # raises FrameRejected
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class TrainingFolder:
     """Writes frames, each once however often the command runs. Raises SettingsError."""
 
-    def __init__(self, root: Path, limits: DecodeLimits):
-        self._root, self._limits = root, limits
+    def __init__(self, root: Path, decode: Decode):
+        self._root, self._decode = root, decode
         self._books: dict[str, Book] = {}
 
     def count(self, category: str) -> int:
@@ -50,7 +53,7 @@ class TrainingFolder:
         """
         place = Path("train/good") if good else Path("apart") / (outcome or "unknown")
         path = self._root / frame.category / place / file_name(frame)
-        data = encoded(frame, self._limits)
+        data = encoded(frame, self._decode)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(f".{path.name}.partial")
@@ -130,12 +133,12 @@ def file_name(frame: Frame) -> str:
     return f"{frame.captured_at:%Y%m%dT%H%M%S}-{camera}-{identity(frame).hex()[:16]}{suffix}"
 
 
-def encoded(frame: Frame, limits: DecodeLimits) -> bytes:
+def encoded(frame: Frame, decode: Decode) -> bytes:
     """The camera's own bytes; raw pixels as a PNG, which loses nothing.
 
     Raises FrameRejected when a worker could not decode them: training would stumble over it.
     """
-    decode(frame.data, frame.content_type, _SMALL, limits, frame.width, frame.height)
+    decode(Picture(frame.data, frame.content_type, _SMALL, frame.width, frame.height))
     if frame.content_type not in _RAW:
         return frame.data
     buffer = io.BytesIO()

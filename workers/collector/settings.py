@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
 
 # any: outcomes are not read; good: only what passed is taken; apart: the others lie apart
@@ -41,3 +42,4 @@ class CollectorProcessSettings(ProcessSettings):
 
     log: LogSettings = LogSettings(level="warning")  # this command talks to people
     collect: CollectSettings = CollectSettings()
+    images: ImagesSection = ImagesSection()

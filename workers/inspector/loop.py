@@ -1,8 +1,8 @@
 """The inspector: threads, and the decisions that only the loop takes.
 
-poll thread (this one) -> triage -> pool: admit -> inference thread -> pool: pictures, messages ->
-publisher thread -> positions back to the poll thread, which commits. It never blocks longer than
-a poll.
+poll thread (this one) -> triage -> decode threads: admit, each with a decoder process ->
+inference thread -> pool: pictures, messages -> publisher thread -> positions back to the poll
+thread, which commits. It never blocks longer than a poll.
 """
 
 import threading
@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 
 import structlog
 
-from stream_inspector.image.decode import DecodeLimits
+from schemas.outcome import RejectReason
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.inspector.guard.parking import Parking
+from workers.inspector.guard.triage import Trials
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.measured import Measured
 from workers.inspector.models.device import device_memory
@@ -28,7 +29,7 @@ from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
-from workers.inspector.pipeline.messages import Sender, stopped
+from workers.inspector.pipeline.messages import Sender, held_back, stopped
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership
@@ -40,6 +41,7 @@ from workers.runtime.bus.ports import (
     ConsumerFactory,
     DeliveryFactory,
 )
+from workers.runtime.decoders.pool import Decoders
 from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.health import Check
@@ -65,18 +67,22 @@ class Inspector:
         evidence: EvidenceWriter,
         crash_log: CrashLog,
         *,
+        trials: Trials,
         metrics: InspectorMetrics,
         servers: Mapping[str, Check] | None = None,
         tracing: Tracing | None = None,
     ):
         """`servers` are asked for readiness, now and then."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
-        self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
+        self._evidence, self._crash_log, self._trials = evidence, crash_log, trials
+        self._metrics = metrics
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
-        self._sender = Sender(settings.worker_id, settings.topics, traces)
         limits = settings.worker
-        self._limits = DecodeLimits(settings.kafka.max_frame_bytes, limits.max_pixels)
+        largest = 2 * settings.kafka.max_frame_bytes  # what producers have room for
+        self._sender = Sender(settings.worker_id, settings.topics, traces, largest)
+        rules = settings.images.rules(settings.kafka.max_frame_bytes)
+        self._decoders = Decoders(limits.threads, rules)
         self._in_flight = InFlight(limits.in_flight_mb * 2**20)
         metrics.in_flight_limit.set(limits.in_flight_mb * 2**20)
         metrics.device_memory.ask(lambda: device_memory(settings.models.device))
@@ -96,7 +102,9 @@ class Inspector:
         self._publisher = Publisher(self._leases, self._in_flight, self._metrics)
         interval_s = self._settings.worker.commit_interval_ms / 1000
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
-        self._pool = Pool(self._settings.worker.threads, "pool", self._fail)
+        threads, slow_s = self._settings.worker.threads, self._settings.images.decode_timeout_s / 2
+        self._pool = Pool(threads, "pool", self._fail)
+        self._decoding = Pool(threads, "decode", self._fail, slow_s)
         self._inference = self._make_inference()
         self._intake = self._make_intake()
         triage = self._intake.triage
@@ -105,10 +113,13 @@ class Inspector:
             self._leases, self._publisher, self._commits, triage, drain_s, metrics=self._metrics
         )
         with ExitStack() as closing:
+            closing.callback(self._decoders.close)
             with stop.at_once():
+                self._decoders.start()
                 self._keeper.refresh()
                 consumer = connect(membership)
             closing.callback(consumer.close)
+            closing.callback(self._trials.close)
             closing.callback(self._stop_threads.set)
             closing.callback(setattr, membership, "closing", True)
             with stop.at_once():
@@ -135,10 +146,13 @@ class Inspector:
             leases=self._leases,
             in_flight=self._in_flight,
             publisher=self._publisher,
-            pool=self._pool,
+            pool=self._decoding,
+            decode=self._decoders.decode,
             inference=self._inference,
             parking=self._parking,
             crash_log=self._crash_log,
+            trials=self._trials,
+            breaker=self._breaker,
             finish=self._finish,
             metrics=self._metrics,
         )
@@ -154,7 +168,7 @@ class Inspector:
             evidence=self._evidence,
             pool=self._pool,
             sender=self._sender,
-            limits=self._limits,
+            decode=self._decoders.decode,
             finish=self._finish,
             metrics=self._metrics,
         )
@@ -180,7 +194,8 @@ class Inspector:
                 self.vitals.reach(server, check())
 
     def _finish(self, ticket: Ticket, result: Result) -> None:
-        self._breaker.note(result.rejected, time.monotonic())
+        if result.label != RejectReason.CAMERA_HELD_BACK:  # nothing was tried
+            self._breaker.note(result.camera, result.rejected, time.monotonic())
         self._publisher.put(Finished(ticket, result))
 
     # -- the poll thread ------------------------------------------------------------------------
@@ -197,12 +212,12 @@ class Inspector:
         try:
             records = consumer.poll(_POLL_S)
             for gap in consumer.gaps():
-                self._intake.tell_expired(gap)
+                self._intake.tell_gap(gap)
             self._intake.take_in(records, consumer.assignment())
             self.vitals.reach("broker", self._publisher.away)
         except Transient as error:
             _log.warning("cannot read, trying again", reason=str(error))
-            self.vitals.reach("broker", str(error))
+            self.vitals.reach("broker", error)
             time.sleep(_AWAY_PAUSE_S)
         self.vitals.polled()
         self._committer.commit(consumer)
@@ -216,7 +231,7 @@ class Inspector:
         stuck, kafka = self._publisher.stuck_s(now), self._settings.kafka
         if stuck * 1000 > _STUCK * (kafka.delivery_timeout_ms + kafka.transaction_timeout_ms):
             raise DeviceHung(f"the broker client has been at one publication for {stuck:.0f} s")
-        busy = {"device": self._inference.busy_s(now), "decoder": self._pool.busy_s(now)}
+        busy = {"device": self._inference.busy_s(now), "store of pictures": self._pool.busy_s(now)}
         for what, seconds in busy.items():
             if seconds > self._settings.worker.frame_deadline_s:
                 raise DeviceHung(
@@ -244,6 +259,9 @@ class Inspector:
         if before is State.CLOSED and self._reading is State.OPEN:
             now = datetime.now(UTC)
             self._publisher.put(Announced(stopped(*self._breaker.last, now, self._sender)))
+        for held in self._breaker.news():
+            _log.warning("camera held back", camera=held.camera, rejected=held.rejected)
+            self._publisher.put(Announced(held_back(held, datetime.now(UTC), self._sender)))
         return self._reading is State.OPEN
 
     def _observe(self, consumer: Consumer) -> None:
@@ -274,7 +292,10 @@ class Inspector:
             self._poll(consumer)
         left = self._publisher.in_work()
         self._publisher.stop()
-        publisher.join(max(1.0, deadline - time.monotonic()))
+        patience_s = max(1.0, deadline - time.monotonic())
+        self.vitals.pulse.beat(patience_s)
+        publisher.join(patience_s)
         self._committer.commit(consumer, now=True)
         self._settle(consumer)
+        self.vitals.pulse.beat(self._settings.kafka.session_timeout_ms / 1000)  # to leave the group
         _log.info("stopped", left_to_the_next_worker=left)

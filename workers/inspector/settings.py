@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category, read_categories
+from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, Section
 
@@ -25,10 +26,13 @@ class WorkerSection(Section):
         description="a name that survives restarts and that no other worker has: what a killed "
         "worker left open is then aborted at once; default: random",
     )
-    threads: int = Field(default=2, ge=1, description="decode, picture and message threads")
+    threads: int = Field(
+        default=2,
+        ge=1,
+        description="processes that decode, and as many threads for pictures and messages",
+    )
     batch_max: int = Field(default=8, ge=1, description="frames per batch")
     batch_age_ms: int = Field(default=40, ge=0, description="a batch leaves when its oldest is so")
-    max_pixels: int = Field(default=50_000_000, ge=1, description="largest image that is decoded")
     in_flight_mb: int = Field(default=256, ge=1, description="from poll to publication; then pause")
     in_flight_frames: int = Field(
         default=128, ge=1, description="the same in frames; a crash repeats at most these"
@@ -40,12 +44,12 @@ class WorkerSection(Section):
     frame_deadline_s: float = Field(
         default=120.0,
         gt=0,
-        description="a frame that decoder or device works on for longer hangs: the process ends",
+        description="a batch that the device works on for longer hangs: the process ends",
     )
     crash_attempts: int = Field(
         default=2,
         ge=1,
-        description="a frame that kills the process so often, alone, becomes a dead letter",
+        description="a frame that kills a process of its own so often becomes a dead letter",
     )
 
 
@@ -78,7 +82,11 @@ class ModelsSection(Section):
         description="folder for exported graphs and the choice of engine; "
         "default: $XDG_CACHE_HOME/stream-inspector",
     )
-    threads: int | None = Field(default=None, ge=1, description="device threads; default: engine's")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="device threads; default: the engine's, within the container's processors",
+    )
     null_detector_ms: float | None = Field(
         default=None,
         ge=0,
@@ -96,12 +104,19 @@ class EvidenceSection(Section):
 
 
 class BreakerSection(Section):
-    """Stops reading when too many frames are rejected: a fault must not reject a day's work."""
+    """Holds back a camera that sends junk; rests when most cameras fail: then the fault is ours."""
 
-    share: float = Field(default=0.5, gt=0, le=1, description="of rejected frames that is too much")
+    share: float = Field(
+        default=0.5, gt=0, le=1, description="of a camera's frames rejected that is too much"
+    )
     window_s: float = Field(default=60.0, gt=0, description="for so long")
     min_frames: int = Field(default=20, ge=1, description="fewer decide nothing")
-    rest_s: float = Field(default=60.0, gt=0, description="read nothing for so long, then try")
+    rest_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="reject the camera's frames unseen for so long, then try; where most cameras "
+        "fail, read nothing for so long",
+    )
 
 
 class CounterpartSection(Section):
@@ -117,6 +132,7 @@ class InspectorSettings(ProcessSettings):
 
     worker: WorkerSection = WorkerSection()
     models: ModelsSection = ModelsSection()
+    images: ImagesSection = ImagesSection()
     categories: CategoriesSection = CategoriesSection()
     evidence: EvidenceSection = EvidenceSection()
     counterpart: CounterpartSection = CounterpartSection()

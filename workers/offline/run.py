@@ -11,6 +11,7 @@ from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import Fatal, SettingsError
 from workers.runtime.lifecycle import StopSignal, run_process
 from workers.runtime.settings.process import LogSettings, parse_assignments
+from workers.runtime.terminal import complain
 
 
 class Unusable(Fatal):
@@ -34,7 +35,7 @@ def load_settings(
         overrides = parse_assignments(assignments or []) | given
         return TrainerProcessSettings.load(config, overrides)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
@@ -48,7 +49,13 @@ def run_command(
     name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
 ) -> None:
     """Run `body` and end the process with its exit code, if that is an error's."""
-    code = run_guarded(name, settings.log, body)
+    from workers.runtime.decoders.current import decoding_by
+
+    def decoding(stop: StopSignal) -> None:
+        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)):
+            body(stop)
+
+    code = run_guarded(name, settings.log, decoding)
     if code:
         raise typer.Exit(code)
 

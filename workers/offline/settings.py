@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category, Rate
+from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
 
@@ -111,6 +112,7 @@ class TrainerProcessSettings(ProcessSettings):
 
     log: LogSettings = LogSettings(level="warning")  # these commands talk to people
     trainer: TrainerSettings = TrainerSettings()
+    images: ImagesSection = ImagesSection()
     budget: BudgetSettings = BudgetSettings()
     categories: CategoriesSection = CategoriesSection()
     models: ModelStoreSettings = ModelStoreSettings()

@@ -1,6 +1,9 @@
 {{/* What a schema cannot say: values that contradict each other. Each message names both. */}}
 {{- define "stream-inspector.checks" -}}
 {{- include "stream-inspector.check.secrets" . -}}
+{{- include "stream-inspector.check.plain" . -}}
+{{- include "stream-inspector.check.storage" . -}}
+{{- if .Values.networkPolicy.enabled -}}{{- include "stream-inspector.check.network" . -}}{{- end -}}
 {{- if .Values.inspector.enabled -}}
 {{- include "stream-inspector.check.inspector" . -}}
 {{- include "stream-inspector.check.autoscaling" . -}}
@@ -32,7 +35,90 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Values end in ConfigMaps and in the release: a login in one of them could be read by many. */}}
+{{- define "stream-inspector.check.plain" -}}
+{{- range $path, $url := dict "redis.url" .Values.redis.url "storage.models" .Values.storage.models "storage.evidence" .Values.storage.evidence "tracing.endpoint" .Values.tracing.endpoint -}}
+{{- include "stream-inspector.check.url" (dict "path" $path "url" $url) -}}
+{{- end -}}
+{{- range $component := list "inspector" "notifier" "camera" "training" -}}
+{{- include "stream-inspector.check.node" (dict "path" (printf "%s.config" $component) "node" (get (get $.Values $component) "config")) -}}
+{{- range $env := (get $.Values $component).extraEnv -}}
+{{- if $env.value -}}
+{{- $path := printf "%s.extraEnv %s" $component $env.name -}}
+{{- if and (regexMatch "(?i)(PASSWORD|SECRET|TOKEN|APPRISE_URLS|ACCESS_KEY|API_KEY|CREDENTIALS)" $env.name) (not (regexMatch "(?i)_FILE$" $env.name)) -}}
+{{- fail (printf "%s: a secret is given by reference: valueFrom: {secretKeyRef: {name: ..., key: ...}}" $path) -}}
+{{- end -}}
+{{- include "stream-inspector.check.url" (dict "path" $path "url" $env.value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes path and node: a part of a process's settings. */}}
+{{- define "stream-inspector.check.node" -}}
+{{- $path := .path -}}
+{{- if kindIs "map" .node -}}
+{{- range $key, $inner := .node -}}
+{{- include "stream-inspector.check.node" (dict "path" (printf "%s.%s" $path $key) "node" $inner) -}}
+{{- end -}}
+{{- else if kindIs "slice" .node -}}
+{{- range .node -}}{{- include "stream-inspector.check.node" (dict "path" $path "node" .) -}}{{- end -}}
+{{- else if kindIs "string" .node -}}
+{{- include "stream-inspector.check.url" (dict "path" $path "url" .node) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes path and url; the message never repeats the URL. */}}
+{{- define "stream-inspector.check.url" -}}
+{{- if or (regexMatch "://[^\\s]*@" .url) (regexMatch "(?i)[?&;#][^=&\\s]*(password|passwd|pwd|token|secret|key|signature|sig|auth|credential)[^=&\\s]*=" .url) -}}
+{{- fail (printf "%s holds a login: values end in ConfigMaps. Give it by reference: redis.auth, storage.existingSecret, tracing.existingSecret or notifier.existingSecret" .path) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stream-inspector.check.storage" -}}
+{{- range $name, $place := dict "models" .Values.storage.models "evidence" .Values.storage.evidence -}}
+{{- if and $place (not (contains "://" $place)) -}}
+{{- if not (hasPrefix (printf "%s/" $.Values.storage.mountPath) (printf "%s/" $place)) -}}
+{{- fail (printf "storage.%s (%s) is no URL and not below storage.mountPath (%s): a pod can write nowhere else" $name $place $.Values.storage.mountPath) -}}
+{{- end -}}
+{{- if not $.Values.storage.existingClaim -}}
+{{- fail (printf "storage.%s (%s) is a folder: set storage.existingClaim, or it is gone with the pod" $name $place) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stream-inspector.check.network" -}}
+{{- if and .Values.metrics.serviceMonitor.enabled (not .Values.networkPolicy.metricsFrom) -}}
+{{- fail "metrics.serviceMonitor.enabled needs networkPolicy.metricsFrom: else nobody is let in to scrape" -}}
+{{- end -}}
+{{- if .Values.networkPolicy.restrictEgress -}}
+{{- $needed := list "dns" "kafka" -}}
+{{- if or .Values.inspector.enabled .Values.training.enabled -}}
+{{- $needed = append $needed "redis" -}}
+{{- if include "stream-inspector.objectStore" . -}}{{- $needed = append $needed "storage" -}}{{- end -}}
+{{- end -}}
+{{- if .Values.tracing.endpoint -}}{{- $needed = append $needed "tracing" -}}{{- end -}}
+{{- range $server := $needed -}}
+{{- if not (get $.Values.networkPolicy.egress $server) -}}
+{{- fail (printf "networkPolicy.restrictEgress needs networkPolicy.egress.%s: where it is, as NetworkPolicy peers; [{ipBlock: {cidr: 0.0.0.0/0}}] is anywhere" $server) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Takes path, device and gpus. */}}
+{{- define "stream-inspector.check.device" -}}
+{{- if and .device (gt (int .gpus) 0) (not (hasPrefix "cuda" .device)) -}}
+{{- fail (printf "%s is %s, but each pod asks for %d GPU(s): leave the device out, or set gpu.count 0" .path .device (int .gpus)) -}}
+{{- end -}}
+{{- if and .device (eq (int .gpus) 0) (hasPrefix "cuda" .device) -}}
+{{- fail (printf "%s is %s, but no pod asks for a GPU: set gpu.count, or leave the device out" .path .device) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "stream-inspector.check.inspector" -}}
+{{- include "stream-inspector.check.device" (dict "path" "inspector.config.models.device" "device" (dig "models" "device" "" .Values.inspector.config) "gpus" .Values.inspector.gpu.count) -}}
 {{- if not .Values.categories -}}
 {{- fail "categories is empty: a worker without a category ends at once; name those that the line produces, e.g. categories: {bottle: {}}" -}}
 {{- end -}}
@@ -67,6 +153,7 @@
 {{- end -}}
 
 {{- define "stream-inspector.check.training" -}}
+{{- include "stream-inspector.check.device" (dict "path" "training.config.trainer.device" "device" (dig "trainer" "device" "" .Values.training.config) "gpus" .Values.training.gpu.count) -}}
 {{- if not .Values.training.dataClaim -}}
 {{- fail "training.enabled needs training.dataClaim: the claim with a folder of images per category" -}}
 {{- end -}}

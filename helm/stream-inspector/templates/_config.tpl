@@ -11,6 +11,7 @@ topics:
   defects: {{ .Values.topics.defects }}
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}
+  camera_states: {{ .Values.topics.cameraStates }}
   alarms: {{ .Values.topics.alarms }}
   partitions: {{ .Values.topics.partitions | int64 }}
   create: false
@@ -18,7 +19,7 @@ log:
   level: {{ .Values.log.level }}
   format: json
 health:
-  host: 0.0.0.0
+  host: {{ .Values.healthHost | quote }}
   port: {{ .Values.healthPort | int64 }}
 {{- with .Values.tracing.endpoint }}
 tracing:

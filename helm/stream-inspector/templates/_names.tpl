@@ -26,7 +26,10 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{/* Takes a dict of root and variant (cuda, cpu or light). */}}
 {{- define "stream-inspector.image" -}}
 {{- $image := .root.Values.image -}}
-{{ $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ get $image.suffixes .variant }}
+{{- $digest := get $image.digests .variant -}}
+{{- if $digest -}}{{ $image.repository }}@{{ $digest }}
+{{- else -}}{{ $image.repository }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ get $image.suffixes .variant }}
+{{- end -}}
 {{- end -}}
 
 {{- define "stream-inspector.workerVariant" -}}

@@ -49,6 +49,15 @@ affinity: {{- toYaml . | nindent 2 }}
 - {name: XDG_CACHE_HOME, value: /tmp/cache}
 {{- end -}}
 
+{{/* Secrets whose keys become environment variables. Takes their names; empty ones are left out. */}}
+{{- define "stream-inspector.envFrom" -}}
+{{- range $name := . }}
+{{- if $name }}
+- secretRef: {name: {{ $name }}}
+{{- end }}
+{{- end }}
+{{- end -}}
+
 {{/* User names: everything else of a login is a file. Takes root, kafka and redis (whether they are
 needed), and kafkaAuth (another secret than the release's). */}}
 {{- define "stream-inspector.secretEnv" -}}

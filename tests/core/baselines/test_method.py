@@ -1,6 +1,6 @@
 import pytest
 import torch
-from conftest import good_images, scratched
+from core.conftest import good_images, scratched
 
 from stream_inspector.baselines import METHODS, method
 from stream_inspector.baselines.method import nearest_distances, neighbourhood_means

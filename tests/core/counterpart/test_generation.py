@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import good_images, tiny_feature_preset
+from core.conftest import good_images, tiny_feature_preset
 
 from stream_inspector.counterpart.generation import SAMPLERS, sample_images
 from stream_inspector.diffusion.schedule import linear_schedule, respace, respaced_step

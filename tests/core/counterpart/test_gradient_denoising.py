@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import good_images, scratched
+from core.conftest import good_images, scratched
 from torch import Tensor
 
 from stream_inspector.counterpart.gradient_denoising import (

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stream_inspector.errors import FrameRejected, TooLarge, Undecodable
+from stream_inspector.errors import FrameRejected, TooLarge, TooSlow, Undecodable
 from stream_inspector.image.decode import ENCODED, RAW_GRAY8, RAW_RGB8, DecodeLimits, decode
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Image
@@ -161,12 +161,51 @@ def test_too_many_pixels_are_refused_before_decoding(side: int) -> None:
 
 def test_raw_pixels_beyond_the_limit_are_refused() -> None:
     with pytest.raises(TooLarge, match="max_pixels"):
-        pixels(b"", RAW_RGB8, width=100_000, height=100_000)
+        pixels(b"", RAW_RGB8, width=60_000, height=60_000)
+
+
+@pytest.mark.parametrize("size", [(1, 70_000), (70_000, 1)])
+def test_a_side_beyond_the_limit_is_refused_however_few_pixels_there_are(
+    size: tuple[int, int],
+) -> None:
+    with pytest.raises(TooLarge, match=r"side of 70000 pixels.*images\.max_side"):
+        pixels(bomb(*size))
+    with pytest.raises(TooLarge, match="max_side"):
+        pixels(bytes(70_000), RAW_GRAY8, width=size[0], height=size[1])
+
+
+def test_what_needs_more_memory_than_the_limit_is_refused_before_decoding() -> None:
+    limits = DecodeLimits(max_memory=40 * 2**20)
+    fits, too_much = encoded(np.zeros((2000, 2000, 3), np.uint8)), bomb(4000, 2000)
+    assert decode(fits, "image/png", View((8, 8)), limits).image.shape == (8, 8, 3)
+    with pytest.raises(TooLarge, match=r"4000x2000 \(PNG RGB\) needs up to .*images\.decode_mb"):
+        decode(too_much, "image/png", View((8, 8)), limits)
+
+
+def test_a_jpeg_of_many_scans_is_refused_before_decoding() -> None:
+    few = encoded(picture(), "JPEG", progressive=True)
+    assert pixels(few, "image/jpeg").shape == (40, 60, 3)
+    with pytest.raises(TooSlow, match="more than 64 scans"):
+        pixels(with_scans(few, 70), "image/jpeg")
+
+
+def test_markers_outside_of_the_picture_are_no_scans() -> None:
+    data = encoded(picture(), "JPEG", progressive=True)
+    comment = b"\xff\xda\0\2" * 100
+    inside = data[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + data[2:]
+    assert (pixels(inside, "image/jpeg") == pixels(data, "image/jpeg")).all()
+    assert (pixels(data + comment, "image/jpeg") == pixels(data, "image/jpeg")).all()
+
+
+def with_scans(progressive: bytes, count: int) -> bytes:
+    """A progressive JPEG whose last scan comes again and again."""
+    last = progressive.rindex(b"\xff\xda")
+    return progressive[:last] + progressive[last:-2] * count + b"\xff\xd9"
 
 
 def test_a_tiny_tiff_with_a_huge_tile_is_refused() -> None:
-    tags = {256: 16, 257: 16, 258: 8, 259: 1, 262: 1, 322: 64_000, 323: 64_000, 324: 0, 325: 99}
-    with pytest.raises(TooLarge, match="tile"):
+    tags = {256: 16, 257: 16, 258: 8, 259: 8, 262: 1, 322: 64_000, 323: 64_000, 324: 0, 325: 99}
+    with pytest.raises(TooLarge, match=r"TIFF L.*decode_mb"):
         pixels(big_endian_tiff(tags, bytes(99)), "image/tiff")
 
 

@@ -5,7 +5,7 @@ import weakref
 
 import pytest
 import torch
-from conftest import good_images
+from core.conftest import good_images
 from torch._subclasses import FakeTensor
 
 from stream_inspector.detector import Detector

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported, UnknownCategory
+from stream_inspector.model import version as model_module
 from stream_inspector.model.version import FORMAT, Model, ModelFiles, load_model, save_model
-from stream_inspector.model.version import version as model_module
 from stream_inspector.presets import PRESETS
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.calibrate import calibrate as calibrate_scores

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import good_images, scratched
+from core.conftest import good_images, scratched
 
 from stream_inspector.features import to_tensor
 from stream_inspector.image.view.canvas import View, runs

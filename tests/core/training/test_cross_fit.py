@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import good_images, scratched
+from core.conftest import good_images, scratched
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import TooFewImages

@@ -9,7 +9,7 @@ import structlog
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.models.device import check_free
+from workers.inspector.models.device import check_free, device_threads
 from workers.inspector.models.libraries import import_libraries
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
@@ -52,7 +52,11 @@ class ModelLoader:
             )
         check_free(settings.device, self.size(manifest))
         detector = Detector(
-            model, settings.device, settings.engine, settings.threads, cache=self._cache
+            model,
+            settings.device,
+            settings.engine,
+            device_threads(settings.threads),
+            cache=self._cache,
         )
         loaded = LoadedModel(
             version=model.version,

@@ -16,18 +16,18 @@ from structlog.contextvars import bound_contextvars
 
 from schemas.outcome import Latencies, RejectReason
 from stream_inspector.errors import FrameRejected
-from stream_inspector.image.decode import DecodeLimits
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.guard.flow import Leases, Open
 from workers.inspector.models.source import Models, ModelSource
-from workers.inspector.pipeline.admit import decode_to
+from workers.inspector.pipeline.admit import Decode, decode_to
 from workers.inspector.pipeline.batch import Batch, Batcher
 from workers.inspector.pipeline.detect import Failure, Pictures, detect
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer
-from workers.inspector.pipeline.messages import Judged, Sender, defective, passed, rejected
+from workers.inspector.pipeline.messages import Judged, Sender, defective, passed
 from workers.inspector.pipeline.pool import Pool
+from workers.inspector.pipeline.rejections import rejected
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
@@ -50,14 +50,14 @@ class Inference:
         evidence: EvidenceWriter,
         pool: Pool,
         sender: Sender,
-        limits: DecodeLimits,
+        decode: Decode,
         finish: Finish,
         metrics: InspectorMetrics,
     ):
         self._admitted: queue.SimpleQueue[Admitted] = queue.SimpleQueue()
         self._batcher, self._keeper, self._leases = batcher, keeper, leases
         self._explainer, self._evidence = explainer, evidence
-        self._pool, self._sender, self._limits = pool, sender, limits
+        self._pool, self._sender, self._decode = pool, sender, decode
         self._finish, self._metrics = finish, metrics
         self._busy_since: float | None = None
         self._open = Open()
@@ -154,7 +154,7 @@ class Inference:
         if item.view == view:
             return item
         try:
-            decoded = decode_to(item.frame, view, self._limits)
+            decoded = decode_to(item.frame, view, self._decode)
         except FrameRejected as error:
             reason = RejectReason(error.reason)
             self._reject(Rejection(item.ticket, item.frame, reason, str(error)))

@@ -1,24 +1,29 @@
-"""A few daemon threads for decoding, pictures and messages.
+"""A few daemon threads: some that wait for decoders, some for pictures and messages.
 
 Unlike `concurrent.futures`, they do not keep a process alive whose decoder or store hangs. The
 queue needs no bound of its own: everything in it is counted by `flow.InFlight`.
 """
 
-import queue
+import math
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from workers.inspector.guard.flow import Open
-
-Task = Callable[[], None]
+from workers.inspector.pipeline.turns import Task, Turn, Turns
 
 
 class Pool:
     """Runs tasks on `size` threads. A task that raises ends the process through `on_error`."""
 
-    def __init__(self, size: int, name: str, on_error: Callable[[BaseException], None]):
-        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+    def __init__(
+        self,
+        size: int,
+        name: str,
+        on_error: Callable[[BaseException], None],
+        slow_s: float = math.inf,
+    ):
+        """Lines whose tasks take longer than `slow_s` leave a thread to the others."""
+        self._turns, self._change = Turns(size, slow_s), threading.Condition()
         self._open = Open()
         self._since: dict[int, float] = {}  # thread -> when its task began
         self._on_error = on_error
@@ -29,10 +34,12 @@ class Pool:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, task: Task) -> None:
-        """Run a task soon."""
+    def submit(self, task: Task, line: Hashable = None) -> None:
+        """Run a task soon; a `line` of tasks that take long delays no other line."""
         self._open.add(1)
-        self._tasks.put(task)
+        with self._change:
+            self._turns.put(line, task)
+            self._change.notify()
 
     @property
     def idle(self) -> bool:
@@ -45,18 +52,24 @@ class Pool:
 
     def _work(self) -> None:
         me = threading.get_ident()
-        while (task := self._tasks.get()) is not None:
-            self._since[me] = time.monotonic()
+        while True:
+            turn = self._next()
+            self._since[me] = turn.began
             try:
-                task()
+                turn.task()
             except BaseException as error:
                 self._on_error(error)
             del self._since[me]
+            self._done(turn)
             self._open.add(-1)
 
-    def close(self, timeout_s: float) -> None:
-        """Stop after the tasks that are already queued."""
-        for _ in self._threads:
-            self._tasks.put(None)
-        for thread in self._threads:
-            thread.join(timeout_s)
+    def _next(self) -> Turn:
+        with self._change:
+            while (turn := self._turns.take()) is None:
+                self._change.wait()
+            return turn
+
+    def _done(self, turn: Turn) -> None:
+        with self._change:
+            self._turns.done(turn)
+            self._change.notify_all()  # a line may have been waiting for this

@@ -1,41 +1,50 @@
-"""Reads image files as the worker will see them: through the same decoder, in a few threads.
+"""Reads image files as the worker will see them: by the same decoders, in a few threads.
 
 What training, calibration and evaluation measure is then what the stream measures.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from stream_inspector.errors import DataError, FrameRejected
-from stream_inspector.image.decode import FILE_TYPES, Decoded, DecodeLimits, decode
+from stream_inspector.image.decode import FILE_TYPES, Decoded
 from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image
+from workers.runtime.decoders.current import THREADS, current
+from workers.runtime.decoders.picture import Picture
+from workers.runtime.decoders.pool import Decoders
+from workers.runtime.regular_file import open_regular, read_regular
+
+_log = structlog.get_logger(__name__)
 
 OnCorrupt = Literal["fail", "skip"]
-_THREADS = 4
 _SAME_SHAPE = 0.02  # by which an image's and its mask's sides may differ in ratio: rounding
 _AHEAD = 16  # files in flight: decoded images wait for their turn in memory
 
 
-def read_image(path: Path, view: View, limits: DecodeLimits | None = None) -> Decoded:
+def read_image(path: Path, view: View, decoders: Decoders | None = None) -> Decoded:
     """One file as the canvas of a view. Raises DataError naming the file."""
-    limits = limits or DecodeLimits()
+    decoders = decoders or current()
     try:
-        if path.stat().st_size > limits.max_bytes:
-            raise DataError(f"{path}: larger than {limits.max_bytes} bytes (kafka.max_frame_bytes)")
-        return decode(path.read_bytes(), FILE_TYPES[path.suffix.lower()], view, limits)
+        data = read_regular(path, decoders.rules.limits.max_bytes, "kafka.max_frame_bytes")
+        decoded = decoders.decode(Picture(data, FILE_TYPES[path.suffix.lower()], view))
     except FrameRejected as error:
         raise DataError(f"{path}: {error}; repair or remove it") from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if decoded.damage:
+        _log.warning("a damaged image is used", file=str(path), damage=decoded.damage)
+    return decoded
 
 
 def read_images(
@@ -73,7 +82,11 @@ def read_mask(path: Path, view: View, frame: tuple[int, int] | None = None) -> N
     Raises DataError when it is not in the shape of its `frame` (width, height).
     """
     try:
-        with Pillow.open(path, formats=("PNG", "BMP", "TIFF")) as picture:
+        limit = current().rules.limits.max_bytes
+        with (
+            open_regular(path, limit, "kafka.max_frame_bytes") as file,
+            Pillow.open(file, formats=("PNG", "BMP", "TIFF")) as picture,
+        ):
             full = _mask_values(picture)
     except (OSError, ValueError, Pillow.DecompressionBombError) as error:
         raise DataError(f"{path}: is no readable mask: {error}") from error
@@ -119,16 +132,17 @@ def _like_a_mask(image: Image) -> bool:
 
 def decode_in_order(paths: Sequence[Path], view: View) -> Iterator[Decoded | DataError]:
     """Each file's image, or what is wrong with it; a bounded number is decoded ahead."""
-    with ThreadPoolExecutor(_THREADS, "read") as pool:
+    attempt = partial(_attempt, view=view, decoders=current())  # threads know no current ones
+    with ThreadPoolExecutor(THREADS, "read") as pool:
         todo = iter(paths)
-        waiting = [pool.submit(_attempt, path, view) for path in islice(todo, _AHEAD)]
+        waiting = [pool.submit(attempt, path) for path in islice(todo, _AHEAD)]
         while waiting:
             yield waiting.pop(0).result()
-            waiting += [pool.submit(_attempt, path, view) for path in islice(todo, 1)]
+            waiting += [pool.submit(attempt, path) for path in islice(todo, 1)]
 
 
-def _attempt(path: Path, view: View) -> Decoded | DataError:
+def _attempt(path: Path, view: View, decoders: Decoders) -> Decoded | DataError:
     try:
-        return read_image(path, view)
+        return read_image(path, view, decoders)
     except DataError as error:
         return error

@@ -21,10 +21,13 @@ from workers.runtime.categories import (
     ViewSettings,
     read_categories,
 )
+from workers.runtime.decoders.current import current
 from workers.runtime.errors import SettingsError
+from workers.runtime.regular_file import open_regular
 
 _SAMPLE = 50  # files whose headers tell the frames' size
 _MOST_MASK_PIXELS = 100_000_000
+_MOST_MASK_BYTES = 64 * 2**20
 
 
 def find_category(name: str, section: CategoriesSection) -> Category:
@@ -69,7 +72,10 @@ def usual_frame(paths: Sequence[Path]) -> tuple[int, int]:
 def _size(path: Path) -> tuple[int, int] | None:
     """From the header; an image that cannot be read is told of when it is decoded."""
     try:
-        with Pillow.open(path, formats=("PNG", "JPEG", "BMP", "TIFF")) as picture:
+        with (
+            open_regular(path, current().rules.limits.max_bytes, "kafka.max_frame_bytes") as file,
+            Pillow.open(file, formats=("PNG", "JPEG", "BMP", "TIFF")) as picture,
+        ):
             return picture.size
     except (OSError, ValueError, Pillow.DecompressionBombError):
         return None
@@ -109,7 +115,10 @@ def _input_size(wish: InputSize | Literal["auto", "preset"]) -> Size | Literal["
 def _read_mask(file: Path) -> NDArray[np.bool_]:
     """White is ignored. Raises SettingsError naming the file."""
     try:
-        with Pillow.open(file, formats=("PNG",)) as picture:
+        with (
+            open_regular(file, _MOST_MASK_BYTES, "view.ignore.mask") as opened,
+            Pillow.open(opened, formats=("PNG",)) as picture,
+        ):
             if picture.width * picture.height > _MOST_MASK_PIXELS:
                 raise SettingsError(f"view.ignore.mask: {file} is too large: {picture.size}")
             return np.asarray(picture.convert("L")) >= 128

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from workers.offline import options
+from workers.runtime.terminal import Terminal
 
 if TYPE_CHECKING:
     from workers.offline.model.run import Desk
 
-console = Console()
+console = Terminal()
 model = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -1,8 +1,6 @@
 """What `stream-inspector model` does, on a registry."""
 
-import getpass
 import json
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,11 @@ from rich.console import Console
 
 from stream_inspector.errors import InspectorError
 from workers.offline.model import tables
-from workers.offline.model_folder import read_files, read_model
 from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.operator import operator
 from workers.runtime.registry.activations import ROLLBACK
 from workers.runtime.registry.care import (
     Retention,
@@ -31,6 +29,7 @@ from workers.runtime.settings.process import redact
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobUnreadable
 from workers.runtime.store.redis import RedisStore
+from workers.runtime.terminal import text
 
 _UNREADABLE = {"preset": {"name": "not readable: see `model verify`"}}
 
@@ -55,15 +54,25 @@ def open_registry(settings: TrainerProcessSettings, console: Console, *, changes
     cache = RedisStore(settings.redis)
     if not blobs.exclusive:
         console.print(
-            f"[yellow]{redact(settings.models.store)} (models.store) cannot create a file "
-            "exclusively: let only one operator at a time push, activate or collect.[/]"
+            text(
+                (
+                    f"{redact(settings.models.store)} (models.store) cannot create a file "
+                    "exclusively: let only one operator at a time push, activate or collect.",
+                    "yellow",
+                )
+            )
         )
     try:
         cache.ping()
     except StoreUnavailable:
         console.print(
-            f"[yellow]No Redis at {redact(settings.redis.url)} (redis.url): workers will see this "
-            "within a minute instead of at once.[/]"
+            text(
+                (
+                    f"No Redis at {redact(settings.redis.url)} (redis.url): workers will see this "
+                    "within a minute instead of at once.",
+                    "yellow",
+                )
+            )
         )
         return Registry(blobs)
     return Registry(blobs, cache, settings.redis.cache_bytes)
@@ -77,6 +86,8 @@ class Desk:
 
     def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
         """Verify and store the model in a folder."""
+        from workers.offline.model_folder import read_files, read_model  # torch
+
         verified = read_model(folder)
         lacking = [name for name in verified.categories if name not in verified.calibrations]
         if lacking:
@@ -90,7 +101,7 @@ class Desk:
             verified.categories, verified.version, files.manifest, files.tensors
         )
         names = ", ".join(verified.categories)
-        self._console.print(f"{names}: stored version [bold]{version}[/]")
+        self._console.print(text(f"{names}: stored version ", (version, "bold")))
         if activate_now:
             for category in verified.categories:
                 self._activate(category, version, by, why, seen[category])
@@ -149,17 +160,16 @@ class Desk:
         going = [holding for holding, kept in fates if kept is None]
         size = tables.megabytes(sum(holding.size or 0 for holding in going))
         if not apply:
-            self._console.print(
-                f"{len(going)} of {len(fates)} versions would be removed ({size}); --apply does it"
-            )
+            said = f"{len(going)} of {len(fates)} versions would be removed ({size})"
+            self._console.print(text(f"{said}; --apply does it"))
             return
         removed = 0
         for holding in going:
-            kept = collect(self._registry, holding.version, retention, by or who(), now)
+            kept = collect(self._registry, holding.version, retention, by or operator(), now)
             removed += kept is None
             if kept is not None:
-                self._console.print(f"{holding.version} stays: {kept}")
-        self._console.print(f"{removed} versions removed")
+                self._console.print(text(f"{holding.version} stays: {kept}"))
+        self._console.print(text(f"{removed} versions removed"))
 
     def verify(self, repair: bool = False) -> None:
         """Check everything; `repair`: move broken activations aside before.
@@ -167,7 +177,7 @@ class Desk:
         Raises StoreDamaged with the names of what is wrong.
         """
         for moved in set_aside(self._registry) if repair else ():
-            self._console.print(f"moved aside: {moved}", markup=False)
+            self._console.print(text(f"moved aside: {moved}"))
         total, done = len(self._registry.every_version()), 0
         with work_bar(self._console, self._stop) as on_work:
 
@@ -180,13 +190,13 @@ class Desk:
         if found:
             raise StoreDamaged("\n  ".join(["the model store is damaged:", *found]))
         activations = sum(len(each) for each in histories_of(self._registry).values())
-        self._console.print(f"[green]ok[/]: {total} versions, {activations} activations")
+        said = f": {total} versions, {activations} activations"
+        self._console.print(text(("ok", "green"), said))
 
     def _activate(self, category: str, version: str, by: str | None, why: str, expect: int) -> None:
-        number = self._registry.activate(category, version, by or who(), why, expect)
-        self._console.print(
-            f"{category}: version [bold]{version}[/] is active (activation {number})"
-        )
+        number = self._registry.activate(category, version, by or operator(), why, expect)
+        place = f" is active (activation {number})"
+        self._console.print(text(f"{category}: version ", (version, "bold"), place))
 
     def _number(self, category: str) -> int:
         last = self._registry.activations.newest(category)
@@ -228,11 +238,3 @@ def version_before(history: list[Activation]) -> str | None:
     """The version that was active before the present one: after a rollback, the one it left."""
     earlier = (each.version for each in reversed(history) if each.version != history[-1].version)
     return next(earlier, None)
-
-
-def who() -> str:
-    """The operator, for the history."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return socket.gethostname()

@@ -16,9 +16,11 @@ ENV_DELIMITER = "__"
 
 
 def redact(value: Any) -> Any:
-    """The value as it may be shown: no secrets, no passwords inside URLs."""
+    """The value as it may be shown: no secrets, no passwords inside URLs; plain data."""
     if isinstance(value, SecretStr):
         return HIDDEN
+    if isinstance(value, BaseModel):
+        return redact(value.model_dump(mode="json"))
     if isinstance(value, str):
         return mask_url(value)
     if isinstance(value, list | tuple):
@@ -60,14 +62,22 @@ def explain(cls: type[BaseModel], problem: ErrorDetails, origin: Origin) -> str:
 
 
 def _secret(cls: type[BaseModel], location: Sequence[int | str]) -> bool:
-    """Whether the setting at a location must not be shown."""
+    """Whether the setting at a location must not be shown: a secret, or what may hold some."""
     model, annotation = cls, None
     for part in location:
         field = model.model_fields.get(str(part))
         if field is not None:
             annotation = field.annotation
             model = _model_in(annotation) or model
-    return SecretStr in (annotation, *get_args(annotation))
+    return _holds_secret(annotation)
+
+
+def _holds_secret(annotation: Any) -> bool:
+    """Whether a type is that of a secret, or a section or mapping with one in it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.values()
+        return any(_holds_secret(field.annotation) for field in fields)
+    return annotation is SecretStr or any(map(_holds_secret, get_args(annotation)))
 
 
 def _siblings(cls: type[BaseModel], location: Sequence[int | str]) -> list[str]:

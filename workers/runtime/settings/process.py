@@ -82,7 +82,26 @@ class KafkaSettings(Section):
         ge=1024,
         description="largest encoded frame; drives producer, topic, fetch and decode limits",
     )
+    max_unpacked_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**20,
+        description="a compressed batch that unpacks to more is passed over, and told",
+    )
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="none", description="of what this process writes; all of them are read"
+    )
+    hung_after_s: float = Field(
+        default=45.0,
+        gt=0,
+        description="a client that has not come back for so long hangs: the process ends with 75; "
+        "above the session, below the patience of a liveness probe",
+    )
     security: KafkaSecurity = KafkaSecurity()
+
+    @property
+    def publication_s(self) -> float:
+        """All timeouts of one publication (seconds)."""
+        return (2 * self.delivery_timeout_ms + self.request_timeout_ms) / 1000
 
 
 class RedisSettings(Section):
@@ -117,6 +136,9 @@ class TopicSettings(Section):
     defects: str = Field(default=topics.DEFECTS.name, description=topics.DEFECTS.why)
     dead_letters: str = Field(default=topics.DEAD_LETTERS.name, description=topics.DEAD_LETTERS.why)
     resolutions: str = Field(default=topics.RESOLUTIONS.name, description=topics.RESOLUTIONS.why)
+    camera_states: str = Field(
+        default=topics.CAMERA_STATES.name, description=topics.CAMERA_STATES.why
+    )
     alarms: str = Field(default=topics.ALARMS.name, description=topics.ALARMS.why)
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")
@@ -163,7 +185,10 @@ class HealthSettings(Section):
     """The HTTP port of /livez, /readyz and /metrics."""
 
     port: int = Field(default=0, ge=0, le=65535, description="0: off")
-    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0: all")
+    host: str = Field(
+        default="127.0.0.1",
+        description='address to listen on; 0.0.0.0: all of IPv4; "::": all of IPv6 and IPv4',
+    )
 
 
 class TracingSettings(Section):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
+from core.conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
 
 from stream_inspector.detector import Detector
 from stream_inspector.image.view.canvas import View, runs

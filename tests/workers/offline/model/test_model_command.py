@@ -48,7 +48,7 @@ class Operator:
 
     def run(self, *words: object, code: int = 0) -> str:
         arguments = ["model", *map(str, words), "--store", str(self.folder / "store"), *QUIET]
-        result: Result = CliRunner().invoke(app, arguments, env={"COLUMNS": "240"})
+        result: Result = CliRunner().invoke(app, arguments)
         assert result.exit_code == code, result.output
         return result.output
 
@@ -204,7 +204,7 @@ def test_a_store_that_cannot_create_exclusively_is_told(anna: Operator) -> None:
     assert warning not in anna.run("gc")
     chained = f"simplecache::file://{anna.folder}/store"
     arguments = ["model", "gc", "--store", chained, *QUIET]
-    told = CliRunner().invoke(app, arguments, env={"COLUMNS": "240"}).output
+    told = CliRunner().invoke(app, arguments).output
     assert warning in told
 
 
@@ -228,6 +228,7 @@ for seen in range({rounds}):
 """
 
 
+@pytest.mark.integration
 def test_two_operators_at_once_many_times(anna: Operator) -> None:
     """Processes that begin each round together: one wins, the others learn who it was."""
     anna.registry.push(["bolts"], "v1", b"", b"")
@@ -268,6 +269,7 @@ print(removed)
 """
 
 
+@pytest.mark.integration
 def test_gc_runs_while_somebody_activates(anna: Operator) -> None:
     """Two processes on one folder: what is active is always whole, whatever gc takes."""
     registry, rounds = anna.registry, 60

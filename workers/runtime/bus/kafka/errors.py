@@ -13,6 +13,7 @@ from workers.runtime.errors import (
     MembershipLost,
     MessageTooLarge,
     SettingsError,
+    TopicMissing,
     WorkerError,
 )
 
@@ -52,9 +53,16 @@ def translate(
         return SettingsError(f"kafka: {what}")
     if isinstance(error, errors.AuthorizationError) or "AuthorizationFailed" in what:
         return AccessDenied(f"{_denied(error, operation, name)} [{what[:_MOST]}]")
+    return _refused(error, what, name) or BusUnavailable(what)
+
+
+def _refused(error: Exception, what: str, name: str | None) -> WorkerError | None:
     if isinstance(error, _FATAL):
         return Fatal(f"the broker refuses this client: {what}")
-    return BusUnavailable(what)
+    named = [name] if name else list(_names(error.args))
+    if isinstance(error, errors.UnknownTopicOrPartitionError) and named:
+        return TopicMissing(named)
+    return None
 
 
 def _denied(error: Exception, operation: Operation, name: str | None) -> str:

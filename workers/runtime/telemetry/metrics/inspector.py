@@ -52,8 +52,14 @@ class InspectorMetrics(Table):
             "Frames not inspected, their dead letter published",
             reason="reject reasons of the outcome message",
         )
+        self.damaged = self._counter(
+            "damaged_frames", "Frames that lost a part of their data, rejected or accepted"
+        )
         self.expired = self._counter(
             "expired_records", "Records that retention deleted before they were inspected"
+        )
+        self.unreadable = self._counter(
+            "unreadable_records", "Records not inspected because their batch cannot be unpacked"
         )
         self.explained = self._counter(
             "explanations",
@@ -97,6 +103,9 @@ class InspectorMetrics(Table):
         )
         self.ready = self._gauge("ready", "1 when frames can be inspected")
         self.stopped = self._gauge("stopped", "1 while reading rests: too many were rejected")
+        self.held_back = self._gauge(
+            "held_back_cameras", "Cameras whose frames are rejected unseen: too many were rejected"
+        )
         for result in ("committed", "aborted"):
             self.transactions.labels(result)
         for event in ("assigned", "revoked", "lost"):
