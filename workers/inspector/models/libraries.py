@@ -33,8 +33,8 @@ def import_libraries() -> None:
         except Exception as error:
             raise LibrariesBroken(
                 f"the libraries that run models cannot be imported: {type(error).__name__}: "
-                f"{error}; look whether {tempfile.gettempdir()} (TMPDIR) can be written and has "
-                "room, then start again"
+                f"{error}; look whether the temporary folder (TMPDIR) can be written and has room, "
+                "then start again"
             ) from error
         _Imported.done = True
 
