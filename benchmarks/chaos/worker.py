@@ -20,10 +20,10 @@ from typing import Any
 from stream_inspector.verdict import Grade, Image, Region, Verdict
 from workers.cli import main
 from workers.inspector import run
-from workers.inspector.models.source import detectors
+from workers.inspector.models import detectors
 from workers.inspector.trial import child
 from workers.inspector.work import LoadedModel
-from workers.runtime.bus.kafka.connect import delivery as kafka_delivery
+from workers.runtime.bus.kafka import delivery as kafka_delivery
 from workers.runtime.bus.kafka.faults import BoundedProducer
 
 STEPS = ("after-sends", "after-offsets", "inside-commit", "after-commit")

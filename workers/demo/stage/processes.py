@@ -4,6 +4,7 @@ A guard stands between: should this process be killed, its children do not outli
 """
 
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -23,8 +24,18 @@ _HOST = "127.0.0.1"
 class Child:
     """One of our processes, running."""
 
-    def __init__(self, name: str, arguments: Sequence[str], logs: Path, grace_s: float) -> None:
-        """Start `stream-inspector ARGUMENTS`; its output goes to `<logs>/<name>.log`."""
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        logs: Path,
+        grace_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start `stream-inspector ARGUMENTS`; its output goes to `<logs>/<name>.log`.
+
+        `environment`: variables beside our own.
+        """
         self.name, self.log, self._grace_s = name, logs / f"{name}.log", grace_s
         command = [sys.executable, "-m", "workers.cli", *arguments]
         guarded = [sys.executable, "-S", "-E", guard.__file__, "--grace", str(grace_s), *command]
@@ -34,6 +45,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env=os.environ | dict(environment or {}),
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop the others in order
             )
 
