@@ -4,6 +4,9 @@
 //   KAFKA=127.0.0.1:9092 npm start
 //
 // Settings: KAFKA (host:port, comma separated), TOPIC, GROUP.
+//
+// kafkajs by itself unpacks gzip alone. On a topic that is packed with snappy, lz4 or zstd it needs a
+// codec for that: https://kafka.js.org/docs/producing#compression
 
 import { Kafka as Binding } from "cloudevents";
 import { Kafka, logLevel } from "kafkajs";
