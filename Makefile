@@ -1,5 +1,6 @@
 # make demo   watch frames travel from cameras to alarms (installs what it needs into .venv)
-# make test   run the tests                            make lint   format, types, import contracts
+# make test   run the tests, in several processes      make lint   format, types, import contracts
+# make check  for daily work, two minutes: lint, and the tests that start no server or process
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
 # make bench-thresholds   do thresholds keep what they promise, in a simulation and on real images
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
@@ -13,8 +14,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test cluster-test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics docs clean install
+.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -31,7 +33,10 @@ demo: $(READY)
 	$(BIN)/stream-inspector demo $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -n auto $(ARGS)
+
+check: lint
+	$(BIN)/python -m pytest $(PARALLEL) -n logical -m "not integration and not slow" --timeout 60 $(ARGS)
 
 cluster-test: $(READY)
 	$(BIN)/python tests/cluster/build.py

@@ -19,23 +19,37 @@ class AlarmKind(StrEnum):
 class Severity(StrEnum):
     """How loud to be."""
 
+    INFO = "info"  # all clear
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+class AlarmPhase(StrEnum):
+    """Where an alarm stands among those of the same camera and cause."""
+
+    FIRST = "first"
+    FOLLOW_UP = "follow-up"  # more of the same, counted, or the same grown critical
+    ALL_CLEAR = "all-clear"
 
 
 class Alarm(Message):
     """One alarm of one camera: the events of a window, grouped."""
 
     message_name: ClassVar[str] = "alarm"
-    message_version: ClassVar[str] = "1.1"  # 1.1: traceparent
+    message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: phase, info
 
     alarm_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     kind: AlarmKind
     severity: Severity
+    phase: AlarmPhase = Field(
+        default=AlarmPhase.FIRST,
+        description="all-clear: what was told of this camera and cause is over",
+    )
     camera_id: Name
     category: str | None = None
     cause: str = Field(
-        description="defect, a reject reason, an interruption, camera-silent or sequence-gap"
+        description="defect, a reject reason, an interruption, camera-silent, sequence-gap, "
+        "camera-contradiction, unknown-camera, unreadable-event or events-expired"
     )
     message: str
     first_seen: Time

@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Iterable
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
@@ -24,22 +26,46 @@ Base64 = Annotated[
 ]
 
 
+class Part(StrEnum):
+    """A part of a record."""
+
+    KEY = "key"
+    VALUE = "value"
+    HEADERS = "headers"
+
+
 class OriginalRecord(WireModel):
-    """The record as it was read, byte for byte (base64 in JSON)."""
+    """The record as it was read, byte for byte (base64 in JSON) but for what `cut` names."""
 
     key: Base64 | None = Field(description="base64; null when the record had no key")
     value: Base64 | None = Field(description="base64; null when the record had no value")
     headers: list[tuple[str, Base64]] = Field(description="name and base64 value, in order")
+    cut: list[Part] = Field(
+        default_factory=list,
+        description="parts that are shorter here than they were, or missing, because they did not "
+        "fit; the record itself has them, see `record`",
+    )
+    timestamp_ms: int | None = Field(
+        default=None, description="of the record in Kafka, milliseconds since 1970"
+    )
 
     @classmethod
     def of(
-        cls, key: bytes | None, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
+        cls,
+        key: bytes | None,
+        value: bytes | None,
+        headers: tuple[tuple[str, bytes], ...],
+        *,
+        cut: Iterable[Part] = (),
+        timestamp_ms: int | None = None,
     ) -> "OriginalRecord":
         """Wrap a record's bytes."""
         return cls(
             key=_b64(key),
             value=_b64(value),
             headers=[(name, base64.b64encode(data or b"").decode()) for name, data in headers],
+            cut=list(cut),
+            timestamp_ms=timestamp_ms,
         )
 
     def key_bytes(self) -> bytes | None:
@@ -63,7 +89,8 @@ class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
-    message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: more reasons
+    # 1.1: traceparent; 1.2: frame.content, cut, timestamp, more reasons
+    message_version: ClassVar[str] = "1.2"
 
     reason: RejectReason
     error: str

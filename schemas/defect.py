@@ -59,6 +59,7 @@ class DefectEvent(InspectorMessage):
     """What alarm services subscribe to."""
 
     message_name: ClassVar[str] = "defect"
+    message_version: ClassVar[str] = "1.1"  # 1.1: frame.content
 
     frame: FrameRef
     verdict: Literal["defect"] = "defect"

@@ -4,7 +4,7 @@ A type's last part is the major schema version (`...frame.v1`); the minor versio
 `dataschema`. A newer minor version is readable by contract; a newer major version is refused.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,10 +14,12 @@ from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from schemas.errors import InvalidAttribute, MissingAttribute, UnsupportedVersion
+from schemas.errors import InvalidAttribute, MissingAttribute, UnsupportedVersion, quoted
 
 TYPE_PREFIX = "io.stream-inspector"
 JSON_CONTENT_TYPE = "application/json"
+
+_REQUIRED_HEADERS = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time")
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -49,33 +51,61 @@ def seal(attributes: Mapping[str, Any], data: bytes) -> WireMessage:
     return WireMessage(key=key, value=data, headers=tuple(message.headers.items()))
 
 
-def unseal(headers: Iterable[tuple[str, bytes]], value: bytes | None, name: str) -> dict[str, Any]:
+def unseal(
+    headers: Iterable[tuple[str, bytes | None]], name: str, wanted: Collection[str] = ()
+) -> dict[str, Any]:
     """Read the attributes of a record that should hold a message called `name`.
 
+    Those that CloudEvents requires are there; of the `wanted` ones those that are not empty, with
+    bytes that are no UTF-8 as surrogates, for the reader to judge. All others are dropped.
     Raises MissingAttribute, InvalidAttribute or UnsupportedVersion; nothing else.
     """
-    raw = {header: data or b"" for header, data in headers if _ours(header)}
-    _require_type(raw, name)
-    for attribute in ("specversion", "id", "source", "time"):  # the SDK would invent some of them
-        if not raw.get(f"ce_{attribute}"):
-            raise MissingAttribute(f"header ce_{attribute} is missing")
-    for header, data in raw.items():
+    extras = {_header(attribute): attribute for attribute in wanted}
+    found = _chosen(headers, {*_REQUIRED_HEADERS, *extras})
+    _require_type(found, name)
+    required = {header: found.get(header, b"") for header in _REQUIRED_HEADERS}
+    for header, data in required.items():  # the SDK would invent some of them
         _require_text(header, data)
     try:
-        event = from_binary(KafkaMessage(raw, None, value or b""), _OpaqueFormat(), CloudEvent)
+        event = from_binary(KafkaMessage(required, None, b""), _OpaqueFormat(), CloudEvent)
     except BaseCloudEventException as error:
         raise InvalidAttribute(_explain(error)) from error
     except (ValueError, OverflowError) as error:  # the SDK parses the time
-        raise InvalidAttribute(f"header ce_time cannot be read: {error}") from error
-    return dict(event.get_attributes())
+        shown = quoted(required["ce_time"].decode())
+        raise InvalidAttribute(f"header ce_time cannot be read: {shown}") from error
+    read = {
+        attribute: found[header].decode("utf-8", "surrogateescape")
+        for header, attribute in extras.items()
+        if found.get(header)
+    }
+    return read | dict(event.get_attributes())
 
 
-def _ours(header: str) -> bool:
-    """Whether CloudEvents speaks of this header; mirrors and tracers add binary ones of theirs."""
-    return header.startswith("ce_") or header == "content-type"
+def _header(attribute: str) -> str:
+    return "content-type" if attribute == "datacontenttype" else f"ce_{attribute}"
+
+
+def _chosen(
+    headers: Iterable[tuple[str, bytes | None]], names: Collection[str]
+) -> dict[str, bytes]:
+    """The headers of these names; of repeated ones the last that is text counts."""
+    chosen: dict[str, bytes] = {}
+    for header, data in headers:
+        if header in names and (header not in chosen or _is_text(data)):
+            chosen[header] = data or b""
+    return chosen
+
+
+def _is_text(data: bytes | None) -> bool:
+    try:
+        return bool(data and data.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 def _require_text(header: str, data: bytes) -> None:
+    if not data:
+        raise MissingAttribute(f"header {header} is missing")
     try:
         data.decode()
     except UnicodeDecodeError as error:
@@ -99,8 +129,10 @@ def _require_type(headers: Mapping[str, bytes], name: str) -> None:
     if text == expected:
         return
     if text.startswith(stem + ".v"):
-        raise UnsupportedVersion(f"type {text!r} is not supported; this version reads {expected!r}")
-    raise InvalidAttribute(f"header ce_type is {text!r}, expected {expected!r}")
+        raise UnsupportedVersion(
+            f"type {quoted(text)} is not supported; this version reads {expected!r}"
+        )
+    raise InvalidAttribute(f"header ce_type is {quoted(text)}, expected {expected!r}")
 
 
 def _explain(error: BaseCloudEventException) -> str:
@@ -122,7 +154,9 @@ def require_time(attributes: Mapping[str, Any]) -> datetime:
     """The `time` attribute in UTC; it must carry a zone."""
     value = attributes.get("time")
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise InvalidAttribute(f"header ce_time is not an RFC 3339 time with a zone: {value!r}")
+        raise InvalidAttribute(
+            f"header ce_time is not an RFC 3339 time with a zone: {quoted(str(value))}"
+        )
     try:
         return value.astimezone(UTC)
     except (ValueError, OverflowError) as error:  # offset of a day or more, year 0
@@ -133,5 +167,5 @@ def require_int(attributes: Mapping[str, Any], name: str) -> int:
     """A non-negative integer attribute."""
     text = require(attributes, name)
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise InvalidAttribute(f"header ce_{name} is not a non-negative integer: {text!r}")
+        raise InvalidAttribute(f"header ce_{name} is not a non-negative integer: {quoted(text)}")
     return int(text)

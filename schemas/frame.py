@@ -19,7 +19,7 @@ from schemas.envelope import (
     seal,
     unseal,
 )
-from schemas.errors import InvalidAttribute, MissingAttribute
+from schemas.errors import InvalidAttribute, MissingAttribute, quoted
 
 LIVE = "live"  # the run of the production stream; a replay has an id of its own
 FRAME_VERSION = "1.1"  # 1.1: run and replayedfrom
@@ -27,6 +27,10 @@ RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", RAW_GRAY8, RAW_RGB8)
 _NAME_LIMIT = 256  # characters; ids come from outside and are written into topics, logs and paths
+_WANTED = (
+    *("datacontenttype", "camera", "category", "sequence", "epoch", "width", "height"),
+    *("traceparent", "run", "replayedfrom"),
+)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -91,9 +95,9 @@ def encode_frame(frame: Frame) -> WireMessage:
     return seal(attributes, frame.data)
 
 
-def decode_frame(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Frame:
+def decode_frame(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Frame:
     """Read a frame record. Raises SchemaError with the header that is wrong."""
-    attributes = unseal(headers, value, "frame")
+    attributes = unseal(headers, "frame", _WANTED)
     content_type = _content_type(attributes)
     raw = content_type in (RAW_GRAY8, RAW_RGB8)
     return Frame(
@@ -120,7 +124,7 @@ def _content_type(attributes: dict[str, Any]) -> str:
     media_type = str(found).partition(";")[0].strip().lower()
     if media_type not in CONTENT_TYPES:
         allowed = ", ".join(CONTENT_TYPES)
-        raise InvalidAttribute(f"header content-type is {found!r}; allowed: {allowed}")
+        raise InvalidAttribute(f"header content-type is {quoted(str(found))}; allowed: {allowed}")
     return media_type
 
 

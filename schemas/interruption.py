@@ -6,27 +6,33 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from schemas.message import Message, Time
+from schemas.message import Count, Message, Name, Time
 
 
 class InterruptionCause(StrEnum):
     """Why frames are not inspected."""
 
     EXPIRED = "expired"  # they were older than the frames topic's retention when we came to read
+    UNREADABLE = "unreadable"  # the batch of records that holds them cannot be unpacked
     STOPPED = "inspection-stopped"  # too large a share was rejected: reading stopped
+    CAMERA_HELD_BACK = "camera-held-back"  # too large a share of one camera's was rejected
 
 
 class Interruption(Message):
     """Frames that are not inspected, told once for all of them; their parts need a look."""
 
     message_name: ClassVar[str] = "interruption"
+    message_version: ClassVar[str] = "1.1"  # 1.1: camera-held-back, camera_id
 
     interruption_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     cause: InterruptionCause
     topic: str
-    partition: int | None = Field(default=None, ge=0, description="absent: all of this worker's")
-    first_offset: int | None = Field(default=None, ge=0, description="of the expired records")
-    records: int = Field(ge=0, description="how many are lost to inspection so far")
+    partition: Count | None = Field(default=None, description="absent: all of this worker's")
+    camera_id: Name | None = Field(default=None, description="of a camera that is held back")
+    first_offset: Count | None = Field(
+        default=None, description="of the expired or unreadable records"
+    )
+    records: Count = Field(description="how many are lost to inspection so far")
     error: str
     worker_id: str
     noticed_at: Time
@@ -45,4 +51,6 @@ class Interruption(Message):
 
     @property
     def key(self) -> str:
+        if self.camera_id is not None:
+            return self.camera_id
         return self.topic if self.partition is None else f"{self.topic}-{self.partition}"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from schemas.envelope import JSON_CONTENT_TYPE, WireMessage, event_type, schema_uri, seal, unseal
-from schemas.errors import SchemaError
+from schemas.errors import SchemaError, quoted
 
 
 def _zoned(value: datetime) -> datetime:
@@ -21,6 +21,7 @@ def _zoned(value: datetime) -> datetime:
 
 Time = Annotated[datetime, AfterValidator(_zoned)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
+Count = Annotated[int, Field(ge=0, lt=10**18)]  # as far as the headers of a frame count
 
 
 class WireModel(BaseModel):
@@ -77,12 +78,13 @@ class Message(WireModel):
         return seal(attributes, self.model_dump_json().encode())
 
     @classmethod
-    def decode(cls, headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Self:
+    def decode(cls, headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Self:
         """Read a record of this message. Raises SchemaError naming the field that is wrong."""
-        unseal(headers, value, cls.message_name)
+        unseal(headers, cls.message_name)
         try:
             return cls.model_validate_json(value or b"")
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "body"
-            raise SchemaError(f"{cls.message_name}: {where}: {first['msg']}") from error
+            what = quoted(where)[1:-1]  # names of fields may be the record's own
+            raise SchemaError(f"{cls.message_name}: {what}: {first['msg']}") from error

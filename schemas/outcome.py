@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from schemas.frame import LIVE
-from schemas.message import Message, Name, Time, WireModel
+from schemas.message import Count, Message, Name, Time, WireModel
 
 
 class Verdict(StrEnum):
@@ -33,6 +33,7 @@ class RejectReason(StrEnum):
     DAMAGED = "damaged"
     INSPECTION_FAILED = "inspection-failed"
     CRASHED_WORKER = "crashed-worker"
+    CAMERA_HELD_BACK = "camera-held-back"
 
 
 class FrameRef(WireModel):
@@ -41,17 +42,22 @@ class FrameRef(WireModel):
     frame_id: Name
     camera_id: Name
     category: Name
-    sequence: int = Field(ge=0)
-    epoch: str = "0"
+    sequence: Count
+    epoch: str = Field(default="0", max_length=256)
     captured_at: Time
+    content: str | None = Field(
+        default=None,
+        max_length=64,
+        description="digest of the picture's bytes: tells frames apart that bear the same id",
+    )
 
 
 class RecordRef(WireModel):
     """Where a record stands in Kafka."""
 
     topic: str
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    partition: Count
+    offset: Count
 
 
 class Latencies(WireModel):
@@ -70,6 +76,11 @@ def outcome_id(source: str, frame_id: str, run: str = LIVE) -> str:
     """The id of a frame's outcome: the same for pass, defect and reject, and for a redelivery."""
     text = "\x1f".join((source, frame_id, run))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def content_digest(data: bytes) -> str:
+    """The digest of a picture's bytes, as `FrameRef.content` has it (SHA-256, 16 hex digits)."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _only(name: str, other: str) -> dict[str, Any]:
@@ -111,7 +122,7 @@ class Outcome(InspectorMessage):
         json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
     )
     message_name: ClassVar[str] = "outcome"
-    message_version: ClassVar[str] = "1.1"  # 1.1: more reasons
+    message_version: ClassVar[str] = "1.1"  # 1.1: frame.content, more reasons
 
     verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
     rejected: RejectReason | None = Field(default=None, description="absent when inspected")

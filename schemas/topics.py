@@ -22,6 +22,9 @@ DEAD_LETTERS = Topic(
 RESOLUTIONS = Topic(
     "resolutions", ("resolution",), 24 * 60, "what became of dead letters; outlives them"
 )
+CAMERA_STATES = Topic(
+    "camera-states", ("camera-state",), 24 * 30, "orderly ends and planned pauses of cameras"
+)
 ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
-TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, ALARMS)
+TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, CAMERA_STATES, ALARMS)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -71,9 +71,7 @@ class FeatureNet(nn.Module):
     def __init__(self, grid: tuple[int, int], backbone: Backbone = LITE0) -> None:
         super().__init__()
         self.grid = grid
-        self.body = timm.create_model(
-            backbone.architecture, features_only=True, out_indices=LEVELS, pretrained=False
-        )
+        self.body = _network(backbone, features_only=True, out_indices=LEVELS)
         self.channels = sum(self.body.feature_info.channels())  # type: ignore[union-attr,operator]
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,6 +81,13 @@ class FeatureNet(nn.Module):
             for level in self.body(x)
         ]
         return torch.cat(maps, dim=1)
+
+
+def _network(backbone: Backbone, **shape: Any) -> nn.Module:
+    """timm's, without weights."""
+    import timm  # noqa: PLC0415  half of a process's start, and not every one builds a network
+
+    return timm.create_model(backbone.architecture, pretrained=False, **shape)
 
 
 def load_feature_net(grid: tuple[int, int], backbone: Backbone = LITE0) -> FeatureNet:
@@ -114,7 +119,7 @@ def _weights_file(backbone: Backbone) -> Path:
 def _imagenet_weights(backbone: Backbone) -> dict[str, Tensor]:
     """The packaged tensors under timm's names: same order and shapes, other names."""
     with torch.device("meta"):
-        names = timm.create_model(backbone.architecture, pretrained=False).state_dict()
+        names = _network(backbone).state_dict()
     packaged = torch.load(_weights_file(backbone), weights_only=True, map_location="cpu")
     if [v.shape for v in names.values()] != [v.shape for v in packaged.values()]:
         raise ModelUnsupported(f"the ImageNet weights do not fit timm's {backbone.architecture}")

@@ -20,9 +20,10 @@ from typing import Any
 from stream_inspector.verdict import Grade, Image, Region, Verdict
 from workers.cli import main
 from workers.inspector import run
-from workers.inspector.models.source import detectors
+from workers.inspector.models import detectors
+from workers.inspector.trial import child
 from workers.inspector.work import LoadedModel
-from workers.runtime.bus.kafka.connect import delivery as kafka_delivery
+from workers.runtime.bus.kafka import delivery as kafka_delivery
 from workers.runtime.bus.kafka.faults import BoundedProducer
 
 STEPS = ("after-sends", "after-offsets", "inside-commit", "after-commit")
@@ -89,5 +90,9 @@ if __name__ == "__main__":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGUSR1, _take_order)
     kafka_delivery.BoundedProducer = Struck  # type: ignore[misc]
-    run.null_model = marking_model  # type: ignore[assignment]
-    main()
+    run.null_model = child.null_model = marking_model  # type: ignore[assignment]
+    if sys.argv[1:] == ["trial"]:
+        child.main()
+    else:
+        run.TRIAL = (sys.executable, "-m", "benchmarks.chaos.worker", "trial")
+        main()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from schemas.alarm import Alarm
+from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.envelope import JSON_CONTENT_TYPE
@@ -13,6 +14,7 @@ from schemas.outcome import Outcome
 from schemas.resolution import Resolution
 from schemas.topics import (
     ALARMS,
+    CAMERA_STATES,
     DEAD_LETTERS,
     DEFECTS,
     FRAMES,
@@ -28,6 +30,7 @@ MESSAGES: tuple[type[Message], ...] = (
     DeadLetter,
     Interruption,
     Resolution,
+    CameraState,
     Alarm,
 )
 Node = dict[str, Any]
@@ -38,12 +41,15 @@ _KEYS = {
     "frame": _FRAME_KEY,
     "interruption": "topic and partition",
     "resolution": "outcome id of the dead letter",
+    "camera-state": "camera id, or the pattern of ids",
     "alarm": "camera id; what stands for it when the frame is unreadable",
 }
 
 KAFKA_BINDING = "0.5.0"
 OPERATIONS = (
     ("camera", "send", FRAMES),
+    ("camera", "send", CAMERA_STATES),
+    ("line", "send", CAMERA_STATES),
     ("inspector", "receive", FRAMES),
     ("inspector", "send", OUTCOMES),
     ("inspector", "send", DEFECTS),
@@ -57,6 +63,7 @@ OPERATIONS = (
     ("notifier", "receive", OUTCOMES),
     ("notifier", "receive", DEFECTS),
     ("notifier", "receive", DEAD_LETTERS),
+    ("notifier", "receive", CAMERA_STATES),
     ("notifier", "send", ALARMS),
 )
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from schemas.alarm import Alarm, AlarmKind, Severity
+from schemas.camera_state import CameraCondition, CameraState
 from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.envelope import Headers, WireMessage
@@ -18,6 +19,7 @@ from schemas.outcome import (
     RecordRef,
     RejectReason,
     Verdict,
+    content_digest,
     outcome_id,
 )
 from schemas.resolution import Action, Resolution
@@ -47,6 +49,7 @@ _REF = FrameRef(
     sequence=FRAME.sequence,
     epoch=FRAME.epoch,
     captured_at=CAPTURED,
+    content=content_digest(PNG),
 )
 _RECORD = RecordRef(topic="frames", partition=2, offset=90_125)
 _ID = outcome_id(FRAME.source, FRAME.frame_id)
@@ -150,6 +153,16 @@ RESOLUTION = Resolution(
     why="the camera's cable was replaced",
     resolved_at=DECIDED,
 )
+CAMERA_STATE = CameraState(
+    state_id="7b52009b64fd0a2a49e6d8a939753077",
+    camera=FRAME.camera_id,
+    state=CameraCondition.STOPPED,
+    epoch=FRAME.epoch,
+    frames=FRAME.sequence + 1,
+    by="camera",
+    why="end of the shift",
+    announced_at=DECIDED,
+)
 ALARM = Alarm(
     alarm_id="5d41402abc4b2a76b9719d911017c592",
     kind=AlarmKind.DEFECT,
@@ -173,6 +186,7 @@ MESSAGES: dict[str, Message] = {
     "dead-letter": DEAD_LETTER,
     "interruption": INTERRUPTION,
     "resolution": RESOLUTION,
+    "camera-state": CAMERA_STATE,
     "alarm": ALARM,
 }
 

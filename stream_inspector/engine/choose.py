@@ -82,8 +82,9 @@ def _remembered(
         return None
     try:
         known = json.loads(kept)
-        name, milliseconds = str(known["engine"]), dict(known["milliseconds"])
-    except (ValueError, KeyError, TypeError):
+        name = str(known["engine"])
+        milliseconds = {str(each): float(ms) for each, ms in known["milliseconds"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     if name == TORCH:
         return Engine(TORCH, eager, milliseconds, "fastest before")
@@ -101,7 +102,7 @@ def _timed(
     usable = {TORCH: eager} | {each.name: each.runners for each in tried if not each.fault}
     took = {name: _milliseconds(runners, parts) for name, runners in usable.items()}
     best = min(took, key=lambda name: took[name])
-    if cache is not None:
+    if cache is not None and not any(_may_pass(each.error) for each in tried):
         cache.put(key, json.dumps({"engine": best, "milliseconds": took}).encode())
     faults = "; ".join(each.fault for each in tried if each.fault)
     return Engine(best, usable[best], took, "fastest" + (f" ({faults})" if faults else ""))
@@ -127,6 +128,17 @@ def _attempt(
         return _Candidate(name, {}, f"{name} failed: {type(error).__name__}", error)
     fault = f"{name} differs by {gap:.1e} deviations" if gap > TOLERANCE else ""
     return _Candidate(name, runners, fault)
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Whether the system failed and not the engine: a full disk is no reason for the next start."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, OSError | MemoryError):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class _Anew:

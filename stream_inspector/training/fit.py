@@ -37,13 +37,8 @@ from stream_inspector.score.ensemble import fit_ensemble
 from stream_inspector.score.scorer import draw_noise
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.calibrate import calibrate as calibrate_scores
-from stream_inspector.training.networks import (
-    Checkpoints,
-    Execution,
-    Learner,
-    OnProgress,
-    Progress,
-)
+from stream_inspector.training.networks import Checkpoints, Execution, Learner
+from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.training.samples import CHUNK, gather
 from stream_inspector.verdict import Image
 

@@ -19,6 +19,7 @@ from stream_inspector.features import resized, to_tensor
 from stream_inspector.image.augment import random_degrees, rotated
 from stream_inspector.model.assembly import bind
 from stream_inspector.presets import Diffusion
+from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.verdict import Image
 
 
@@ -60,18 +61,6 @@ class Rotating:
         return Batch(resized(full, self.size), self.features(full, labels), labels)
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a training is; `loss` and `learning_rate` only while a network trains."""
-
-    stage: str
-    step: int
-    total: int
-    loss: float | None = None
-    learning_rate: float | None = None
-
-
-OnProgress = Callable[[Progress], None]
 Tensors = Mapping[str, Tensor]
 
 

@@ -17,7 +17,8 @@ from stream_inspector.presets import Preset
 from stream_inspector.score.mixture import fit_mixture
 from stream_inspector.score.scorer import Statistics, by_label
 from stream_inspector.score.whitening import fit_whitening
-from stream_inspector.training.networks import Fixed, OnProgress, Progress, Rotating
+from stream_inspector.training.networks import Fixed, Rotating
+from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.verdict import Image
 
 CHUNK = 8  # images a forward

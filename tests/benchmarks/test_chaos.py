@@ -128,6 +128,7 @@ def test_a_proxy_is_a_network_that_can_be_broken(echo: int) -> None:
         assert client.recv(10) == b"four"
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 def test_every_fault_once_loses_and_repeats_nothing(tmp_path: Path) -> None:
     form = ["--short", "--rate", "2", "--out", str(tmp_path)]

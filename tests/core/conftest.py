@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from trained import trained_once
 
 from stream_inspector.model.version import Model
 from stream_inspector.presets import (
@@ -86,4 +87,7 @@ def _one_thread() -> None:
 def fitted(request: pytest.FixtureRequest) -> Model:
     """A model of each preset's kind, trained for a few steps."""
     preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
-    return fit(good_images(12), good_images(6, seed=1), "disc", preset, 7, lambda _: None)
+    good, select = good_images(12), good_images(6, seed=1)
+    return trained_once(
+        f"disc-{request.param}", lambda: fit(good, select, "disc", preset, 7, lambda _: None)
+    )

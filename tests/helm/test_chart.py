@@ -391,6 +391,7 @@ def test_training_has_an_index_for_each_category() -> None:
     assert ("Job", name) not in again  # another training is another job
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(("index", "category"), [(0, "bottle"), (2, "screw")])
 def test_an_index_trains_and_pushes_its_own_category(
     index: int, category: str, tmp_path: Path

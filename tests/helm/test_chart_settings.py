@@ -130,8 +130,11 @@ def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_one_value_reaches_every_process(everywhere: Any) -> None:
     names = {topic.name.replace("-", "_"): f"line-7.{topic.name}" for topic in TOPICS}
-    camel = names | {"deadLetters": names["dead_letters"]}
-    del camel["dead_letters"]
+    camel = names | {
+        "deadLetters": names["dead_letters"],
+        "cameraStates": names["camera_states"],
+    }
+    del camel["dead_letters"], camel["camera_states"]
     values = {
         "kafka": {"bootstrapServers": "one:9092,two:9092", "maxFrameBytes": 2**20},
         "topics": camel | {"partitions": 6},
@@ -244,3 +247,12 @@ def test_no_secret_is_a_setting_in_the_chart() -> None:
     schema = json.dumps(chart.settings_schema(settings_class(Process.WORKER)))
     assert '"password_file"' in schema
     assert '"password"' not in schema
+
+
+def test_the_url_of_a_channel_is_no_value_of_the_chart() -> None:
+    schema = chart.settings_schema(settings_class(Process.NOTIFIER))
+    delivery = schema["properties"]["notifier"]["properties"]["delivery"]["properties"]
+    (channel,) = delivery["channels"]["patternProperties"].values()
+    assert "url_file" in channel["properties"]
+    assert "url" not in channel["properties"]
+    assert channel["additionalProperties"] is False

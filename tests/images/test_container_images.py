@@ -24,6 +24,8 @@ from packaging.utils import canonicalize_name
 
 from workers.config.command import Process, settings_class
 
+pytestmark = pytest.mark.integration
+
 DOCKERFILE = ROOT / "workers" / "Dockerfile"
 OURS = {
     "topics": "topics",
@@ -156,6 +158,7 @@ main()
 BLOCKED = [sys.executable, "-c", PROGRAM]  # then the packages that may be imported
 
 
+@pytest.mark.slow
 def test_what_runs_in_the_light_image_imports_nothing_else(tmp_path: Path) -> None:
     allowed = ",".join({"stream-inspector", *requirements(extras_of("light"))})
     assert "torch" not in allowed
@@ -169,6 +172,7 @@ def test_the_block_blocks(tmp_path: Path) -> None:
     assert "is not installed" in found
 
 
+@pytest.mark.slow
 def test_what_runs_in_the_worker_images_starts(tmp_path: Path) -> None:
     start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from workers.cli import main; main()"
     assert wrong(HEAVY, [sys.executable, "-c", start], tmp_path) == []

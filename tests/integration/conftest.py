@@ -35,6 +35,7 @@ from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
 from workers.runtime.settings.process import KafkaSettings
 
 SESSION_MS, HEARTBEAT_MS = 2000, 300  # the embedded broker lets a member join after half a session
+PATIENCE_S = 120.0  # for anything to happen while other tests use the processors too
 
 
 class Stage:
@@ -112,7 +113,7 @@ class Stage:
             self.read_to[record.partition] = record.offset + 1
             self.outcomes.append(Outcome.decode(record.headers, record.value))
 
-    def until(self, condition: Callable[[], bool], seconds: float = 40.0) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
         """Read until something is true."""
         deadline = time.monotonic() + seconds
         while not condition():

@@ -1,6 +1,7 @@
 """`stream-inspector worker` with a null detector that a pure white frame kills, as a bug would."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from stream_inspector.verdict import Image, Verdict
 from workers.cli import main
 from workers.inspector import run
-from workers.inspector.models.source import detectors
+from workers.inspector.models import detectors
+from workers.inspector.trial import child
 from workers.inspector.work import LoadedModel
 
 
@@ -24,5 +26,9 @@ def deadly(*args: Any) -> LoadedModel:
 
 
 if __name__ == "__main__":
-    run.null_model = deadly  # type: ignore[assignment]
-    main()
+    run.null_model = child.null_model = deadly  # type: ignore[assignment]
+    if sys.argv[1:] == ["trial"]:
+        child.main()
+    else:
+        run.TRIAL = (sys.executable, __file__, "trial")
+        main()

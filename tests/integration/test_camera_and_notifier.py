@@ -1,10 +1,12 @@
 """Camera and notifier as real processes on the embedded broker: stopped, killed, started again."""
 
+import contextlib
 import json
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,18 +14,21 @@ from pathlib import Path
 import pytest
 
 from schemas.documents import samples
-from schemas.frame import decode_frame
+from schemas.frame import Frame, decode_frame
 from schemas.message import Message
+from schemas.outcome import FrameRef, RecordRef, content_digest, outcome_id
+from tests.integration.conftest import PATIENCE_S
 from workers.runtime.bus.kafka.connect import (
+    connect_admin,
     connect_consumer,
     connect_producer,
     create_topics,
 )
-from workers.runtime.bus.ports import Outgoing
+from workers.runtime.bus.ports import Outgoing, Record
 from workers.runtime.servers.embedded import EmbeddedBroker
 from workers.runtime.settings.process import KafkaSettings
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -54,7 +59,7 @@ def start(kafka: KafkaSettings, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "workers.cli", *arguments, *common])
 
 
-def until(condition: Callable[[], bool], seconds: float = 40) -> None:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -72,7 +77,7 @@ def test_a_stopped_camera_has_sent_what_its_book_says(kafka: KafkaSettings, tmp_
     camera = start(kafka, "camera", "--rate", "50", "--sent-log", str(book), *small)
     until(lambda: len(lines(book)) >= 20)
     camera.send_signal(signal.SIGTERM)
-    assert camera.wait(30) == 0
+    assert camera.wait(PATIENCE_S) == 0
     sent = [line["frame_id"] for line in lines(book)]
     consumer = connect_consumer(kafka, "reader", ["frames"], "reader")
     found: list[str] = []
@@ -107,6 +112,9 @@ class Inspector:
         events = [event(sample, number) for number in numbers]
         self._producer.publish(Outgoing(topic, message.encode()) for message in events)
 
+    def send(self, *outcomes: Message) -> None:
+        self._producer.publish(Outgoing("outcomes", message.encode()) for message in outcomes)
+
 
 def test_a_killed_notifier_tells_everything_with_the_same_ids(
     either_kafka: KafkaSettings, tmp_path: Path
@@ -126,10 +134,153 @@ def test_a_killed_notifier_tells_everything_with_the_same_ids(
     notifier = start(kafka, "notifier", *folders, *times)
     until(lambda: {alarm["count"] for alarm in lines(file)} == {1, 2})
     notifier.send_signal(signal.SIGTERM)
-    assert notifier.wait(30) == 0
+    assert notifier.wait(PATIENCE_S) == 0
     distinct = {alarm["alarm_id"]: alarm for alarm in lines(file)}.values()
     told = [frame for alarm in distinct for frame in alarm["frame_ids"]]
     assert sorted(told) == ["f1", "f2", "f3"]
     gaps = [alarm["message"] for alarm in distinct if alarm["cause"] == "sequence-gap"]
     assert len(gaps) == 1
     assert "sequence 3" in gaps[0]
+
+
+class Watched:
+    """A notifier that is told of frames as an inspector would be, by their records."""
+
+    def __init__(self, kafka: KafkaSettings, folder: Path, *settings: str) -> None:
+        self._kafka, self.file = kafka, folder / "alarms.jsonl"
+        self._arguments = ("--folder", str(folder / "state"), "--file", str(self.file), *settings)
+        self._inspector = Inspector(kafka)
+        self._frames = connect_consumer(kafka, "player", ["frames"], "player")
+        self.last: Frame | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        return start(self._kafka, "notifier", *self._arguments)
+
+    def inspect(self) -> None:
+        """Every frame that came passes."""
+        records = self._frames.poll(0.2)
+        frames = [decode_frame(record.headers, record.value) for record in records]
+        self.last = frames[-1] if frames else self.last
+        self._inspector.send(*(outcome_of(*pair) for pair in zip(frames, records, strict=True)))
+
+    def inspect_for(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self.inspect()
+
+    def causes(self, camera: str) -> list[tuple[str, str]]:
+        told = [line for line in lines(self.file) if line["camera_id"] == camera]
+        return [(line["cause"], line["severity"]) for line in told]
+
+
+def outcome_of(frame: Frame, record: Record) -> Message:
+    reference = FrameRef(
+        frame_id=frame.frame_id,
+        camera_id=frame.camera_id,
+        category=frame.category,
+        sequence=frame.sequence,
+        epoch=frame.epoch,
+        captured_at=frame.captured_at,
+        content=content_digest(frame.data),
+    )
+    at = record.partition
+    return samples.OUTCOME.model_copy(
+        update={
+            "frame": reference,
+            "outcome_id": outcome_id(frame.source, frame.frame_id),
+            "record": RecordRef(topic=at.topic, partition=at.index, offset=record.offset),
+            "decided_at": datetime.now(UTC),
+        }
+    )
+
+
+SILENT = "--set=notifier.watch.silent_after_s=4"
+SMALL = ("--set=camera.synthetic.width=64", "--set=camera.synthetic.height=64")
+
+
+def test_an_orderly_end_is_no_alarm_and_a_killed_camera_is_one(
+    kafka: KafkaSettings, tmp_path: Path
+) -> None:
+    create_topics(kafka, {"frames": 2, "camera-states": 2})
+    watched = Watched(kafka, tmp_path, SILENT)
+    notifier = watched.start()
+    ends = start(kafka, "camera", "--rate", "10", "--id", "ends", *SMALL)
+    dies = start(kafka, "camera", "--rate", "10", "--id", "dies", *SMALL)
+    until(lambda: watched.inspect() or watched.last is not None)
+    watched.inspect_for(3)
+    ends.send_signal(signal.SIGTERM)
+    assert ends.wait(30) == 0
+    dies.kill()
+    dies.wait()
+    watched.inspect_for(10)
+    until(lambda: ("camera-silent", "critical") in watched.causes("dies"))
+    assert watched.causes("ends") == []
+    again = start(kafka, "camera", "--rate", "10", "--id", "dies", "--frames", "30", *SMALL)
+    until(lambda: watched.inspect() or ("camera-silent", "info") in watched.causes("dies"))
+    again.kill()
+    again.wait()
+    notifier.send_signal(signal.SIGTERM)
+    assert notifier.wait(30) == 0
+
+
+def test_a_pause_by_command_is_no_alarm(kafka: KafkaSettings, tmp_path: Path) -> None:
+    create_topics(kafka, {"frames": 2, "camera-states": 2})
+    watched = Watched(kafka, tmp_path, SILENT)
+    pause = start(kafka, "line", "pause", "--camera", "pau*", "--until", "1h", "--why", "tools")
+    assert pause.wait(60) == 0
+    ids = ("paused", "not")
+    cameras = [start(kafka, "camera", "--rate", "5", "--id", name, *SMALL) for name in ids]
+    notifier = watched.start()
+    until(lambda: watched.inspect() or watched.last is not None)
+    watched.inspect_for(3)
+    for camera in cameras:
+        camera.kill()
+        camera.wait()
+    watched.inspect_for(3)
+    until(lambda: ("camera-silent", "critical") in watched.causes("not"))
+    assert watched.causes("paused") == []
+    assert start(kafka, "line", "resume").wait(60) == 0
+    until(lambda: ("camera-silent", "critical") in watched.causes("paused"))
+    notifier.send_signal(signal.SIGTERM)
+    assert notifier.wait(30) == 0
+
+
+def test_lost_positions_tell_nobody_again(apache_kafka: KafkaSettings, tmp_path: Path) -> None:
+    """As after a week without a member: Kafka has forgotten where the group was."""
+    kafka, prefix = apache_kafka, uuid.uuid4().hex[:8]
+    names = {"outcomes", "defects", "dead_letters", "alarms", "camera_states"}
+    topics = {key: f"{prefix}-{key}" for key in names}
+    create_topics(kafka, dict.fromkeys(topics.values(), 1))
+    group, file = f"{prefix}-notifiers", tmp_path / "alarms.jsonl"
+    producer = connect_producer(kafka, "inspector")
+
+    def notifier(state: str) -> subprocess.Popen[bytes]:
+        named = [f"--set=topics.{key}={name}" for key, name in topics.items()]
+        folders = ("--folder", str(tmp_path / state), "--file", str(file))
+        times = ("--set=notifier.rules.window_s=1", f"--set=notifier.group={group}")
+        return start(kafka, "notifier", *folders, *times, *named)
+
+    def tell(*numbers: int) -> None:
+        for number in numbers:
+            told = event(samples.DEFECT, number)
+            producer.publish([Outgoing(topics["defects"], told.encode())])
+
+    def told() -> set[str]:
+        return {frame for line in lines(file) for frame in line["frame_ids"]}
+
+    def stop(process: subprocess.Popen[bytes]) -> None:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+    first = notifier("one")
+    tell(1, 2, 3)
+    until(lambda: told() == {"f1", "f2", "f3"}, 90)
+    stop(first)
+    before = len(lines(file))
+    with contextlib.closing(connect_admin(kafka)) as admin:
+        admin.delete_groups([group])
+    tell(4)
+    again = notifier("one")
+    until(lambda: "f4" in told(), 90)
+    stop(again)
+    assert [line["frame_ids"] for line in lines(file)[before:]] == [["f4"]]

@@ -11,12 +11,12 @@ from schemas.outcome import RejectReason
 from workers.cli import app
 from workers.runtime.bus.kafka.snapshot import read_topic
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def dlq(stage: Any, *words: str) -> str:
     servers = ["--bootstrap-servers", stage.kafka.bootstrap_servers]
-    result = CliRunner().invoke(app, ["dlq", *words, *servers], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["dlq", *words, *servers])
     assert result.exit_code == 0, result.output
     return result.output
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from typer.testing import CliRunner
 
+from schemas.dead_letter import DeadLetter
 from schemas.envelope import WireMessage, event_type
 from schemas.interruption import Interruption
+from tests.integration.conftest import PATIENCE_S
 from workers.cli import app
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_admin, connect_consumer, create_topics
@@ -61,7 +64,7 @@ def test_a_worker_tells_what_expired_once_and_inspects_the_rest(kafka_stage: Any
     kafka_stage.send(8, cameras=1)
     kafka_stage.until(lambda: not kafka_stage.lost())
     worker.terminate()
-    assert worker.wait(20) == 0
+    assert worker.wait(PATIENCE_S) == 0
     before = set(kafka_stage.sent)
     kafka_stage.send(8, cameras=1)
     frames = kafka_stage.topics["frames"]
@@ -116,7 +119,7 @@ def test_a_dead_letter_is_replayed_exactly_once(kafka_stage: Any) -> None:
         given = {f"topics.{key}": name for key, name in topics.items()}
         given["kafka.bootstrap_servers"] = kafka_stage.kafka.bootstrap_servers
         flags = [part for k, v in given.items() for part in ("--set", f"{k}={v}")]
-        result = CliRunner().invoke(app, ["dlq", *words, *flags], env={"COLUMNS": "200"})
+        result = CliRunner().invoke(app, ["dlq", *words, *flags])
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -134,3 +137,43 @@ def test_a_dead_letter_is_replayed_exactly_once(kafka_stage: Any) -> None:
     printed = dlq("replay", "--id", ids[0], "--why", "once more")
     assert "0 dead letters replayed" in printed
     assert "1 were settled before" in printed
+
+
+HEAVY = {
+    "a header's name": WireMessage(b"k", b"v", (("\x01" * 300_000, b""),)),
+    "a header's value": WireMessage(b"k", b"v", (("ce_x", b"\x00" * 900_000),)),
+    "ours": WireMessage(b"k", b"v", (("ce_type", b"\x01" * 900_000),)),
+    "a key": WireMessage(b"\x01" * 900_000, b"v", ()),
+    "a value": WireMessage(b"k", b"\xff" * 900_000, ()),
+    "many headers": WireMessage(b"k", b"v", tuple((f"h{n}", b"") for n in range(9_000))),
+    "a little of all": WireMessage(b"k" * 40_000, b"v" * 60_000, (("h", b"x" * 40_000),)),
+}
+
+
+def test_records_of_any_weight_have_their_outcome_though_the_topic_takes_little(
+    kafka_stage: Any,
+) -> None:
+    kafka, topics = kafka_stage.kafka, kafka_stage.topics
+    worker = kafka_stage.worker(**{"models.null_detector_ms": 0})
+    kafka_stage.send(4, cameras=1)
+    kafka_stage.until(lambda: not kafka_stage.lost())
+    with contextlib.closing(connect_admin(kafka)) as admin:  # later than the check at the start
+        small = {"max.message.bytes": str(64 * 1024)}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topics["dead_letters"], small)
+        admin.alter_configs([resource])
+    with contextlib.closing(connect_writer(kafka, "w", f"{kafka_stage.prefix}heavy")) as writer:
+        for message in HEAVY.values():
+            writer.settle([Outgoing(topics["frames"], message, 0)], {}, None)
+    kafka_stage.send(4, cameras=1)
+    wanted = 8 + len(HEAVY)
+    kafka_stage.until(lambda: len(kafka_stage.outcomes) >= wanted, PATIENCE_S)
+    assert not kafka_stage.lost()
+    assert len({(o.record.partition, o.record.offset) for o in kafka_stage.outcomes}) == wanted
+    assert worker.poll() is None
+    letters = [
+        DeadLetter.decode(each.headers, each.value)
+        for each in read_topic(kafka, topics["dead_letters"])
+    ]
+    assert len(letters) == len(HEAVY)
+    assert {each.record.partition for each in letters} == {0}
+    assert max(map(len, kafka_stage.log_of(worker).splitlines())) < 5000

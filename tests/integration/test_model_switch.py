@@ -74,16 +74,16 @@ def test_a_switch_under_load_loses_and_mixes_nothing(
     activate(versions[0])
     settings = {"models.store": tmp_path / "store", "models.engine": "torch"}
     worker = stage.worker(**settings, **{"models.refresh_s": 60})  # notices must do it
-    stage.until(flowing(lambda: last_is(versions[0])), 90)
+    stage.until(flowing(lambda: last_is(versions[0])))
     for turn in range(1, 5):
         activate(versions[turn % 2])
-        stage.until(flowing(lambda wanted=versions[turn % 2]: last_is(wanted)), 60)
+        stage.until(flowing(lambda wanted=versions[turn % 2]: last_is(wanted)))
     activate(broken)
-    stage.until(flowing(lambda: "model version refused" in stage.log_of(worker)), 60)
+    stage.until(flowing(lambda: "model version refused" in stage.log_of(worker)))
     redis.Redis.from_url(stage.redis_url).flushall()
     before = len(stage.outcomes)
-    stage.until(flowing(lambda: len(stage.outcomes) > before), 60)
-    stage.until(lambda: not stage.lost(), 60)
+    stage.until(flowing(lambda: len(stage.outcomes) > before))
+    stage.until(lambda: not stage.lost())
 
     assert not stage.duplicated()
     assert {o.model_version for o in stage.outcomes} == {each.version for each in versions}

@@ -19,6 +19,7 @@ from schemas.outcome import Outcome
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.presets import PIXEL_SMALL, at_size
 from stream_inspector.synthetic import render
+from tests.integration.conftest import PATIENCE_S
 from workers.cli import app
 from workers.offline.train import run as training
 from workers.runtime.bus.kafka.snapshot import read_topic
@@ -86,7 +87,7 @@ class Engineer:
         arguments = shlex.split(command)
         if arguments[0] == "worker":
             return self._start_worker(arguments)
-        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "300"})
+        result = CliRunner().invoke(app, arguments)
         assert result.exit_code == 0, f"{command}\n{result.output}"
         return result.output
 
@@ -94,7 +95,7 @@ class Engineer:
         """One that runs already is stopped in order first."""
         for process in self.workers:
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_S) == 0
         log = (self.folder / f"worker-{len(self.workers)}.log").open("wb")
         command = [sys.executable, "-m", "workers.cli", *arguments]
         environment = os.environ | OF_WORKER | {"PYTHONPATH": str(ROOT)}

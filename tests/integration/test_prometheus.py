@@ -16,7 +16,7 @@ import yaml
 from workers.runtime.servers.process import HOST, ServerProcess, free_ports
 from workers.runtime.telemetry.metrics.generate import entries
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 RULES = Path(__file__).parents[2] / "helm" / "stream-inspector" / "files"
 
@@ -83,16 +83,16 @@ def watched(stage: Any, tmp_path: Path) -> Iterator[tuple[Prometheus, int]]:
     folder.mkdir()
     (port,) = free_ports(1)
     server = Prometheus(folder, port)
-    stage.until(server.ready, 30)
+    stage.until(server.ready)
     yield server, port
     server.process.stop()
 
 
 def test_alerts_follow_a_real_worker(stage: Any, watched: tuple[Prometheus, int]) -> None:
     prometheus, port = watched
-    stage.until(lambda: "StreamInspectorNoWorkerReady" in prometheus.firing(), 15)
+    stage.until(lambda: "StreamInspectorNoWorkerReady" in prometheus.firing())
     stage.worker(**{"models.null_detector_ms": 5, "health.port": port})
-    stage.until(lambda: "StreamInspectorNoWorkerReady" not in prometheus.firing(), 30)
+    stage.until(lambda: "StreamInspectorNoWorkerReady" not in prometheus.firing())
 
     stage.send(20)
     stage.until(lambda: not stage.lost())
@@ -100,14 +100,14 @@ def test_alerts_follow_a_real_worker(stage: Any, watched: tuple[Prometheus, int]
     assert prometheus.firing() <= {"StreamInspectorNotifierNotReady"}  # there is none
 
     stage.send(5, data=b"no image")
-    stage.until(lambda: "StreamInspectorFramesNotInspected" in prometheus.firing(), 15)
+    stage.until(lambda: "StreamInspectorFramesNotInspected" in prometheus.firing())
     [alert] = [
         a
         for a in prometheus.ask("alerts")["alerts"]
         if a["labels"]["alertname"] == "StreamInspectorFramesNotInspected"
     ]
     assert alert["labels"]["reason"] == "undecodable"
-    stage.until(lambda: "StreamInspectorFramesNotInspected" not in prometheus.firing(), 30)
+    stage.until(lambda: "StreamInspectorFramesNotInspected" not in prometheus.firing())
 
     assert_all_is_in_the_table(prometheus)
 

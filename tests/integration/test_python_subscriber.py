@@ -14,7 +14,7 @@ from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.settings.process import KafkaSettings
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "python" / "subscriber.py"
 COMMAND = [sys.executable, str(EXAMPLE)]

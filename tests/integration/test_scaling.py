@@ -13,6 +13,7 @@ import pytest
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
 
+from tests.integration.conftest import PATIENCE_S
 from workers.runtime.bus.kafka.connect import connect_admin
 from workers.runtime.settings.process import KafkaSettings
 
@@ -112,7 +113,7 @@ class Line:
                 self._scaler.look()
             return condition()
 
-        self._stage.until(step, 60)
+        self._stage.until(step)
 
 
 @pytest.fixture
@@ -122,6 +123,7 @@ def lag(kafka_stage: Any, apache_kafka: KafkaSettings) -> Iterator[Lag]:
         yield lag
 
 
+@pytest.mark.slow
 def test_workers_come_and_go_with_the_lag_and_every_frame_has_one_outcome(
     kafka_stage: Any, lag: Lag
 ) -> None:
@@ -141,7 +143,7 @@ def test_workers_come_and_go_with_the_lag_and_every_frame_has_one_outcome(
 
     line.until(lambda: len(scaler.running) == LEAST)
     assert len(scaler.ended) >= MOST - LEAST
-    assert {worker.wait(15) for worker in scaler.ended} == {0}
+    assert {worker.wait(PATIENCE_S) for worker in scaler.ended} == {0}
 
     stage.until(lambda: not stage.lost())
     end = time.monotonic() + 1

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from schemas.envelope import WireMessage
+from tests.integration.conftest import PATIENCE_S
 from workers.runtime.bus.kafka.connect import (
     connect_consumer,
     connect_producer,
@@ -44,7 +45,7 @@ def message(value: bytes = b"v", key: bytes = b"k") -> Outgoing:
 
 def read(consumer: Any, count: int) -> list[Any]:
     found: list[Any] = []
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while len(found) < count and time.monotonic() < deadline:
         found += consumer.poll(0.2)
     return found
@@ -169,6 +170,7 @@ def test_a_server_stops_when_its_block_fails() -> None:
     assert not any(psutil.pid_exists(pid) for pid in family)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["owner", "guard"])
 def test_a_server_does_not_outlive_a_killed_owner_or_guard(victim: str) -> None:
     code = (

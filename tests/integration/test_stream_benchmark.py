@@ -5,7 +5,7 @@ import pytest
 from benchmarks.stream.line import line, picture
 from workers.runtime.settings.process import KafkaSettings
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_a_measurement_covers_all_workers_and_every_frame(apache_kafka: KafkaSettings) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.envelope import WireMessage
+from tests.integration.conftest import PATIENCE_S
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.kafka.reader import KafkaReader
@@ -36,7 +37,7 @@ def write(writer: Delivery, topic: str, *values: bytes) -> None:
 def read(kafka: KafkaSettings, topic: str, since: datetime | None = None) -> list[bytes | None]:
     with closing(KafkaReader(kafka, topic, "reader", since)) as reader:
         found = []
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while not reader.at_end():
             found += [record.value for record in reader.poll(0.2)]
             assert time.monotonic() < deadline
@@ -70,13 +71,13 @@ def test_a_reader_follows_and_disturbs_no_group(kafka: KafkaSettings, prefix: st
         for number in range(3):
             write(writer, topic, b"%d" % number)
             heard: list[bytes | None] = []
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + PATIENCE_S
             while not heard:
                 heard = [record.value for record in reader.poll(0.2)]
                 assert time.monotonic() < deadline
             assert heard == [b"%d" % number]
         taken: list[bytes | None] = []
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while len(taken) < 3:
             taken += [record.value for record in member.poll(0.2)]
             assert time.monotonic() < deadline

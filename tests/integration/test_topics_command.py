@@ -21,7 +21,7 @@ def create(kafka: KafkaSettings, prefix: str, *more: str) -> str:
     given = [f"topics.{key}={name}" for key, name in names.items()]
     given += [f"kafka.bootstrap_servers={kafka.bootstrap_servers}"]
     flags = [part for each in given for part in ("--set", each)]
-    result = CliRunner().invoke(app, ["topics", "create", *flags, *more], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, ["topics", "create", *flags, *more])
     assert result.exit_code == 0, result.output
     return result.output
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.conftest import png
+from integration.conftest import PATIENCE_S, png
 from otlp_collector import Collector
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_three_processes_make_one_trace(stage: Any, tmp_path: Path) -> None:
@@ -23,12 +23,12 @@ def test_three_processes_make_one_trace(stage: Any, tmp_path: Path) -> None:
         worker = stage.worker(**{"models.null_detector_ms": 5}, **traced)
         notifier = start(stage, traced, "notifier", "--file", str(alarms))
         camera = start(stage, traced, "camera", "--source", str(pictures), "--category", "bolts")
-        assert camera.wait(40) == 0
+        assert camera.wait(PATIENCE_S) == 0
         stage.until(lambda: len(stage.outcomes) == 2)
         stage.until(lambda: alarms.exists() and alarms.stat().st_size > 0)
         for process in (worker, notifier):
             process.send_signal(signal.SIGTERM)
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE_S) == 0
     good, bad = sorted(stage.outcomes, key=lambda outcome: outcome.frame.sequence)
     names = {"camera", "broker", "inspect", "publish"}
     inspected = collector.trace(good.frame.frame_id.replace("-", ""))

@@ -1,5 +1,6 @@
 """The transactional delivery on Apache Kafka, with the answers of the broker lost and refused."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from kafka import KafkaAdminClient
 from kafka.errors import CoordinatorLoadInProgressError, KafkaConnectionError, KafkaTimeoutError
 
 from schemas.envelope import WireMessage
+from tests.integration.conftest import PATIENCE_S
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.kafka.connect import (
     connect_consumer,
@@ -158,7 +160,8 @@ def test_a_doubt_that_was_given_up_swallows_nothing_else(
 def test_an_eager_rebalance_delivers_again_what_was_not_committed(
     apache_kafka: KafkaSettings, prefix: str
 ) -> None:
-    kafka, topic = apache_kafka.model_copy(update={"assignor": "range"}), f"{prefix}frames"
+    eager = {"assignor": "range", "session_timeout_ms": 30_000}  # nobody is thrown out
+    kafka, topic = apache_kafka.model_copy(update=eager), f"{prefix}frames"
     create_topics(kafka, {topic: 2})
     producer = connect_producer(kafka, "p")
     producer.publish(Outgoing(topic, WireMessage(None, b"v", ()), n % 2) for n in range(10))
@@ -167,7 +170,11 @@ def test_an_eager_rebalance_delivers_again_what_was_not_committed(
     assert len(found) == 10
     second = connect_consumer(kafka, f"{prefix}eager", [topic], "second")
     again, elsewhere = [], []
-    for _ in range(60):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (again and elsewhere) and time.monotonic() < deadline:
+        again += first.poll(0.1)
+        elsewhere += second.poll(0.1)
+    for _ in range(10):
         again += first.poll(0.1)
         elsewhere += second.poll(0.1)
     assert {len(again), len(elsewhere)} == {5}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.conftest import png
+from integration.conftest import PATIENCE_S, png
 
 from schemas.outcome import RejectReason
 
@@ -40,7 +40,7 @@ def test_sigterm_drains_commits_and_leaves_nothing_to_repeat(stage: Any) -> None
     stage.send(150)
     stage.until(lambda: stage.by("worker-0") > 20)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(15) == 0
+    assert first.wait(PATIENCE_S) == 0
     stage.worker(**NULL)
     stage.until(lambda: not stage.lost())
     assert len(stage.outcomes) == 150  # none of them twice
@@ -56,7 +56,7 @@ def test_a_rolling_restart_hands_over_while_the_successor_joins(stage: Any) -> N
     old.send_signal(signal.SIGTERM)
     stage.send(60)
     stage.until(lambda: not stage.lost())
-    assert old.wait(15) == 0
+    assert old.wait(PATIENCE_S) == 0
     assert stage.duplicated() == []
 
 
@@ -77,7 +77,7 @@ def test_a_frame_that_kills_its_worker_is_found_and_the_others_are_inspected(sta
     stage.send(6, cameras=1)
     stage.send(1, cameras=1, data=png(255))
     stage.send(6, cameras=1)
-    for _ in range(4):  # in company, in its group, twice alone
+    for _ in range(2):  # in company, in its group; then processes of its own die
         worker = stage.worker(DEADLY, **NULL)
         stage.until(lambda: worker.poll() is not None)  # noqa: B023
         assert worker.wait() == -signal.SIGABRT
@@ -98,7 +98,7 @@ def test_sigterm_ends_a_worker_that_still_searches_its_broker(tmp_path: Path) ->
         assert process.poll() is None, (tmp_path / "log").read_text()
         time.sleep(0.05)
     process.terminate()
-    assert process.wait(10) == 0
+    assert process.wait(30) == 0
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.cli import main
-from workers.runtime.bus.kafka.connect import delivery as kafka_delivery
+from workers.runtime.bus.kafka import delivery as kafka_delivery
 from workers.runtime.bus.kafka.faults import BoundedProducer
 
 

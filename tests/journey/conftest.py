@@ -20,12 +20,13 @@ from schemas.outcome import Outcome
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Region, Verdict
 from workers.inspector.guard.crash_log import CrashLog
+from workers.inspector.guard.triage import TrialImpossible, Trials
 from workers.inspector.loop import Inspector
 from workers.inspector.models.device import model_memory
 from workers.inspector.models.keeper import ModelKeeper, nothing_known
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.settings import InspectorSettings
-from workers.inspector.work import LoadedModel
+from workers.inspector.work import LoadedModel, Ticket
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Consumer, Outgoing, Positions, RebalanceListener
@@ -83,6 +84,16 @@ def frame(data: bytes, sequence: int = 0, **changes: Any) -> Frame:
     return Frame(**fields | changes)
 
 
+class NoTrials:
+    """No process can be started."""
+
+    def survives(self, ticket: Ticket) -> bool:
+        raise TrialImpossible(f"of offset {ticket.record.offset} nothing is known")
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
 class Stage:
     """A broker, the stores, and inspectors in threads."""
 
@@ -115,7 +126,9 @@ class Stage:
             manifest.decode(), CALIBRATIONS, VIEWS, inspect
         )
 
-    def start(self, load: Any = load_brightness, **overrides: Any) -> StopSignal:
+    def start(
+        self, load: Any = load_brightness, trials: Trials | None = None, **overrides: Any
+    ) -> StopSignal:
         given = {
             "categories.names": ["bolts", "nuts"],
             "models.refresh_s": 0.05,
@@ -141,6 +154,7 @@ class Stage:
         crash_log = CrashLog(self.redis, "inspectors")
         inspector = Inspector(
             *(settings, categories, keeper, writer, crash_log),
+            trials=trials or NoTrials(),
             metrics=self.metrics,
             tracing=self.tracing,
         )

@@ -18,16 +18,13 @@ from workers.camera.settings import SpoolSettings
 from workers.camera.sources import Shot
 from workers.camera.spool import Spool
 from workers.camera.trace import Traces as CameraTraces
-from workers.notifier.channels import TopicChannel
-from workers.notifier.deliver import Courier, Delivery
-from workers.notifier.loop import Membership, Notifier, utc_now
-from workers.notifier.memory import WatchMemory
-from workers.notifier.rules import Rules
-from workers.notifier.settings import DeliverySettings, RuleSettings, WatchSettings
-from workers.notifier.trace import Traces as NotifierTraces
-from workers.notifier.undelivered import Undelivered
-from workers.notifier.watch import Watch
-from workers.runtime.settings.process import TopicSettings, TracingSettings
+from workers.notifier.assembly import make_notifier
+from workers.notifier.delivering.channels.topic import TopicChannel
+from workers.notifier.delivering.delivery import Delivery
+from workers.notifier.delivering.trace import Traces as NotifierTraces
+from workers.notifier.reading.membership import Membership
+from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
+from workers.runtime.settings.process import TracingSettings
 from workers.runtime.telemetry.spans import parse
 from workers.runtime.telemetry.tracing import Tracing, open_tracing
 
@@ -76,18 +73,15 @@ class Journey:
         tracing, broker = self.tracing("notifier"), self.stage.broker
         traces = NotifierTraces(tracing) if tracing else None
         channel = TopicChannel(broker.producer(), "alarms")
-        kept = Undelivered(self.folder, "topic", 2**20)
+        delivery = Delivery([channel], NotifierSettings(folder=self.folder), traces)
         membership = Membership()
         consumer = broker.consumer("n", ["outcomes", "defects", "dead-letters"], membership)
-        notifier = Notifier(
-            *(consumer, membership, Rules(RuleSettings()), Watch(WatchSettings(), utc_now())),
-            Delivery([Courier(channel, kept, DeliverySettings(), traces)], utc_now),
-            topics=TopicSettings(),
-            memory=WatchMemory(self.folder),
-            commit_every_s=0,
-        )
-        for _ in range(6):
-            notifier.step(0)
+        settings = {"notifier.folder": self.folder, "notifier.commit_every_s": 0}
+        loaded = NotifierProcessSettings.load(None, settings | {"notifier.max_age_s": 1e9})
+        notifier = make_notifier(loaded, consumer, membership, delivery)
+        with delivery:
+            for _ in range(6):
+                notifier.step(0)
         return [Alarm.decode(r.headers, r.value) for r in broker.records("alarms")]
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from schemas.frame import Frame, encode_frame
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason
 from stream_inspector.verdict import Image, Verdict
-from workers.inspector.work import LoadedModel
+from workers.inspector.work import LoadedModel, Ticket
 from workers.runtime.bus.ports import Partition
 from workers.runtime.errors import DeviceHung
 
@@ -71,6 +71,20 @@ def test_records_that_expired_are_told_once_and_the_rest_is_inspected(
     assert stage.metrics.registry.get_sample_value("inspector_expired_records_total") == 7
 
 
+def test_records_that_cannot_be_unpacked_are_told_in_their_place(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stage.send(*(make_frame(picture(GOOD), n) for n in range(10)), partition=0)
+    stage.broker.spoil(P, 3, 5, "its checksum is wrong")
+    stage.start(**BOLTS)
+    assert [o.frame.sequence for o in stage.outcomes_of(7)] == [0, 1, 2, 6, 7, 8, 9]
+    [told] = interruptions(stage)
+    assert (told.cause, told.partition, told.first_offset, told.records) == ("unreadable", 0, 3, 3)
+    assert "3 records (3 to 5) could not be unpacked (its checksum is wrong)" in told.error
+    stage.until(lambda: stage.broker.committed("inspectors").get(P) == 10)
+    assert stage.metrics.registry.get_sample_value("inspector_unreadable_records_total") == 3
+
+
 def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_repaired(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -113,6 +127,32 @@ def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_r
     assert len(interruptions(stage)) == 1
 
 
+def test_a_camera_that_sends_junk_costs_the_others_nothing(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stage.max_records = 4
+    limits = {"breaker.window_s": 0.2, "breaker.min_frames": 4, "breaker.rest_s": 30}
+    stage.start(**BOLTS, **limits)
+    sequence = iter(range(10**6))
+
+    def junk() -> bool:
+        if stage.frames_read() - len(stage.outcomes()) < 4:
+            stage.send(make_frame(b"no image", next(sequence), camera_id="junk"), partition=0)
+            stage.send(make_frame(picture(GOOD), next(sequence)), partition=0)
+        return any(o.rejected == RejectReason.CAMERA_HELD_BACK for o in stage.outcomes())
+
+    stage.until(junk)
+    for _ in range(60):
+        stage.send(make_frame(picture(GOOD), next(sequence), camera_id="junk"), partition=0)
+        stage.send(make_frame(picture(GOOD), next(sequence)), partition=0)
+    outcomes = stage.outcomes_of(len(stage.broker.records("frames")))
+    assert {o.rejected for o in outcomes if o.frame.camera_id == "line-1"} == {None}
+    assert not stage.inspectors[0]._breaker.open
+    [told] = interruptions(stage)
+    assert (told.cause, told.camera_id, told.key) == ("camera-held-back", "junk", "junk")
+    assert "junk" in (stage.inspectors[0].vitals.notes() or "")
+
+
 def test_a_frame_that_hangs_each_worker_is_given_up_and_the_others_pass(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -132,12 +172,22 @@ def test_a_frame_that_hangs_each_worker_is_given_up_and_the_others_pass(
     frames = [make_frame(picture(GOOD), n) for n in range(6)]
     frames[3] = make_frame(picture(OVEREXPOSED), 3)
     stage.send(*frames, partition=0)
-    for death in range(4):  # in company, in its group, twice alone
+    for death in range(2):  # in company, in its group
         stage.start(load, **BOLTS, **{"worker.frame_deadline_s": 0.3})
         stage.wait_for_error(death + 1)
         assert isinstance(stage.errors[death], DeviceHung)
     stage.errors.clear()
-    stage.start(load, **BOLTS)
+
+    class Trials:
+        """Processes that hang of the overexposed one."""
+
+        def survives(self, ticket: Ticket) -> bool:
+            return ticket.record.value != frames[3].data
+
+        def close(self) -> None:
+            """Nothing to end."""
+
+    stage.start(load, Trials(), **BOLTS)
     stage.until(lambda: len(stage.distinct_outcomes()) == 6)
     outcomes = stage.distinct_outcomes()
     assert [o.rejected for o in outcomes.values() if o.rejected] == [RejectReason.CRASHED_WORKER]

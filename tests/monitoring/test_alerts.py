@@ -52,6 +52,7 @@ def check(name: str, case: dict[str, Any], fires: bool) -> dict[str, Any]:
     return {"interval": "1m", "input_series": series, "alert_rule_test": [alert]}
 
 
+@pytest.mark.integration
 def test_the_rules_are_valid() -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", *map(str, RULES))
 
@@ -61,6 +62,7 @@ def test_every_alert_has_cases_and_every_case_its_alert() -> None:
     assert all(case["fires"] and case["quiet"] for case in CASES.values())
 
 
+@pytest.mark.integration
 def test_alerts_fire_and_stay_quiet(tmp_path: Path) -> None:
     tests = [
         check(name, case, kind == "fires")

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from trained import trained_once
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.version import Model
@@ -50,6 +51,10 @@ def further(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(flanges: Path) -> Model:
     """Trained for one step: its scores mean little, but everything about it is real."""
+    return trained_once("flanges", lambda: _train(flanges))
+
+
+def _train(flanges: Path) -> Model:
     preset = tiny_preset()
     good = load_good(flanges, View(preset.input_size))
     # 3 images calibrate: enough for no threshold, so those that select do it here

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import Table, Terminal, complain, text
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")
@@ -84,7 +83,7 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
     try:
         return CameraProcessSettings.load(config, parse_assignments(assignments) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
@@ -96,7 +95,8 @@ def _run(settings: Any) -> int:
 
     def connect() -> Any:
         if settings.topics.create:
-            create_topics(settings.kafka, {settings.topics.frames: settings.topics.partitions})
+            names = (settings.topics.frames, settings.topics.camera_states)
+            create_topics(settings.kafka, dict.fromkeys(names, settings.topics.partitions))
         check_limits(settings.kafka, settings.topics.frames)
         return connect_producer(settings.kafka, "stream-inspector-camera")
 
@@ -117,13 +117,13 @@ def _show_spread(settings: Any) -> None:
     found = spread(cameras, partitions, settings.camera.partitions)
     table = Table("partition", "cameras", title=f"topic {settings.topics.frames}")
     for index, names in sorted(found.items()):
-        table.add_row(str(index), ", ".join(names) or "[dim]none[/dim]")
-    console = Console()
+        table.add_row(str(index), text(", ".join(names)) if names else text(("none", "dim")))
+    console = Terminal()
     console.print(table)
     empty = sum(not names for names in found.values())
     if empty and len(cameras) > 1:
         pairs = ", ".join(
             f"{name}: {index}" for name, index in even_map(cameras, partitions).items()
         )
-        console.print(f"{empty} of {partitions} partitions get no frames. An even spread:")
-        console.print(f"--set 'camera.partitions={{{pairs}}}'", soft_wrap=True, markup=False)
+        console.print(text(f"{empty} of {partitions} partitions get no frames. An even spread:"))
+        console.print(text(f"--set 'camera.partitions={{{pairs}}}'"), soft_wrap=True)

@@ -15,7 +15,8 @@ from workers.camera.settings import SpoolSettings
 from workers.camera.spool import Captured, Spool
 from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Outgoing, Producer
-from workers.runtime.errors import MessageTooLarge, Transient
+from workers.runtime.errors import MessageTooLarge, TopicMissing, Transient
+from workers.runtime.watchdog import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,8 @@ class SpooledPublisher:
         self.refused = 0  # larger than the broker allows
         self.failures = 0  # times that the broker did not take a batch
         self.away = False  # the last attempt failed
+        self.problem = ""  # why, in words
+        self.pulse = Pulse()  # of the sending thread, while the client is at work
         self._asked_at = math.inf  # monotonic; when the broker was asked to take a batch
         self.failure: BaseException | None = None
 
@@ -99,14 +102,15 @@ class SpooledPublisher:
         while not self._abandoned.is_set():
             try:
                 self._asked_at = time.monotonic()
-                self._producer.publish(messages)
+                with self.pulse.watching():
+                    self._producer.publish(messages)
             except Transient as error:
                 failures += 1
                 self.failures += 1
-                self.away = True
+                self.away, self.problem = True, _in_words(error)
                 pause = self._pause(failures)
                 log.warning(
-                    "broker away",
+                    "topic missing" if isinstance(error, TopicMissing) else "broker away",
                     frames_waiting=self._spool.held,
                     retry_s=round(pause, 1),
                     error=str(error),
@@ -131,3 +135,7 @@ class SpooledPublisher:
         """Exponential backoff with jitter, so that cameras do not come back all at once."""
         grown = self._settings.retry_initial_s * 2.0 ** min(failures - 1, 16)
         return min(self._settings.retry_max_s, grown) * (0.5 + self._jitter() / 2)
+
+
+def _in_words(error: Transient) -> str:
+    return str(error) if isinstance(error, TopicMissing) else f"the broker is away: {error}"

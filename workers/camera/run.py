@@ -8,6 +8,7 @@ from socket import gethostname
 import structlog
 
 from workers.camera.capture import make_cameras
+from workers.camera.ending import announce_end
 from workers.camera.play import Player, Stop
 from workers.camera.publisher import SpooledPublisher
 from workers.camera.sent_log import SentLog
@@ -20,6 +21,7 @@ from workers.runtime.errors import Transient
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
 from workers.runtime.telemetry.tracing import open_tracing
+from workers.runtime.watchdog import Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +55,8 @@ def run_camera(
         cameras = make_cameras(categories, camera.partitions, traces)
         player = Player(cameras, spool, publisher, stop, progress_s=camera.progress_s)
         stack.enter_context(_health(settings, player, publisher, spool))
+        hung_s = settings.kafka.hung_after_s + settings.kafka.publication_s
+        stack.enter_context(Watchdog(publisher.pulse, hung_s))
         seen = ", ".join(sorted(set(categories.values())))
         log.info("playing", source=camera.source, cameras=len(cameras), category=seen)
         started = time.monotonic()
@@ -62,6 +66,8 @@ def run_camera(
         )
         _drain(publisher, spool, camera.spool.drain_s, stop)
         left = player.counts.captured - publisher.sent - publisher.refused - spool.dropped
+        if publisher.failure is None and not left and player.counts.captured:
+            announce_end(producer, settings.topics.camera_states, cameras)
         _summary(player, publisher, spool.dropped, left, time.monotonic() - started)
     if publisher.failure is not None:
         raise publisher.failure
@@ -112,8 +118,9 @@ def _health(
     """Unready while the broker is away; the figures are read when they are asked for."""
 
     def ready() -> str | None:
-        away = publisher.away or publisher.unanswered_s > _ANSWER_S
-        return "the broker is away" if away else None
+        if publisher.away:
+            return publisher.problem
+        return "the broker is away" if publisher.unanswered_s > _ANSWER_S else None
 
     metrics = CameraMetrics()
     metrics.ready.ask_one(lambda: float(ready() is None))

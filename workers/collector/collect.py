@@ -1,11 +1,10 @@
 """The collector's loop: read frames, learn their outcomes if that is wanted, fill the folder."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from schemas.errors import SchemaError
 from schemas.frame import Frame, decode_frame
 from schemas.outcome import Outcome, Verdict
 from stream_inspector.errors import Damaged, FrameRejected, TooSlow
@@ -13,7 +12,8 @@ from workers.collector.folder import TrainingFolder
 from workers.collector.outcomes import Waiting
 from workers.collector.selection import Selection
 from workers.collector.settings import Sort
-from workers.runtime.bus.ports import Reader, Record
+from workers.runtime.bus.passed_over import PassedOver
+from workers.runtime.bus.ports import Gap, Reader, Record
 from workers.runtime.names import check_name
 
 _POLL_S = 0.2
@@ -54,13 +54,13 @@ class Collector:
         self._selection, self._folder, self._sort = selection, folder, sort
         self._limit, self._waiting = limit, waiting
         self.counts = Counts()
+        self.passed = PassedOver()
 
     def take(self, record: Record) -> None:
         """A record of the frames topic."""
         self.counts.read += 1
-        try:
-            frame = decode_frame(record.headers, record.value)
-        except SchemaError:
+        frame = self.passed.read(record, lambda each: decode_frame(each.headers, each.value))
+        if frame is None:
             self._leave("no readable frame")
             return
         if not self._selection.takes(frame):
@@ -74,11 +74,15 @@ class Collector:
         else:
             self._leave("collected before")
 
+    def pass_over(self, gaps: Iterable[Gap]) -> None:
+        """Records of the frames topic that cannot be read."""
+        for gap in gaps:
+            self.counts.left_out["could not be unpacked"] += gap.records
+
     def note(self, record: Record) -> None:
         """A record of the outcomes topic."""
-        try:
-            outcome = Outcome.decode(record.headers, record.value)
-        except SchemaError:
+        outcome = self.passed.read(record, lambda each: Outcome.decode(each.headers, each.value))
+        if outcome is None:
             return
         if outcome.frame is not None and self._selection.takes(outcome.frame):
             self._waiting.note(outcome)
@@ -160,6 +164,7 @@ def collect(
     while not over():
         for record in frames.poll(_POLL_S):
             collector.take(record)
+        collector.pass_over(frames.gaps())
         learn(_GLANCE_S)
         collector.settle()
         show(collector.counts, frames.left())

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.moments import moment
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import Terminal, complain
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/collector.yaml")
@@ -100,7 +100,7 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
     try:
         return CollectorProcessSettings.load(config, parse_assignments(assignments) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
@@ -109,17 +109,21 @@ def _run(settings: Any, times: list[datetime | None]) -> int:
     from workers.collector.selection import Selection
     from workers.runtime.bus.kafka.reader import KafkaReader
     from workers.runtime.lifecycle import StopSignal, run_process
+    from workers.runtime.watchdog import Pulse, Watchdog
 
     how, (since, until) = settings.collect, times
     selection = Selection(
         frozenset(how.cameras), frozenset(how.categories), since, until, how.share
     )
 
+    pulse = Pulse()
+
     def body(stop: StopSignal) -> None:
         def read(topic: str) -> KafkaReader:
             with stop.at_once():
-                return KafkaReader(settings.kafka, topic, "stream-inspector-collect", since)
+                return KafkaReader(settings.kafka, topic, "stream-inspector-collect", since, pulse)
 
-        run_collect(settings, selection, read, stop, Console())
+        with Watchdog(pulse, settings.kafka.hung_after_s):
+            run_collect(settings, selection, read, stop, Terminal())
 
     return run_process("collect", settings.log, body)

@@ -15,6 +15,7 @@ from workers.collector.settings import CollectorProcessSettings, CollectSettings
 from workers.runtime.bus.ports import Reader
 from workers.runtime.decoders.pool import Decoders
 from workers.runtime.errors import SettingsError
+from workers.runtime.terminal import text
 
 _LINE_EVERY_S = 5.0  # without a terminal
 
@@ -46,11 +47,14 @@ def run_collect(
         with _progress(console) as show:
             collect(frames, outcomes, collector, follow=how.follow, stop=stop, show=show)
         _say(how, selection, folder, collector.counts, console)
+        for line in collector.passed.lines():
+            console.print(text((line, "yellow")))
         if waiting.forgotten:
-            console.print(
-                f"[yellow]{waiting.forgotten} outcomes were more than collect.outcomes holds "
-                f"({how.outcomes}): narrow it with --since, --camera, --category or --share[/]"
+            said = (
+                f"{waiting.forgotten} outcomes were more than collect.outcomes holds "
+                f"({how.outcomes}): narrow it with --since, --camera, --category or --share"
             )
+            console.print(text((said, "yellow")))
     finally:
         decoders.close()
         frames.close()
@@ -70,20 +74,15 @@ def _say(
     counts: Counts,
     console: Console,
 ) -> None:
-    console.print(f"{counts.read} records read", highlight=False)
+    console.print(text(f"{counts.read} records read"))
     for category in sorted(selection.categories | counts.good.keys()):
         place = how.out / category / "train" / "good"
-        console.print(
-            f"{category}: {counts.good[category]} images taken, {folder.count(category)} in all "
-            f"in {place}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        taken = f"{counts.good[category]} images taken, {folder.count(category)} in all"
+        console.print(text(f"{category}: {taken} in {place}"), soft_wrap=True)
     for lead, found in (("apart", counts.apart), ("left out", counts.left_out)):
         if found:
             parts = ", ".join(f"{count} {reason}" for reason, count in found.most_common())
-            console.print(f"{lead}: {parts}", highlight=False, markup=False)
+            console.print(text(f"{lead}: {parts}"))
     if counts.good and how.verdict == "any":
         console.print("Look through them and remove what is defective before you train.")
 
@@ -91,7 +90,7 @@ def _say(
 @contextmanager
 def _progress(console: Console) -> Iterator[OnProgress]:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -102,12 +101,12 @@ def _progress(console: Console) -> Iterator[OnProgress]:
 
         def show(counts: Counts, left: int) -> None:
             nonlocal told
-            text = f"{sum(counts.good.values())} images taken"
+            taken = f"{sum(counts.good.values())} images taken"
             if bar is not None and task is not None:
                 total = counts.read + left
-                bar.update(task, description=text, completed=counts.read, total=total)
+                bar.update(task, description=taken, completed=counts.read, total=total)
             elif time.monotonic() - told >= _LINE_EVERY_S:
                 told = time.monotonic()
-                console.print(f"  {text}, {counts.read} records read, {left} left")
+                console.print(text(f"  {taken}, {counts.read} records read, {left} left"))
 
         yield show

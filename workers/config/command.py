@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 import yaml
 from pydantic import BaseModel
-from rich.console import Console
 
 from workers.runtime.categories import CategoriesSection, CategorySettings, read_categories
 from workers.runtime.errors import SettingsError
@@ -19,6 +18,7 @@ from workers.runtime.settings.process import (
     parse_assignments,
     read_section,
 )
+from workers.runtime.terminal import Terminal, complain, text
 
 config = typer.Typer(
     no_args_is_help=True,
@@ -92,7 +92,8 @@ def check(process: Whose, file: File = None, assignments: Assignments = None) ->
       stream-inspector config check category --config configs/categories/flange.yaml
     """
     settings = _load(process, file, assignments, with_categories=True)
-    Console().print(f"[green]ok[/green]: {len(list(flatten(settings)))} settings of {process}")
+    found = f": {len(list(flatten(settings)))} settings of {process}"
+    Terminal().print(text(("ok", "green"), found))
 
 
 def _load(
@@ -111,7 +112,7 @@ def _load(
             read_categories(section)
         return settings
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 

@@ -95,20 +95,21 @@ def _load(config: Path | None, assignments: list[str] | None, flags: dict[str, A
     from workers.demo.settings import DemoProcessSettings
     from workers.runtime.errors import SettingsError
     from workers.runtime.settings.process import parse_assignments
+    from workers.runtime.terminal import complain
 
     given = {path: value for path, value in flags.items() if value is not None}
     try:
         return DemoProcessSettings.load(config, parse_assignments(assignments or []) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
 def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
-    from rich.console import Console
+    from workers.runtime.terminal import Terminal, text
 
-    console = Console()
-    console.print("[bold]stream-inspector demo[/]")
+    console = Terminal()
+    console.print(text(("stream-inspector demo", "bold")))
     from workers.demo.closing import say_ending
     from workers.demo.journey import run_demo
     from workers.offline.run import run_guarded

@@ -20,6 +20,7 @@ from workers.demo.stage.stage import Stage
 from workers.demo.view import View
 from workers.runtime.engine_cache import EngineCache
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 _TICK_S = 0.2
 _AFTERWARDS_S = 1.5  # late repetitions and alarms are counted too
@@ -39,15 +40,15 @@ def run_demo(
 def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setup:
     folder, load = prepare(settings.out), plan_load(settings)
     if load.note:
-        console.print(f"[yellow]{load.note}[/]")
+        console.print(text((load.note, "yellow")))
     obtained = obtain(settings, load.category, folder.folder("cache"), console, stop)
-    console.print(
-        f"Model [bold]{obtained.model.version}[/] of {load.category} "
-        f"({obtained.model.preset.name}, {obtained.origin}); loading it ..."
-    )
+    made = f"({obtained.model.preset.name}, {obtained.origin})"
+    version = (obtained.model.version, "bold")
+    console.print(text("Model ", version, f" of {load.category} {made}; loading it ..."))
     detector = Detector(obtained.model, engine=settings.wanted_engine, cache=EngineCache())
     promise = BROKERS[settings.broker].promise
-    console.print(f"Engine {detector.engine}. Starting broker and store; delivery is {promise}.")
+    ahead = f"Starting broker and store; delivery is {promise}."
+    console.print(text(f"Engine {detector.engine}. {ahead}"))
     return Setup(settings, load, folder, obtained, detector)
 
 

@@ -7,16 +7,15 @@ from typing import Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from workers.demo.books.lines import SentFrame
 from workers.demo.books.observer import Observer
 from workers.demo.books.summary import latency, throughput
 from workers.demo.books.tally import Tally
+from workers.runtime.terminal import Table, text
 
 _LAST = 6
 _ALARM_WIDTH = 100  # characters; one line each
@@ -39,7 +38,7 @@ class View:
             self._live.update(self._screen(books, sent, observer, phase))
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + _LINE_S
-            self._console.print(line(books, phase), highlight=False)
+            self._console.print(text(line(books, phase)))
 
     def _screen(
         self, books: Tally, sent: Mapping[str, SentFrame], observer: Observer, phase: str
@@ -53,7 +52,7 @@ class View:
             *(head, bar, _numbers(books), Text("")),
             *(_last_defects(observer, sent), _alarms(observer)),
         ]
-        return Panel(Group(*body), title=f"[bold]{self._title}[/]", padding=(1, 2))
+        return Panel(Group(*body), title=text((self._title, "bold")), padding=(1, 2))
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -81,7 +80,7 @@ def line(books: Tally, phase: str) -> str:
     )
 
 
-def _numbers(books: Tally) -> Table:
+def _numbers(books: Tally) -> RenderableType:
     outcomes = list(books.outcomes.values())
     delays, passed = latency(outcomes), books.inspected - books.defective - books.near_misses
     table = Table.grid(padding=(0, 4))
@@ -111,10 +110,10 @@ def _last_defects(observer: Observer, sent: Mapping[str, SentFrame]) -> Table:
     for event in reversed(events):
         known = sent.get(event.frame.frame_id)
         table.add_row(
-            escape(f"{event.frame.camera_id} #{event.frame.sequence}"),
-            f"[red]{event.image_score:.2f}[/] / {event.image_threshold:.2f}",
+            f"{event.frame.camera_id} #{event.frame.sequence}",
+            text((f"{event.image_score:.2f}", "red"), f" / {event.image_threshold:.2f}"),
             str(len(event.regions)),
-            escape((known.truth if known else None) or "unknown"),
+            (known.truth if known else None) or "unknown",
         )
     for _ in range(_LAST - len(events)):
         table.add_row("")
@@ -123,9 +122,7 @@ def _last_defects(observer: Observer, sent: Mapping[str, SentFrame]) -> Table:
 
 def _alarms(observer: Observer) -> RenderableType:
     alarms = sorted(observer.alarms.values(), key=lambda alarm: alarm.raised_at)[-3:]
-    lines = [
-        Text.assemble((f"alarm  {alarm.camera_id}: ", "bold"), alarm.message) for alarm in alarms
-    ]
+    lines = [text((f"alarm  {alarm.camera_id}: ", "bold"), alarm.message) for alarm in alarms]
     lines += [Text("")] * (3 - len(lines))
     return Group(Text(""), *lines)
 

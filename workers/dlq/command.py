@@ -11,6 +11,7 @@ from schemas.resolution import Action
 from workers.dlq.letters import Filter
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.moments import moment
+from workers.runtime.terminal import complain
 
 dlq = typer.Typer(
     no_args_is_help=True,
@@ -167,5 +168,5 @@ def make_filter(  # noqa: PLR0917 - one flag each
 
 def _meant(wanted: Filter, everything: bool) -> None:
     if wanted.empty and not everything:
-        typer.secho("name what is meant with a filter, or give --all", err=True, fg="red")
+        complain("name what is meant with a filter, or give --all")
         raise typer.Exit(SettingsError.exit_code)

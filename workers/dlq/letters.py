@@ -6,10 +6,10 @@ from datetime import datetime
 
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import event_type
-from schemas.errors import SchemaError
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason
 from schemas.resolution import Resolution
+from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
 
 _INTERRUPTION = event_type(Interruption.message_name).encode()
@@ -52,37 +52,36 @@ class Reading:
     """What was met besides dead letters while the topic was read."""
 
     interruptions: list[Interruption] = field(default_factory=list)
-    unreadable: int = 0
+    passed: PassedOver = field(default_factory=PassedOver)
 
 
 def read_letters(records: Iterable[Record], reading: Reading) -> Iterator[DeadLetter]:
     """The dead letters of a topic, each once: a redelivered frame may have left two."""
     seen: set[str] = set()
     for record in records:
-        letter = _read(record, reading)
+        letter = reading.passed.read(record, lambda each: _read(each, reading))
         if letter is not None and letter.outcome_id not in seen:
             seen.add(letter.outcome_id)
             yield letter
 
 
 def _read(record: Record, reading: Reading) -> DeadLetter | None:
-    kind = dict(record.headers).get("ce_type")
-    try:
-        if kind == _INTERRUPTION:
-            reading.interruptions.append(Interruption.decode(record.headers, record.value))
-            return None
-        return DeadLetter.decode(record.headers, record.value)
-    except SchemaError:
-        reading.unreadable += 1
+    if dict(record.headers).get("ce_type") == _INTERRUPTION:
+        reading.interruptions.append(Interruption.decode(record.headers, record.value))
         return None
+    return DeadLetter.decode(record.headers, record.value)
 
 
-def read_resolutions(records: Iterable[Record]) -> dict[str, Resolution]:
-    """What became of dead letters. The first word counts."""
+def read_resolutions(
+    records: Iterable[Record], passed: PassedOver | None = None
+) -> dict[str, Resolution]:
+    """What became of dead letters. The first word counts; what is no resolution is passed over."""
     found: dict[str, Resolution] = {}
+    told = passed or PassedOver()
     for record in records:
-        resolution = Resolution.decode(record.headers, record.value)
-        found.setdefault(resolution.outcome_id, resolution)
+        resolution = told.read(record, lambda each: Resolution.decode(each.headers, each.value))
+        if resolution is not None:
+            found.setdefault(resolution.outcome_id, resolution)
     return found
 
 
@@ -107,8 +106,8 @@ def content_type_of(letter: DeadLetter) -> str | None:
 
 
 def has_bytes(letter: DeadLetter) -> bool:
-    """Whether the frame can be sent again: a dead letter of a huge frame goes without its bytes."""
-    return letter.original.value is not None
+    """Whether the frame can be sent again: a dead letter of a huge record holds a part of it."""
+    return letter.original.value is not None and not letter.original.cut
 
 
 def _header(letter: DeadLetter, name: str) -> str | None:

@@ -6,8 +6,9 @@ a replay that died may send a frame again, under the same run and so with the sa
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.dead_letter import DeadLetter
@@ -15,10 +16,16 @@ from schemas.envelope import WireMessage
 from schemas.resolution import Action, Resolution
 from workers.dlq.letters import Filter, Resolutions, has_bytes
 from workers.runtime.bus.ports import Outgoing
+from workers.runtime.errors import MessageTooLarge
+from workers.runtime.settings.process import TopicSettings
+from workers.runtime.terminal import plain
 
 _BATCH_BYTES = 16 * 2**20
-_BATCH_MESSAGES = 100
+_BATCH_LETTERS = 50
+_NAMED = 5  # topics that are told one by one
+_NAME = 80  # characters of a name
 
+Statement = list[Outgoing]  # settles one letter
 Settle = Callable[[list[Outgoing]], None]
 
 
@@ -39,6 +46,23 @@ class Counts:
     settled: int = 0
     settled_before: int = 0
     without_bytes: int = 0
+    elsewhere: Counter[str] = field(default_factory=Counter)  # by the topic that they name
+    too_large: int = 0  # for the broker, although their letters were not
+
+    def lines(self, action: Action, frames: str, *, dry_run: bool) -> Iterator[str]:
+        """What to say of it. `frames` is the topic that takes replays."""
+        yield f"{self.settled} dead letters {'would be ' if dry_run else ''}{action.value}"
+        if self.settled_before:
+            yield f"{self.settled_before} were settled before: left alone"
+        if self.without_bytes:
+            yield f"{self.without_bytes} have no bytes (too large for a dead letter): left open"
+        for topic, count in self.elsewhere.most_common(_NAMED):
+            yield (
+                f"{count} name the topic {plain(topic)[:_NAME]}: refused and left open; frames are "
+                f"sent to {frames} only (setting topics.frames)"
+            )
+        if self.too_large:
+            yield f"{self.too_large} are refused by the broker as too large: left open"
 
 
 def open_letters(
@@ -55,23 +79,55 @@ def open_letters(
 
 
 def resolve(
-    letters: Iterable[DeadLetter], decision: Decision, topic: str, settle: Settle, counts: Counts
+    letters: Iterable[DeadLetter],
+    decision: Decision,
+    topics: TopicSettings,
+    settle: Settle,
+    counts: Counts,
 ) -> None:
-    """Carry the decision out, batch by batch. `topic` takes the resolutions."""
-    batch: list[Outgoing] = []
+    """Carry the decision out, batch by batch."""
+    batch: list[Statement] = []
     for letter in letters:
-        if decision.action is Action.REPLAYED:
-            if not has_bytes(letter):
-                counts.without_bytes += 1
-                continue
-            batch.append(again(letter))
-        batch.append(Outgoing(topic, _resolution(letter, decision).encode()))
-        counts.settled += 1
-        if len(batch) >= _BATCH_MESSAGES or _size(batch) >= _BATCH_BYTES:
-            settle(batch)
+        statement = _statement(letter, decision, topics, counts)
+        if statement is None:
+            continue
+        batch.append(statement)
+        if len(batch) >= _BATCH_LETTERS or sum(map(_size, batch)) >= _BATCH_BYTES:
+            _settle(batch, settle, counts)
             batch = []
     if batch:
-        settle(batch)
+        _settle(batch, settle, counts)
+
+
+def _statement(
+    letter: DeadLetter, decision: Decision, topics: TopicSettings, counts: Counts
+) -> Statement | None:
+    """What settles a letter; None when it stays open."""
+    resolution = Outgoing(topics.resolutions, _resolution(letter, decision).encode())
+    if decision.action is not Action.REPLAYED:
+        return [resolution]
+    if letter.record.topic != topics.frames:  # whoever can write a letter must not write alarms
+        counts.elsewhere[letter.record.topic] += 1
+        return None
+    if not has_bytes(letter):
+        counts.without_bytes += 1
+        return None
+    return [again(letter), resolution]
+
+
+def _settle(batch: list[Statement], settle: Settle, counts: Counts) -> None:
+    """Publish; of a batch that is refused for its size, the parts that pass."""
+    try:
+        settle([message for statement in batch for message in statement])
+    except MessageTooLarge:
+        if len(batch) == 1:
+            counts.too_large += 1
+            return
+        half = len(batch) // 2
+        _settle(batch[:half], settle, counts)
+        _settle(batch[half:], settle, counts)
+    else:
+        counts.settled += len(batch)
 
 
 def run_of(letter: DeadLetter) -> str:

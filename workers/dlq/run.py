@@ -1,9 +1,7 @@
 """Connects the dead-letter commands to a broker."""
 
-import getpass
-import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,14 +22,16 @@ from workers.dlq.show import (
 from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.kafka.snapshot import read_topic
-from workers.runtime.bus.ports import Delivery, Record
+from workers.runtime.bus.ports import Delivery, Gap, Record
 from workers.runtime.errors import WorkerError
+from workers.runtime.operator import operator
 from workers.runtime.settings.process import (
     ProcessSettings,
     TopicSettings,
     parse_assignments,
 )
 from workers.runtime.telemetry.logs import setup_logging
+from workers.runtime.terminal import Terminal, complain, text
 
 _NOT_FOUND = 65  # EX_DATAERR
 _UNAVAILABLE = 69  # EX_UNAVAILABLE
@@ -61,23 +61,26 @@ class Desk:
         if json:
             for letter in chosen:
                 typer.echo(as_json(letter, known.get(letter.outcome_id)))
+            for line in self._reading.passed.lines():
+                complain(line)  # the other stream is for programs
             return
         table = table_of(chosen, known)
         self._console.print(table if table.row_count else "no dead letters")
         if self._reading.interruptions and wanted.empty:
             self._console.print(interruptions_table(self._reading.interruptions))
-        self._say_unreadable()
+        self._say(self._reading.passed.lines())
 
     def show(self, name: str, out: Path | None) -> None:
         """Print one letter. Exits with 65 when there is none, or more than one."""
         found = [letter for letter in self._letters() if Filter(ids=(name,)).takes(letter)]
         if len({letter.outcome_id for letter in found}) != 1:
             known = ", ".join(letter.outcome_id[:12] for letter in found[:10])
-            self._console.print(
+            said = (
                 f"{name} names several dead letters: {known}"
                 if found
                 else f"no dead letter is named {name}; see `stream-inspector dlq list --all`"
             )
+            self._say([said, *self._reading.passed.lines()])
             raise typer.Exit(_NOT_FOUND)
         self._console.print(details_of(found[0], self._known().get(found[0].outcome_id)))
         if out is not None:
@@ -85,48 +88,45 @@ class Desk:
 
     def resolve(self, action: Action, wanted: Filter, why: str, dry_run: bool) -> None:
         """Replay or discard open letters, and say how many."""
-        settle = self._settle(dry_run)  # before anything is read: see there
-        counts = Counts()
-        decision = Decision(action, f"{getpass.getuser()}@{socket.gethostname()}", why, _now())
-        meant = open_letters(self._letters(), wanted, self._known(), counts)
-        resolve(meant, decision, self._topics.resolutions, settle, counts)
-        self._say(action, counts, dry_run)
+        with self._settle(dry_run) as settle:  # before anything is read: see there
+            counts = Counts()
+            decision = Decision(action, operator(), why, _now())
+            meant = open_letters(self._letters(), wanted, self._known(), counts)
+            resolve(meant, decision, self._topics, settle, counts)
+        self._say(counts.lines(action, self._topics.frames, dry_run=dry_run))
+        self._say(self._reading.passed.lines())
 
     def _letters(self) -> Iterator[DeadLetter]:
         return read_letters(self._read(self._topics.dead_letters), self._reading)
 
     def _known(self) -> dict[str, Resolution]:
-        return read_resolutions(self._read(self._topics.resolutions))
+        return read_resolutions(self._read(self._topics.resolutions), self._reading.passed)
 
-    def _settle(self, dry_run: bool) -> Settle:
+    @contextmanager
+    def _settle(self, dry_run: bool) -> Iterator[Settle]:
         if dry_run:
-            return lambda messages: None  # noqa: ARG005
-        delivery = self._connect()
-        delivery.settle([], {}, None)  # from here on another replay is fenced off
-        self._console.print(f"delivery: {delivery.guarantee}")
-        return lambda messages: delivery.settle(messages, {}, None)
+            yield lambda messages: None  # noqa: ARG005
+            return
+        with closing(self._connect()) as delivery:
+            delivery.settle([], {}, None)  # from here on another replay is fenced off
+            self._say([f"delivery: {delivery.guarantee}"])
+            yield lambda messages: delivery.settle(messages, {}, None)
 
-    def _say(self, action: Action, counts: Counts, dry_run: bool) -> None:
-        lead = f"would be {action.value}" if dry_run else action.value
-        self._console.print(f"{counts.settled} dead letters {lead}")
-        if counts.settled_before:
-            self._console.print(f"{counts.settled_before} were settled before: left alone")
-        if counts.without_bytes:
-            self._console.print(
-                f"{counts.without_bytes} have no bytes (too large for a dead letter): left open"
-            )
-        self._say_unreadable()
-
-    def _say_unreadable(self) -> None:
-        if self._reading.unreadable:
-            self._console.print(
-                f"{self._reading.unreadable} records of {self._topics.dead_letters} cannot be read "
-                "by this version"
-            )
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._console.print(text(line))
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _in_words(gap: Gap) -> str:
+    at = gap.partition
+    return (
+        f"{gap.records} records of {at.topic} {at.index} ({gap.first} to {gap.last}) could not be "
+        f"unpacked: {gap.why}"
+    )
 
 
 @contextmanager
@@ -145,7 +145,10 @@ def desk(config: Path | None, assignments: list[str] | None, servers: str | None
                 create_topics(kafka, {topics.resolutions: topics.partitions})
             return connect_writer(kafka, "stream-inspector-dlq", "stream-inspector-dlq")
 
-        yield Desk(topics, lambda topic: read_topic(kafka, topic), connect, Console())
+        gaps: list[Gap] = []
+        yield Desk(topics, lambda name: read_topic(kafka, name, gaps.append), connect, Terminal())
+        for gap in gaps:
+            complain(f"stream-inspector dlq: {_in_words(gap)}")
     except WorkerError as error:
-        typer.secho(f"stream-inspector dlq: {error}", err=True, fg="red")
+        complain(f"stream-inspector dlq: {error}")
         raise typer.Exit(getattr(error, "exit_code", _UNAVAILABLE)) from None

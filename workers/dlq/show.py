@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from schemas.dead_letter import DeadLetter
 from schemas.interruption import Interruption
 from schemas.resolution import Resolution
 from workers.dlq.letters import Resolutions, camera_of, category_of, content_type_of, frame_of
+from workers.runtime.errors import SettingsError
+from workers.runtime.terminal import Table, text
 
 _ID_SHOWN = 12  # characters: enough to name a letter
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/bmp": ".bmp", "image/tiff": ".tiff"}
@@ -35,11 +36,11 @@ def table_of(letters: Iterable[DeadLetter], known: Resolutions) -> Table:
             letter.outcome_id[:_ID_SHOWN],
             f"{letter.rejected_at:%Y-%m-%d %H:%M:%S}",
             letter.reason.value,
-            _text(category_of(letter)),
-            _text(camera_of(letter)),
+            category_of(letter) or "-",
+            camera_of(letter) or "-",
             f"{record.topic}/{record.partition}/{record.offset}",
             state(known.get(letter.outcome_id)),
-            _text(letter.error),
+            letter.error or "-",
         )
     return table
 
@@ -49,7 +50,7 @@ def interruptions_table(interruptions: Iterable[Interruption]) -> Table:
     table = Table("noticed", "cause", "where", "records", "error", title="not inspected, no record")
     for each in interruptions:
         noticed = f"{each.noticed_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(noticed, each.cause.value, each.key, str(each.records), _text(each.error))
+        table.add_row(noticed, each.cause.value, each.key, str(each.records), each.error or "-")
     return table
 
 
@@ -77,10 +78,10 @@ def details_of(letter: DeadLetter, resolution: Resolution | None) -> RenderableT
     grid = Table.grid(padding=(0, 2))
     for name, value in facts.items():
         if value is not None:
-            grid.add_row(Text(name, style="bold"), _text(str(value)))
+            grid.add_row(Text(name, style="bold"), str(value))
     headers = Table("header", "value", title="headers of the original record", title_justify="left")
     for name, data in letter.original.header_bytes():
-        headers.add_row(_text(name), _text(data.decode("utf-8", "backslashreplace")))
+        headers.add_row(name, data.decode("utf-8", "backslashreplace"))
     return Group(grid, "", headers)
 
 
@@ -98,11 +99,8 @@ def write_bytes(letter: DeadLetter, out: Path, console: Console) -> None:
     if out.is_dir():
         suffix = _SUFFIXES.get(content_type_of(letter) or "", ".bin")
         out /= f"{letter.outcome_id[:_ID_SHOWN]}{suffix}"
-    out.write_bytes(data)
-    console.print(f"{len(data)} bytes written to {out}")
-
-
-def _text(value: str | None) -> Text:
-    """Text of others, printed as it is: no markup, no control characters."""
-    shown = "".join(c if c.isprintable() else "?" for c in value or "-")
-    return Text(shown, overflow="fold")
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise SettingsError(f"--out: {out}: {error.strerror}") from None
+    console.print(text(f"{len(data)} bytes written to {out}"))

@@ -66,14 +66,13 @@ def doctor(
 
     Exit codes: 0 nothing failed (with --strict: and no warning), 1 something did.
     """
-    from rich.console import Console
-
     from workers.doctor.examine import exit_code
     from workers.doctor.report import as_json as dumped
     from workers.doctor.report import show
+    from workers.runtime.terminal import Terminal
 
     found = examined(process, config, assignments or [], cameras or [], quick=quick)
-    lines = list(found) if as_json else show(found, Console())
+    lines = list(found) if as_json else show(found, Terminal())
     if as_json:
         typer.echo(dumped(lines))
     raise typer.Exit(exit_code(lines, strict=strict))

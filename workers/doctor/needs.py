@@ -8,6 +8,8 @@ from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.client import HEADERS_ROOM, record_limit
 from workers.runtime.settings.process import ProcessSettings
 
+_NOTIFIER_READS = ("outcomes", "defects", "dead_letters", "camera_states")
+
 
 @dataclass(frozen=True, slots=True)
 class TopicNeed:
@@ -40,7 +42,7 @@ def needs_of(settings: ProcessSettings) -> Needs:
     if isinstance(settings, CameraProcessSettings):
         camera = settings.camera
         return Needs(
-            (TopicNeed("frames", "Write", frame),),
+            (TopicNeed("frames", "Write", frame), TopicNeed("camera_states", "Write", 0)),
             cameras=camera.camera_ids,
             camera_partitions=dict(camera.partitions),
         )
@@ -61,7 +63,7 @@ def needs_of(settings: ProcessSettings) -> Needs:
         )
     if isinstance(settings, NotifierProcessSettings):
         notifier = settings.notifier
-        read = tuple(TopicNeed(key, "Read", 0) for key in ("outcomes", "defects", "dead_letters"))
+        read = tuple(TopicNeed(key, "Read", 0) for key in _NOTIFIER_READS)
         alarms = (TopicNeed("alarms", "Write", 0),) if notifier.delivery.topic else ()
         return Needs(
             read + alarms,

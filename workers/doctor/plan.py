@@ -71,11 +71,10 @@ def clock_plan(broker: BrokerDesk) -> list[Check]:
 
 
 def _channels(settings: NotifierProcessSettings) -> list[Finding]:
-    from workers.notifier.channels import AppriseChannel
+    from workers.notifier.delivering.make import apprise_channels
 
-    urls = settings.notifier.delivery.apprise_urls
-    names = [AppriseChannel(url).name for url in urls]  # raises when Apprise does not know it
-    return [ok(f"{len(names)} Apprise URLs understood; nothing is sent")]
+    found = apprise_channels(settings.notifier.delivery)  # raises when Apprise does not know one
+    return [ok(f"{len(found)} Apprise URLs understood; nothing is sent")]
 
 
 def _source(settings: CameraProcessSettings) -> list[Finding]:

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from workers.doctor.examine import Line
 from workers.doctor.findings import Finding, Status
+from workers.runtime.secrets import conceal
+from workers.runtime.terminal import text
 
 _COLOURS = {
     Status.OK: "green",
@@ -25,23 +27,23 @@ def show(lines: Iterable[Line], console: Console) -> list[Line]:
     shown: list[Line] = []
     for line in lines:
         if not shown or shown[-1].area != line.area:
-            console.print(f"[bold]{escape(line.area)}[/]")
-        for text in _texts(line):
-            console.print(text, soft_wrap=True, highlight=False)
+            console.print(text((line.area, "bold")))
+        for said in _texts(line):
+            console.print(said, soft_wrap=True)
         shown.append(line)
     counts = Counter(line.finding.status for line in shown)
-    parts = [f"[{_COLOURS[each]}]{counts[each]} {each}[/]" for each in Status if counts[each]]
-    console.print(", ".join(parts), highlight=False)
+    parts = [text((f"{counts[each]} {each}", _COLOURS[each])) for each in Status if counts[each]]
+    console.print(text(", ").join(parts))
     return shown
 
 
-def _texts(line: Line) -> Iterator[str]:
+def _texts(line: Line) -> Iterator[Text]:
     finding = line.finding
-    status = f"[{_COLOURS[finding.status]}]{finding.status:<{_WIDTH}}[/]"
-    yield f"  {status}  {escape(line.name)}: {escape(finding.says)}"
+    status = (f"{finding.status:<{_WIDTH}}", _COLOURS[finding.status])
+    yield text("  ", status, f"  {line.name}: {conceal(finding.says)}")
     advice = _advice(finding)
     if advice:
-        yield f"  {'':<{_WIDTH}}  -> {escape(advice)}"
+        yield text(f"  {'':<{_WIDTH}}  -> {advice}")
 
 
 def _advice(finding: Finding) -> str:
@@ -52,7 +54,9 @@ def _advice(finding: Finding) -> str:
 def as_json(lines: Iterable[Line]) -> str:
     """One object per line of the table."""
     plain = [
-        {"area": line.area, "check": line.name, "seconds": line.seconds} | asdict(line.finding)
+        {"area": line.area, "check": line.name, "seconds": line.seconds}
+        | asdict(line.finding)
+        | {"says": conceal(line.finding.says)}
         for line in lines
     ]
-    return json.dumps(plain, indent=2, ensure_ascii=False)
+    return json.dumps(plain, indent=2)

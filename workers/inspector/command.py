@@ -7,6 +7,7 @@ import typer
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import complain
 
 
 def worker(
@@ -72,7 +73,7 @@ def _run(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> 
         settings = InspectorSettings.load(config, parse_assignments(assignments) | flags)
         categories = known_categories(settings.categories)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         return SettingsError.exit_code
 
     from workers.inspector.run import run_worker

@@ -13,10 +13,12 @@ from datetime import UTC, datetime
 
 import structlog
 
+from schemas.outcome import RejectReason
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.inspector.guard.parking import Parking
+from workers.inspector.guard.triage import Trials
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.measured import Measured
 from workers.inspector.models.device import device_memory
@@ -27,7 +29,7 @@ from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
-from workers.inspector.pipeline.messages import Sender, stopped
+from workers.inspector.pipeline.messages import Sender, held_back, stopped
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership
@@ -65,17 +67,20 @@ class Inspector:
         evidence: EvidenceWriter,
         crash_log: CrashLog,
         *,
+        trials: Trials,
         metrics: InspectorMetrics,
         servers: Mapping[str, Check] | None = None,
         tracing: Tracing | None = None,
     ):
         """`servers` are asked for readiness, now and then."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
-        self._evidence, self._crash_log, self._metrics = evidence, crash_log, metrics
+        self._evidence, self._crash_log, self._trials = evidence, crash_log, trials
+        self._metrics = metrics
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
-        self._sender = Sender(settings.worker_id, settings.topics, traces)
         limits = settings.worker
+        largest = 2 * settings.kafka.max_frame_bytes  # what producers have room for
+        self._sender = Sender(settings.worker_id, settings.topics, traces, largest)
         rules = settings.images.rules(settings.kafka.max_frame_bytes)
         self._decoders = Decoders(limits.threads, rules)
         self._in_flight = InFlight(limits.in_flight_mb * 2**20)
@@ -114,6 +119,7 @@ class Inspector:
                 self._keeper.refresh()
                 consumer = connect(membership)
             closing.callback(consumer.close)
+            closing.callback(self._trials.close)
             closing.callback(self._stop_threads.set)
             closing.callback(setattr, membership, "closing", True)
             with stop.at_once():
@@ -145,6 +151,8 @@ class Inspector:
             inference=self._inference,
             parking=self._parking,
             crash_log=self._crash_log,
+            trials=self._trials,
+            breaker=self._breaker,
             finish=self._finish,
             metrics=self._metrics,
         )
@@ -186,7 +194,8 @@ class Inspector:
                 self.vitals.reach(server, check())
 
     def _finish(self, ticket: Ticket, result: Result) -> None:
-        self._breaker.note(result.rejected, time.monotonic())
+        if result.label != RejectReason.CAMERA_HELD_BACK:  # nothing was tried
+            self._breaker.note(result.camera, result.rejected, time.monotonic())
         self._publisher.put(Finished(ticket, result))
 
     # -- the poll thread ------------------------------------------------------------------------
@@ -203,12 +212,12 @@ class Inspector:
         try:
             records = consumer.poll(_POLL_S)
             for gap in consumer.gaps():
-                self._intake.tell_expired(gap)
+                self._intake.tell_gap(gap)
             self._intake.take_in(records, consumer.assignment())
             self.vitals.reach("broker", self._publisher.away)
         except Transient as error:
             _log.warning("cannot read, trying again", reason=str(error))
-            self.vitals.reach("broker", str(error))
+            self.vitals.reach("broker", error)
             time.sleep(_AWAY_PAUSE_S)
         self.vitals.polled()
         self._committer.commit(consumer)
@@ -250,6 +259,9 @@ class Inspector:
         if before is State.CLOSED and self._reading is State.OPEN:
             now = datetime.now(UTC)
             self._publisher.put(Announced(stopped(*self._breaker.last, now, self._sender)))
+        for held in self._breaker.news():
+            _log.warning("camera held back", camera=held.camera, rejected=held.rejected)
+            self._publisher.put(Announced(held_back(held, datetime.now(UTC), self._sender)))
         return self._reading is State.OPEN
 
     def _observe(self, consumer: Consumer) -> None:
@@ -280,7 +292,10 @@ class Inspector:
             self._poll(consumer)
         left = self._publisher.in_work()
         self._publisher.stop()
-        publisher.join(max(1.0, deadline - time.monotonic()))
+        patience_s = max(1.0, deadline - time.monotonic())
+        self.vitals.pulse.beat(patience_s)
+        publisher.join(patience_s)
         self._committer.commit(consumer, now=True)
         self._settle(consumer)
+        self.vitals.pulse.beat(self._settings.kafka.session_timeout_ms / 1000)  # to leave the group
         _log.info("stopped", left_to_the_next_worker=left)

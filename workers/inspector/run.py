@@ -13,6 +13,7 @@ from workers.inspector.models.source import FixedModels, ModelSource
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.intake import MAX_RECORDS
 from workers.inspector.settings import EvidenceSection, InspectorSettings
+from workers.inspector.trial.process import COMMAND, FetchModel, TrialProcess
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_delivery
@@ -29,8 +30,11 @@ from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.tracing import Tracing, open_tracing
+from workers.runtime.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
+
+TRIAL = COMMAND  # of the process in which suspected frames are tried
 
 
 def run_worker(
@@ -50,7 +54,7 @@ def _run(
     kafka, client_id = settings.kafka, f"inspector-{settings.worker_id}"
     metrics = InspectorMetrics(categories=categories)
     with stop.at_once():
-        keeper = _models(settings, categories, metrics)
+        keeper, fetch = _models(settings, categories, metrics)
         if settings.topics.create:
             partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
             create_topics(kafka, partitions)
@@ -63,6 +67,7 @@ def _run(
         keeper,
         EvidenceWriter(_pictures(settings.evidence), metrics.evidence_failures.inc),
         CrashLog(store, settings.worker.group),
+        trials=TrialProcess(settings, keeper, fetch, TRIAL),
         metrics=metrics,
         servers={"redis": lambda: _problem(store)} if needs_redis else {},
         tracing=tracing,
@@ -71,7 +76,10 @@ def _run(
     def connect(listener: RebalanceListener) -> Consumer:
         topics = [settings.topics.frames]
         group = settings.worker.group
-        return connect_consumer(kafka, group, topics, client_id, listener, max_records=MAX_RECORDS)
+        written = (settings.topics.outcomes, settings.topics.defects, settings.topics.dead_letters)
+        return connect_consumer(
+            kafka, group, topics, client_id, listener, max_records=MAX_RECORDS, watched=written
+        )
 
     def deliver(consumer: Consumer, commit: Callable[[Positions], None]) -> Delivery:
         worker = settings.worker
@@ -89,7 +97,7 @@ def _run(
     health = HealthServer(
         settings.health, metrics.registry, vitals.live, vitals.ready, vitals.notes
     )
-    with health:
+    with health, Watchdog(vitals.pulse, kafka.hung_after_s):
         inspector.run(connect, deliver, stop)
 
 
@@ -98,9 +106,9 @@ def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
 
 
 def _problem(store: KeyValueStore) -> str | None:
-    """Why the store does not answer, or None."""
+    """Why the store does not answer or takes no writes (crashes are noted there), or None."""
     try:
-        store.ping()
+        store.check()
     except StoreUnavailable as error:
         return str(error)
     return None
@@ -108,15 +116,17 @@ def _problem(store: KeyValueStore) -> str | None:
 
 def _models(
     settings: InspectorSettings, categories: Mapping[str, Category], metrics: InspectorMetrics
-) -> ModelSource:
+) -> tuple[ModelSource, FetchModel]:
+    """What is inspected with, and where a version's files are to be had."""
     null_ms = settings.models.null_detector_ms
     if null_ms is not None:
         _log.warning("null detector: nothing is inspected, every frame passes")
-        return FixedModels(dict.fromkeys(categories, null_model(null_ms, categories)))
+        null = FixedModels(dict.fromkeys(categories, null_model(null_ms, categories)))
+        return null, lambda version: (b"", b"")  # noqa: ARG005
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache, settings.redis.cache_bytes)
     models, load = settings.models, ModelLoader(settings.models)
-    return ModelKeeper(
+    keeper = ModelKeeper(
         registry,
         load,
         categories,
@@ -126,13 +136,14 @@ def _models(
         patience_s=models.patience_s,
         metrics=metrics,
     )
+    return keeper, registry.fetch
 
 
-def _cache(redis: RedisSettings, required: bool) -> KeyValueStore | None:
+def _cache(redis: RedisSettings, required: bool) -> KeyValueStore:
     try:
         return connect_store(redis)
     except ServerUnreachable as error:
         if required:
             raise
         _log.warning("starting without Redis: models come from the store", reason=str(error))
-        return None
+        return RedisStore(redis)  # it connects when there is somebody

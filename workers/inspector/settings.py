@@ -49,7 +49,7 @@ class WorkerSection(Section):
     crash_attempts: int = Field(
         default=2,
         ge=1,
-        description="a frame that kills the process so often, alone, becomes a dead letter",
+        description="a frame that kills a process of its own so often becomes a dead letter",
     )
 
 
@@ -82,7 +82,11 @@ class ModelsSection(Section):
         description="folder for exported graphs and the choice of engine; "
         "default: $XDG_CACHE_HOME/stream-inspector",
     )
-    threads: int | None = Field(default=None, ge=1, description="device threads; default: engine's")
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        description="device threads; default: the engine's, within the container's processors",
+    )
     null_detector_ms: float | None = Field(
         default=None,
         ge=0,
@@ -100,12 +104,19 @@ class EvidenceSection(Section):
 
 
 class BreakerSection(Section):
-    """Stops reading when too many frames are rejected: a fault must not reject a day's work."""
+    """Holds back a camera that sends junk; rests when most cameras fail: then the fault is ours."""
 
-    share: float = Field(default=0.5, gt=0, le=1, description="of rejected frames that is too much")
+    share: float = Field(
+        default=0.5, gt=0, le=1, description="of a camera's frames rejected that is too much"
+    )
     window_s: float = Field(default=60.0, gt=0, description="for so long")
     min_frames: int = Field(default=20, ge=1, description="fewer decide nothing")
-    rest_s: float = Field(default=60.0, gt=0, description="read nothing for so long, then try")
+    rest_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="reject the camera's frames unseen for so long, then try; where most cameras "
+        "fail, read nothing for so long",
+    )
 
 
 class CounterpartSection(Section):

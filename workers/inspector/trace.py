@@ -21,6 +21,8 @@ from workers.runtime.bus.ports import Record
 from workers.runtime.telemetry.spans import Context, Span, child, digest, parse
 from workers.runtime.telemetry.tracing import Tracing
 
+_LAST_MS = 4_102_444_800_000  # the year 2100
+
 Settled = Callable[[datetime], None]
 
 
@@ -86,8 +88,8 @@ def frame_spans(
 ) -> Iterator[Span]:
     """The spans of one frame, published at `settled`. Clocks of camera and worker may differ."""
     camera, received = parse(frame.traceparent), ticket.received_at
-    appended = datetime.fromtimestamp(max(0, ticket.record.timestamp_ms) / 1000, UTC)
-    waited = max(frame.captured_at, appended)
+    appended = _moment(ticket.record.timestamp_ms)
+    waited = min(max(frame.captured_at, appended), received)  # no clock is from the future
     yield Span("broker", child(inspect, "broker"), waited, received, camera)
     error = None if decided.latencies else decided.label
     yield Span(
@@ -98,6 +100,12 @@ def frame_spans(
     )
     for name, began, ended in _steps(decided, settled):
         yield Span(name, child(inspect, name), began, ended, inspect)
+
+
+def _moment(timestamp_ms: int) -> datetime:
+    """When the broker had the record; a producer may write any number."""
+    seconds = min(max(0, timestamp_ms), _LAST_MS) / 1000
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def _steps(decided: Decided, settled: datetime) -> Iterator[tuple[str, datetime, datetime]]:

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from schemas.excerpt import excerpt
 from schemas.frame import Frame
 from schemas.outcome import RejectReason
 from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Image, Verdict
 from workers.runtime.bus.ports import Outgoing, Record
+
+_ERROR_CHARACTERS = 1000
 
 # images, their frames' sizes (width, height) and categories -> verdicts
 Inspect = Callable[[Sequence[Image], Sequence[tuple[int, int]], Sequence[str]], list[Verdict]]
@@ -116,8 +119,11 @@ class Rejection:
     ticket: Ticket
     frame: Frame | None  # None when the headers were unreadable
     reason: RejectReason
-    error: str
+    error: str  # cut to a bounded length: it may quote the record
     attempts: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "error", excerpt(self.error, _ERROR_CHARACTERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +136,13 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A frame's one outcome, as messages. `smaller` makes them fit when the broker refuses."""
+    """A frame's one outcome, as messages. `smaller` says it in fewer bytes; None: in no fewer."""
 
     messages: tuple[Outgoing, ...]
     label: str  # verdict or reject reason; empty for what is no frame
     category: str
+    camera: str = ""
     rejected: bool = False
     span: tuple[datetime, datetime] | None = None  # of an inspected frame: captured, decided
-    smaller: Callable[[], tuple[Outgoing, ...]] | None = None
+    smaller: Callable[[], "Result"] | None = None
     settled: Callable[[datetime], None] | None = None  # called when it is published

@@ -7,6 +7,7 @@ import typer
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import Terminal, complain
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
@@ -20,7 +21,10 @@ Urls = Annotated[
 Folder = Annotated[Path | None, typer.Option(help="keeps undelivered alarms between starts")]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
 ShowUndelivered = Annotated[
-    bool, typer.Option("--show-undelivered", help="list what could not be delivered yet, and stop")
+    bool,
+    typer.Option(
+        "--show-undelivered", help="list what waits for a channel or was refused by one, and stop"
+    ),
 ]
 
 
@@ -46,8 +50,9 @@ def notifier(
 
     The first alarm of a camera and cause goes out at once, more of the same are counted and sent
     together when the window closes, or as soon as it gets critical. Dead letters, a silent camera
-    and a gap in a camera's sequence raise a "not inspected" alarm. What a channel does not take is
-    kept in notifier.folder and tried again. The same alarm_id means the same alarm, sent again.
+    and a gap in a camera's sequence raise a "not inspected" alarm. Alarms are kept in
+    notifier.folder until their channels took them: a channel that is away is tried again, and
+    one that refuses an alarm gets the next. The same alarm_id means the same alarm, sent again.
     """
     flags: dict[str, Any] = {
         "notifier.delivery.file": file,
@@ -69,22 +74,22 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
     try:
         return NotifierProcessSettings.load(config, parse_assignments(assignments) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
 def _show(settings: Any) -> None:
-    from rich.console import Console
+    from workers.notifier.delivering.show import show_undelivered
 
-    from workers.notifier.run import show_undelivered
-
-    show_undelivered(settings.notifier, Console())
+    show_undelivered(settings.notifier.folder, Terminal())
 
 
 def _run(settings: Any) -> int:
+    from workers.notifier.assembly import start_of
     from workers.notifier.run import run_notifier
     from workers.runtime.bus.kafka import connect as kafka
-    from workers.runtime.bus.ports import Consumer, Producer, RebalanceListener
+    from workers.runtime.bus.kafka.reader import KafkaReader
+    from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
 
     client_id, names = "stream-inspector-notifier", settings.topics
@@ -92,7 +97,7 @@ def _run(settings: Any) -> int:
 
     def producer() -> Producer:
         if names.create:
-            missing = dict.fromkeys((*read, names.alarms), names.partitions)
+            missing = dict.fromkeys((*read, names.camera_states, names.alarms), names.partitions)
             kafka.create_topics(settings.kafka, missing)
         return kafka.connect_producer(settings.kafka, client_id)
 
@@ -103,10 +108,13 @@ def _run(settings: Any) -> int:
             read,
             client_id,
             listener,
-            from_beginning=settings.notifier.from_beginning,
+            start_of=start_of(settings.notifier),
         )
 
+    def states() -> Reader:
+        return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states")
+
     def body(stop: StopSignal) -> None:
-        run_notifier(settings, consumer, producer, stop)
+        run_notifier(settings, consumer, producer, stop, states)
 
     return run_process("notifier", settings.log, body)

@@ -1,12 +1,15 @@
 """What the notifier can be told."""
 
 import json
+from datetime import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from schemas.alarm import AlarmKind, Severity
 from workers.runtime.settings.process import ProcessSettings, Section
 
 
@@ -34,6 +37,34 @@ class RuleSettings(Section):
     remember_events: int = Field(
         default=100_000, ge=1, description="event ids by which a repeated delivery is recognised"
     )
+    cameras_named: int = Field(
+        default=10,
+        ge=1,
+        description="cameras that are told of one by one when the same happens to many at a time; "
+        "the others share an alarm (several-cameras): silence, gaps, contradictions; not defects",
+    )
+
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class PauseSettings(Section):
+    """A time of the week at which cameras may rest."""
+
+    days: list[Day] = Field(default=list(_WEEK), min_length=1, description="on which it starts")
+    start: time = Field(default=time(0), description="HH:MM, quoted in YAML")
+    end: time = Field(default=time(0), description="HH:MM; not after start: on the next day")
+    cameras: list[str] = Field(
+        default=["*"], min_length=1, description="camera ids, or patterns like line-1-*"
+    )
+
+    @field_validator("start", "end")
+    @classmethod
+    def _local(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("a time of day without a zone; the zone is notifier.watch.zone")
+        return value
 
 
 class WatchSettings(Section):
@@ -48,7 +79,76 @@ class WatchSettings(Section):
     gap_grace_s: float = Field(
         default=5, ge=0, description="a missing frame may still arrive for so long"
     )
-    max_cameras: int = Field(default=1000, ge=1, description="cameras watched at a time")
+    max_cameras: int = Field(
+        default=1000, ge=1, description="cameras watched at a time beside the expected ones"
+    )
+    max_newcomers: int = Field(
+        default=1000, ge=1, description="camera ids with fewer than 10 frames that are kept"
+    )
+    max_rate: float = Field(
+        default=1000,
+        gt=0,
+        le=1_000_000,
+        description="frames/s that a camera can take; a jump in its numbers beyond is no gap",
+    )
+    clock_ahead_s: float = Field(
+        default=300, ge=0, description="a camera's clock may be so far ahead of a worker's"
+    )
+    clock_behind_s: float = Field(
+        default=172_800, ge=0, description="... and behind, the wait on the topic included"
+    )
+    remember_frames: int = Field(
+        default=100_000, ge=1, description="frame ids by which one that is used again is recognised"
+    )
+    planned_pauses: list[PauseSettings] = Field(
+        default=[],
+        max_length=1000,
+        description="when cameras may be silent: "
+        "[{days: [sat, sun], start: '06:00', end: '22:00', cameras: [line-1-*]}]",
+    )
+    zone: str = Field(default="UTC", description="of planned_pauses, e.g. Europe/Berlin")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, KeyError):  # no name, a folder, not found
+            raise ValueError(
+                f"{value!r} is no time zone of this system, e.g. Europe/Berlin (package tzdata)"
+            ) from None
+        return value
+
+
+class RouteSettings(Section):
+    """Which alarms a channel gets. An empty list: all."""
+
+    cameras: list[str] = Field(default=[], description="camera ids, as patterns: line-1-*")
+    categories: list[str] = Field(default=[], description="categories, as patterns")
+    causes: list[str] = Field(default=[], description="causes, as patterns: defect, camera-*")
+    kinds: list[AlarmKind] = Field(default=[], description="kinds of alarms")
+    min_severity: Severity = Field(
+        default=next(iter(Severity)), description="nothing that is less severe"
+    )
+
+
+class ChannelSettings(RouteSettings):
+    """A named channel: an Apprise URL, and which alarms it gets."""
+
+    url: SecretStr | None = Field(default=None, description="an Apprise URL, or give url_file")
+    url_file: Path | None = Field(default=None, description="a file with the URL alone")
+    digest: bool = Field(
+        default=True, description="many waiting alarms of one cause become one message"
+    )
+
+    @model_validator(mode="after")
+    def _one_url(self) -> Self:
+        if (self.url is None) == (self.url_file is None):
+            raise ValueError("give one of url and url_file")
+        return self
+
+
+ChannelName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 
 
 class DeliverySettings(Section):
@@ -60,12 +160,31 @@ class DeliverySettings(Section):
     apprise_urls: Annotated[list[SecretStr], NoDecode, BeforeValidator(_as_list)] = Field(
         default=[], description="Apprise URLs: json://, mailto://, mqtt://, chat services"
     )
-    attempts: int = Field(default=3, ge=1, description="tries before an alarm is kept on disk")
+    channels: dict[ChannelName, ChannelSettings] = Field(
+        default={},
+        description="name -> url or url_file (**secret**), cameras, categories, causes, kinds, "
+        "min_severity, digest",
+    )
+    routes: dict[str, RouteSettings] = Field(
+        default={},
+        description="channel (console, topic, file, an Apprise URL's name in the log) -> cameras, "
+        "categories, causes, kinds, min_severity; a channel without a rule gets every alarm",
+    )
+    timeout_s: float = Field(default=20, gt=0, description="a channel that takes longer hangs")
+    attempts: int = Field(default=3, ge=1, description="tries before a channel counts as away")
     attempt_pause_s: float = Field(default=0.2, gt=0, description="first pause between tries")
     retry_initial_s: float = Field(default=2, gt=0, description="first pause of a failed channel")
     retry_max_s: float = Field(default=60, gt=0, description="longest pause of a failed channel")
+    digest_from: int = Field(
+        default=5, ge=2, description="so many waiting alarms of one cause become one message"
+    )
+    drain_s: float = Field(
+        default=5, ge=0, description="at the end channels have so long for what waits"
+    )
     undelivered_max_bytes: int = Field(
-        default=16 * 2**20, ge=1024, description="per channel; beyond it the oldest are given up"
+        default=16 * 2**20,
+        ge=1024,
+        description="of waiting alarms per channel; beyond it the lowest-ranked are given up",
     )
 
 
@@ -78,8 +197,20 @@ class NotifierSettings(Section):
     from_beginning: bool = Field(
         default=True, description="where nothing is committed yet: read what the topics still hold"
     )
+    max_age_s: float = Field(
+        default=86_400,
+        gt=0,
+        le=10**9,
+        description="where nothing is committed and nothing remembered: older events are passed "
+        "over, so that a group whose positions are lost does not tell a month again",
+    )
     folder: Path = Field(
-        default=Path("runs/notifier"), description="undelivered alarms and the watch's memory"
+        default=Path("runs/notifier"),
+        description="alarms that wait or were refused, what was told, what was set aside, the "
+        "watch's memory",
+    )
+    aside_max_bytes: int = Field(
+        default=4 * 2**20, ge=1024, description="of aside.jsonl; the one before it is kept too"
     )
     commit_every_s: float = Field(default=1, ge=0, description="positions are stored so often")
     rules: RuleSettings = RuleSettings()

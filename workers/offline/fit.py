@@ -21,7 +21,8 @@ from stream_inspector.presets import Preset, at_size
 from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import Good, calibrate, fit_unified
-from stream_inspector.training.networks import Checkpoints, Execution, OnProgress
+from stream_inspector.training.networks import Checkpoints, Execution
+from stream_inspector.training.progress import OnProgress
 from stream_inspector.verdict import Image
 from workers.offline.images.datasets import good_files, split
 from workers.offline.images.reader import OnCorrupt, read_images, refuse_masks

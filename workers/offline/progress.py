@@ -13,9 +13,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from stream_inspector.training.networks import Progress as Step
+from stream_inspector.training.progress import Progress as Step
 from workers.offline.run import Interrupted
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 OnStep = Callable[[Step], None]
 OnWork = Callable[[str, int, int], None]  # stage, done, of how many
@@ -74,7 +75,8 @@ class _Lines:
         quarter = (step.stage, 4 * step.step // max(1, step.total))
         if quarter not in self._told:
             self._told.add(quarter)
-            self._console.print(f"  {step.stage} {step.step}/{step.total} {_loss(step)}".rstrip())
+            done = f"  {step.stage} {step.step}/{step.total} {_loss(step)}"
+            self._console.print(text(done.rstrip()))
 
 
 def _loss(step: Step) -> str:
@@ -83,10 +85,10 @@ def _loss(step: Step) -> str:
 
 def _columns(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),
         BarColumn(bar_width=30),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]:<12}"),
+        TextColumn("{task.fields[loss]:<12}", markup=False),
         TimeRemainingColumn(),
         console=console,
     )

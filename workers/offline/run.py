@@ -11,6 +11,7 @@ from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import Fatal, SettingsError
 from workers.runtime.lifecycle import StopSignal, run_process
 from workers.runtime.settings.process import LogSettings, parse_assignments
+from workers.runtime.terminal import complain
 
 
 class Unusable(Fatal):
@@ -34,7 +35,7 @@ def load_settings(
         overrides = parse_assignments(assignments or []) | given
         return TrainerProcessSettings.load(config, overrides)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 

@@ -7,6 +7,7 @@ that cannot be written costs only the time.
 import contextlib
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -32,30 +33,38 @@ class EngineCache:
         self._folder, self._most = folder or default_folder(), most_bytes
 
     def get(self, key: str) -> bytes | None:
-        """The value, or None when it is not there or damaged."""
+        """The value, or None when it is not there or nothing that we have put there."""
         path = self._folder / key
         try:
-            stored = path.read_bytes()
-            os.utime(path)  # used lately: the last to be removed
-        except OSError:
+            stored = self._read(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            _log.warning("not read from the engine cache", path=str(path), error=str(error))
             return None
         value = stored[_DIGEST:]
-        if hashlib.sha256(value).digest() == stored[:_DIGEST]:
+        if stored and hashlib.sha256(value).digest() == stored[:_DIGEST]:
+            with contextlib.suppress(OSError):  # a cache that came with the image is not written
+                os.utime(path)  # used lately: the last to be removed
             return value
         _log.warning("removing a damaged entry of the engine cache", path=str(path))
         with contextlib.suppress(OSError):
             path.unlink()
         return None
 
+    def _read(self, path: Path) -> bytes:
+        """A file of ours; what is too large for one is damaged. Raises OSError."""
+        # a pipe would be waited for
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise OSError("no regular file")
+            stored = file.read(self._most + 1)
+        return stored if len(stored) <= self._most else b""
+
     def put(self, key: str, value: bytes) -> None:
         """Keep the value, then remove the entries used longest ago beyond the bound."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=self._folder, prefix=f"{key}.", delete=False
-            ) as file:
-                file.write(hashlib.sha256(value).digest() + value)
-            Path(file.name).replace(self._folder / key)
+            self._write(key, hashlib.sha256(value).digest() + value)
             self._shrink()
         except OSError as error:
             _log.warning(
@@ -64,11 +73,33 @@ class EngineCache:
                 error=str(error),
             )
 
+    def _write(self, key: str, stored: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._folder, prefix=f"{key}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(stored)
+            Path(name).replace(self._folder / key)
+        except OSError:  # half a file would fill the disk further
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+
     def _shrink(self) -> None:
         found = [path for path in self._folder.iterdir() if path.name.startswith(_PREFIXES)]
-        used = sorted(((path.stat(), path) for path in found), key=lambda each: -each[0].st_mtime)
+        used = sorted(filter(None, map(_last_used, found)), reverse=True)
         total = 0
-        for stat, path in used:
-            total += stat.st_size
+        for _, size, path in used:
+            total += size
             if total > self._most:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another process was faster, or it is not ours
+                    path.unlink()
+
+
+def _last_used(path: Path) -> tuple[float, int, Path] | None:
+    """When, and its bytes; None when it is no file, or gone."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return None
+    return (found.st_mtime, found.st_size, path) if stat.S_ISREG(found.st_mode) else None

@@ -3,10 +3,12 @@
 WorkerError
 ├── Transient         try again after a pause (a server that is away)
 │   ├── BusUnavailable    the broker
+│   ├── TopicMissing      the broker has no such topic; it is there, and goes on when it is made
 │   └── StoreUnavailable  Redis or the artefact store
 ├── Fatal             stop; the process ends with `exit_code`
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
+│   │   └── AdvertisedUnreachable  the broker answered, but not where it says that it is
 │   ├── AccessDenied      a login, certificate or permission was refused; says what to grant or set
 │   ├── DeviceHung        the device did not answer within its deadline
 │   └── DecoderLost       no process can be started that decodes pictures
@@ -17,9 +19,16 @@ Poison input is not an exception here: a bad frame becomes a rejected outcome (s
 `stream_inspector.errors.FrameRejected` and `schemas.errors.SchemaError`).
 """
 
+from collections.abc import Iterable
+
+from workers.runtime.secrets import conceal
+
 
 class WorkerError(Exception):
-    """Root of the shell's errors."""
+    """Root of the shell's errors. No message holds a secret, whatever a client library said."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(conceal(arg) if isinstance(arg, str) else arg for arg in args))
 
 
 class Transient(WorkerError):
@@ -28,6 +37,17 @@ class Transient(WorkerError):
 
 class BusUnavailable(Transient):
     """The broker did not answer."""
+
+
+class TopicMissing(Transient):
+    """A topic does not exist, or this login may not see it; somebody has to create it."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        named = ", ".join(sorted(topics))
+        super().__init__(
+            f"topic {named} does not exist, or may not be seen by this login: create it "
+            "(`stream-inspector topics create`), or correct topics.*"
+        )
 
 
 class StoreUnavailable(Transient):
@@ -50,6 +70,10 @@ class ServerUnreachable(Fatal):
     """A server was not reachable within the start deadline."""
 
     exit_code = 69  # EX_UNAVAILABLE
+
+
+class AdvertisedUnreachable(ServerUnreachable):
+    """The broker answered at the bootstrap address, but not at those that it names for itself."""
 
 
 class AccessDenied(Fatal):

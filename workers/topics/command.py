@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import Table, Terminal, complain, lines
 
 topics = typer.Typer(no_args_is_help=True, help="The stage's topics on Kafka.")
 
@@ -55,7 +55,7 @@ def create(
             config, parse_assignments(assignments or []) | overrides
         )
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
     from workers.runtime.bus.kafka.admin.topics import TopicState, ensure_topics
@@ -70,7 +70,7 @@ def create(
     table = Table("topic", "", "differs")
     for state in states:
         word = ("missing" if dry_run else "created") if state.created else "there"
-        table.add_row(state.name, word, "\n".join(state.differences))
+        table.add_row(state.name, word, Text(lines("\n".join(state.differences))))
     if states:
-        Console().print(table)
+        Terminal().print(table)
     raise typer.Exit(code)

@@ -13,7 +13,7 @@ import sys
 from collections import OrderedDict
 from types import FrameType
 
-from confluent_kafka import Consumer, KafkaException, Message
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 TYPE = "io.stream-inspector.defect.v1"  # another major version is another type
 REMEMBERED = 10_000  # outcome ids
@@ -24,6 +24,7 @@ class Subscriber:
 
     def __init__(self) -> None:
         self.stopping = False
+        self.passed_over = 0  # records that are no events
         self.seen: OrderedDict[str, None] = OrderedDict()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.stop)
@@ -39,20 +40,29 @@ class Subscriber:
             if message is None:
                 continue
             if message.error():
-                raise KafkaException(message.error())
-            self.tell(message)
-            consumer.commit(message, asynchronous=True)
+                self.complain(message.error())
+            else:
+                self.tell(message)
+                consumer.commit(message, asynchronous=True)
+
+    def complain(self, error: KafkaError) -> None:
+        """The client tries again by itself, unless it says that it cannot."""
+        if error.fatal():
+            raise KafkaException(error)
+        sys.stderr.write(f"{error}\n")
 
     def tell(self, message: Message) -> None:
         """Print an event that is new; read on past a foreign record: it must not stop the line."""
-        headers = dict(message.headers() or ())
-        kind, event_id = ((headers.get(name) or b"").decode() for name in ("ce_type", "ce_id"))
-        if kind != TYPE or not event_id:
+        try:
+            event_id, told = read(message)
+        except Exception as error:  # other people's bytes may be anything
+            self.passed_over += 1
             where = f"{message.topic()} {message.partition()} at {message.offset()}"
-            sys.stderr.write(f"{where}: type {kind or 'none'}, expected {TYPE}\n")
-        elif self.is_new(event_id):
-            sys.stdout.write(json.dumps(summary(event_id, json.loads(message.value()))) + "\n")
-            sys.stdout.flush()
+            sys.stderr.write(f"{where}: passed over ({self.passed_over}): {error!r}"[:500] + "\n")
+        else:
+            if self.is_new(event_id):
+                sys.stdout.write(told + "\n")
+                sys.stdout.flush()
 
     def is_new(self, event_id: str) -> bool:
         """Whether it was not seen lately: the same id is the same event, delivered again."""
@@ -62,6 +72,15 @@ class Subscriber:
         if len(self.seen) > REMEMBERED:
             self.seen.popitem(last=False)
         return True
+
+
+def read(message: Message) -> tuple[str, str]:
+    """An event's id, and what to print of it. Raises anything for a record that is no event."""
+    headers = dict(message.headers() or ())
+    kind, event_id = ((headers.get(name) or b"").decode() for name in ("ce_type", "ce_id"))
+    if kind != TYPE or not event_id:
+        raise ValueError(f"type {kind or 'none'}, expected {TYPE}")
+    return event_id, json.dumps(summary(event_id, json.loads(message.value())), allow_nan=False)
 
 
 def summary(event_id: str, event: dict) -> dict:

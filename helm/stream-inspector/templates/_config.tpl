@@ -11,6 +11,7 @@ topics:
   defects: {{ .Values.topics.defects }}
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}
+  camera_states: {{ .Values.topics.cameraStates }}
   alarms: {{ .Values.topics.alarms }}
   partitions: {{ .Values.topics.partitions | int64 }}
   create: false

@@ -63,6 +63,7 @@ def test_an_unknown_defect_is_refused_by_name() -> None:
         render(0, 0, "rust")
 
 
+@pytest.mark.integration
 def test_a_camera_host_needs_no_torch() -> None:
     code = "import sys, stream_inspector.synthetic; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

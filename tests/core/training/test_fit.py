@@ -16,7 +16,8 @@ from stream_inspector.presets import PAPER, Preset
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import fit as training
 from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
-from stream_inspector.training.networks import Checkpoints, Execution, OnProgress, Progress
+from stream_inspector.training.networks import Checkpoints, Execution
+from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.training.samples import gather
 from stream_inspector.verdict import Image
 
@@ -42,6 +43,7 @@ def test_good_images_have_z_scores_near_zero(fitted: Model) -> None:
         assert abs(float(values.mean())) < 0.2
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_another_does_not() -> None:
     preset = tiny_pixel_preset()
     first, again, other = (
@@ -121,6 +123,7 @@ def test_memory_is_bounded_by_drawing_from_many_images(monkeypatch: pytest.Monke
     assert model.provenance["train_images"] == 9
 
 
+@pytest.mark.slow
 def test_rotation_is_seen_by_the_network_and_by_its_features() -> None:
     preset = tiny_pixel_preset()
     plan = replace(preset.pixel.plan, rotation=5.0)
@@ -191,6 +194,7 @@ def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
         np.testing.assert_allclose(mixed.maps[i], alone.maps[0], atol=1e-3 * mixed.maps.std())
 
 
+@pytest.mark.slow
 def test_another_engine_is_told_the_category_too() -> None:
     unified = fit_unified(TWO, tiny_pixel_preset(), 3, _quiet, iterations=2)
     images, names = [GOOD[0], GOOD[0], 255 - GOOD[1]], ["disc", "dark", "dark"]
@@ -241,6 +245,7 @@ class Stopped(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [("features", 3), ("pixels", 2), ("pixels", 4)])
 @pytest.mark.parametrize("every", [2, 100])
 def test_a_training_taken_up_again_gives_the_same_bytes(at: tuple[str, int], every: int) -> None:
@@ -271,6 +276,7 @@ def test_a_preset_without_packaged_weights_says_what_is_missing() -> None:
         fit(GOOD, SELECT, "disc", PAPER, 1, _quiet)
 
 
+@pytest.mark.slow
 def test_scores_follow_the_chain_on_which_their_steps_count() -> None:
     """Step 100 of 250 is original step 401: other noise, other scores."""
     preset = tiny_pixel_preset()
@@ -284,6 +290,7 @@ def test_scores_follow_the_chain_on_which_their_steps_count() -> None:
     assert not torch.allclose(kl[0]["kl.100"], kl[1]["kl.100"], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_a_training_in_bfloat16_finds_defects_and_differs() -> None:
     good, preset = {"disc": Good(GOOD, SELECT)}, tiny_feature_preset()
     single = fit_unified(good, preset, 1, _quiet)
@@ -296,6 +303,7 @@ def test_a_training_in_bfloat16_finds_defects_and_differs() -> None:
     assert scores[1] > scores[0]
 
 
+@pytest.mark.slow
 def test_recomputing_activations_changes_no_bit() -> None:
     good, preset = {"disc": Good(GOOD, SELECT)}, tiny_pixel_preset()
     kept = fit_unified(good, preset, 1, _quiet)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.timeout(600), pytest.mark.integration, pytest.mark.slow]
 
 
 def start(out: Path, *more: str) -> subprocess.Popen[str]:

@@ -10,8 +10,11 @@ from functools import cache
 
 import PIL.Image as Pil
 import pytest
+from journey.conftest import Stage
 
+from schemas.dead_letter import DeadLetter
 from schemas.documents import samples
+from schemas.envelope import WireMessage, event_type
 from schemas.errors import SchemaError
 from schemas.frame import CONTENT_TYPES, Frame, encode_frame
 from schemas.message import Message
@@ -21,6 +24,7 @@ from workers.inspector.pipeline.admit import admit
 from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.decoders.picture import Picture
+from workers.runtime.telemetry.tracing import Tracing
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says of damage
 
@@ -34,9 +38,11 @@ GREY = 77
 Headers = list[tuple[str, bytes]]
 
 
-def picture(form: str, size: tuple[int, int] = (24, 16), mode: str = "RGB") -> bytes:
+def picture(
+    form: str, size: tuple[int, int] = (24, 16), mode: str = "RGB", grey: int = GREY
+) -> bytes:
     buffer = io.BytesIO()
-    Pil.new(mode, size, GREY if mode in {"L", "I;16"} else (GREY,) * 3).save(buffer, form)
+    Pil.new(mode, size, grey if mode in {"L", "I;16"} else (grey,) * 3).save(buffer, form)
     return buffer.getvalue()
 
 
@@ -252,3 +258,100 @@ def decoded(kind: type[Message], headers: Headers, value: bytes) -> Message | No
         return kind.decode(headers, value)
     except SchemaError:
         return None
+
+
+CONTROL, WIDE = "\x01", "\U0001f600"
+WEIGHTS = (1, 100, 5_000, 70_000)  # bytes; the last is beyond every limit of `LIMITS_OF_TOPICS`
+HEAVY_WEIGHTS = (400_000, 4_000_000)
+LIMITS_OF_TOPICS = {"dead-letters": 40_000, "outcomes": 16_384, "defects": 16_384}
+RECORDS, HEAVY_EVERY, GOOD_EVERY, GOOD_CAMERAS = 12_000, 300, 8, 20
+BRIGHT = picture("PNG", grey=200)  # passes; a dark one is a defect, whose pictures take long
+
+
+def weighty(random_: random.Random, one: Record, weights: tuple[int, ...]) -> Record:
+    """A record with its weight where nobody looks for it."""
+    headers: Headers = list(one.headers)
+    size = random_.choice(weights)
+    fill = random_.choice((b"\x00", b"\x01", b"a", b"\xff", WIDE.encode(), b"\x1b[2J"))
+    text = random_.choice((CONTROL, "\x00", "a", WIDE, "\ud800", "ce_x", "\u202e"))
+    way = random_.randrange(6)
+    if way == 0:
+        headers.insert(random_.randrange(len(headers) + 1), (text * size, b"x"))
+    elif way == 1:
+        headers.append((f"x{text[:1]}", fill * size))
+    elif way == 2:
+        headers += [(f"{text[:1]}{n}", b"") for n in range(min(size, 100_000))]
+    elif way == 3:
+        name = random_.choice(("ce_type", "ce_camera", "ce_id", "ce_run", "ce_time", "ce_source"))
+        headers = [pair for pair in headers if pair[0] != name] + [(name, fill * size)]
+    elif way == 4:
+        return replace(one, key=fill * size)
+    else:
+        return replace(one, value=fill * size)
+    return replace(one, headers=tuple(headers))
+
+
+def junk(random_: random.Random, number: int) -> Record:
+    """A record that is broken, heavy, or both, of a camera that sends nothing else."""
+    data = BRIGHT if number % 50 else None
+    message = encode_frame(
+        replace(frame("image/png", data, number), camera_id=f"junk-{number % 7}")
+    )
+    one = replace(record(list(message.headers), message.value), key=message.key)
+    if random_.random() < 0.5:
+        headers = broken_headers(random_, list(one.headers))
+        value = flip(random_, message.value) if random_.random() < 0.5 else message.value
+        one = replace(one, headers=tuple(headers), value=value)
+    if number % HEAVY_EVERY == 1:
+        return weighty(random_, one, HEAVY_WEIGHTS)
+    return weighty(random_, one, WEIGHTS)
+
+
+def wait_for(stage: Stage, outcomes: int) -> None:
+    ends = [Partition("outcomes", index) for index in range(4)]
+    stage.broker.create_topic("outcomes", 4)
+    stage.until(lambda: sum(map(stage.broker.end, ends)) >= outcomes, 120)
+
+
+def test_ten_thousand_bad_records_cost_no_good_one_and_everything_fits() -> None:
+    random_ = random.Random(SEED)  # noqa: S311
+    stage = Stage()
+    stage.activate("bolts", "bolts-v1")
+    stage.broker.limits = dict(LIMITS_OF_TOPICS)
+    stage.tracing = Tracing(lambda span: None, 1.0)
+    good: set[tuple[int, int]] = set()
+    stop = stage.start(**{"categories.names": ["bolts"], "kafka.max_frame_bytes": 60_000})
+    for number in range(RECORDS):
+        if number % GOOD_EVERY == 0:
+            one = replace(
+                frame("image/png", BRIGHT, number),
+                camera_id=f"line-{number // GOOD_EVERY % GOOD_CAMERAS}",
+            )
+            message = encode_frame(one)
+            good.add((0, number))
+        else:
+            bad = junk(random_, number)
+            message = WireMessage(bad.key, bad.value, bad.headers)  # type: ignore[arg-type]
+        stage.send(message, partition=0)
+        if number % 500 == 499:  # what is read is bounded, what waits in this broker is not
+            wait_for(stage, number - 400)
+    wait_for(stage, RECORDS)
+    stop.set()
+    stage.stop()
+    assert stage.errors == []
+    outcomes = stage.outcomes()
+    assert sorted(o.record.offset for o in outcomes) == list(range(RECORDS))
+    inspected = {(o.record.partition, o.record.offset) for o in outcomes if o.rejected is None}
+    assert good <= inspected
+    letters = [
+        DeadLetter.decode(each.headers, each.value)
+        for each in stage.broker.records("dead-letters")
+        if dict(each.headers)["ce_type"] == event_type("dead-letter").encode()
+    ]
+    assert sorted(each.record.offset for each in letters) == sorted(
+        o.record.offset for o in outcomes if o.rejected
+    )
+    for topic, limit in LIMITS_OF_TOPICS.items():
+        for each in stage.broker.records(topic):
+            headers = sum(len(name.encode()) + len(data) for name, data in each.headers)
+            assert len(each.value or b"") + len(each.key or b"") + headers <= limit

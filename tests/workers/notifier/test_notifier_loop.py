@@ -1,130 +1,21 @@
 """The notifier on an in-memory broker: from events to alarms, and what survives a crash."""
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import pytest
+from stage import (
+    DEFECTS,
+    GROUP,
+    OUTCOMES,
+    READ,
+    TOPICS,
+    Stage,
+    defect,
+    outcome,
+)
 from structlog.testing import capture_logs
 
-from schemas.alarm import Alarm
 from schemas.documents import samples
 from schemas.envelope import WireMessage
-from schemas.message import Message
-from schemas.outcome import FrameRef
-from workers.notifier.channels import Channel, DeliveryFailed
-from workers.notifier.deliver import Courier, Delivery
-from workers.notifier.loop import Membership, Notifier
-from workers.notifier.memory import WatchMemory
-from workers.notifier.rules import Rules
-from workers.notifier.settings import DeliverySettings, RuleSettings, WatchSettings
-from workers.notifier.undelivered import Undelivered
-from workers.notifier.watch import Watch
-from workers.runtime.bus.memory import MemoryBroker
-from workers.runtime.bus.ports import Outgoing, Partition
+from workers.runtime.bus.ports import Outgoing
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.settings.process import TopicSettings
-
-TOPICS = TopicSettings()
-READ = (TOPICS.outcomes, TOPICS.defects, TOPICS.dead_letters)
-GROUP = "notifiers"
-DEFECTS = Partition("defects", 0)
-OUTCOMES = Partition("outcomes", 0)
-
-
-class Clock:
-    """A time that moves when it is told to. The samples were decided at 09:26:53."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 14, 9, 27, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def move(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
-
-
-class Ear:
-    """A channel that remembers, and can be deaf."""
-
-    name = "ear"
-
-    def __init__(self) -> None:
-        self.heard: list[Alarm] = []
-        self.deaf = False
-
-    def send(self, alarm: Alarm) -> None:
-        if self.deaf:
-            raise DeliveryFailed("deaf")
-        self.heard.append(alarm)
-
-
-class Stage:
-    """A broker, a clock, and notifiers that come and go."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.broker, self.clock = folder, MemoryBroker(), Clock()
-        for topic in READ:
-            self.broker.create_topic(topic, 1)
-        self.ear = Ear()
-
-    def notifier(self) -> Notifier:
-        settings = DeliverySettings(attempts=1)
-        channel: Channel = self.ear
-        courier = Courier(channel, Undelivered(self.folder, channel.name, 2**20), settings)
-        membership = Membership()
-        memory = WatchMemory(self.folder)
-        watch = Watch(WatchSettings(), self.clock())
-        watch.restore(memory.load() or {"positions": [], "cameras": []}, self.clock())
-        self.consumer = self.broker.consumer(GROUP, READ, membership)
-        return Notifier(
-            self.consumer,
-            membership,
-            Rules(RuleSettings()),
-            watch,
-            Delivery([courier], self.clock),
-            topics=TOPICS,
-            memory=memory,
-            commit_every_s=0,
-            now=self.clock,
-        )
-
-    def publish(self, topic: str, *messages: Message) -> None:
-        self.broker.producer().publish(Outgoing(topic, m.encode()) for m in messages)
-
-    def rounds(self, notifier: Notifier, count: int = 6) -> None:
-        for _ in range(count):
-            notifier.step(0)
-
-    @property
-    def messages(self) -> list[str]:
-        return [alarm.message.partition(": ")[2] for alarm in self.ear.heard]
-
-    @property
-    def committed(self) -> dict[Partition, int]:
-        return self.broker.committed(GROUP)
-
-
-@pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
-
-
-def ref(number: int, **changes: object) -> FrameRef:
-    frame = samples.OUTCOME.frame
-    assert frame is not None
-    return frame.model_copy(update={"frame_id": f"f{number}", "sequence": number} | changes)
-
-
-def defect(number: int, seconds: float = 0) -> Message:
-    decided = samples.DECIDED + timedelta(seconds=seconds)
-    changes = {"outcome_id": f"{number:032x}", "frame": ref(number), "decided_at": decided}
-    return samples.DEFECT.model_copy(update=changes)
-
-
-def outcome(sequence: int) -> Message:
-    changes = {"outcome_id": f"{sequence:032x}", "frame": ref(sequence)}
-    return samples.OUTCOME.model_copy(update=changes)
 
 
 def test_a_defect_becomes_an_alarm(stage: Stage) -> None:
@@ -189,7 +80,7 @@ def test_an_event_that_cannot_be_read_is_told_and_the_next_is_handled(stage: Sta
     stage.publish(TOPICS.defects, defect(2))
     stage.rounds(notifier)
     unreadable, fine = stage.ear.heard
-    assert (unreadable.cause, unreadable.camera_id) == ("unreadable-event", "line-1-cam-2")
+    assert (unreadable.cause, unreadable.camera_id) == ("unreadable-event", "defects")
     assert fine.cause == "defect"
 
 
@@ -225,8 +116,7 @@ def test_after_a_crash_the_open_window_is_built_again_with_the_same_ids(stage: S
     stage.rounds(again)
     stage.clock.move(32)
     stage.rounds(again)
-    first, repeated, summary = stage.ear.heard
-    assert first.alarm_id == repeated.alarm_id
+    _, summary = stage.ear.heard  # the first one was told, and is not told again
     assert (summary.count, summary.frame_ids) == (2, ["f2", "f3"])
 
 
@@ -243,18 +133,17 @@ def test_after_a_crash_a_gap_across_it_is_seen(stage: Stage) -> None:
     assert stage.messages == ["1 frame without an outcome (sequence 2)"]
 
 
-def test_an_alarm_on_disk_lets_positions_move_and_goes_out_later(stage: Stage) -> None:
+def test_what_nobody_was_told_and_no_disk_has_is_not_committed(stage: Stage) -> None:
     notifier = stage.notifier()
-    stage.ear.deaf = True
+    stage.ear.safe = False
     stage.publish(TOPICS.defects, defect(1))
     stage.rounds(notifier)
     stage.clock.move(32)
     stage.rounds(notifier)
-    assert (stage.committed[DEFECTS], stage.ear.heard) == (1, [])
-    stage.broker.expel(stage.consumer)
-    stage.ear.deaf = False
-    stage.rounds(stage.notifier())
-    assert [alarm.frame_ids for alarm in stage.ear.heard] == [["f1"]]
+    assert stage.committed.get(DEFECTS, 0) == 0
+    stage.ear.safe = True
+    stage.rounds(notifier)
+    assert stage.committed[DEFECTS] == 1
 
 
 def test_a_stop_closes_the_windows_and_commits(stage: Stage) -> None:
@@ -265,6 +154,29 @@ def test_a_stop_closes_the_windows_and_commits(stage: Stage) -> None:
     notifier.run(stop)
     assert [alarm.count for alarm in stage.ear.heard] == [1, 1]
     assert stage.committed[DEFECTS] == 2
+
+
+def test_events_that_cannot_be_unpacked_raise_an_alarm_and_are_committed(stage: Stage) -> None:
+    notifier = stage.notifier()
+    stage.publish(TOPICS.defects, defect(1), defect(2), defect(3))
+    stage.broker.spoil(DEFECTS, 1, 2, "gzip: damaged")
+    stage.rounds(notifier)
+    alarms = {alarm.cause: alarm for alarm in stage.ear.heard}
+    assert set(alarms) == {"defect", "unreadable-event"}
+    said = alarms["unreadable-event"]
+    assert (said.severity, said.count) == ("critical", 2)
+    assert "2 events of defects 0 (1 to 2) could not be unpacked: gzip: damaged" in said.message
+    assert notifier.counts.passed_over == 2
+    stage.clock.move(70)
+    stage.rounds(notifier)
+    assert stage.committed[DEFECTS] == 3
+
+
+def test_events_that_expired_unread_raise_an_alarm(stage: Stage) -> None:
+    stage.publish(TOPICS.defects, defect(1), defect(2))
+    stage.broker.expire(DEFECTS, 1)
+    stage.rounds(stage.notifier())
+    assert {alarm.cause for alarm in stage.ear.heard} == {"defect", "expired-events"}
 
 
 def test_a_broker_that_is_away_is_waited_for_and_silence_is_still_told(stage: Stage) -> None:
@@ -316,7 +228,7 @@ def test_partitions_that_move_away_take_their_windows_along(stage: Stage) -> Non
 
 def test_what_was_revoked_since_the_last_round_is_not_committed(stage: Stage) -> None:
     notifier = stage.notifier()
-    notifier._commit_every = timedelta(hours=1)
+    notifier._commit_every_s = 3600.0
     stage.publish(TOPICS.outcomes, outcome(1))
     stage.publish(TOPICS.defects, defect(1))
     stage.publish(TOPICS.dead_letters, samples.DEAD_LETTER)

@@ -7,14 +7,17 @@ import pytest
 from rich.console import Console
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
+from webhook import Hook
 
 import configs
 from schemas.alarm import Alarm
 from schemas.documents import samples
 from workers.cli import app
-from workers.notifier.run import run_notifier, show_undelivered
+from workers.notifier.delivering.make import make_channels
+from workers.notifier.delivering.outbox import Outbox
+from workers.notifier.delivering.show import show_undelivered
+from workers.notifier.run import run_notifier
 from workers.notifier.settings import NotifierProcessSettings
-from workers.notifier.undelivered import Undelivered
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Consumer, Outgoing, Producer, RebalanceListener
 from workers.runtime.errors import SettingsError
@@ -92,24 +95,89 @@ def test_unusable_channels_are_refused_before_the_broker_is_asked(
         run_notifier(settings(tmp_path, **delivery), never, never, StopSignal())  # type: ignore[arg-type]
 
 
-def test_undelivered_alarms_are_listed(tmp_path: Path) -> None:
-    configured = settings(tmp_path)
-    Undelivered(tmp_path / "state" / "undelivered", "json-abc123", 2**20).keep(samples.ALARM)
-    console = Console(record=True, width=200, quiet=True)
-    assert show_undelivered(configured.notifier, console) == 1
+def test_what_waits_and_what_was_refused_is_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    box = Outbox(folder, ["json-abc123", "mail"], 2**20)
+    odd = samples.ALARM.model_copy(update={"message": "[red]odd\x1b[2J"})
+    box.put([(odd, ["json-abc123", "mail"])])
+    (kept,) = box.queues["mail"].next(1, one_cause=True)
+    box.set_aside("mail", kept, "HTTP 413")
     console = Console(width=200)
     with console.capture() as shown:
-        show_undelivered(configured.notifier, console)
+        assert show_undelivered(folder, console) == 2
     assert "json-abc123" in shown.get()
-    assert samples.ALARM.message in shown.get()
+    assert "refused: HTTP 413" in shown.get()
+    assert shown.get().count(r"[red]odd\x1b[2J") == 2
 
 
 def test_undelivered_alarms_of_a_channel_that_is_gone_are_mentioned(tmp_path: Path) -> None:
-    Undelivered(tmp_path / "state" / "undelivered", "json-abc123", 2**20).keep(samples.ALARM)
+    Outbox(tmp_path / "state", ["json-abc123"], 2**20).put([(samples.ALARM, ["json-abc123"])])
     with capture_logs() as logs:
         run(MemoryBroker(), settings(tmp_path, console=False), alarms=0)
-    files = [entry["file"] for entry in logs if "not configured" in entry["event"]]
-    assert [Path(file).name for file in files] == ["json-abc123.jsonl"]
+    gone = [entry["channel"] for entry in logs if "not there" in entry["event"]]
+    assert gone == ["json-abc123"]
+
+
+def test_named_channels_have_urls_in_files_and_rules(tmp_path: Path, hook: Hook) -> None:
+    (tmp_path / "url").write_text(hook.url + "\n")
+    rules = {"cameras": ["other-*"], "url": hook.url}
+    channels = {"night": {"url_file": str(tmp_path / "url")}, "day": rules}
+    broker = MemoryBroker()
+    broker.producer().publish([Outgoing("defects", samples.DEFECT.encode())])
+    with capture_logs() as logs:
+        run(broker, settings(tmp_path, console=False, channels=channels), alarms=1)
+    (said,) = [entry for entry in logs if entry["event"] == "notifier done"]
+    assert said["delivered"] == {"night": 1, "day": 0, "topic": 1}
+    assert len(hook.accepted) == 1
+
+
+@pytest.mark.parametrize(
+    "channel",
+    [
+        "json://u:s3cret@h/t0k3n",
+        ["json://u/s3cret/t0k3n"],
+        {"url": ["json://u/s3cret"]},
+        {"ulr": "json://u/s3cret"},
+        {"url": "json://s3cret/", "url_file": "x"},
+        {},
+    ],
+)
+def test_a_wrong_channel_is_refused_without_showing_its_url(channel: object) -> None:
+    with pytest.raises(SettingsError, match=r"notifier\.delivery\.channels\.m") as caught:
+        NotifierProcessSettings.load(None, {"notifier.delivery.channels": {"m": channel}})
+    assert "s3cret" not in str(caught.value)
+    assert "t0k3n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("channels", "message"),
+    [
+        (
+            {"m": {"url_file": "/nowhere/url"}},
+            r"channels\.m\.url_file: /nowhere/url cannot",
+        ),
+        ({"m": {"url": "nosuch://s3cret"}}, r"channels\.m: m is no URL that Apprise knows"),
+        ({"topic": {"url": "json://h/"}}, r"channels\.topic: .*choose another name"),
+        ({"m": {"url": " "}}, r"channels\.m: the URL is empty"),
+    ],
+)
+def test_an_unusable_channel_names_its_setting(
+    tmp_path: Path, channels: dict, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        make_channels(settings(tmp_path, channels=channels).notifier.delivery)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_config_show_masks_the_urls_of_channels(tmp_path: Path) -> None:
+    file = tmp_path / "notifier.yaml"
+    file.write_text(
+        "notifier: {delivery: {channels: {m: {url: 'json://s3cret/', cameras: [a-*]}}}}"
+    )
+    result = CliRunner().invoke(app, ["config", "show", "notifier", "--config", str(file)])
+    assert result.exit_code == 0
+    assert "s3cret" not in result.stdout
+    assert "a-*" in result.stdout
 
 
 def test_the_command_lists_the_undelivered_without_a_broker(tmp_path: Path) -> None:

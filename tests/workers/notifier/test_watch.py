@@ -1,60 +1,13 @@
 """Gaps and silence: told once, not for redeliveries, late outcomes or replays."""
 
-import json
-from datetime import UTC, datetime, timedelta
-
 import pytest
+from line import OUTCOMES, SETTINGS, Line, never_open, now, restarted
 
 from schemas.alarm import Severity
 from schemas.documents import samples
-from schemas.outcome import Outcome
-from workers.notifier.happenings import Happening, Place
+from workers.notifier.deciding.happenings import Happening, Place
 from workers.notifier.settings import WatchSettings
-from workers.notifier.watch import Watch
 from workers.runtime.bus.ports import Partition
-
-START = datetime(2026, 3, 14, 9, tzinfo=UTC)
-OUTCOMES = Partition("outcomes", 0)
-SETTINGS = WatchSettings(silent_after_s=60, gap_grace_s=5)
-
-
-def at(seconds: float) -> datetime:
-    return START + timedelta(seconds=seconds)
-
-
-def outcome(sequence: int, camera: str = "cam-1", epoch: str = "e1", run: str = "live") -> Outcome:
-    frame = samples.OUTCOME.frame
-    assert frame is not None
-    ref = frame.model_copy(
-        update={
-            "sequence": sequence,
-            "camera_id": camera,
-            "epoch": epoch,
-            "frame_id": f"f{sequence}",
-        }
-    )
-    return samples.OUTCOME.model_copy(update={"frame": ref, "run": run})
-
-
-class Line:
-    """A watched camera; offsets count by themselves."""
-
-    def __init__(self, settings: WatchSettings = SETTINGS) -> None:
-        self.watch = Watch(settings, START)
-        self.offset = 0
-
-    def see(self, *sequences: int, seconds: float = 0, **frame: str) -> "Line":
-        for sequence in sequences:
-            self.watch.see(outcome(sequence, **frame), Place(OUTCOMES, self.offset), at(seconds))
-            self.offset += 1
-        return self
-
-    def told(self, seconds: float) -> list[str]:
-        return [found.text for found in self.watch.tick(at(seconds))]
-
-
-def never_open(camera_id: str, cause: str) -> bool:
-    return False
 
 
 def test_an_unbroken_sequence_is_fine_wherever_it_starts() -> None:
@@ -70,7 +23,7 @@ def test_a_gap_is_told_once_after_the_grace() -> None:
 
 def test_a_gap_weighs_its_frames_and_names_its_record() -> None:
     line = Line().see(1, 5)
-    (gap,) = line.watch.tick(at(10))
+    (gap,) = line.watch.tick(now(10))
     assert isinstance(gap, Happening)
     assert (gap.weight, gap.cause, gap.place) == (3, "sequence-gap", Place(OUTCOMES, 1))
     assert gap.kind.value == "not-inspected"
@@ -112,7 +65,7 @@ def test_a_replay_is_not_watched() -> None:
 def test_an_outcome_without_a_frame_is_not_watched() -> None:
     line = Line()
     rejected = samples.REJECTED.model_copy(update={"frame": None})
-    line.watch.see(rejected, Place(OUTCOMES, 0), START)
+    line.watch.see(rejected, Place(OUTCOMES, 0), now(0))
     assert line.told(1000) == []
 
 
@@ -132,7 +85,7 @@ def test_too_many_open_gaps_are_told_before_their_time() -> None:
 def test_a_silent_camera_is_told_once_until_it_is_heard_again() -> None:
     line = Line().see(1)
     assert line.told(59) == []
-    (silence,) = line.watch.tick(at(60))
+    (silence,) = line.watch.tick(now(60))
     assert (silence.cause, silence.severity) == ("camera-silent", Severity.CRITICAL)
     assert line.told(120) == []
     line.see(2, seconds=130)
@@ -156,33 +109,23 @@ def test_an_expected_camera_may_start_anywhere_in_its_sequence() -> None:
 
 def test_our_own_pause_is_nobodys_silence() -> None:
     line = Line().see(1)
-    line.watch.excuse(timedelta(seconds=100))
+    line.watch.excuse(100)
     assert line.told(120) == []
     assert line.told(160) == ["no outcome for 60 s"]
 
 
 def test_the_number_of_cameras_is_bounded() -> None:
-    line = Line(SETTINGS.model_copy(update={"max_cameras": 2}))
+    line = Line(SETTINGS.model_copy(update={"max_newcomers": 2}))
     for name in ("a", "b", "a", "c"):
         line.see(1, camera=name)
-    assert list(line.watch._cameras) == ["a", "c"]
+    assert [camera.camera_id for camera in line.watch.roster] == ["a", "c"]
 
 
 def test_an_open_gap_holds_the_position_of_the_record_that_showed_it() -> None:
     line = Line().see(1, 2, 5, 6)
     assert line.watch.held() == {OUTCOMES: 2}
-    line.watch.tick(at(10))
+    line.watch.tick(now(10))
     assert line.watch.held() == {}
-
-
-def restarted(line: Line, read_from: int, seconds: float = 0) -> Line:
-    """The line after a restart: only what was in the snapshot is known."""
-    snapshot = json.loads(json.dumps(line.watch.snapshot({OUTCOMES: read_from})))
-    fresh = Line()
-    fresh.offset = read_from
-    fresh.watch.restore(snapshot, at(seconds))
-    fresh.watch.activate([OUTCOMES], at(seconds))
-    return fresh
 
 
 def test_a_gap_across_a_restart_is_seen() -> None:
@@ -196,7 +139,7 @@ def test_a_camera_that_was_known_before_a_restart_can_fall_silent() -> None:
 
 def test_a_gap_that_was_open_at_a_crash_is_found_again() -> None:
     line = Line().see(1, 2, 5, 6)
-    line.watch.tick(at(10))
+    line.watch.tick(now(10))
     line.watch.settle(lambda camera, cause: True)  # its alarm's window is still open
     line = restarted(line, read_from=2)
     assert line.see(5, 6, 7).told(30) == ["2 frames without an outcome (sequence 3 to 4)"]
@@ -204,7 +147,7 @@ def test_a_gap_that_was_open_at_a_crash_is_found_again() -> None:
 
 def test_a_gap_that_was_told_is_not_found_again() -> None:
     line = Line().see(1, 2, 5, 6)
-    line.watch.tick(at(10))
+    line.watch.tick(now(10))
     line.watch.settle(never_open)
     line = restarted(line, read_from=2)
     assert line.see(5, 6, 7).told(30) == []
@@ -231,14 +174,14 @@ def test_what_somebody_else_read_meanwhile_is_no_gap() -> None:
 
 def test_what_is_remembered_of_others_partitions_does_not_count() -> None:
     fresh = Line()
-    fresh.watch.restore(Line().see(1).watch.snapshot({OUTCOMES: 1}), START)
-    fresh.watch.activate([Partition("outcomes", 1)], START)
+    fresh.watch.restore(Line().see(1).watch.snapshot(), now(0))
+    fresh.watch.activate([Partition("outcomes", 1)], now(0))
     assert fresh.told(1000) == []
 
 
 def test_revoked_cameras_are_forgotten() -> None:
     line = Line().see(1)
-    line.watch.forget([OUTCOMES])
+    line.watch.forget([OUTCOMES], now(0))
     assert line.told(1000) == []
     assert line.see(40, 41).told(30) == []
 

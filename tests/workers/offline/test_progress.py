@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from stream_inspector.training.networks import Progress
+from stream_inspector.training.progress import Progress
 from workers.offline.progress import training_bar
 from workers.offline.run import Interrupted
 from workers.runtime.lifecycle import StopSignal

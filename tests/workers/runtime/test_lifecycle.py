@@ -72,6 +72,7 @@ def start(body: str) -> subprocess.Popen[bytes]:
 WAIT = "while True: time.sleep(0.05)"
 
 
+@pytest.mark.integration
 def test_a_second_signal_gives_up_what_is_in_work_and_closes() -> None:
     process = start(f"""
         print("up", flush=True)
@@ -89,6 +90,7 @@ def test_a_second_signal_gives_up_what_is_in_work_and_closes() -> None:
     assert process.stdout.read() == b"closed\n"
 
 
+@pytest.mark.integration
 def test_a_closing_that_hangs_is_cut_off() -> None:
     process = start(f"""
         print("up", flush=True)
@@ -103,6 +105,7 @@ def test_a_closing_that_hangs_is_cut_off() -> None:
     assert process.wait(5) == 128 + signal.SIGTERM
 
 
+@pytest.mark.integration
 def test_a_third_signal_ends_the_process_where_it_stands() -> None:
     process = start(f"""
         lifecycle._CLOSING_S = 60
@@ -122,6 +125,7 @@ def test_a_third_signal_ends_the_process_where_it_stands() -> None:
     assert process.wait(5) == 128 + signal.SIGINT
 
 
+@pytest.mark.integration
 def test_where_nothing_is_in_work_a_signal_ends_at_once() -> None:
     process = start("""
         with stop.at_once():
@@ -132,6 +136,7 @@ def test_where_nothing_is_in_work_a_signal_ends_at_once() -> None:
     assert process.wait(5) == 0
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("leaves", [True, False])
 def test_a_device_that_still_computes_does_not_turn_the_end_into_a_crash(leaves: bool) -> None:
     """Without `leave` it does, or this would prove nothing."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from schemas.alarm import Alarm
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
-from schemas.errors import SchemaError
 from schemas.outcome import Outcome
 from workers.demo.books.lines import Observed, observe
+from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Consumer, Partition, Record
 from workers.runtime.errors import Transient
 from workers.runtime.settings.process import TopicSettings
@@ -36,7 +36,7 @@ class Observer:
         self.defects: dict[str, DefectEvent] = {}  # by frame id
         self.dead_letters: list[DeadLetter] = []
         self.alarms: dict[str, Alarm] = {}  # by alarm id: the latest word
-        self.unreadable: list[str] = []
+        self.passed = PassedOver()
         self.failure: Exception | None = None
 
     def start(self, timeout_s: float = 20.0) -> None:
@@ -52,17 +52,17 @@ class Observer:
     def problems(self) -> list[str]:
         """What kept it from reading, in words."""
         failed = [f"the independent reader failed: {self.failure!r}"] if self.failure else []
-        return failed + [f"unreadable message on {text}" for text in self.unreadable]
+        unread = self.passed.first
+        told = [f"unreadable message on {each.at.topic}: {each.reason}" for each in unread]
+        more = self.passed.count - len(unread)
+        return [*failed, *told, *([f"and {more} more that are unreadable"] if more else [])]
 
     def take(self, record: Record, now: float) -> None:
         """Note one record. A record that a rebalance delivers to us again is not news."""
         if record.offset < self._next.get(record.partition, 0):
             return
         self._next[record.partition] = record.offset + 1
-        try:
-            self._note(record, now)
-        except SchemaError as error:
-            self.unreadable.append(f"{record.partition.topic}: {error}")
+        self.passed.read(record, lambda each: self._note(each, now))
 
     def _note(self, record: Record, now: float) -> None:
         topic = record.partition.topic

@@ -23,6 +23,7 @@ from workers.offline.presets import find_preset
 from workers.offline.progress import training_bar
 from workers.runtime.categories import Category
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 _RENDERED_PRESET, _REAL_PRESET = "pixel-small", "feature-fast"
 
@@ -74,7 +75,7 @@ def _cached_or_trained(
         try:
             return Obtained(read_model(folder), "trained by an earlier run", None)
         except ModelError as error:
-            console.print(f"[yellow]{error}; training again[/]")
+            console.print(text((f"{error}; training again", "yellow")))
     start = time.monotonic()
     model = _train(settings, category, preset, console, stop)
     write_model(model, folder)
@@ -85,10 +86,11 @@ def _train(
     settings: DemoSettings, category: str, preset: Preset, console: Console, stop: StopSignal
 ) -> Model:
     good = _good(settings, category, preset, console)
-    console.print(
-        f"Training [bold]{category}[/] ({preset.name}) on {len(good)} good images: "
+    parts = (
         f"{len(good.train)} train, {len(good.select)} select, {len(good.calibrate)} set thresholds"
     )
+    found = f" ({preset.name}) on {len(good)} good images: {parts}"
+    console.print(text("Training ", (category, "bold"), found))
     with training_bar(console, stop) as on_step:
         return train_category(
             good, category, preset, seed=settings.seed, budget=Budget(), on_progress=on_step
@@ -98,7 +100,7 @@ def _train(
 def _good(settings: DemoSettings, category: str, preset: Preset, console: Console) -> GoodImages:
     if settings.data is None:
         return synthetic_good(settings.training_images, settings.seed, View(preset.input_size))
-    console.print(f"Reading the good images of {settings.data} ...")
+    console.print(text(f"Reading the good images of {settings.data} ..."))
     view = folder_view(Category(category), preset, settings.data, "auto")
     return load_good(settings.data, view)
 

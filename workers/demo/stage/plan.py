@@ -1,6 +1,5 @@
 """What a run will send, and the flags of each process. Pure, so that it can be tested."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from workers.demo.settings import SYNTHETIC_CATEGORY, DemoSettings
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.folder import RunFolder
 from workers.offline.images.datasets import test_files
+from workers.runtime.control_group import whole_processors
 from workers.runtime.settings.process import KafkaSettings, RedisSettings, TopicSettings
 
 _SYNTHETIC_BYTES = 256 * 256 * 3  # a rendered frame's PNG is never larger than its pixels, nearly
@@ -115,7 +115,7 @@ def worker_flags(
         "worker.delivery": BROKERS[settings.broker].delivery,
         "models.store": run.folder("models"),
         "models.engine": engine,
-        "models.threads": max(1, (os.cpu_count() or 1) // settings.workers),
+        "models.threads": max(1, whole_processors() // settings.workers),
         "categories.names": [load.category],
         "evidence.url": run.folder("evidence"),
         "health.port": port,

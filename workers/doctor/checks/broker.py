@@ -23,6 +23,16 @@ def judge_version(facts: BrokerFacts) -> list[Finding]:
     return [ok(f"{nodes}, protocol of Kafka {version} or newer")]
 
 
+def advertised(says: str) -> Finding:
+    """A broker that answers, but sends its clients to where nobody does."""
+    return failed(
+        says,
+        "set the broker's advertised.listeners to an address that can be reached from here, or "
+        "open the network to the one it has; kafka.bootstrap_servers is right",
+        "advertised.listeners (of the broker)",
+    )
+
+
 def judge_transactions(facts: BrokerFacts, needs: Needs) -> list[Finding]:
     """Whether exactly-once is to be had, where it is wanted."""
     if not needs.transactional:

@@ -1,6 +1,5 @@
 """What computes: device, precision, threads and memory. Imports torch."""
 
-import os
 import time
 from pathlib import Path
 
@@ -8,7 +7,9 @@ import torch
 
 from stream_inspector.engine.sessions import installed
 from workers.doctor.findings import Finding, failed, ok, or_ok, warning
+from workers.inspector.models.device import device_threads
 from workers.inspector.settings import InspectorSettings, ModelsSection
+from workers.runtime.control_group import memory_limit, processors
 
 _SIDE = 512  # of the probe's matrices
 _REPEATS = 5
@@ -84,7 +85,7 @@ def judge_precision(error: float) -> Finding | None:
 
 def check_threads(settings: InspectorSettings) -> list[Finding]:
     """Threads that share too few processors wait for each other."""
-    threads = settings.models.threads or torch.get_num_threads()
+    threads = device_threads(settings.models.threads)
     return judge_threads(threads, settings.worker.threads, processors())
 
 
@@ -97,17 +98,9 @@ def judge_threads(device: int, decode: int, available: float) -> list[Finding]:
     return [warning(says, advice, "models.threads")]
 
 
-def processors() -> float:
-    """Those that this process may use: affinity, and the control group's quota."""
-    count = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else 1.0
-    quota, _, period = _control_group("cpu.max").partition(" ")
-    return min(count, int(quota) / int(period)) if quota.isdigit() and period else count
-
-
 def check_memory(settings: InspectorSettings) -> list[Finding]:
     """The control group's limit covers what the settings allow to be in work."""
-    limit = _control_group("memory.max")
-    return judge_memory(settings, int(limit) if limit.isdigit() else None)
+    return judge_memory(settings, memory_limit())
 
 
 def judge_memory(settings: InspectorSettings, limit: int | None) -> list[Finding]:
@@ -154,10 +147,3 @@ def _driver() -> str:
     except OSError:
         return "unknown"
     return next((word for word in words if word[:1].isdigit() and "." in word), "unknown")
-
-
-def _control_group(name: str) -> str:
-    try:
-        return Path("/sys/fs/cgroup", name).read_text().strip()
-    except OSError:
-        return ""

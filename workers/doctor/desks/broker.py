@@ -10,7 +10,7 @@ from workers.doctor.checks.topics import judge_topic
 from workers.doctor.findings import Check, Finding, ok, skipped
 from workers.doctor.needs import TopicNeed, needs_of
 from workers.runtime.bus.kafka.admin.survey import BrokerFacts, Survey, TopicFacts
-from workers.runtime.errors import WorkerError
+from workers.runtime.errors import AdvertisedUnreachable, WorkerError
 from workers.runtime.settings.process import ProcessSettings
 
 REACHABLE = "broker: reachable"
@@ -58,7 +58,10 @@ class BrokerDesk:
         return str(getattr(self._settings.topics, need.key))
 
     def _reach(self) -> list[Finding]:
-        self._facts = self._survey.broker()
+        try:
+            self._facts = self._survey.broker()
+        except AdvertisedUnreachable as error:
+            return [broker_checks.advertised(str(error))]
         return broker_checks.judge_version(self._facts)
 
     @property

@@ -9,8 +9,8 @@ from workers.runtime.store.redis_survey import RedisFacts, RedisSurvey
 REACHABLE = "Redis: reachable"
 _START = "start it, name the right one, or open the network between"
 _GRANT = (
-    "let its user run PING, SET, GET, DEL, INCRBY, EXPIRE, MULTI, EXEC, PUBLISH, SUBSCRIBE on keys "
-    "and channels stream-inspector:*, in-work:*, attempts:*"
+    "let its user run PING, SET, GET, GETRANGE, DEL, INCRBY, EXPIRE, MULTI, EXEC, PUBLISH, "
+    "SUBSCRIBE on keys and channels stream-inspector:*, in-work:*, attempts:*"
 )
 
 

@@ -1,20 +1,22 @@
-"""What outlives a process that dies: which partitions were in work, and what was tried alone.
+"""What outlives a process that dies: which partitions were in work, and what was tried together.
 
 A mark that its owner did not take away says that a process ended in the middle of its work.
-Everything here is advice: without the store no frame is lost, a crash is only not attributed.
+Everything here is advice: without the store no frame is lost, a crash is only not attributed, and
+marks that are old or forged make frames be tried with care, never rejected.
 """
 
+import re
 from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
 
-from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.bus.ports import Partition
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.store.ports import KeyValueStore
 
 _log = structlog.get_logger(__name__)
-_ATTEMPTS_TTL_S = 24 * 3600  # of a frame that nobody comes back to
+_OFFSET = re.compile(r"[0-9]{1,19}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Mark:
 
 
 class CrashLog:
-    """Marks and attempts of one consumer group, in a store that may be away."""
+    """Marks of one consumer group, in a store that may be away."""
 
     def __init__(self, store: KeyValueStore, group: str):
         self._store, self._group = store, group
@@ -61,26 +63,8 @@ class CrashLog:
         except StoreUnavailable as error:  # the next owner tries a few frames one at a time
             _log.info("mark left behind", reason=str(error))
 
-    def attempt(self, record: Record) -> int:
-        """Note that a record is tried alone, before it is; returns which time it is."""
-        try:
-            return self._store.increment(self._tries(record), _ATTEMPTS_TTL_S)
-        except StoreUnavailable:
-            return 1
-
-    def survived(self, record: Record) -> None:
-        """The record has its outcome: what ends the process later is not its doing."""
-        try:
-            self._store.delete(self._tries(record))
-        except StoreUnavailable as error:
-            _log.info("attempt not taken back", reason=str(error))
-
     def _mark(self, partition: Partition) -> str:
         return f"in-work:{self._group}:{partition.topic}:{partition.index}"
-
-    def _tries(self, record: Record) -> str:
-        at = record.partition
-        return f"attempts:{self._group}:{at.topic}:{at.index}:{record.offset}"
 
 
 def _read(mark: bytes | None) -> Mark | None:
@@ -88,6 +72,6 @@ def _read(mark: bytes | None) -> Mark | None:
     if mark is None:
         return None
     owner, *bounds = mark.decode("utf-8", "replace").split()
-    if len(bounds) == 2 and all(bound.isdigit() for bound in bounds):
+    if len(bounds) == 2 and all(_OFFSET.fullmatch(bound) for bound in bounds):
         return Mark(owner, range(int(bounds[0]), int(bounds[1])))
     return Mark(owner)

@@ -3,8 +3,9 @@
 Between reading and decoding, on a thread of its own, because it asks the store. Where the
 predecessor went in order, frames pass through at once. Where it died, as many frames as can have
 been in work are tried in groups of a batch, one group at a time and noted before: hardly slower
-than without suspicion. Where a group died, its frames are tried one at a time, each attempt noted;
-the one that ends the process too often is rejected instead of being tried again.
+than without suspicion. Where a group died, its frames are tried one at a time, first in a process
+of its own whose death this one sees; the frame that ends that process too often is rejected. A mark
+in the store alone rejects nothing: it may be old, or forged.
 """
 
 import queue
@@ -13,13 +14,14 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition
-from workers.runtime.errors import StoreUnavailable
+from workers.runtime.errors import StoreUnavailable, WorkerError
 
 _log = structlog.get_logger(__name__)
 _IDLE_S = 0.1
@@ -31,6 +33,28 @@ class Left:
     """Partitions that were given up in order."""
 
     partitions: frozenset[Partition]
+
+
+class TrialImpossible(WorkerError):
+    """Nothing could be learnt of the frame."""
+
+
+class Trials(Protocol):
+    """Tries a frame where its death costs nothing."""
+
+    def survives(self, ticket: Ticket) -> bool:
+        """Whether what tried it lives. Raises TrialImpossible."""
+
+    def close(self) -> None:
+        """Try no more. Any thread."""
+
+
+@dataclass(slots=True)
+class _Deadly:
+    """Offsets of a group that died, and how many frames of theirs are still to be tried."""
+
+    offsets: range
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +76,16 @@ class Triage:
         submit: Callable[[Ticket], None],
         reject: Callable[[Ticket, int], None],
         idle: Callable[[], bool],
+        *,
+        trials: Trials,
     ):
         """`reject` is told how often the ticket was tried alone; `idle`: nothing is in work."""
-        self._crash_log, self._limits = crash_log, limits
+        self._crash_log, self._trials, self._limits = crash_log, trials, limits
         self._submit, self._reject, self._idle = submit, reject, idle
         self._queue: queue.SimpleQueue[Ticket | Left] = queue.SimpleQueue()
         self._leases: dict[Partition, int] = {}  # partitions that bear our mark
         self._suspected: dict[Partition, int] = {}  # frames that are still tried in groups
-        self._deadly: dict[Partition, range] = {}  # offsets of a group that died
+        self._deadly: dict[Partition, _Deadly] = {}
         self._group: list[Ticket] = []  # of one partition
 
     def put(self, item: Ticket | Left) -> None:
@@ -111,7 +137,7 @@ class Triage:
         if mark.offsets is None:
             self._suspected[partition] = self._limits.frames
         else:
-            self._deadly[partition] = mark.offsets
+            self._deadly[partition] = _Deadly(mark.offsets, self._limits.group)
         _log.warning("a worker died here", at=partition.index, tried_one_by_one=mark.offsets)
 
     def _try_group(self, stop: threading.Event) -> None:
@@ -133,25 +159,32 @@ class Triage:
     def _take_deadly(self, ticket: Ticket, stop: threading.Event) -> None:
         """One of a group that died, or the first frame after it."""
         partition, offset = ticket.record.partition, ticket.record.offset
-        if offset in self._deadly[partition]:
+        deadly = self._deadly[partition]
+        if offset < deadly.offsets.start:
+            self._submit(ticket)
+        elif offset < deadly.offsets.stop and deadly.left > 0:
+            deadly.left -= 1
             self._try_alone(ticket, stop)
-        elif offset >= self._deadly[partition].stop:
+        else:
             del self._deadly[partition]
             self._note(partition, None)
-            self._submit(ticket)
-        else:
             self._submit(ticket)
 
     def _try_alone(self, ticket: Ticket, stop: threading.Event) -> None:
         self._wait(stop)
-        attempt = self._crash_log.attempt(ticket.record)
-        if attempt > self._limits.attempts:
+        if not stop.is_set() and self._kills(ticket):
             self._reject(ticket, self._limits.attempts)
         else:
             self._submit(ticket)
         self._wait(stop)
-        if not stop.is_set():
-            self._crash_log.survived(ticket.record)
+
+    def _kills(self, ticket: Ticket) -> bool:
+        """Whether the frame ended the process that tried it, each time."""
+        try:
+            return not any(self._trials.survives(ticket) for _ in range(self._limits.attempts))
+        except TrialImpossible as error:
+            _log.warning("a frame under suspicion goes on untried", reason=str(error))
+            return False
 
     def _note(self, partition: Partition, offsets: range | None) -> None:
         with suppress(StoreUnavailable):

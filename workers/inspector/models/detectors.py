@@ -9,7 +9,8 @@ import structlog
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.models.device import check_free
+from workers.inspector.models.device import check_free, device_threads
+from workers.inspector.models.libraries import import_libraries
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
@@ -30,13 +31,15 @@ class ModelLoader:
         self._settings, self._cache = settings, EngineCache(settings.engine_cache)
 
     def size(self, manifest: bytes) -> int:
-        """Bytes that a version will take on the device. Raises ModelCorrupt."""
+        """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
+        import_libraries()
         from stream_inspector.model.footprint import footprint_of
 
         return footprint_of(manifest, self._settings.device)
 
     def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
-        """The version, ready. Raises ModelError, or what the device raises."""
+        """The version, ready. Raises ModelError, NoTemporaryFolder, or what the device raises."""
+        import_libraries()
         from stream_inspector.detector import Detector
         from stream_inspector.errors import ModelUnsupported
         from stream_inspector.model.version import ModelFiles, load_model
@@ -49,7 +52,11 @@ class ModelLoader:
             )
         check_free(settings.device, self.size(manifest))
         detector = Detector(
-            model, settings.device, settings.engine, settings.threads, cache=self._cache
+            model,
+            settings.device,
+            settings.engine,
+            device_threads(settings.threads),
+            cache=self._cache,
         )
         loaded = LoadedModel(
             version=model.version,

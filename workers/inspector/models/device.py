@@ -1,15 +1,13 @@
-"""How much memory the device has, in all, in use, and for models."""
+"""What the device has: memory in all, in use and for models; threads."""
 
 import sys
-from pathlib import Path
 
 import psutil
 
+from workers.runtime.control_group import memory_limit, whole_processors
 from workers.runtime.errors import WorkerError
 
 _MIB = 2**20
-_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # of a container: control groups 2 and 1
-_GROUPS = Path("/sys/fs/cgroup")
 
 
 class DeviceFull(WorkerError):
@@ -41,12 +39,17 @@ def _there_is(device: str) -> int:
         import torch
 
         return int(torch.cuda.get_device_properties(device).total_memory)
-    return min([psutil.virtual_memory().total, *_container_limits(_GROUPS)])
+    there_is = int(psutil.virtual_memory().total)
+    return min(there_is, memory_limit() or there_is)
 
 
-def _container_limits(groups: Path) -> list[int]:
-    texts = [path.read_text().strip() for name in _LIMITS if (path := groups / name).is_file()]
-    return [int(text) for text in texts if text.isdigit()]  # "max": none
+def device_threads(wanted: int | None) -> int:
+    """Threads that infer: as set, else what the engine would take, but no more than we may use."""
+    if wanted is not None:
+        return wanted
+    import torch
+
+    return min(int(torch.get_num_threads()), whole_processors())
 
 
 def device_memory(device: str) -> dict[tuple[str, ...], float]:

@@ -8,7 +8,7 @@ those used longest ago leave and come back when frames ask for them (`shelf.py` 
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import structlog
 
@@ -18,7 +18,7 @@ from workers.inspector.models.source import Models
 from workers.inspector.models.switchboard import Switchboard
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, asks_for_another
-from workers.runtime.errors import WorkerError
+from workers.runtime.errors import Fatal, WorkerError
 from workers.runtime.registry.registry import Registry
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
@@ -29,6 +29,7 @@ SizeModel = Callable[[bytes], int]  # manifest -> bytes that the model will take
 
 _TICK_S = 0.05  # while frames wait for a model
 _HEAR_S = 1.0
+_CALM_S = 0.5  # after a notice: whoever floods the channel must not keep the stores busy
 _RELEASE_S = 20.0  # until a batch and its explanations have let go of a model that leaves
 
 
@@ -123,6 +124,7 @@ class ModelKeeper:
             if notices.wait(_HEAR_S):
                 self._stale = True
                 self._news.set()
+                stop.wait(_CALM_S)
         notices.close()
 
     def refresh(self, *, told: bool = False) -> None:
@@ -169,27 +171,29 @@ class ModelKeeper:
         return version in self._shelf or self._shelf.bytes + size <= self._shelf.limit
 
     def _bring(self, category: str, asked_at: float | None = None, *, ahead: bool = False) -> None:
-        """Get the category's active version into use, or the one before while that is refused."""
+        """Get the category's active version into use, or an earlier one while that is refused."""
         for version in self._candidates(category):
+            if not self._refused.allows(category, version, time.monotonic()):
+                continue
             try:
                 model = self._ready(category, version, asked_at, ahead)
             except _NotNow:
                 return
+            except Fatal:
+                raise
             except Exception as error:  # a version that cannot be loaded must not stop the others
                 self._refuse(category, version, error)
             else:
                 self._install(category, model)
                 return
+        self._publish()
 
-    def _candidates(self, category: str) -> list[str]:
-        """The active version, then the last good one; without those that are refused for now."""
-        named = (self._board.active.get(category), self._serving.get(category))
-        now = time.monotonic()
-        return [
-            version
-            for version in dict.fromkeys(named)
-            if version is not None and self._refused.allows(category, version, now)
-        ]
+    def _candidates(self, category: str) -> Iterator[str]:
+        """The active version, then the last good one, or what was active before a fresh start."""
+        active, serving = self._board.active.get(category), self._serving.get(category)
+        yield from dict.fromkeys(each for each in (active, serving) if each is not None)
+        if serving is None and active is not None and self._refused.broken(category, active):
+            yield from self._board.earlier(category)
 
     def _ready(
         self, category: str, version: str, asked_at: float | None, ahead: bool
@@ -272,7 +276,6 @@ class ModelKeeper:
                 reason=f"{type(error).__name__}: {error}",
                 goes_on_with=None if goes_on == version else goes_on,
             )
-        self._publish()
 
     def _publish(self) -> None:
         """Show the other threads what there is now, in one assignment."""
@@ -290,7 +293,11 @@ class ModelKeeper:
                 for category, why in trouble.items()
                 if category not in loaded and not self._named(category) - refused.keys()
             }
-            held_back = {c: why for c, why in trouble.items() if c not in missing}
+            held_back = {
+                c: f"{why}; inspected with {self._serving[c]}" if c in self._serving else why
+                for c, why in trouble.items()
+                if c not in missing
+            }
             for category in missing.keys() - self._models.missing.keys():
                 _log.error(
                     "category cannot be inspected", category=category, reason=missing[category]

@@ -1,6 +1,6 @@
 """Versions that could not be loaded: why, and when they are tried again. Pure: clock passed in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.runtime.errors import Transient
 
@@ -15,6 +15,7 @@ class Refusal:
     reason: str
     again_at: float
     pause_s: float
+    broken: bool = True  # the version, as opposed to a store or a device that is away
 
 
 class Refusals:
@@ -32,13 +33,19 @@ class Refusals:
         known = self._known.get((category, version))
         return known is None or known.again_at <= now
 
+    def broken(self, category: str, version: str) -> bool:
+        """Whether the version itself was found to be unusable, so that another one may do."""
+        known = self._known.get((category, version))
+        return known is not None and known.broken
+
     def add(self, category: str, version: str, error: Exception, now: float) -> bool:
         """The version cannot be loaded: later and later again. Whether that is news."""
         known, reason = self._known.get((category, version)), f"{type(error).__name__}: {error}"
         pause = min(2 * known.pause_s, _LONGEST_S) if known else _PAUSE_S
         if isinstance(error, Transient):
             pause = _AWAY_S
-        self._known[category, version] = Refusal(reason, now + pause, pause)
+        broken = not isinstance(error, Transient)
+        self._known[category, version] = Refusal(reason, now + pause, pause, broken)
         return known is None or known.reason != reason
 
     def remove(self, category: str, version: str) -> None:
@@ -48,5 +55,6 @@ class Refusals:
     def forgive(self) -> None:
         """Try all of them at once: something has changed."""
         self._known = {
-            named: Refusal(each.reason, 0.0, _PAUSE_S) for named, each in self._known.items()
+            named: replace(each, again_at=0.0, pause_s=_PAUSE_S)
+            for named, each in self._known.items()
         }

@@ -28,6 +28,9 @@ def admit(
         frame = decode_frame(record.headers, record.value)
     except SchemaError as error:
         return Rejection(ticket, None, RejectReason(error.reason), str(error))
+    except Exception as error:  # headers may break the SDK in any way; the next record is fine
+        message = f"the headers cannot be read: {type(error).__name__}: {error}"
+        return Rejection(ticket, None, RejectReason.INVALID_MESSAGE, message)
     if frame.category not in categories:
         message = f"category {frame.category!r} is not configured on this worker"
         return Rejection(ticket, frame, RejectReason.UNKNOWN_CATEGORY, message)

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable
 
 from schemas.defect import Evidence
+from schemas.excerpt import excerpt
 from schemas.frame import RAW_GRAY8, RAW_RGB8
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
 from workers.inspector.pipeline.explain import Explanation
@@ -41,7 +42,7 @@ class EvidenceWriter:
             try:
                 links[name] = _store(self._blobs, make(), extension)
             except Exception as error:  # any fault here costs a picture, never the event
-                notes[name] = f"{type(error).__name__}: {error}"
+                notes[name] = excerpt(f"{type(error).__name__}: {error}")
                 self._failed()
         if explanation.counterpart is None:
             notes["counterpart"] = f"skipped ({explanation.check.reason})"

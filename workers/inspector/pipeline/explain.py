@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.defect import CounterpartCheck
+from schemas.excerpt import excerpt
 from stream_inspector.verdict import Image, Verdict
 from workers.inspector.work import Counterpart, LoadedModel
 
@@ -60,7 +61,7 @@ class Explainer:
         try:
             counterpart = model.explain([image], [verdict], [category])[0]
         except Exception as error:  # the defect is certain; its explanation is a courtesy
-            return skipped(f"failed: {type(error).__name__}: {error}")
+            return skipped(excerpt(f"failed: {type(error).__name__}: {error}"))
         finally:
             self._share.spend(self._clock() - started)
         return Explanation(_check(counterpart), counterpart)

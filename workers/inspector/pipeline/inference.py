@@ -25,8 +25,9 @@ from workers.inspector.pipeline.batch import Batch, Batcher
 from workers.inspector.pipeline.detect import Failure, Pictures, detect
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer
-from workers.inspector.pipeline.messages import Judged, Sender, defective, passed, rejected
+from workers.inspector.pipeline.messages import Judged, Sender, defective, passed
 from workers.inspector.pipeline.pool import Pool
+from workers.inspector.pipeline.rejections import rejected
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 

@@ -9,21 +9,23 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from schemas.errors import SchemaError
-from schemas.frame import decode_frame
+from schemas.frame import Frame, decode_frame
 from schemas.outcome import RejectReason
+from workers.inspector.guard.breaker import Breaker
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases
 from workers.inspector.guard.parking import Parking
-from workers.inspector.guard.triage import Limits, Triage
+from workers.inspector.guard.triage import Limits, Triage, Trials
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.admit import Decode, admit
 from workers.inspector.pipeline.inference import Inference
-from workers.inspector.pipeline.messages import Sender, expired, rejected
+from workers.inspector.pipeline.messages import Sender, passed_over
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
+from workers.inspector.pipeline.rejections import camera_of, rejected
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import Admitted, Rejection, Result, Ticket, Waiting, log_ids
-from workers.runtime.bus.ports import Gap, Partition, Record
+from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 from workers.runtime.errors import Fatal
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
@@ -51,6 +53,8 @@ class Intake:
         inference: Inference,
         parking: Parking,
         crash_log: CrashLog,
+        trials: Trials,
+        breaker: Breaker,
         finish: Callable[[Ticket, Result], None],
         metrics: InspectorMetrics,
     ):
@@ -59,10 +63,13 @@ class Intake:
         self._publisher, self._inference = publisher, inference
         self._pool, self._decode = pool, decode
         self._parking, self._finish, self._metrics = parking, finish, metrics
+        self._breaker = breaker
         worker = settings.worker
         most = worker.in_flight_frames + MAX_RECORDS
         limits = Limits(most, worker.batch_max, worker.crash_attempts)
-        self.triage = Triage(crash_log, limits, self._submit, self._reject_deadly, self.idle)
+        self.triage = Triage(
+            *(crash_log, limits, self._submit, self._reject_deadly, self.idle), trials=trials
+        )
 
     def take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:
         """Records that were read. Raises Fatal when they came before their assignment."""
@@ -83,19 +90,24 @@ class Intake:
         for ticket in tickets:
             self.triage.put(ticket)
 
-    def tell_expired(self, gap: Gap) -> None:
+    def tell_gap(self, gap: Gap) -> None:
         """A gap goes through the ledger like a record, so it is told once, in its place."""
         lease = self._leases.of(gap.partition)
         if lease is None:
             return  # its next owner meets it too
-        _log.error("records expired", partition=gap.partition.index, records=gap.records)
+        _log.error(
+            "records not inspected",
+            **{"cause": gap.cause.value, "topic": gap.partition.topic},
+            **{"partition": gap.partition.index, "first": gap.first, "last": gap.last},
+        )
         now = datetime.now(UTC)
         place = Record(gap.partition, gap.last, None, None, (), 0)
         ticket = Ticket(place, lease, now, 0)
         self._publisher.put(Delivered((ticket,)))
-        told = Result((expired(gap, now, self._sender),), "", "", rejected=True)
+        told = Result((passed_over(gap, now, self._sender),), "", "", rejected=True)
         self._publisher.put(Finished(ticket, told))
-        self._metrics.expired.inc(gap.records)
+        unreadable = gap.cause is GapCause.UNREADABLE
+        (self._metrics.unreadable if unreadable else self._metrics.expired).inc(gap.records)
 
     def _weight(self, record: Record) -> int:
         """Bytes of the record and its image, and at least one share of `in_flight_frames`."""
@@ -114,6 +126,10 @@ class Intake:
     def _admit(self, ticket: Ticket) -> None:
         """On a pool thread."""
         if not self._leases.alive(ticket.record.partition, ticket.lease, time.monotonic()):
+            return
+        camera = camera_of(ticket.record)
+        if self._breaker.holds(camera, time.monotonic()):
+            self._reject_held(ticket, camera)
             return
         with bound_contextvars(**log_ids(ticket.record)):  # decoders warn
             admitted = admit(ticket, self._categories, self._keeper.models.view, self._decode)
@@ -136,15 +152,22 @@ class Intake:
 
     def _reject_deadly(self, ticket: Ticket, alone: int) -> None:
         """On the triage thread: a frame that ended the process each time it was tried alone."""
-        frame = None
-        with suppress(SchemaError):
-            frame = decode_frame(ticket.record.headers, ticket.record.value)
         error = (
-            f"the worker died or hung each of the {alone} times that it tried this frame alone "
-            "(setting worker.crash_attempts), and before in company"
+            f"a process died or hung each of the {alone} times that it tried this frame alone "
+            "(setting worker.crash_attempts), and workers before in company"
         )
-        deadly = Rejection(ticket, frame, RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY)
+        deadly = Rejection(
+            ticket, _frame_of(ticket), RejectReason.CRASHED_WORKER, error, alone + _IN_COMPANY
+        )
         self._tell_rejected(deadly, _log.error)
+
+    def _reject_held(self, ticket: Ticket, camera: str) -> None:
+        error = (
+            f"camera {camera} is held back, because too many of its frames were rejected "
+            "(settings breaker.*): this one was not looked at"
+        )
+        reason = RejectReason.CAMERA_HELD_BACK
+        self._tell_rejected(Rejection(ticket, _frame_of(ticket), reason, error), _log.warning)
 
     def _tell_rejected(self, rejection: Rejection, log: Callable[..., None]) -> None:
         ids = log_ids(rejection.ticket.record, rejection.frame)
@@ -162,3 +185,10 @@ class Intake:
         The pool is asked twice: a frame may go from the device back to the pool in between.
         """
         return self._pool.idle and self._inference.idle and self._pool.idle
+
+
+def _frame_of(ticket: Ticket) -> Frame | None:
+    """The frame as far as its headers go; None when they cannot be read."""
+    with suppress(SchemaError):
+        return decode_frame(ticket.record.headers, ticket.record.value)
+    return None

@@ -1,22 +1,22 @@
 """Verdicts and rejections -> messages on the wire: where core values become wire models."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
-from schemas.frame import LIVE, Frame
+from schemas.excerpt import excerpt
+from schemas.frame import Frame
 from schemas.interruption import Interruption, InterruptionCause
-from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, outcome_id
+from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, content_digest, outcome_id
 from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
+from workers.inspector.guard.breaker import Held
 from workers.inspector.trace import Decided, Settled, Traces
-from workers.inspector.work import Admitted, ModelName, Rejection, Result, Ticket
-from workers.runtime.bus.ports import Gap, Outgoing, Record
+from workers.inspector.work import Admitted, ModelName, Result, Ticket
+from workers.runtime.bus.ports import Gap, GapCause, Outgoing, Record
 from workers.runtime.settings.process import TopicSettings
 
-_ID_LIMIT = 256  # characters
-_ERROR_LIMIT = 2000
+_FEW_REGIONS = 16  # of an event that was too large for its topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Sender:
     worker_id: str
     topics: TopicSettings
     traces: Traces | None = None
+    largest_value: int = 2**24  # bytes of a record's value that a dead letter has room for
 
     def traceparent(self, frame: Frame, record: Record) -> str | None:
         """What the messages of a frame carry."""
@@ -58,48 +59,45 @@ def defective(
 ) -> Result:
     """A frame with a defect: the event that alarm services subscribe to, then its outcome."""
     event = _defect(judged, evidence, counterpart, sender)
-    messages = (
-        Outgoing(sender.topics.defects, event.encode()),
-        Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode()),
-    )
-    return _result(judged, messages, sender)
 
-
-def rejected(rejection: Rejection, now: datetime, sender: Sender) -> Result:
-    """A frame that was not inspected: its dead letter, then its outcome."""
-
-    def messages(keep_bytes: bool) -> tuple[Outgoing, ...]:
-        letter = _dead_letter(rejection, now, sender, keep_bytes)
-        outcome = _rejected_outcome(rejection, now, sender)
-        return (
-            Outgoing(sender.topics.dead_letters, letter.encode()),
-            Outgoing(sender.topics.outcomes, outcome.encode()),
+    def result(event: DefectEvent) -> Result:
+        messages = (
+            Outgoing(sender.topics.defects, event.encode()),
+            Outgoing(sender.topics.outcomes, _outcome(judged, sender).encode()),
         )
+        return _result(judged, messages, sender)
 
-    return Result(
-        messages=messages(keep_bytes=True),
-        label=rejection.reason.value,
-        category=rejection.frame.category if rejection.frame else "",
-        rejected=True,
-        smaller=lambda: messages(keep_bytes=False),
-        settled=sender.settled(
-            rejection.frame, rejection.ticket, Decided(rejection.reason.value, now)
-        ),
-    )
+    return replace(result(event), smaller=lambda: result(_few_regions(event)))
 
 
-def expired(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
-    """Records that retention deleted before they were read."""
+def _few_regions(event: DefectEvent) -> DefectEvent:
+    """The event with its worst regions only, and their boxes for outlines."""
+    worst = sorted(event.regions, key=lambda region: -region.peak_score)[:_FEW_REGIONS]
+    boxed = [region.model_copy(update={"polygon": _corners(region.box)}) for region in worst]
+    return event.model_copy(update={"regions": boxed})
+
+
+def _corners(box: Box) -> list[tuple[int, int]]:
+    right, bottom = box.x + box.width, box.y + box.height
+    return [(box.x, box.y), (right, box.y), (right, bottom), (box.x, bottom)]
+
+
+def passed_over(gap: Gap, now: datetime, sender: Sender) -> Outgoing:
+    """Records that retention deleted before they were read, or that cannot be unpacked."""
     at = gap.partition
+    fate = (
+        f"could not be unpacked ({gap.why}) and are not inspected"
+        if gap.cause is GapCause.UNREADABLE
+        else "were deleted by the topic's retention before they were inspected"
+    )
     interruption = Interruption(
         interruption_id=outcome_id(f"{at.topic}/{at.index}", f"{gap.first}-{gap.last}"),
-        cause=InterruptionCause.EXPIRED,
+        cause=InterruptionCause(gap.cause.value),
         topic=at.topic,
         partition=at.index,
         first_offset=gap.first,
         records=gap.records,
-        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) were "
-        "deleted by the topic's retention before they were inspected",
+        error=f"{at.topic} {at.index}: {gap.records} records ({gap.first} to {gap.last}) {fate}",
         worker_id=sender.worker_id,
         noticed_at=now,
     )
@@ -121,6 +119,24 @@ def stopped(rejected: int, seen: int, now: datetime, sender: Sender) -> Outgoing
     return Outgoing(sender.topics.dead_letters, interruption.encode())
 
 
+def held_back(held: Held, now: datetime, sender: Sender) -> Outgoing:
+    """A camera's frames are not inspected for a while because too many of them were rejected."""
+    name = excerpt(held.camera)
+    interruption = Interruption(
+        interruption_id=outcome_id(sender.worker_id, f"{held.camera}@{now.isoformat()}"),
+        cause=InterruptionCause.CAMERA_HELD_BACK,
+        topic=sender.topics.frames,
+        camera_id=name,
+        records=held.rejected,
+        error=f"camera {name} is held back on {sender.worker_id}: {held.rejected} of its "
+        f"{held.seen} frames were rejected; its frames become dead letters unseen until enough of "
+        "them can be inspected (settings breaker.*; see `stream-inspector dlq list`)",
+        worker_id=sender.worker_id,
+        noticed_at=now,
+    )
+    return Outgoing(sender.topics.dead_letters, interruption.encode())
+
+
 def _result(judged: Judged, messages: tuple[Outgoing, ...], sender: Sender) -> Result:
     frame, label = judged.admitted.frame, judged.verdict.grade.value
     decided = Decided(label, judged.decided_at, judged.latencies)
@@ -128,6 +144,7 @@ def _result(judged: Judged, messages: tuple[Outgoing, ...], sender: Sender) -> R
         messages=messages,
         label=label,
         category=frame.category,
+        camera=frame.camera_id,
         span=(frame.captured_at, judged.decided_at),
         settled=sender.settled(frame, judged.admitted.ticket, decided),
     )
@@ -142,6 +159,7 @@ def frame_ref(frame: Frame) -> FrameRef:
         sequence=frame.sequence,
         epoch=frame.epoch,
         captured_at=frame.captured_at,
+        content=content_digest(frame.data),
     )
 
 
@@ -149,36 +167,6 @@ def record_ref(record: Record) -> RecordRef:
     """Where the record stands."""
     at = record.partition
     return RecordRef(topic=at.topic, partition=at.index, offset=record.offset)
-
-
-def rejected_id(rejection: Rejection) -> str:
-    """The outcome id; of the raw headers when the frame was unreadable, else of its coordinates."""
-    frame, record = rejection.frame, rejection.ticket.record
-    if frame is not None:
-        return outcome_id(frame.source, frame.frame_id, frame.run)
-    source, frame_id = _header(record, "ce_source"), _header(record, "ce_id")
-    if source and frame_id:
-        return outcome_id(source, frame_id, _run(rejection))
-    return outcome_id(f"{record.partition.topic}/{record.partition.index}", str(record.offset))
-
-
-def _run(rejection: Rejection) -> str:
-    """The run of a frame, however unreadable its other headers are."""
-    if rejection.frame is not None:
-        return rejection.frame.run
-    return _header(rejection.ticket.record, "ce_run") or LIVE
-
-
-def _replayed_from(rejection: Rejection) -> str | None:
-    if rejection.frame is not None:
-        return rejection.frame.replayed_from
-    return _header(rejection.ticket.record, "ce_replayedfrom")
-
-
-def _header(record: Record, name: str) -> str | None:
-    """A header's text, when it is of a size that an id may have."""
-    text = dict(record.headers).get(name, b"").decode("utf-8", "replace")
-    return text if 0 < len(text) <= _ID_LIMIT else None
 
 
 def _outcome(judged: Judged, sender: Sender) -> Outcome:
@@ -238,43 +226,4 @@ def _region(region: core.Region) -> Region:
         polygon=list(region.polygon),
         area_px=region.area_px,
         peak_score=region.peak_score,
-    )
-
-
-def _rejected_outcome(rejection: Rejection, now: datetime, sender: Sender) -> Outcome:
-    frame = rejection.frame
-    return Outcome(
-        outcome_id=rejected_id(rejection),
-        frame=frame_ref(frame) if frame else None,
-        record=record_ref(rejection.ticket.record),
-        run=_run(rejection),
-        replayed_from=_replayed_from(rejection),
-        rejected=rejection.reason,
-        worker_id=sender.worker_id,
-        decided_at=now,
-        traceparent=sender.traceparent(frame, rejection.ticket.record) if frame else None,
-    )
-
-
-def _dead_letter(
-    rejection: Rejection, now: datetime, sender: Sender, keep_bytes: bool
-) -> DeadLetter:
-    record, error = rejection.ticket.record, rejection.error[:_ERROR_LIMIT]
-    if not keep_bytes:
-        error += f" (its {len(record.value or b'')} bytes do not fit into a message: see `record`)"
-    return DeadLetter(
-        outcome_id=rejected_id(rejection),
-        reason=rejection.reason,
-        error=error,
-        frame=frame_ref(rejection.frame) if rejection.frame else None,
-        record=record_ref(record),
-        run=_run(rejection),
-        replayed_from=_replayed_from(rejection),
-        attempts=rejection.attempts,
-        original=OriginalRecord.of(
-            record.key, record.value if keep_bytes else None, record.headers
-        ),
-        worker_id=sender.worker_id,
-        rejected_at=now,
-        traceparent=sender.traceparent(rejection.frame, record) if rejection.frame else None,
     )

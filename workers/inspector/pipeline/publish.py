@@ -8,16 +8,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from workers.inspector.guard.flow import InFlight, Leases
+from workers.inspector.pipeline.fit import Fit
 from workers.inspector.pipeline.ledger import Ledger, Run
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import Delivery, Outgoing, Partition
-from workers.runtime.errors import Fatal, MembershipLost, MessageTooLarge, Transient
+from workers.runtime.errors import MembershipLost, MessageTooLarge, Transient
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
@@ -77,7 +78,8 @@ class Publisher:
         self._leases, self._in_flight, self._metrics = leases, in_flight, metrics
         self._stopping = False
         self._announcements: deque[Outgoing] = deque()
-        self.away: str | None = None  # why the broker does not take results
+        self._fit = Fit()
+        self.away: Transient | None = None  # why the broker does not take results
         self.committed_at = 0.0  # when delivery last stored positions by itself (monotonic)
         self._trying_since: float | None = None
         self._busy = False  # holds results that are neither in the ledger nor published
@@ -185,6 +187,7 @@ class Publisher:
         Returns what was settled: runs whose partition was taken away are left to its new owner.
         """
         pause = _RETRY_FIRST_S
+        runs = self._fit.known(runs)
         while True:
             generation = delivery.generation()  # before the leases: a later loss is fenced
             runs = [run for run in runs if self._ours(run)]
@@ -200,14 +203,18 @@ class Publisher:
                     self.committed_at = time.monotonic()
                 return runs
             except MessageTooLarge as error:
-                _log.warning("a message is too large; sending it without bytes", reason=str(error))
-                runs = _shrink_largest(runs)
+                runs = self._fit.refused(runs)
+                _log.warning(
+                    "a message is too large; it is cut",
+                    reason=str(error),
+                    cut_from_bytes=self._fit.bound,
+                )
                 continue
             except MembershipLost as error:
                 _log.info("the group moved while publishing, trying again", reason=str(error))
             except Transient as error:
-                self.away = str(error)
-                _log.warning("cannot publish, trying again", reason=self.away, pause_s=pause)
+                self.away = error
+                _log.warning("cannot publish, trying again", reason=str(error), pause_s=pause)
             finally:
                 self._trying_since = None
             time.sleep(pause)
@@ -238,15 +245,3 @@ def _seconds(span: timedelta) -> float:
 
 def _messages(runs: list[Run[Result]]) -> list[Outgoing]:
     return [message for run in runs for result in run.results for message in result.messages]
-
-
-def _shrink_largest(runs: list[Run[Result]]) -> list[Run[Result]]:
-    """Take the bytes out of the largest dead letter. Raises Fatal when there is none left."""
-    large = [(run, result) for run in runs for result in run.results if result.smaller is not None]
-    if not large:
-        raise Fatal("outcomes without bytes are refused by the broker: raise the topics' limits")
-    run, largest = max(large, key=lambda pair: sum(len(m.message.value) for m in pair[1].messages))
-    messages = largest.smaller() if largest.smaller else largest.messages
-    small = replace(largest, messages=messages, smaller=None)
-    shrunk = replace(run, results=tuple(small if r is largest else r for r in run.results))
-    return [shrunk if each is run else each for each in runs]

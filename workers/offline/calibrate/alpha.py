@@ -13,6 +13,7 @@ from workers.offline.scoring.labelled import read_labelled
 from workers.offline.scoring.maps import score_all
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.terminal import text
 
 
 def with_tuned_alpha(
@@ -32,23 +33,21 @@ def with_tuned_alpha(
         test_files(labelled, settings.layout),
         model.view(name),
         on_corrupt=settings.on_corrupt,
-        on_skip=lambda text: console.print(f"[yellow]left out[/] {text}", highlight=False),
+        on_skip=lambda said: console.print(text(("left out", "yellow"), f" {said}")),
     )
     scored = score_all(Detector(model, settings.device, engine="torch"), test.images, name)
     tuned = tune_alpha(
         scored.maps, scored.image_scores, preset.weights, test.truth.defective, test.truth.masks
     )
     defects = int(test.truth.defective.sum())
-    console.print(
+    said = (
         f"alpha {tuned.alpha:.1f} from {defects} defective images of {len(test.images)} in "
         f"{labelled}: mean of AUPRO@0.3 and image AUROC {tuned.quality:.3f}, "
-        f"{tuned.gain:+.3f} against alpha 0.5",
-        highlight=False,
+        f"{tuned.gain:+.3f} against alpha 0.5"
     )
-    console.print(
-        f"[yellow]Figures on {labelled} are optimistic from now on:[/] measure on other images",
-        highlight=False,
-    )
+    console.print(text(said))
+    caution = f"Figures on {labelled} are optimistic from now on:"
+    console.print(text((caution, "yellow"), " measure on other images"))
     about: dict[str, Scalar] = {
         f"{name}/alpha": tuned.alpha,
         f"{name}/alpha_defects": defects,

@@ -26,6 +26,7 @@ from workers.offline.images.reader import read_by_path, refuse_masks
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble
 from workers.offline.settings import TrainerSettings
+from workers.runtime.terminal import text
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def read_held_out(
         paths,
         model.view(category),
         "fail" if folds else settings.on_corrupt,  # a gap would shift who saw what
-        lambda text: console.print(f"[yellow]left out[/] {text}", highlight=False),
+        lambda said: console.print(text(("left out", "yellow"), f" {said}")),
     )
     refuse_masks(list(images.values()), str(good or data))
     return HeldOut(list(images.values()), list(images), folded, seen)

@@ -35,6 +35,7 @@ from workers.offline.scoring.maps import score_ensemble
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 _PIXEL_RATE = "budget.pixel_false_positive"
 
@@ -86,14 +87,13 @@ def calibrate(
             painted = painted_defects(detector, held.images, name, made, on_work)
     renewed = _with_self_test(model.with_calibration(name, made), detector, name, held, good)
     write_model(renewed, wanted.out)
-    console.print(
-        f"Model [bold]{renewed.version}[/] in {wanted.out}, from {len(held.images)} good images"
-    )
+    place = f" in {wanted.out}, from {len(held.images)} good images"
+    console.print(text("Model ", (renewed.version, "bold"), place))
     say_promises(renewed, console)
     _say_check(made.defects, console)
     if wanted.report:
         shown = Shown(name, renewed.version, made, held, good, tested, painted)
-        console.print(f"Report: {write_thresholds(wanted.report, shown)}", highlight=False)
+        console.print(text(f"Report: {write_thresholds(wanted.report, shown)}"))
 
 
 def _refuse_impossible(wanted: Wanted) -> None:
@@ -128,10 +128,10 @@ def _read_test(
         test_files(wanted.defects, settings.layout),
         detector.model.view(name),
         on_corrupt=settings.on_corrupt,
-        on_skip=lambda text: console.print(f"[yellow]left out[/] {text}", highlight=False),
+        on_skip=lambda said: console.print(text(("left out", "yellow"), f" {said}")),
     )
     if note := missing_masks(test.files):
-        console.print(f"[yellow]{note}[/]", highlight=False)
+        console.print(text((note, "yellow")))
     return test
 
 
@@ -183,10 +183,8 @@ def _say_check(check: DefectCheck | None, console: Console) -> None:
     if check is None:
         return
     for line in check.lines():
-        console.print(line, highlight=False)
+        console.print(text(line))
     if check.target_pro is not None:
-        console.print(
-            f"[yellow]The pixel rate was chosen for a PRO of {check.target_pro:g} on these "
-            "images:[/] their figures are optimistic, measure on others",
-            highlight=False,
-        )
+        chosen = f"The pixel rate was chosen for a PRO of {check.target_pro:g} on these images:"
+        advice = " their figures are optimistic, measure on others"
+        console.print(text((chosen, "yellow"), advice))

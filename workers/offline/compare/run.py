@@ -26,6 +26,7 @@ from workers.offline.scoring.labelled import read_labelled
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def compare(
         models = {each.data.name: each.model for each in pairs}
         categories = [each.data for each in pairs]
     for note in licence_notes(categories):
-        console.print(note, highlight=False)
+        console.print(text(note))
     comparer = _Comparer(settings, methods, console, stop)
     rows = [row for each in categories for row in comparer.rows(each, models.get(each.name))]
     average = means(rows) if len(categories) > 1 else []

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from workers.offline.compare.methods import OURS, Row
 from workers.offline.scoring.columns import COLUMNS, number
+from workers.runtime.terminal import Table
 
 
 def comparison_table(rows: Iterable[Row]) -> Table:

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from workers.offline import options
+from workers.runtime.terminal import Terminal
 
-console = Console()
+console = Terminal()
 
 
 def evaluate(

@@ -29,6 +29,7 @@ from workers.offline.scoring.maps import ENSEMBLE, in_frame, report_card, score_
 from workers.offline.scoring.ranking import CURVE_RATES, LARGE, Evaluation, mean_rankings
 from workers.offline.settings import TrainerProcessSettings, TrainerSettings
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ def evaluate(
     data = categories_in(wanted.data, settings.trainer.layout)
     pairing = pair(data, models_in(wanted.model), wanted.category)
     for note in licence_notes(each.data for each in pairing.pairs):
-        console.print(note, highlight=False)
+        console.print(text(note))
     if pairing.without:
-        console.print(f"[yellow]no model for[/] {', '.join(pairing.without)}", highlight=False)
+        console.print(text(("no model for", "yellow"), f" {', '.join(pairing.without)}"))
     evaluator, cards = _Evaluator(settings.trainer, wanted, console), list[Evaluation]()
     for each in pairing.pairs:
         with work_bar(console, stop) as on_work:
@@ -66,7 +67,7 @@ def evaluate(
         wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
         wanted.json_file.write_text(json.dumps(figures(cards), indent=1) + "\n")
     if wanted.html:
-        console.print(f"Report: {write_index(wanted.html, cards, evaluator.when)}")
+        console.print(text(f"Report: {write_index(wanted.html, cards, evaluator.when)}"))
 
 
 def figures(cards: Sequence[Evaluation]) -> dict[str, Any]:
@@ -136,5 +137,5 @@ class _Evaluator:
             self._loaded = (folder, make_detector(model, how))
         return self._loaded[1]
 
-    def _warn(self, what: str, text: str) -> None:
-        self._console.print(f"[yellow]{what}[/] {text}", highlight=False)
+    def _warn(self, what: str, said: str) -> None:
+        self._console.print(text((what, "yellow"), f" {said}"))

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from workers.offline.scoring.columns import COLUMNS, in_order, number
 from workers.offline.scoring.maps import ENSEMBLE
 from workers.offline.scoring.ranking import LARGE, Evaluation, Ranking, mean_rankings
+from workers.runtime.terminal import Table
 
 
 def evaluation_table(card: Evaluation) -> Table:

@@ -13,6 +13,7 @@ from workers.offline.model_folder import read_model
 from workers.offline.presets import find_preset
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.terminal import text
 
 
 def inspect(
@@ -38,7 +39,7 @@ def inspect(
                 (out / f"{result.path.stem}-{name}.png").write_bytes(png)
     console.print(inspection_table(results))
     if out:
-        console.print(f"Pictures are in {out}")
+        console.print(text(f"Pictures are in {out}"))
 
 
 def show_view(
@@ -62,4 +63,4 @@ def show_view(
         write_view_pictures(find_images(sources), planned_view(configured, preset), out)
     else:
         raise SettingsError("--show-view: give --model, or --category with --categories")
-    console.print(f"Pictures are in {out}")
+    console.print(text(f"Pictures are in {out}"))

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable
 
-from rich.table import Table
-
 from workers.offline.inspect.files import Inspected
+from workers.runtime.terminal import Table, text
 
 _STYLES = {"defect": "bold red", "near_miss": "yellow", "pass": "green"}
 
@@ -18,7 +17,7 @@ def inspection_table(results: Iterable[Inspected]) -> Table:
         grade = verdict.grade.value
         table.add_row(
             str(result.path),
-            f"[{_STYLES[grade]}]{grade}[/]",
+            text((grade, _STYLES[grade])),
             str(len(verdict.regions)),
             _counterpart(result),
             f"{verdict.image_score:.3g} / {verdict.image_threshold:.3g}",

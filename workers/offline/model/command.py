@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from workers.offline import options
+from workers.runtime.terminal import Terminal
 
 if TYPE_CHECKING:
     from workers.offline.model.run import Desk
 
-console = Console()
+console = Terminal()
 model = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -195,17 +195,25 @@ def gc(
 
 @model.command()
 def verify(
+    *,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="before: move broken activation records to aside/ in the store"
+        ),
+    ] = False,
     store: options.Store = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
     """Read everything in the store and check it; exit status 65 when something is wrong.
 
-    Digests of all files, versions against their content, activations against versions.
+    Digests of all files, versions against their content, activations against versions. What is
+    broken among the activations is passed over by everybody; --repair moves it out of the way.
 
     Example: stream-inspector model verify --store s3://plant/models
     """
-    _run("verify", store, config, assignments, lambda desk: desk.verify())
+    _run("verify", store, config, assignments, lambda desk: desk.verify(repair))
 
 
 def _run(

@@ -1,8 +1,6 @@
 """What `stream-inspector model` does, on a registry."""
 
-import getpass
 import json
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,12 @@ from rich.console import Console
 
 from stream_inspector.errors import InspectorError
 from workers.offline.model import tables
-from workers.offline.model_folder import read_files, read_model
 from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.operator import operator
+from workers.runtime.registry.activations import ROLLBACK
 from workers.runtime.registry.care import (
     Retention,
     collect,
@@ -23,11 +22,16 @@ from workers.runtime.registry.care import (
     holdings,
     kept_because,
     problems,
+    set_aside,
 )
-from workers.runtime.registry.registry import Activation, Registry
+from workers.runtime.registry.registry import Activation, Registry, UnknownVersion
 from workers.runtime.settings.process import redact
 from workers.runtime.store.files import open_blobs
+from workers.runtime.store.ports import BlobUnreadable
 from workers.runtime.store.redis import RedisStore
+from workers.runtime.terminal import text
+
+_UNREADABLE = {"preset": {"name": "not readable: see `model verify`"}}
 
 
 class NotCalibrated(InspectorError):
@@ -50,15 +54,25 @@ def open_registry(settings: TrainerProcessSettings, console: Console, *, changes
     cache = RedisStore(settings.redis)
     if not blobs.exclusive:
         console.print(
-            f"[yellow]{redact(settings.models.store)} (models.store) cannot create a file "
-            "exclusively: let only one operator at a time push, activate or collect.[/]"
+            text(
+                (
+                    f"{redact(settings.models.store)} (models.store) cannot create a file "
+                    "exclusively: let only one operator at a time push, activate or collect.",
+                    "yellow",
+                )
+            )
         )
     try:
         cache.ping()
     except StoreUnavailable:
         console.print(
-            f"[yellow]No Redis at {redact(settings.redis.url)} (redis.url): workers will see this "
-            "within a minute instead of at once.[/]"
+            text(
+                (
+                    f"No Redis at {redact(settings.redis.url)} (redis.url): workers will see this "
+                    "within a minute instead of at once.",
+                    "yellow",
+                )
+            )
         )
         return Registry(blobs)
     return Registry(blobs, cache, settings.redis.cache_bytes)
@@ -72,6 +86,8 @@ class Desk:
 
     def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
         """Verify and store the model in a folder."""
+        from workers.offline.model_folder import read_files, read_model  # torch
+
         verified = read_model(folder)
         lacking = [name for name in verified.categories if name not in verified.calibrations]
         if lacking:
@@ -85,7 +101,7 @@ class Desk:
             verified.categories, verified.version, files.manifest, files.tensors
         )
         names = ", ".join(verified.categories)
-        self._console.print(f"{names}: stored version [bold]{version}[/]")
+        self._console.print(text(f"{names}: stored version ", (version, "bold")))
         if activate_now:
             for category in verified.categories:
                 self._activate(category, version, by, why, seen[category])
@@ -94,12 +110,13 @@ class Desk:
         """List the categories, or one category's versions and activations."""
         if category is None:
             names = self._registry.categories()
-            rows = [(n, len(self._registry.versions(n)), self._registry.last(n)) for n in names]
+            newest = self._registry.activations.newest
+            rows = [(n, len(self._registry.versions(n)), newest(n)) for n in names]
             self._console.print(tables.categories_table(rows))
             return
         history = self._registry.history(category)
         current = history[-1].version if history else None
-        manifests = {v: self._manifest(v) for v in self._registry.versions(category)}
+        manifests = {v: self._known_manifest(v) for v in self._registry.versions(category)}
         self._console.print(tables.versions_table(category, manifests, current))
         self._console.print(tables.activations_table({category: history}))
 
@@ -133,7 +150,7 @@ class Desk:
                 f"see `stream-inspector model list {category}`"
             )
         seen = history[-1].number if expect is None else expect
-        self._activate(category, version, by, f"rollback: {why}", seen)
+        self._activate(category, version, by, f"{ROLLBACK}{why}", seen)
 
     def collect(self, retention: Retention, by: str | None, apply: bool) -> None:
         """Show what may go, and remove it if that is wanted."""
@@ -143,20 +160,24 @@ class Desk:
         going = [holding for holding, kept in fates if kept is None]
         size = tables.megabytes(sum(holding.size or 0 for holding in going))
         if not apply:
-            self._console.print(
-                f"{len(going)} of {len(fates)} versions would be removed ({size}); --apply does it"
-            )
+            said = f"{len(going)} of {len(fates)} versions would be removed ({size})"
+            self._console.print(text(f"{said}; --apply does it"))
             return
         removed = 0
         for holding in going:
-            kept = collect(self._registry, holding.version, retention, by or who(), now)
+            kept = collect(self._registry, holding.version, retention, by or operator(), now)
             removed += kept is None
             if kept is not None:
-                self._console.print(f"{holding.version} stays: {kept}")
-        self._console.print(f"{removed} versions removed")
+                self._console.print(text(f"{holding.version} stays: {kept}"))
+        self._console.print(text(f"{removed} versions removed"))
 
-    def verify(self) -> None:
-        """Check everything. Raises StoreDamaged with the names of what is wrong."""
+    def verify(self, repair: bool = False) -> None:
+        """Check everything; `repair`: move broken activations aside before.
+
+        Raises StoreDamaged with the names of what is wrong.
+        """
+        for moved in set_aside(self._registry) if repair else ():
+            self._console.print(text(f"moved aside: {moved}"))
         total, done = len(self._registry.every_version()), 0
         with work_bar(self._console, self._stop) as on_work:
 
@@ -169,21 +190,29 @@ class Desk:
         if found:
             raise StoreDamaged("\n  ".join(["the model store is damaged:", *found]))
         activations = sum(len(each) for each in histories_of(self._registry).values())
-        self._console.print(f"[green]ok[/]: {total} versions, {activations} activations")
+        said = f": {total} versions, {activations} activations"
+        self._console.print(text(("ok", "green"), said))
 
     def _activate(self, category: str, version: str, by: str | None, why: str, expect: int) -> None:
-        number = self._registry.activate(category, version, by or who(), why, expect)
-        self._console.print(
-            f"{category}: version [bold]{version}[/] is active (activation {number})"
-        )
+        number = self._registry.activate(category, version, by or operator(), why, expect)
+        place = f" is active (activation {number})"
+        self._console.print(text(f"{category}: version ", (version, "bold"), place))
 
     def _number(self, category: str) -> int:
-        last = self._registry.last(category)
+        last = self._registry.activations.newest(category)
         return last.number if last else 0
 
     def _manifest(self, version: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(self._registry.manifest(version))
         return manifest
+
+    def _known_manifest(self, version: str) -> dict[str, Any]:
+        """For a list, which one broken version must not keep from being shown."""
+        try:
+            manifest = self._manifest(version)
+        except (UnknownVersion, BlobUnreadable, ValueError):
+            manifest = {}
+        return manifest if isinstance(manifest, dict) and manifest else dict(_UNREADABLE)
 
     def _resolve(self, name: str) -> str:
         """The version that is meant: whole, by its first characters, or a category's active one."""
@@ -195,7 +224,8 @@ class Desk:
             raise NoSuchVersion(f"{name} may be any of {', '.join(found)}: give more characters")
         if found:
             return found[0]
-        last = self._registry.last(name) if name in self._registry.categories() else None
+        known = name in self._registry.categories()
+        last = self._registry.activations.newest(name) if known else None
         if last is None:
             raise NoSuchVersion(
                 f"{name}: no version begins so, and no category of that name has an active one; "
@@ -208,11 +238,3 @@ def version_before(history: list[Activation]) -> str | None:
     """The version that was active before the present one: after a rollback, the one it left."""
     earlier = (each.version for each in reversed(history) if each.version != history[-1].version)
     return next(earlier, None)
-
-
-def who() -> str:
-    """The operator, for the history."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a container's user may have no name
-        return socket.gethostname()

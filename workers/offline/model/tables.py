@@ -5,11 +5,11 @@ from itertools import zip_longest
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from workers.runtime.registry.care import Holding
 from workers.runtime.registry.registry import Activation
+from workers.runtime.terminal import Table, text
 
 _LONG = 6  # entries of a list that are written out
 _OWN = ("tensors", "version")  # told in a line of their own
@@ -21,7 +21,7 @@ def categories_table(rows: Iterable[tuple[str, int, Activation | None]]) -> Tabl
     table = Table("category", "versions", "active", "since", "by", "why", title="model store")
     for name, count, last in rows:
         about = (last.version, last.at, last.by, last.why) if last else ("none", "", "", "")
-        table.add_row(name, str(count), *map(_text, about))
+        table.add_row(name, str(count), *about)
     return table
 
 
@@ -34,7 +34,7 @@ def versions_table(
         calibration = manifest.get("calibrations", {}).get(category, {})
         active = Text("active", style="green") if version == current else ""
         preset = manifest.get("preset", {}).get("name", "?")
-        table.add_row(version, active, _text(preset), _text(calibration.get("promise", "none")))
+        table.add_row(version, active, text(preset), text(calibration.get("promise", "none")))
     return table
 
 
@@ -53,8 +53,8 @@ def activations_table(
                     entry.version,
                     entry.at,
                     until,
-                    _text(entry.by),
-                    _text(entry.why),
+                    text(entry.by),
+                    text(entry.why),
                 )
     return table
 
@@ -72,7 +72,7 @@ def version_details(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Re
         "categories": ", ".join(manifest.get("categories", ())),
     }
     for name, value in own.items():
-        facts.add_row(Text(name, style="bold"), _text(value))
+        facts.add_row(Text(name, style="bold"), text(value))
     promises = [
         Text(f"{name}: {calibration.get('promise', 'no promise')}")
         for name, calibration in manifest.get("calibrations", {}).items()
@@ -80,7 +80,7 @@ def version_details(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> Re
     table = Table("", "value")
     for path, value in _flat({name: manifest.get(name, {}) for name in _TOLD}):
         if value != {}:
-            table.add_row(_text(path), _text(_shown(value)))
+            table.add_row(text(path), text(_shown(value)))
     return Group(facts, *promises, table)
 
 
@@ -93,9 +93,7 @@ def difference_table(
     for path in [*left, *(path for path in right if path not in left)]:
         old, new = left.get(path), right.get(path)
         if everything or old != new:
-            table.add_row(
-                _text(path), _text(_shown(old)), _text(_shown(new)), _text(_change(old, new))
-            )
+            table.add_row(text(path), text(_shown(old)), text(_shown(new)), text(_change(old, new)))
     weights, others = first["tensors"], second["tensors"]
     differ = sum(weights.get(name) != others.get(name) for name in weights.keys() | others.keys())
     if everything or differ:
@@ -152,9 +150,3 @@ def _change(old: Any, new: Any) -> str:
     if type(old) is type(new) is float and old:
         return f"{(new - old) / abs(old):+.1%}"
     return "differs"
-
-
-def _text(value: object) -> Text:
-    """Text of others, printed as it is: no markup, no control characters."""
-    shown = "".join(c if c.isprintable() else "?" for c in str(value) or "-")
-    return Text(shown, overflow="fold")

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from workers.offline import options
+from workers.runtime.terminal import Terminal, text
 
-console = Console()
+console = Terminal()
 
 
 def sample(
@@ -49,6 +49,6 @@ def sample(
         panels = [(str(number), image) for number, image in enumerate(images, 1)]
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(encode_png(side_by_side(panels, height=images[0].shape[0])))
-        console.print(f"{count} pictures are in {out}")
+        console.print(text(f"{count} pictures are in {out}"))
 
     run_command("sample", settings, draw)

@@ -9,7 +9,7 @@ from typing import Self
 
 from torch import Tensor
 
-from stream_inspector.training.networks import Progress
+from stream_inspector.training.progress import Progress
 
 FILE = "training.csv"
 COLUMNS = ("stage", "step", "loss", "learning_rate", "seconds")

@@ -13,7 +13,8 @@ from stream_inspector import __version__
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.model.version import FORMAT, Model
 from stream_inspector.presets import Preset
-from stream_inspector.training.networks import Checkpoints, Execution, Progress
+from stream_inspector.training.networks import Checkpoints, Execution
+from stream_inspector.training.progress import Progress
 from workers.offline.fit import GoodImages, fit_model, set_thresholds
 from workers.offline.images.views import find_category
 from workers.offline.model_folder import write_model
@@ -27,6 +28,7 @@ from workers.offline.train.checkpoint import CheckpointFile
 from workers.offline.train.log import TrainingLog
 from workers.offline.train.sources import Source
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.terminal import text
 
 
 def train(
@@ -44,14 +46,17 @@ def train(
     """
     how, start = settings.trainer, time.monotonic()
     preset = replace(find_preset(how.preset), normalisation=how.normalisation)
-    good = source.read(
-        preset, how, settings.categories, lambda text: console.print(f"[yellow]left out[/] {text}")
-    )
+
+    def left_out(said: str) -> None:
+        console.print(text(("left out", "yellow"), f" {said}"))
+
+    good = source.read(preset, how, settings.categories, left_out)
     for name, images in good.items():
-        console.print(
-            f"{name}: {len(images)} good images: {len(images.train)} train, "
-            f"{len(images.select)} select, {len(images.calibrate)} calibrate"
+        parts = (
+            f"{len(images.train)} train, {len(images.select)} select, "
+            f"{len(images.calibrate)} calibrate"
         )
+        console.print(text(f"{name}: {len(images)} good images: {parts}"))
     folder = out or Path("runs") / ("unified" if source.unified else next(iter(good)))
     file = CheckpointFile(folder / checkpoint.FILE, identity(good, preset, how))
     model = _fitted(good, preset, how, file, console=console, stop=stop)
@@ -61,7 +66,8 @@ def train(
     accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
     model = _calibrated(model, good, accepted, how, folder)
     write_model(model, folder)
-    console.print(f"Model [bold]{model.version}[/] in {folder} ({time.monotonic() - start:.0f} s)")
+    spent = f" in {folder} ({time.monotonic() - start:.0f} s)"
+    console.print(text("Model ", (model.version, "bold"), spent))
     say_promises(model, console)
 
 
@@ -93,7 +99,7 @@ def _fitted(
     """The networks and statistics, from the last checkpoint on when there is one."""
     last = file.load()
     if last:
-        console.print(f"going on from {file.path}")
+        console.print(text(f"going on from {file.path}"))
     if how.threads is not None:
         torch.set_num_threads(how.threads)
     keeps = how.checkpoint_every > 0

@@ -7,18 +7,20 @@ the partitions it has to (cooperative), a member that was expelled may not commi
 import time
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from threading import RLock
 
 from workers.runtime.bus.ports import (
     Gap,
+    GapCause,
     Outgoing,
     Partition,
     Positions,
     RebalanceListener,
     Record,
 )
-from workers.runtime.errors import BusUnavailable, MembershipLost
+from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge
 
 _PARTITIONS = 4  # of a topic that nobody created
 
@@ -39,6 +41,8 @@ class MemoryBroker:
         self._topics: dict[str, list[list[Record]]] = {}
         self._groups: dict[str, _Group] = {}
         self._first: dict[Partition, int] = {}  # the oldest offset where some expired
+        self._spoiled: list[Gap] = []  # what cannot be unpacked
+        self.limits: dict[str, int] = {}  # topic -> bytes of the largest message that it takes
         self.available = True  # tests switch it off: every call then raises BusUnavailable
 
     def create_topic(self, name: str, partitions: int = _PARTITIONS) -> None:
@@ -111,16 +115,42 @@ class MemoryBroker:
             )
             log.append(record)
 
+    def check_size(self, outgoing: Outgoing) -> None:
+        """Raises MessageTooLarge for a message beyond its topic's limit."""
+        message, limit = outgoing.message, self.limits.get(outgoing.topic)
+        headers = sum(len(name.encode()) + len(data) for name, data in message.headers)
+        size = len(message.value or b"") + len(message.key or b"") + headers
+        if limit is not None and size > limit:
+            raise MessageTooLarge(f"{outgoing.topic} takes {limit} bytes, not {size}")
+
     def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
         """At most `limit` records from an offset on."""
         with self.lock:
             self._check()
-            return self._topics[partition.topic][partition.index][offset : offset + limit]
+            found = self._topics[partition.topic][partition.index][offset : offset + limit]
+            good = takewhile(lambda record: not self.gap_at(partition, record.offset), found)
+            return list(good)
 
     def expire(self, partition: Partition, before: int) -> None:
         """Delete the records before an offset, as retention does."""
         with self.lock:
             self._first[partition] = max(before, self.first(partition))
+
+    def spoil(self, partition: Partition, first: int, last: int, why: str = "damaged") -> None:
+        """Make the records of these offsets unreadable, as a damaged batch is."""
+        with self.lock:
+            self._spoiled.append(Gap(partition, first, last, GapCause.UNREADABLE, why))
+
+    def gap_at(self, partition: Partition, offset: int) -> Gap | None:
+        """What is passed over by who reads from this offset on."""
+        with self.lock:
+            first = self.first(partition)
+            if offset < first:
+                return Gap(partition, offset, first - 1)
+            for gap in self._spoiled:
+                if gap.partition == partition and gap.first <= offset <= gap.last:
+                    return replace(gap, first=offset)
+        return None
 
     def first(self, partition: Partition) -> int:
         """The offset of the oldest record that is still there."""
@@ -160,6 +190,7 @@ class MemoryBroker:
             self._hand_over(member, member.assignment() - wanted[id(member)])
         for member in group.members:
             fresh = wanted[id(member)] - member.assignment()
+            member.unplaced |= fresh - group.committed.keys()
             member.gain({partition: group.committed.get(partition, 0) for partition in fresh})
 
     def _hand_over(self, member: "MemoryConsumer", partitions: frozenset[Partition]) -> None:
@@ -192,8 +223,11 @@ class MemoryProducer:
         self._broker = broker
 
     def publish(self, messages: Iterable[Outgoing]) -> None:
-        """Write all."""
-        for message in messages:
+        """Write all, or nothing where one is too large."""
+        everything = list(messages)
+        for message in everything:
+            self._broker.check_size(message)
+        for message in everything:
             self._broker.append(message)
 
     def close(self) -> None:
@@ -217,6 +251,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._gaps: list[Gap] = []
+        self.unplaced: frozenset[Partition] = frozenset()  # begun without a position
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived, or nothing after the timeout."""
@@ -232,22 +267,27 @@ class MemoryConsumer:
 
     def _next(self) -> list[Record]:
         for partition in sorted(set(self._positions) - self._paused):
-            self._skip_expired(partition)
+            self._pass_over(partition)
             records = self._broker.read(partition, self._positions[partition], self._max_records)
             if records:
                 self._positions[partition] = records[-1].offset + 1
                 return records
         return []
 
-    def _skip_expired(self, partition: Partition) -> None:
-        position, first = self._positions[partition], self._broker.first(partition)
-        if position < first:
-            self._gaps.append(Gap(partition, position, first - 1))
-            self._positions[partition] = first
+    def _pass_over(self, partition: Partition) -> None:
+        while gap := self._broker.gap_at(partition, self._positions[partition]):
+            self._gaps.append(gap)
+            self._positions[partition] = gap.last + 1
 
     def gaps(self) -> list[Gap]:
-        """Records that expired before they were read."""
+        """Records that expired or cannot be unpacked."""
         found, self._gaps = self._gaps, []
+        return found
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for."""
+        with self._broker.lock:
+            found, self.unplaced = self.unplaced, frozenset()
         return found
 
     def assignment(self) -> frozenset[Partition]:
@@ -277,6 +317,10 @@ class MemoryConsumer:
     def stable(self) -> bool:
         """Whether we are a member; rebalances here take no time."""
         return self in self._broker.members(self.group)
+
+    def missing(self) -> frozenset[str]:
+        """Topics we read that are not there."""
+        return frozenset(topic for topic in self.topics if not self._broker.partitions(topic))
 
     def generation(self) -> object | None:
         """Ourselves, as long as the group has us."""

@@ -1,7 +1,7 @@
 """Reading a topic of the in-memory broker outside any group."""
 
 from workers.runtime.bus.memory import MemoryBroker
-from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.bus.ports import Gap, Partition, Record
 
 
 class MemoryReader:
@@ -10,6 +10,7 @@ class MemoryReader:
     def __init__(self, broker: MemoryBroker, topic: str, max_records: int = 3):
         self._broker, self._max_records = broker, max_records
         self._next = {Partition(topic, n): 0 for n in range(broker.partitions(topic))}
+        self._gaps: list[Gap] = []
         self._ends = {partition: broker.end(partition) for partition in self._next}
 
     @property
@@ -19,12 +20,23 @@ class MemoryReader:
 
     def poll(self, timeout_s: float) -> list[Record]:  # noqa: ARG002
         """Records that have arrived."""
-        for partition, offset in self._next.items():
-            records = self._broker.read(partition, offset, self._max_records)
+        for partition in self._next:
+            self._pass_over(partition)
+            records = self._broker.read(partition, self._next[partition], self._max_records)
             if records:
-                self._next[partition] = offset + len(records)
+                self._next[partition] = records[-1].offset + 1
                 return records
         return []
+
+    def _pass_over(self, partition: Partition) -> None:
+        while gap := self._broker.gap_at(partition, self._next[partition]):
+            self._gaps.append(gap)
+            self._next[partition] = gap.last + 1
+
+    def gaps(self) -> list[Gap]:
+        """Records that expired or cannot be unpacked."""
+        found, self._gaps = self._gaps, []
+        return found
 
     def left(self) -> int:
         """Records that are not read yet."""

@@ -6,9 +6,12 @@ A `Consumer` belongs to one thread. A `Producer` may be shared.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from schemas.envelope import Headers, WireMessage
+
+_HEADER_BYTES = 150  # of a header in memory beside its text: a tuple, a str and a bytes object
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -33,16 +36,26 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes that keeping this record costs."""
-        return len(self.value or b"") + len(self.key or b"") + 512
+        headers = sum(len(name) + len(data or b"") + _HEADER_BYTES for name, data in self.headers)
+        return len(self.value or b"") + len(self.key or b"") + headers + 512
+
+
+class GapCause(StrEnum):
+    """Why records were not read."""
+
+    EXPIRED = "expired"  # the topic's retention deleted them before
+    UNREADABLE = "unreadable"  # their batch cannot be unpacked
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Records that the topic's retention deleted before we read them."""
+    """Records that reading passed over."""
 
     partition: Partition
     first: int  # offsets, both included
     last: int
+    cause: GapCause = GapCause.EXPIRED
+    why: str = ""  # more of it, in words
 
     @property
     def records(self) -> int:
@@ -57,6 +70,13 @@ class Outgoing:
     topic: str
     message: WireMessage
     partition: int | None = None
+
+
+class Start(NamedTuple):
+    """Where to begin a partition that the group has no position for, to the best of our memory."""
+
+    offset: int | None  # None: nothing is remembered
+    since_ms: int  # and no later than the first record of this time (since 1970)
 
 
 Positions = Mapping[Partition, int]  # the offset of the next record to read
@@ -93,7 +113,10 @@ class Consumer(Protocol):
         """Records that have arrived. Keeps the membership alive; call it often."""
 
     def gaps(self) -> list[Gap]:
-        """Records that were skipped by the last `poll` because they are gone; told once."""
+        """Records that the last `poll` passed over; they lie before what it returned. Told once."""
+
+    def begun(self) -> frozenset[Partition]:
+        """Partitions that the group had no position for, told once."""
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""
@@ -116,6 +139,9 @@ class Consumer(Protocol):
     def stable(self) -> bool:
         """Whether the group has settled and gave us our partitions."""
 
+    def missing(self) -> frozenset[str]:
+        """Topics we read that the broker does not have, or does not show us."""
+
     def generation(self) -> object | None:
         """Our membership as the broker knows it, for fencing; None: no member. Any thread."""
 
@@ -132,6 +158,9 @@ class Reader(Protocol):
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Committed records that have arrived. Raises BusUnavailable."""
+
+    def gaps(self) -> list[Gap]:
+        """Records that the last `poll` passed over, because they cannot be read; told once."""
 
     def left(self) -> int:
         """About so many records are not read yet."""

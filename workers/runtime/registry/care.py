@@ -11,6 +11,9 @@ from workers.runtime.errors import WorkerError
 from workers.runtime.registry.layout import (
     MANIFEST,
     TENSORS,
+    activation_file,
+    activations_folder,
+    aside_file,
     claims_folder,
     collecting_file,
     dump,
@@ -55,11 +58,12 @@ def kept_because(
         if any(entry.version == version for entry in last):
             return f"in the last {retention.keep_last} activations of {category}"
         for entry, successor in pairwise(history):
-            if entry.version == version and _moment(successor.at) > oldest:
+            if entry.version == version and (_moment(successor.at) or at) > oldest:
                 return f"was active for {category} until {successor.at}: events name it"
-    if holding.pushed_at is None:  # without a category it is what a broken push or gc left
+    pushed_at = _moment(holding.pushed_at)
+    if pushed_at is None:  # without a category it is what a broken push or gc left
         return "nobody noted when it was pushed: push it again" if holding.categories else None
-    if _moment(holding.pushed_at) > oldest:
+    if pushed_at > oldest:
         return f"pushed less than {retention.keep_days:g} days ago"
     return None
 
@@ -84,8 +88,8 @@ def collect(
     """
     blobs, mark = registry.blobs, collecting_file(version)
     if not blobs.create(mark, dump({"at": now(), "by": by})):
-        noted = registry.note(mark).get("at")
-        if noted is None or at - _moment(noted) < _ABANDONED:
+        noted = _moment(registry.note(mark).get("at"))
+        if noted is None or at - noted < _ABANDONED:
             return "another gc is at it"
     reason: str | None = "its state could not be read"
     try:
@@ -148,31 +152,63 @@ def _problem(registry: Registry, version: str) -> str | None:
 
 
 def _wrong_activations(registry: Registry, category: str, sound: Iterable[str]) -> Iterator[str]:
-    try:
-        history = registry.history(category)
-    except WorkerError as error:
-        yield f"{category}: {error}"
-        return
-    for number, entry in enumerate(history, 1):
-        if entry.number != number:
-            yield f"{category}: activation {number} is missing; the next is {entry.number}"
-            return
-        active = number == len(history)
+    yield from _wrong_records(registry, category)
+    history = registry.history(category)
+    for entry in history:
+        active = entry is history[-1]
         if entry.version in sound:
             continue
         if active:
             yield f"{category}: the active version {entry.version} is missing or wrong"
         elif not registry.note(record_file(entry.version)):
             yield (
-                f"{category}: activation {number} names version {entry.version}, which is missing "
-                "or wrong, and no gc removed it"
+                f"{category}: activation {entry.number} names version {entry.version}, which is "
+                "missing or wrong, and no gc removed it"
             )
+
+
+def _wrong_records(registry: Registry, category: str) -> Iterator[str]:
+    """Records that are none, that look like some, and numbers that are missing."""
+    for name, reason in broken_activations(registry, category):
+        yield f"{name} is broken and passed over: {reason}; `model verify --repair` moves it aside"
+    numbers = registry.activations.numbers(category)
+    records = {activation_file(category, number) for number in numbers}
+    for name in registry.blobs.names(activations_folder(category)):
+        if name.endswith(".json") and name not in records:
+            yield f"{name} is no activation, by its name, and passed over: delete it"
+    for number in sorted(set(range(1, max(numbers, default=0))) - set(numbers)):
+        if not registry.blobs.names(aside_file(activation_file(category, number))):
+            later = min(each for each in numbers if each > number)
+            yield f"{category}: activation {number} is missing; the next is {later}"
+            return
+
+
+def broken_activations(registry: Registry, category: str) -> Iterator[tuple[str, str]]:
+    """Records that cannot be read or are none: their names, and why. Raises StoreUnavailable."""
+    for number in registry.activations.numbers(category):
+        reason = registry.activations.fault(category, number)
+        if reason is not None:
+            yield activation_file(category, number), reason
+
+
+def set_aside(registry: Registry) -> Iterator[str]:
+    """Move broken records out of the way, so that nobody meets them again; says what went where.
+
+    Raises StoreUnavailable, also when one may not be read.
+    """
+    for category in registry.categories():
+        for name, _ in list(broken_activations(registry, category)):
+            data, place = registry.blobs.read(name), aside_file(name)
+            while not registry.blobs.create(place, data):
+                place += "~"
+            registry.blobs.delete(name)
+            yield f"{name} -> {place}"
 
 
 def _claimed(registry: Registry, version: str, at: datetime) -> str | None:
     for name in registry.blobs.names(claims_folder(version)):
-        claimed_at = registry.note(name).get("at")
-        if claimed_at is None or at - _moment(claimed_at) < _ABANDONED:
+        claimed_at = _moment(registry.note(name).get("at"))
+        if claimed_at is None or at - claimed_at < _ABANDONED:
             return "somebody pushes or activates it right now"
     return None
 
@@ -181,9 +217,17 @@ def _holding(registry: Registry, version: str, owners: Mapping[str, Sequence[str
     categories = tuple(name for name, versions in owners.items() if version in versions)
     noted = registry.digests(version)
     pushed = [registry.note(version_file(name, version)).get("pushed_at") for name in categories]
-    known = [each for each in (noted.get("pushed_at"), *pushed) if each]
-    return Holding(version, categories, noted.get("bytes"), max(known, default=None))
+    known = [str(each) for each in (noted.get("pushed_at"), *pushed) if _moment(each)]
+    size = noted.get("bytes")
+    return Holding(
+        version, categories, size if type(size) is int else None, max(known, default=None)
+    )
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _moment(text: object) -> datetime | None:
+    """A noted time; None when nobody can have noted it so."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -5,12 +5,17 @@ models/<version>/digests.json                           of the two; written last
 models/<version>/claims/<id>.json, collecting.json      who is at it now: see `claimed`
 categories/<category>/versions/<version>.json           which versions a category has
 categories/<category>/activations/<number>.json         the switchboard and its history
+aside/<name as it was>                                  broken records that verify moved away
 collected/<version>.json                                what `model gc` removed, when, by whom
 """
 
 import json
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
+
+from workers.runtime.names import is_name
 
 MANIFEST, TENSORS, DIGESTS = "manifest.json", "tensors.safetensors", "digests.json"
 
@@ -33,6 +38,40 @@ def version_file(category: str, version: str) -> str:
 def activation_file(category: str, number: int) -> str:
     """One activation."""
     return f"categories/{category}/activations/{number:08d}.json"
+
+
+def activations_folder(category: str) -> str:
+    """Where a category's activations are."""
+    return f"categories/{category}/activations/"
+
+
+def activation_numbers(category: str, names: Iterable[str]) -> list[int]:
+    """The numbers of the activations among blobs, ascending.
+
+    Whatever else lies there (an editor's copy, a file of the operating system, another number of
+    digits) is none.
+    """
+    pattern = re.compile(rf"{re.escape(activations_folder(category))}([0-9]{{8,18}})\.json")
+    found = [(int(match[1]), match[0]) for match in map(pattern.fullmatch, names) if match]
+    return sorted(n for n, name in found if n and name == activation_file(category, n))
+
+
+def versions_in(category: str, names: Iterable[str]) -> list[str]:
+    """The versions of a category among blobs, sorted."""
+    folder = f"categories/{category}/versions/"
+    stems = [n.removeprefix(folder).removesuffix(".json") for n in names if n.endswith(".json")]
+    return sorted(stem for stem in stems if is_name(stem))
+
+
+def named_in(names: Iterable[str], *, depth: int) -> list[str]:
+    """What the folders below the first one are called, of blobs that lie so deep; sorted."""
+    parts = [name.split("/") for name in names]
+    return sorted({each[1] for each in parts if len(each) >= depth and is_name(each[1])})
+
+
+def aside_file(name: str) -> str:
+    """Where a broken record is moved to."""
+    return f"aside/{name}"
 
 
 def claims_folder(version: str) -> str:

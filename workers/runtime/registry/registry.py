@@ -8,27 +8,36 @@ import json
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from typing import Any
 
-from workers.runtime.errors import Fatal, StoreUnavailable, WorkerError
+import structlog
+
+from stream_inspector.errors import ModelCorrupt
+from stream_inspector.model.manifest import check_content, most_bytes, stated_version
+from workers.runtime.errors import StoreUnavailable, WorkerError
 from workers.runtime.names import check_name
+from workers.runtime.registry.activations import Activation, Activations, Superseded
 from workers.runtime.registry.cache import CACHE_BYTES, ModelCache, digest
 from workers.runtime.registry.layout import (
     DIGESTS,
     MANIFEST,
     TENSORS,
-    activation_file,
     claims_folder,
     collecting_file,
     dump,
     model_file,
+    named_in,
     now,
     version_file,
+    versions_in,
 )
 from workers.runtime.store.ports import BlobStore, KeyValueStore, Notices
 
-__all__ = ["Activation", "Registry", "UnknownVersion", "check_name"]
+__all__ = ["Activation", "Registry", "Superseded", "UnknownVersion", "check_name"]
+
+_log = structlog.get_logger(__name__)
+
+_MANIFEST_BYTES = 32 * 2**20  # more than any has
 
 
 class UnknownVersion(WorkerError):
@@ -39,24 +48,6 @@ class CorruptVersion(WorkerError):
     """The store's bytes are not those that were pushed."""
 
 
-class Superseded(Fatal):
-    """Somebody else was faster; nothing was changed."""
-
-    exit_code = 75  # EX_TEMPFAIL: look at what they did, then decide again
-
-
-@dataclass(frozen=True, slots=True)
-class Activation:
-    """One entry of a category's switchboard."""
-
-    number: int
-    version: str
-    by: str
-    why: str
-    at: str  # ISO 8601, UTC
-    nonce: str = ""  # tells our record from an equal one of somebody else
-
-
 class Registry:
     """Model versions in a blob store, cached in a key-value store when there is one."""
 
@@ -64,6 +55,7 @@ class Registry:
         self, blobs: BlobStore, cache: KeyValueStore | None = None, cache_bytes: int = CACHE_BYTES
     ):
         self.blobs, self.cache = blobs, ModelCache(cache, cache_bytes)
+        self.activations = Activations(blobs)
 
     # -- versions -------------------------------------------------------------------------------
 
@@ -101,12 +93,30 @@ class Registry:
 
         Raises UnknownVersion, CorruptVersion, StoreUnavailable.
         """
-        check_name(version)
-        found = self.cache.model(version)
-        if found is None or not _is(version, found[0]):
+        found = self._cached(check_name(version))
+        if found is None:
             found = self.stored(version)
             self.cache.fill(version, *found)
         return found
+
+    def _cached(self, version: str) -> tuple[bytes, bytes] | None:
+        """As `fetch`, from the cache; None when that does not have it, or something else.
+
+        A version is called by its content: no word of the cache is believed.
+        """
+        manifest = self.cache.part(version, "manifest", _MANIFEST_BYTES)
+        if manifest is None or stated_version(manifest) != version:
+            return None
+        tensors = self.cache.part(version, "tensors", most_bytes(manifest))
+        if tensors is None:
+            return None
+        try:
+            check_content(manifest, tensors)
+        except ModelCorrupt as error:
+            _log.warning("Redis has another content: reading the store", reason=str(error))
+            return None
+        self.cache.used(version, len(manifest) + len(tensors))
+        return manifest, tensors
 
     def manifest(self, version: str) -> bytes:
         """The manifest alone, from the store. Raises UnknownVersion, StoreUnavailable."""
@@ -137,15 +147,16 @@ class Registry:
 
     def versions(self, category: str) -> list[str]:
         """The category's versions, sorted."""
-        return self._stems(f"categories/{check_name(category)}/versions/")
+        folder = f"categories/{check_name(category)}/versions/"
+        return versions_in(category, self.blobs.names(folder))
 
     def every_version(self) -> list[str]:
         """All versions of which the store has something, sorted."""
-        return sorted({name.split("/")[1] for name in self.blobs.names("models/")})
+        return named_in(self.blobs.names("models/"), depth=3)
 
     def categories(self) -> list[str]:
         """The categories that have a version, or had one."""
-        return sorted({name.split("/")[1] for name in self.blobs.names("categories/")})
+        return named_in(self.blobs.names("categories/"), depth=4)
 
     # -- activations ----------------------------------------------------------------------------
 
@@ -163,24 +174,14 @@ class Registry:
             if version not in known:
                 pushed = ", ".join(known) or "none"
                 raise UnknownVersion(f"{category} has no version {version}; pushed: {pushed}")
-            entry = self._append(category, version, by, why, expect)
+
+            def superseded(last: Activation | None) -> None:
+                if expect is not None and expect != (last.number if last else 0):
+                    raise Superseded(_superseded(category, last, expect))
+
+            entry = self.activations.append(category, version, by, why, superseded)
         self._announce(category, version)
         return entry.number
-
-    def _append(
-        self, category: str, version: str, by: str, why: str, expect: int | None
-    ) -> Activation:
-        while True:
-            last = self.last(category)
-            number = last.number if last else 0
-            if expect is not None and number != expect:
-                raise Superseded(_superseded(category, last, expect))
-            entry = Activation(number + 1, version, by, why, now(), uuid.uuid4().hex)
-            name = activation_file(category, entry.number)
-            if self.blobs.create(name, dump(asdict(entry))):
-                return entry
-            if self._activation(name) == entry:  # ours: the client wrote it twice
-                return entry
 
     def _announce(self, category: str, version: str) -> None:
         """Mirror the newest activation, even if it is not ours: the last word has to be true."""
@@ -206,21 +207,30 @@ class Registry:
             self.cache.remember(category, last.version)
         return last.version if last else None
 
+    def mirrored(self, category: str) -> str | None:
+        """What Redis says is active: right or wrong, old or new. Never raises."""
+        return self.cache.active(check_name(category))
+
+    def confirmed(self, category: str) -> str | None:
+        """The active version in the store. What Redis says otherwise is forgotten.
+
+        Raises StoreUnavailable.
+        """
+        last, mirrored = self.last(category), self.mirrored(category)
+        version = last.version if last else None
+        if mirrored not in (None, version):
+            self.cache.forget(category)  # and not replaced: it may be news that we have not seen
+        elif version is not None:
+            self.cache.remember(category, version)
+        return version
+
     def last(self, category: str) -> Activation | None:
-        """The newest activation, as the store has it."""
-        names = self.blobs.names(f"categories/{check_name(category)}/activations/")
-        return self._activation(names[-1]) if names else None
+        """The newest activation, as the store has it. Raises StoreUnavailable."""
+        return self.activations.last(category)
 
     def history(self, category: str) -> list[Activation]:
-        """Every activation of a category, oldest first: the audit trail."""
-        names = self.blobs.names(f"categories/{check_name(category)}/activations/")
-        return [self._activation(name) for name in names]
-
-    def _activation(self, name: str) -> Activation:
-        try:
-            return Activation(**json.loads(self.blobs.read(name)))
-        except (ValueError, TypeError) as error:  # half written on a store without atomic writes
-            raise StoreUnavailable(f"{name} is not readable yet: {error}") from error
+        """Every activation of a category that can be read, oldest first: the audit trail."""
+        return self.activations.history(category)
 
     # -- who is at a version now ----------------------------------------------------------------
 
@@ -249,20 +259,16 @@ class Registry:
         """A small JSON blob; empty when it is missing or unreadable."""
         try:
             found = json.loads(self.blobs.read(name))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
-
-    def _stems(self, prefix: str) -> list[str]:
-        names = self.blobs.names(prefix)
-        return [name.removeprefix(prefix).removesuffix(".json") for name in names]
 
 
 def _is(version: str, manifest: bytes) -> bool:
     """Whether the manifest speaks of this version, as far as it names one."""
     try:
         return bool(json.loads(manifest).get("version", version) == version)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return True  # not ours to read: whoever loads it refuses it
 
 

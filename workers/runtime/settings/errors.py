@@ -5,25 +5,28 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, SecretStr
 from pydantic_core import ErrorDetails
+
+from workers.runtime.secrets import HIDDEN, mask_url
 
 ENV_PREFIX = "STREAM_INSPECTOR_"
 ENV_DELIMITER = "__"
 
 
 def redact(value: Any) -> Any:
-    """The value as it may be shown: no secrets, no passwords inside URLs."""
+    """The value as it may be shown: no secrets, no passwords inside URLs; plain data."""
     if isinstance(value, SecretStr):
-        return "***"
-    if isinstance(value, str) and "@" in value and "://" in value:
-        parts = urlsplit(value)
-        host = parts.netloc.rpartition("@")[2]
-        return urlunsplit(parts._replace(netloc=f"***@{host}"))
+        return HIDDEN
+    if isinstance(value, BaseModel):
+        return redact(value.model_dump(mode="json"))
+    if isinstance(value, str):
+        return mask_url(value)
     if isinstance(value, list | tuple):
         return [redact(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: redact(item) for name, item in value.items()}
     return value
 
 
@@ -54,19 +57,27 @@ def explain(cls: type[BaseModel], problem: ErrorDetails, origin: Origin) -> str:
         return f"{where}: unknown key.{hint} Allowed: {', '.join(allowed)}"
     if isinstance(problem["input"], Mapping):  # a whole section, with what is secret in it
         return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
-    given = "***" if _secret(cls, problem["loc"]) else redact(problem["input"])
+    given = HIDDEN if _secret(cls, problem["loc"]) else redact(problem["input"])
     return f"{where}: {problem['msg']} (given: {given!r})"
 
 
 def _secret(cls: type[BaseModel], location: Sequence[int | str]) -> bool:
-    """Whether the setting at a location must not be shown."""
+    """Whether the setting at a location must not be shown: a secret, or what may hold some."""
     model, annotation = cls, None
     for part in location:
         field = model.model_fields.get(str(part))
         if field is not None:
             annotation = field.annotation
             model = _model_in(annotation) or model
-    return SecretStr in (annotation, *get_args(annotation))
+    return _holds_secret(annotation)
+
+
+def _holds_secret(annotation: Any) -> bool:
+    """Whether a type is that of a secret, or a section or mapping with one in it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        fields = annotation.model_fields.values()
+        return any(_holds_secret(field.annotation) for field in fields)
+    return annotation is SecretStr or any(map(_holds_secret, get_args(annotation)))
 
 
 def _siblings(cls: type[BaseModel], location: Sequence[int | str]) -> list[str]:

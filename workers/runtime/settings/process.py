@@ -19,6 +19,7 @@ from pydantic_settings import SettingsError as UndecodableVariable
 
 from schemas import topics
 from workers.runtime.errors import SettingsError
+from workers.runtime.secrets import learn, learn_url
 from workers.runtime.settings.base import Section
 from workers.runtime.settings.errors import (
     ENV_DELIMITER,
@@ -81,7 +82,26 @@ class KafkaSettings(Section):
         ge=1024,
         description="largest encoded frame; drives producer, topic, fetch and decode limits",
     )
+    max_unpacked_bytes: int = Field(
+        default=64 * 2**20,
+        ge=2**20,
+        description="a compressed batch that unpacks to more is passed over, and told",
+    )
+    compression: Literal["none", "gzip", "snappy", "lz4", "zstd"] = Field(
+        default="none", description="of what this process writes; all of them are read"
+    )
+    hung_after_s: float = Field(
+        default=45.0,
+        gt=0,
+        description="a client that has not come back for so long hangs: the process ends with 75; "
+        "above the session, below the patience of a liveness probe",
+    )
     security: KafkaSecurity = KafkaSecurity()
+
+    @property
+    def publication_s(self) -> float:
+        """All timeouts of one publication (seconds)."""
+        return (2 * self.delivery_timeout_ms + self.request_timeout_ms) / 1000
 
 
 class RedisSettings(Section):
@@ -116,6 +136,9 @@ class TopicSettings(Section):
     defects: str = Field(default=topics.DEFECTS.name, description=topics.DEFECTS.why)
     dead_letters: str = Field(default=topics.DEAD_LETTERS.name, description=topics.DEAD_LETTERS.why)
     resolutions: str = Field(default=topics.RESOLUTIONS.name, description=topics.RESOLUTIONS.why)
+    camera_states: str = Field(
+        default=topics.CAMERA_STATES.name, description=topics.CAMERA_STATES.why
+    )
     alarms: str = Field(default=topics.ALARMS.name, description=topics.ALARMS.why)
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")
@@ -162,7 +185,10 @@ class HealthSettings(Section):
     """The HTTP port of /livez, /readyz and /metrics."""
 
     port: int = Field(default=0, ge=0, le=65535, description="0: off")
-    host: str = Field(default="127.0.0.1", description="address to listen on; 0.0.0.0: all")
+    host: str = Field(
+        default="127.0.0.1",
+        description='address to listen on; 0.0.0.0: all of IPv4; "::": all of IPv6 and IPv4',
+    )
 
 
 class TracingSettings(Section):
@@ -210,7 +236,7 @@ class ProcessSettings(BaseSettings):
         from_file = read_yaml(file) if file else {}
         reader = type(cls.__name__, (cls,), {"_file": file, "__module__": cls.__module__})
         try:
-            return reader(**nest(given))  # type: ignore[no-any-return]
+            settings: Self = reader(**nest(given))
         except ValidationError as error:
             origin = Origin(file, from_file, given)
             lines = [explain(cls, problem, origin) for problem in error.errors()]
@@ -220,6 +246,8 @@ class ProcessSettings(BaseSettings):
                 f"environment {ENV_PREFIX}...: {error}; a list or mapping is given as JSON, "
                 'for instance ["a", "b"]'
             ) from None
+        _learn(settings)
+        return settings
 
     @classmethod
     def settings_customise_sources(
@@ -247,7 +275,7 @@ def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
         try:
             overrides[path.strip()] = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise SettingsError(f"--set {path}: the value is not YAML: {error}") from None
+            raise SettingsError(f"--set {path}: the value is not YAML: {_place(error)}") from None
     return overrides
 
 
@@ -258,12 +286,36 @@ def read_yaml(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: is not YAML: {error}") from None
+        raise SettingsError(f"{file}: is not YAML: {_place(error)}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise SettingsError(f"{file}: must hold `key: value` lines, not a {type(content).__name__}")
     return content
+
+
+def _place(error: Exception) -> str:
+    """What is wrong where, without the line itself: a secret may stand there."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return getattr(error, "reason", None) or type(error).__name__
+    problem = getattr(error, "problem", None) or "cannot be read"
+    return f"{problem}, line {mark.line + 1}, column {mark.column + 1}"
+
+
+def _learn(value: Any) -> None:
+    """Every secret among the settings is kept out of what this process says."""
+    if isinstance(value, SecretStr):
+        learn(value.get_secret_value())
+    elif isinstance(value, str):
+        learn_url(value)
+    elif isinstance(value, BaseModel):
+        _learn([getattr(value, name) for name in type(value).model_fields])
+    elif isinstance(value, Mapping):
+        _learn(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for each in value:
+            _learn(each)
 
 
 def read_section(cls: type[SectionT], file: Path) -> SectionT:

@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import fsspec
 
 from workers.runtime.errors import SettingsError, StoreUnavailable
 from workers.runtime.settings.process import redact
-from workers.runtime.store.ports import BlobStore
+from workers.runtime.store.ports import BlobStore, BlobUnreadable
 
 # file systems of fsspec whose `create` is one conditional write at the server (s3fs and adlfs:
 # If-None-Match, gcsfs: ifGenerationMatch), or inside this process
@@ -24,12 +25,17 @@ def open_blobs(url: str) -> BlobStore:
     """A blob store at a folder path or an fsspec URL. Raises SettingsError."""
     try:
         # a listing that is kept would hide what others write
+        for part in url.split("::"):
+            urlsplit(part).port  # noqa: B018  a host that nobody can read is refused here
         filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ValueError, ImportError) as error:
-        raise SettingsError(f"{redact(url)}: no store can be opened here: {error}") from error
+        # a parser's own words may be a part of a password
+        known = isinstance(error, ImportError) or "rotocol not known" in str(error)
+        reason = str(error) if known else "the URL cannot be read"
+        raise SettingsError(f"{redact(url)}: no store can be opened here: {reason}") from None
     if "file" in _protocols(filesystem):
         return FolderBlobs(Path(root))
-    return RemoteBlobs(filesystem, root)
+    return RemoteBlobs(filesystem, root, redact(url))
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:
@@ -51,6 +57,8 @@ def _translated(where: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise
+    except (PermissionError, IsADirectoryError) as error:
+        raise BlobUnreadable(f"{where}: {type(error).__name__}: {error}") from error
     except (OSError, RuntimeError) as error:
         raise StoreUnavailable(f"{where}: {type(error).__name__}: {error}") from error
 
@@ -134,8 +142,9 @@ class RemoteBlobs:
     object stores, check-then-write elsewhere (SFTP, WebDAV, ...): see `exclusive`.
     """
 
-    def __init__(self, filesystem: Any, root: str):
-        self._filesystem, self._root = filesystem, root.rstrip("/")
+    def __init__(self, filesystem: Any, root: str, name: str):
+        """`name` is what errors call the store."""
+        self._filesystem, self._root, self._name = filesystem, root.rstrip("/"), name
 
     @property
     def exclusive(self) -> bool:
@@ -147,19 +156,19 @@ class RemoteBlobs:
 
     def read(self, name: str) -> bytes:
         """The blob. Raises FileNotFoundError or StoreUnavailable."""
-        with _translated(self._root):
+        with _translated(self._name):
             return bytes(self._filesystem.cat_file(self._path(name)))
 
     def write(self, name: str, data: bytes) -> str:
         """Store a blob and return its URL."""
-        with _translated(self._root):
+        with _translated(self._name):
             self._make_parent(name)
             self._filesystem.pipe_file(self._path(name), data)
             return str(self._filesystem.unstrip_protocol(self._path(name)))
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free."""
-        with _translated(self._root):
+        with _translated(self._name):
             self._make_parent(name)
             try:
                 self._filesystem.pipe_file(self._path(name), data, mode="create")
@@ -169,7 +178,7 @@ class RemoteBlobs:
 
     def delete(self, name: str) -> None:
         """Remove a blob."""
-        with _translated(self._root), contextlib.suppress(FileNotFoundError):
+        with _translated(self._name), contextlib.suppress(FileNotFoundError):
             self._filesystem.rm_file(self._path(name))
 
     def _make_parent(self, name: str) -> None:
@@ -178,7 +187,7 @@ class RemoteBlobs:
     def names(self, prefix: str) -> list[str]:
         """The names under a prefix, sorted."""
         folder = prefix.rpartition("/")[0]
-        with _translated(self._root):
+        with _translated(self._name):
             try:
                 found = self._filesystem.find(f"{self._root}/{folder}" if folder else self._root)
             except FileNotFoundError:

@@ -2,12 +2,24 @@
 
 from typing import Protocol
 
+from workers.runtime.errors import StoreUnavailable
+
+
+class BlobUnreadable(StoreUnavailable):
+    """This blob may not be read, whatever becomes of others."""
+
+
+MOST_BYTES = 4 * 2**20  # of one value: Redis blocks while it copies a large one
+
 
 class KeyValueStore(Protocol):
     """A small, fast, shared store (Redis). It may be flushed at any time: it is never the truth."""
 
     def get(self, key: str) -> bytes | None:
-        """The value, or None. Raises StoreUnavailable."""
+        """The value, or None; an empty one or one beyond MOST_BYTES is none.
+
+        Raises StoreUnavailable.
+        """
 
     def put(
         self, key: str, value: bytes, ttl_s: int | None = None, *, absent: bool = False
@@ -22,6 +34,9 @@ class KeyValueStore(Protocol):
 
     def ping(self) -> None:
         """Raises StoreUnavailable when the store does not answer."""
+
+    def check(self) -> None:
+        """Raises StoreUnavailable when the store does not answer, or takes no writes."""
 
     def tell(self, channel: str) -> None:
         """Wake those who listen to a channel. Raises StoreUnavailable."""
@@ -61,7 +76,7 @@ class BlobStore(BlobWriter, Protocol):
         """Whether `create` keeps its word when two writers come at the same moment."""
 
     def read(self, name: str) -> bytes:
-        """The blob. Raises FileNotFoundError or StoreUnavailable."""
+        """The blob. Raises FileNotFoundError, BlobUnreadable or StoreUnavailable."""
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free; False when it was taken (compare and set)."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from workers.runtime.settings.process import RedisSettings
-from workers.runtime.store.redis import RedisStore, _translated, connect_store
+from workers.runtime.store.redis import RedisStore, connect_store, translated
 
 _PROBES = ("stream-inspector:doctor", "in-work:doctor", "attempts:doctor")  # as ours begin
 _PROBE_TTL_S = 5
@@ -34,7 +34,7 @@ class RedisSurvey:
         """Connect and ask. Raises ServerUnreachable, AccessDenied, StoreUnavailable."""
         connect_store(self._settings)
         self._store = RedisStore(self._settings)
-        with _translated():
+        with translated():
             info = self._store._client.info()
         return facts_of(info)
 
@@ -45,13 +45,15 @@ class RedisSurvey:
             store.put(key, b"1", ttl_s=_PROBE_TTL_S)
             store.increment(key, ttl_s=_PROBE_TTL_S)
             store.get(key)
+            with translated():
+                store._client.getrange(key, 0, 0)
             store.delete(key)
         store.tell(_PROBES[0])
 
     def time_s(self) -> float:
         """Its clock: seconds since 1970."""
         store = self._store or RedisStore(self._settings)
-        with _translated():
+        with translated():
             seconds, micros = store._client.time()
         return float(seconds) + float(micros) / 1e6
 

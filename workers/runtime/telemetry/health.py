@@ -1,17 +1,20 @@
 """The HTTP port of a process: /livez, /readyz and /metrics."""
 
-import threading
+import socket
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import HealthSettings
+from workers.runtime.telemetry.http import Answer, BoundedServer
 
 Check = Callable[[], str | None]  # None when all is well, else what is wrong
+
+_PLAIN = "text/plain"
 
 
 def healthy() -> str | None:
@@ -35,19 +38,12 @@ class HealthServer:
         self._routes = {"/livez": live, "/readyz": ready}
         self._notes = notes
         self._registry = registry or CollectorRegistry()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: BoundedServer | None = None
 
     def __enter__(self) -> Self:
         if self._settings.port:
-            address = (self._settings.host, self._settings.port)
-            try:
-                self._server = ThreadingHTTPServer(address, self._handler())
-            except OSError as error:
-                raise SettingsError(
-                    f"health.port: cannot listen on {address[0]}:{address[1]}: {error}"
-                ) from error
-            self._server.daemon_threads = True
-            threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+            self._server = BoundedServer(self._listen(), self.answer)
+            self._server.start()
         return self
 
     def __exit__(
@@ -57,37 +53,29 @@ class HealthServer:
         trace: TracebackType | None,
     ) -> None:
         if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            self._server.close()
 
-    def answer(self, path: str) -> tuple[int, str, bytes]:
+    def answer(self, path: str) -> Answer:
         """Status, content type and body for a path."""
         if path == "/metrics":
-            return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
+            return Answer(200, CONTENT_TYPE_LATEST, generate_latest(self._registry))
         check = self._routes.get(path)
         if check is None:
-            return 404, "text/plain", b"try /livez, /readyz or /metrics\n"
+            return Answer(404, _PLAIN, b"try /livez, /readyz or /metrics\n")
         problem = check()
         if problem is not None:
-            return 503, "text/plain", f"{problem}\n".encode()
+            return Answer(503, _PLAIN, f"{conceal(problem)}\n".encode(errors="replace"))
         notes = self._notes() if path == "/readyz" else None
-        return 200, "text/plain", f"ok{f'; {notes}' if notes else ''}\n".encode()
+        said = f"ok{f'; {conceal(notes)}' if notes else ''}\n"
+        return Answer(200, _PLAIN, said.encode(errors="replace"))
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        answer = self.answer
-
-        class Handler(BaseHTTPRequestHandler):
-            timeout = 5  # seconds; a client that says nothing does not hold a thread
-
-            def do_GET(self) -> None:
-                status, content_type, body = answer(self.path.partition("?")[0])
-                self.send_response(status)
-                self.send_header("Content-Type", content_type)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: ARG002
-                return
-
-        return Handler
+    def _listen(self) -> socket.socket:
+        host, port = self._settings.host.strip("[]"), self._settings.port
+        try:
+            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+            everything = host == "::" and socket.has_dualstack_ipv6()
+            return socket.create_server((host, port), family=family, dualstack_ipv6=everything)
+        except OSError as error:
+            raise SettingsError(
+                f"health.host, health.port: cannot listen on {host} port {port}: {error}"
+            ) from error

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 _WINDOW_S = 60.0
+_WORDS = 200  # characters: the start says what it is
 _KEYS = 500  # other libraries put values into their words: without a bound that would grow
 
 Key = tuple[str, str]  # logger, words
@@ -40,7 +41,7 @@ class Repeats:
         if not self._most:
             return 0
         with self._lock:
-            window, before = self._window((logger, words))
+            window, before = self._window((logger, words[:_WORDS]))
             if window.shown < self._most:
                 window.shown += 1
                 return before

@@ -85,7 +85,7 @@ def test_cameras_are_spread_evenly_over_partitions(tmp_path: Path) -> None:
 def test_workers_share_the_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, threads: int
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr("workers.demo.stage.plan.whole_processors", lambda: 8)
     settings = DemoSettings(workers=workers)
     load = plan_load(settings)
 

@@ -2,6 +2,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from workers.demo.stage.processes import Child, flags, free_port, ready, wait_until_ready
 from workers.runtime.lifecycle import StopSignal
@@ -40,6 +41,7 @@ def test_settings_become_arguments_that_yaml_reads_back() -> None:
     assert arguments[1::2] == ["a.b=[x, y]", "c=some where", "d=0.5", "f=true"]
 
 
+@pytest.mark.integration
 def test_a_child_that_ends_with_an_error_keeps_the_reason(tmp_path: Path) -> None:
     child = Child("camera", ["camera", "--set", "camera.rate=fast"], tmp_path, grace_s=1)
 
@@ -50,6 +52,7 @@ def test_a_child_that_ends_with_an_error_keeps_the_reason(tmp_path: Path) -> Non
     assert "camera.rate" in child.tail()
 
 
+@pytest.mark.integration
 def test_a_child_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) -> None:
     child = Child("notifier", UNREACHABLE, tmp_path, grace_s=0.5)
     wait_for(child, "away")
@@ -71,12 +74,14 @@ def test_readiness_is_asked_over_http() -> None:
         assert ready(settings.port)
 
 
+@pytest.mark.integration
 def test_a_child_that_ends_before_it_is_ready_is_named(tmp_path: Path) -> None:
     child = Child("camera", ["camera", "--set", "camera.rate=fast"], tmp_path, grace_s=1)
 
     assert wait_until_ready({free_port(): child}, 30, StopSignal()) is child
 
 
+@pytest.mark.integration
 def test_a_child_that_takes_too_long_is_named(tmp_path: Path) -> None:
     child = Child("notifier", UNREACHABLE, tmp_path, grace_s=0.1)
 

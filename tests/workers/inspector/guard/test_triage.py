@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from workers.inspector.guard.crash_log import CrashLog
-from workers.inspector.guard.triage import Left, Limits, Triage
+from workers.inspector.guard.triage import Left, Limits, Triage, TrialImpossible
 from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.store.memory import MemoryStore
@@ -21,17 +21,44 @@ class Killed(BaseException):
     """The process is gone: nothing after it runs."""
 
 
+class Trials:
+    """Processes that die of some offsets; `impossible`: none can be started."""
+
+    def __init__(self, deadly: frozenset[int] = frozenset(), *, impossible: bool = False):
+        self.deadly, self.impossible = deadly, impossible
+        self.tried: list[int] = []
+
+    def survives(self, ticket: Ticket) -> bool:
+        if self.impossible:
+            raise TrialImpossible("no memory")
+        self.tried.append(ticket.record.offset)
+        return ticket.record.offset not in self.deadly
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
 class Worker:
     """A process that inspects at once, and dies of some offsets."""
 
-    def __init__(self, store: MemoryStore, deadly: frozenset[int] = frozenset(), frames: int = 8):
+    def __init__(
+        self,
+        store: MemoryStore,
+        deadly: frozenset[int] = frozenset(),
+        frames: int = 8,
+        trials: Trials | None = None,
+    ):
         self.done: list[int] = []
         self.together: list[int] = []  # how many were tried since nothing was in work
         self.rejected: list[tuple[int, int]] = []
         self.deadly = deadly
         self._batch: list[int] = []
         limits = Limits(frames, group=4, attempts=ATTEMPTS)
-        self.triage = Triage(CrashLog(store, "g"), limits, self.inspect, self.reject, self.idle)
+        self.trials = trials or Trials(deadly)
+        self.triage = Triage(
+            *(CrashLog(store, "g"), limits, self.inspect, self.reject, self.idle),
+            trials=self.trials,
+        )
 
     def inspect(self, ticket: Ticket) -> None:
         self._batch.append(ticket.record.offset)
@@ -72,9 +99,54 @@ def test_the_frame_that_kills_is_rejected_and_the_others_are_inspected(store: Me
     while not (worker := Worker(store, frozenset({6}))).read(*range(10)):
         deaths += 1
         assert not worker.rejected
-    assert deaths == 2 + ATTEMPTS  # in company, in its group, then alone
+    assert deaths == 2  # in company, in its group; then a process of its own dies
+    assert worker.trials.tried == [4, 5, 6, 6, 7]
     assert worker.done == [n for n in range(10) if n != 6]
     assert worker.rejected == [(6, ATTEMPTS)]
+
+
+def test_marks_that_somebody_wrote_reject_no_frame(store: MemoryStore) -> None:
+    for mark in (
+        b"x 0 40",
+        b"x 0 " + b"9" * 18,
+        b"x",
+        b"x 0 " + b"9" * 5000,
+        "x 0 \u00b2".encode(),
+    ):
+        store.put("in-work:g:frames:0", mark)
+        for offset in range(40):
+            store.put(f"attempts:g:frames:0:{offset}", b"99")
+        worker = Worker(store)
+        assert worker.read(*range(40))
+        assert (worker.done, worker.rejected) == (list(range(40)), [])
+        assert len(worker.trials.tried) <= 4  # as many as a group holds
+
+
+def test_a_frame_that_only_the_worker_dies_of_is_not_rejected(store: MemoryStore) -> None:
+    """It died of something else: of publishing, say."""
+    for _ in range(10):
+        worker = Worker(store, frozenset({2}), trials=Trials())
+        assert not worker.read(*range(4))
+        assert worker.rejected == []
+
+
+def test_a_frame_that_kills_only_sometimes_is_not_rejected(store: MemoryStore) -> None:
+    class Sometimes(Trials):
+        def survives(self, ticket: Ticket) -> bool:
+            super().survives(ticket)
+            return len(self.tried) % 2 == 0
+
+    store.put("in-work:g:frames:0", b"x 0 4")
+    worker = Worker(store, trials=Sometimes())
+    assert worker.read(*range(4))
+    assert worker.rejected == []
+
+
+def test_without_a_trial_process_frames_go_on(store: MemoryStore) -> None:
+    store.put("in-work:g:frames:0", b"x 0 4")
+    worker = Worker(store, trials=Trials(impossible=True))
+    assert worker.read(*range(4))
+    assert (worker.done, worker.rejected) == ([0, 1, 2, 3], [])
 
 
 def test_two_deadly_frames_are_both_found(store: MemoryStore) -> None:

@@ -10,6 +10,7 @@ from workers.inspector.guard.flow import InFlight
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.models.source import FixedModels, Models
 from workers.runtime.bus.ports import Partition
+from workers.runtime.errors import TopicMissing
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)
@@ -20,12 +21,16 @@ class Member:
 
     def __init__(self) -> None:
         self.behind, self.settled = 0, True
+        self.gone: frozenset[str] = frozenset()
 
     def assignment(self) -> frozenset[Partition]:
         return frozenset({P})
 
     def stable(self) -> bool:
         return self.settled
+
+    def missing(self) -> frozenset[str]:
+        return self.gone
 
     def lag(self) -> dict[Partition, int]:
         return {P: self.behind}
@@ -61,7 +66,7 @@ def test_ready_names_everything_that_is_missing() -> None:
     vitals._keeper.models = Models(missing={"nuts": "no model"})  # type: ignore[misc]
     vitals.reach("broker", "refused")
     for second in range(3):
-        breaker.note(True, float(second))
+        breaker.note("line-1", True, float(second))
     breaker.state(3.0)
     said = vitals.ready() or ""
     for words in ("nuts: no model", "broker is away: refused", "stopped reading", "no partitions"):
@@ -126,3 +131,29 @@ def test_alive_while_it_polls(clock: Clock) -> None:
     assert vitals.live() is None
     clock.now += 2
     assert vitals.live() == "no poll for 31 s"
+
+
+def test_a_missing_topic_is_named_until_it_is_there() -> None:
+    vitals, _, _, metrics = make()
+    member: Any = Member()
+    member.gone = frozenset({"frames", "outcomes"})
+    vitals.reach("broker", TopicMissing(["outcomes"]))
+    vitals.observe(member, 0.0)
+    said = vitals.ready() or ""
+    assert "topic frames, outcomes does not exist" in said
+    assert "away" not in said
+    assert gauge(metrics, "ready") == 0
+    member.gone = frozenset()
+    vitals.observe(member, 0.0)
+    assert (vitals.ready(), gauge(metrics, "ready")) == (None, 1)
+
+
+def test_a_thread_that_hangs_is_not_ready_although_it_tells_nothing(clock: Clock) -> None:
+    vitals, _, _, metrics = make()
+    member: Any = Member()
+    vitals.observe(member, 0.0)
+    vitals.polled()
+    assert gauge(metrics, "ready") == 1
+    clock.now += 16
+    assert vitals.ready() == "no poll for 16 s"
+    assert gauge(metrics, "ready") == 0

@@ -20,9 +20,8 @@ from workers.inspector.pipeline.messages import (
     Sender,
     defective,
     passed,
-    rejected,
-    rejected_id,
 )
+from workers.inspector.pipeline.rejections import rejected, rejected_id
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Ticket
 from workers.runtime.bus.ports import Outgoing, Partition, Record
 from workers.runtime.settings.process import TopicSettings
@@ -104,10 +103,11 @@ def test_a_smaller_dead_letter_says_what_is_missing() -> None:
     rejection = Rejection(ticket(), FRAME, RejectReason.TOO_LARGE, "too large")
     result = rejected(rejection, NOW, SENDER)
     assert result.smaller is not None
-    letter = decoded(result.smaller()[0], DeadLetter)
+    letter = decoded(result.smaller().messages[0], DeadLetter)
     assert isinstance(letter, DeadLetter)
     assert letter.original.value is None
-    assert "9 bytes do not fit" in letter.error
+    assert letter.original.cut == ["value"]
+    assert "a value of 9 bytes" in letter.error
 
 
 def unreadable(**changes: bytes | None) -> Rejection:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ from workers.inspector.guard.flow import InFlight, Leases
 from workers.inspector.pipeline.publish import Assigned, Delivered, Finished, Publisher, Withdrawn
 from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import Outgoing, Partition, Positions, Record
-from workers.runtime.errors import BusUnavailable, Fatal, MembershipLost, MessageTooLarge
+from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge, SettingsError
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)
@@ -26,7 +27,7 @@ class Delivery:
     commits = True
 
     def __init__(self, *errors: Exception, limit: int = 10**6):
-        self.errors, self.limit = list(errors), limit
+        self.errors, self.limit, self.refused = list(errors), limit, 0
         self.settled: list[tuple[list[bytes], dict[Partition, int]]] = []
 
     def generation(self) -> int:
@@ -40,6 +41,7 @@ class Delivery:
         if self.errors:
             raise self.errors.pop(0)
         if max(map(len, values)) > self.limit:
+            self.refused += 1
             raise MessageTooLarge("too large")
         self.settled.append((values, dict(positions)))
 
@@ -57,7 +59,7 @@ def outgoing(value: bytes) -> Outgoing:
 
 
 def result(value: bytes = b"x", small: bytes | None = None) -> Result:
-    smaller = None if small is None else lambda: (outgoing(small),)
+    smaller = None if small is None else lambda: result(small)
     return Result((outgoing(value),), "pass", "bolts", smaller=smaller)
 
 
@@ -131,16 +133,39 @@ def test_partitions_that_moved_are_left_to_their_new_owner() -> None:
 
 
 def test_only_the_dead_letter_that_is_too_large_loses_its_bytes() -> None:
-    delivery = Delivery(limit=100)
+    delivery = Delivery(limit=10_000)
     with running(delivery) as publisher:
         publisher.put(Delivered((ticket(0), ticket(1))))
         publisher.put(Finished(ticket(1), result(b"y" * 50, small=b"small y")))
-        publisher.put(Finished(ticket(0), result(b"z" * 500, small=b"small z")))
+        publisher.put(Finished(ticket(0), result(b"z" * 50_000, small=b"small z")))
     assert [v for values, _ in delivery.settled for v in values] == [b"small z", b"y" * 50]
 
 
+def test_what_was_refused_once_is_cut_before_it_is_sent_again() -> None:
+    delivery = Delivery(limit=10_000)
+    with running(delivery) as publisher:
+        publisher.put(Delivered(tuple(ticket(n) for n in range(40))))
+        for n in reversed(range(40)):  # the first one last: all leave together
+            publisher.put(Finished(ticket(n), result(b"z" * (50_000 + n), small=b"small")))
+    assert [v for values, _ in delivery.settled for v in values] == [b"small"] * 40
+    assert delivery.refused < 5
+
+
+def test_it_is_cut_in_steps_down_to_what_fits() -> None:
+    delivery = Delivery(limit=3_000)
+    steps = result(b"a" * 90_000)
+    steps = replace(steps, smaller=lambda: result(b"b" * 9_000, small=b"c" * 900))
+    with running(delivery) as publisher:
+        publisher.put(Delivered((ticket(0),)))
+        publisher.put(Finished(ticket(0), steps))
+    assert delivery.settled == [([b"c" * 900], {P: 1})]
+
+
 def test_an_outcome_that_is_too_large_ends_the_process() -> None:
-    with pytest.raises(Fatal, match="raise the topics' limits"), running(Delivery(limit=1)) as p:
+    with (
+        pytest.raises(SettingsError, match=r"max\.message\.bytes"),
+        running(Delivery(limit=1)) as p,
+    ):
         p.put(Delivered((ticket(0),)))
         p.put(Finished(ticket(0), result(b"zz")))
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import torch
 
-from stream_inspector.training.networks import Progress
+from stream_inspector.training.progress import Progress
 from workers.offline.train.log import TrainingLog
 
 

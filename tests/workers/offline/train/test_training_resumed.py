@@ -63,6 +63,7 @@ def stop_after(process: subprocess.Popen[str], out: Path, steps: int, how: signa
     process.communicate()
 
 
+@pytest.mark.integration
 @pytest.mark.slow
 def test_a_killed_and_an_interrupted_training_end_with_the_same_bytes(
     parts: Path, tmp_path: Path

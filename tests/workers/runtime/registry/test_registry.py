@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
+from stream_inspector.model.manifest import canonical, digest, version_of
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.registry.registry import (
     CorruptVersion,
@@ -70,15 +73,25 @@ def test_two_activations_at_once_take_two_numbers(stores: Stores) -> None:
     assert Registry(slow).activate("bolts", "v1", by="ben", why="race") == 2
 
 
+def content(seed: int, size: int = 100) -> tuple[str, bytes, bytes]:
+    """Version, manifest and tensors that prove each other."""
+    weights = {"w": np.full(size, seed, np.uint8)}
+    sha256, shape = digest(weights["w"].tobytes()), [size]
+    manifest = {"tensors": {"w": {"sha256": sha256, "dtype": "uint8", "shape": shape}}}
+    version = version_of(manifest)
+    return version, canonical(manifest | {"version": version}), save(weights)
+
+
 def test_a_flushed_cache_costs_a_reload_and_is_filled_again(stores: Stores) -> None:
-    stores.push("v1", b"w" * 100)
-    stores.activate("v1")
+    version, *files = content(1)
+    stores.registry.push(["bolts"], version, *files)
+    stores.activate(version)
     stores.cache.flush()
-    assert stores.registry.active("bolts") == "v1"
-    assert stores.registry.fetch("v1") == (b"manifest of v1", b"w" * 100)
+    assert stores.registry.active("bolts") == version
+    assert stores.registry.fetch(version) == tuple(files)
     stores.blobs.available = False  # from the cache now
-    assert stores.registry.active("bolts") == "v1"
-    assert stores.registry.fetch("v1") == (b"manifest of v1", b"w" * 100)
+    assert stores.registry.active("bolts") == version
+    assert stores.registry.fetch(version) == tuple(files)
 
 
 def test_a_cache_that_is_away_is_done_without(stores: Stores) -> None:
@@ -107,11 +120,11 @@ def test_a_changed_or_missing_chunk_is_not_believed(stores: Stores, part: str) -
 
 
 def test_large_tensors_are_cached_in_chunks(stores: Stores) -> None:
-    large = bytes(9 * 2**20)
-    stores.push("v1", large)
+    version, *files = content(1, 9 * 2**20)
+    stores.registry.push(["bolts"], version, *files)
     stores.blobs.available = False
-    assert stores.registry.fetch("v1")[1] == large
-    assert stores.cache.get("stream-inspector:model:v1:tensors:2") is not None
+    assert stores.registry.fetch(version) == tuple(files)
+    assert stores.cache.get(f"stream-inspector:model:{version}:tensors:2") is not None
 
 
 def test_a_version_that_nobody_pushed(stores: Stores) -> None:
@@ -223,16 +236,16 @@ def test_a_version_never_changes(stores: Stores) -> None:
 
 
 def test_a_manifest_that_names_another_version_is_not_believed(stores: Stores) -> None:
-    stores.registry.push(["bolts"], "v1", b'{"version": "v1"}', b"one")
-    other = Registry(MemoryBlobs(), stores.cache)
-    other.push(["bolts"], "v2", b'{"version": "v2"}', b"two")
-    swapped = {key: value for key, value in stores.cache._values.items() if ":v2:" in key}
-    for key, value in swapped.items():
-        stores.cache.put(key.replace(":v2:", ":v1:"), value)
-    assert stores.registry.fetch("v1") == (b'{"version": "v1"}', b"one")
+    ours, theirs = content(1), content(2)
+    for each in (ours, theirs):
+        stores.registry.push(["bolts"], *each)
+    for key, value in list(stores.cache._values.items()):
+        if f":{theirs[0]}:" in key:
+            stores.cache.put(key.replace(theirs[0], ours[0]), value)
+    assert stores.registry.fetch(ours[0]) == ours[1:]
+    stores.registry.push(["bolts"], "v3", b'{"version": "v2"}', b"two")
     with pytest.raises(CorruptVersion):
-        other.push(["bolts"], "v3", b'{"version": "v2"}', b"two")
-        Registry(other.blobs).fetch("v3")
+        Registry(stores.blobs).fetch("v3")
 
 
 def test_a_slow_reader_does_not_undo_what_an_activation_announced(stores: Stores) -> None:
@@ -274,17 +287,22 @@ def test_the_older_of_two_activations_does_not_have_the_last_word(stores: Stores
 
 
 def test_the_cache_is_bounded_and_the_longest_unused_version_goes_first(stores: Stores) -> None:
-    registry = Registry(stores.blobs, stores.cache, cache_bytes=300)
-    for version in ("v1", "v2"):
-        registry.push(["bolts"], version, b"", bytes(120))
-    registry.fetch("v1")
-    registry.push(["bolts"], "v3", b"", bytes(120))
-    cached = {key.split(":")[2] for key in stores.cache._values if ":model:" in key}
-    assert cached == {"v1", "v3"}
-    registry.push(["bolts"], "v4", b"", bytes(301))  # alone beyond the limit
-    assert not [key for key in stores.cache._values if ":v4:" in key]
-    assert registry.fetch("v2")[1] == bytes(120)  # from the store, into the cache again
-    assert [key for key in stores.cache._values if ":v2:" in key]
+    models = [content(seed, 10_000) for seed in range(4)]
+    registry = Registry(stores.blobs, stores.cache, cache_bytes=25_000)
+    for each in models[:2]:
+        registry.push(["bolts"], *each)
+    registry.fetch(models[0][0])
+    registry.push(["bolts"], *models[2])
+
+    def cached() -> set[str]:
+        return {key.split(":")[2] for key in stores.cache._values if ":model:" in key}
+
+    assert cached() == {models[0][0], models[2][0]}
+    large = content(9, 25_001)
+    registry.push(["bolts"], *large)  # alone beyond the limit
+    assert large[0] not in cached()
+    assert registry.fetch(models[1][0]) == models[1][1:]  # from the store, into the cache again
+    assert models[1][0] in cached()
 
 
 def test_a_version_that_is_being_removed_cannot_be_activated_or_pushed(stores: Stores) -> None:

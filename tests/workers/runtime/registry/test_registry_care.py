@@ -238,7 +238,11 @@ def test_a_sound_store_has_no_problems_and_every_version_an_age(registry: Regist
         ("models/{v}/tensors.safetensors", b"cut", "tensors of version {v}"),
         ("models/{v}/manifest.json", b"{}", "manifest of version {v}"),
         ("models/{v}/manifest.json", None, "no version {v}"),
-        ("categories/bolts/activations/00000001.json", b"{", "00000001.json is not readable"),
+        (
+            "categories/bolts/activations/00000001.json",
+            b"{",
+            "00000001.json is broken",
+        ),
         ("categories/bolts/activations/00000001.json", None, "activation 1 is missing"),
         ("categories/bolts/versions/other.json", b"{}", "bolts: has version other"),
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from typer.testing import CliRunner
 
 from workers.cli import app
@@ -70,6 +71,12 @@ def test_redis_takes_user_and_password_and_refuses_tls_without_rediss(tmp_path: 
     given = {"redis.username": "u", "redis.password_file": tmp_path / "secret"}
     store = RedisStore(ProcessSettings.load(None, given).redis)
     options = store._client.connection_pool.connection_kwargs
-    assert (options["username"], options["password"]) == ("u", "hush")
+    login = options["credential_provider"]
+    assert login.get_credentials() == ("u", "hush")
+    (tmp_path / "secret").write_text("rotated\n")
+    assert login.get_credentials() == ("u", "rotated")
+    (tmp_path / "secret").unlink()
+    with pytest.raises(redis.AuthenticationError, match=r"redis\.password_file"):
+        login.get_credentials()
     with pytest.raises(SettingsError, match="must start with rediss://"):
         RedisStore(ProcessSettings.load(None, {"redis.tls.ca_file": "ca.pem"}).redis)

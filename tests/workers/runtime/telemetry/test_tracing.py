@@ -49,6 +49,7 @@ def test_children_are_told_apart() -> None:
     assert child(parent, "decode") == one
 
 
+@pytest.mark.integration
 def test_without_an_endpoint_nothing_is_traced_or_imported() -> None:
     with open_tracing(TracingSettings(), "worker", "w") as tracing:
         assert tracing is None
@@ -59,6 +60,7 @@ def test_without_an_endpoint_nothing_is_traced_or_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.integration
 def test_a_missing_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['opentelemetry'] = None\n"
@@ -75,12 +77,14 @@ def test_an_endpoint_that_is_no_url_is_refused() -> None:
         ProcessSettings.load(None, {"tracing.endpoint": "collector:4317"})
 
 
+@pytest.mark.integration
 def test_a_collector_that_is_away_is_told_in_the_log() -> None:
     code = (
         "from datetime import UTC, datetime\n"
         "from workers.runtime.settings.process import LogSettings, TracingSettings\n"
         "from workers.runtime.telemetry.logs import setup_logging\n"
-        "from workers.runtime.telemetry.tracing import Span, open_tracing\n"
+        "from workers.runtime.telemetry.spans import Span\n"
+        "from workers.runtime.telemetry.tracing import open_tracing\n"
         "setup_logging(LogSettings(format='json'), 'worker')\n"
         "away = TracingSettings(endpoint='http://127.0.0.1:9/v1/traces', sample_share=1)\n"
         "now = datetime.now(UTC)\n"

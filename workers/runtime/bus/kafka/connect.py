@@ -6,7 +6,7 @@ client's IO thread.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, errors
@@ -23,7 +23,7 @@ from workers.runtime.bus.kafka.consumer import KafkaBusConsumer
 from workers.runtime.bus.kafka.errors import translated
 from workers.runtime.bus.kafka.producer import KafkaBusProducer
 from workers.runtime.bus.kafka.rebalance import Relay
-from workers.runtime.bus.ports import RebalanceListener
+from workers.runtime.bus.ports import Partition, RebalanceListener, Start
 from workers.runtime.settings.process import KafkaSettings
 
 _ASSIGNORS = {
@@ -65,9 +65,14 @@ def connect_consumer(
     listener: RebalanceListener | None = None,
     *,
     from_beginning: bool = True,
+    start_of: Callable[[Partition], Start] | None = None,
     max_records: int = 50,
+    watched: Iterable[str] = (),
 ) -> KafkaBusConsumer:
-    """A member of a group. Raises ServerUnreachable, SettingsError."""
+    """A member of a group. Raises ServerUnreachable, SettingsError.
+
+    `watched`: topics that are not read, but are told when they are missing.
+    """
     frame = kafka.max_frame_bytes + HEADERS_ROOM
     assignor = _ASSIGNORS[kafka.assignor]()
     options = reader_options(kafka, group, client_id) | {
@@ -87,7 +92,14 @@ def connect_consumer(
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
     relay = Relay(client, listener, drain_s, assignor)
     client.subscribe(topics=list(topics), listener=relay)
-    return KafkaBusConsumer(client, kafka.session_timeout_ms / 1000, from_beginning)
+    return KafkaBusConsumer(
+        client,
+        kafka,
+        frozenset(topics),
+        from_beginning,
+        start_of=start_of,
+        watched=frozenset(watched),
+    )
 
 
 def reader_options(kafka: KafkaSettings, group: str, client_id: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, errors
 
 from workers.runtime.bus.delivery import AtLeastOnce
+from workers.runtime.bus.kafka.advertised import reach_advertised
 from workers.runtime.bus.kafka.client import ATTEMPT_S, client_options, connect
 from workers.runtime.bus.kafka.connect import connect_producer, reader_options
 from workers.runtime.bus.kafka.errors import translated
@@ -98,6 +99,7 @@ def has_transactions(kafka: KafkaSettings) -> bool:
         with contextlib.closing(
             KafkaAdminClient(**options, bootstrap_timeout_ms=bootstrap_ms)
         ) as admin:
+            reach_advertised(admin, bootstrap_ms)
             try:
                 admin.list_transactions()
             except (errors.IncompatibleBrokerVersion, errors.UnsupportedVersionError):

@@ -11,6 +11,7 @@ from workers.runtime.bus.kafka.client import (
     ATTEMPT_S,
     client_options,
     connect,
+    missing_topics,
     record_limit,
 )
 from workers.runtime.bus.kafka.errors import translate, translated
@@ -31,6 +32,7 @@ def producer_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
         "max_request_size": record_limit(kafka),
         "batch_size": 900_000,  # the default of 16 KB sends one frame per round trip
         "linger_ms": 5,
+        "compression_type": None if kafka.compression == "none" else kafka.compression,
     }
 
 
@@ -84,10 +86,20 @@ class KafkaBusProducer:
 def write_all(client: Any, messages: Iterable[Outgoing], timeout_s: float) -> None:
     """Send all and check every single acknowledgement. Raises KafkaError, SettingsError."""
     for chunk in _chunks(messages):
-        futures = [_send(client, message) for message in chunk]
-        client.flush(timeout=timeout_s)
-        for future in futures:
-            future.get(timeout=timeout_s)
+        try:
+            _write(client, chunk, timeout_s)
+        except (errors.KafkaTimeoutError, errors.UnknownTopicOrPartitionError) as error:
+            missing = missing_topics(client._metadata, {each.topic for each in chunk})
+            if missing:
+                raise errors.UnknownTopicOrPartitionError(sorted(missing)) from error
+            raise
+
+
+def _write(client: Any, chunk: list[Outgoing], timeout_s: float) -> None:
+    futures = [_send(client, message) for message in chunk]
+    client.flush(timeout=timeout_s)
+    for future in futures:
+        future.get(timeout=timeout_s)
 
 
 def _send(client: Any, outgoing: Outgoing) -> Any:

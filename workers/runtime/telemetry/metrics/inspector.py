@@ -58,6 +58,9 @@ class InspectorMetrics(Table):
         self.expired = self._counter(
             "expired_records", "Records that retention deleted before they were inspected"
         )
+        self.unreadable = self._counter(
+            "unreadable_records", "Records not inspected because their batch cannot be unpacked"
+        )
         self.explained = self._counter(
             "explanations",
             "Normal counterparts of defects",
@@ -100,6 +103,9 @@ class InspectorMetrics(Table):
         )
         self.ready = self._gauge("ready", "1 when frames can be inspected")
         self.stopped = self._gauge("stopped", "1 while reading rests: too many were rejected")
+        self.held_back = self._gauge(
+            "held_back_cameras", "Cameras whose frames are rejected unseen: too many were rejected"
+        )
         for result in ("committed", "aborted"):
             self.transactions.labels(result)
         for event in ("assigned", "revoked", "lost"):

@@ -17,7 +17,7 @@ from workers.runtime.telemetry.metrics.table import PROCESS, Table
 
 TABLES = [InspectorMetrics, NotifierMetrics, CameraMetrics]
 _UNITLESS = ("_ready", "_stopped", "_up", "_info", "_missing", "_refused")  # 0 or 1
-_UNITS = ("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_fds")
+_UNITS = ("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras", "_fds")
 
 
 def fill(table: Table) -> None:
@@ -61,6 +61,7 @@ def test_what_is_exposed_is_what_is_in_the_table(make: Callable[[], Table]) -> N
             assert set(sample.labels) - {"le"} == labels[name]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("make", TABLES)
 def test_prometheus_own_lint_has_nothing_to_say(make: Callable[[], Table]) -> None:
     promtool = shutil.which("promtool")

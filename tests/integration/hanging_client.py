@@ -1,0 +1,36 @@
+"""`stream-inspector ...` whose Kafka client stops coming back once the file $HANG_WHEN exists.
+
+$HANG_HOW: `spin` in Python, as the client itself does, or `native`: in a library, where no signal
+handler of Python runs.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+
+from workers.cli import main
+
+
+def hang() -> None:
+    if os.environ["HANG_HOW"] == "native":
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # an hour
+    while True:
+        pass
+
+
+def hanging(call: Any) -> Any:
+    def hangs(*args: Any, **options: Any) -> Any:
+        if Path(os.environ["HANG_WHEN"]).exists():
+            hang()
+        return call(*args, **options)
+
+    return hangs
+
+
+if __name__ == "__main__":
+    KafkaConsumer.poll = hanging(KafkaConsumer.poll)
+    KafkaProducer.flush = hanging(KafkaProducer.flush)
+    main()

@@ -1,0 +1,1 @@
+"""Frames under suspicion, tried in a process whose death costs nothing."""

@@ -1,0 +1,1 @@
+"""Planned pauses of a line, announced by people."""

@@ -1,0 +1,1 @@
+"""From happenings to alarms. Pure: time is an argument."""

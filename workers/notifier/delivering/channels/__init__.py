@@ -1,0 +1,1 @@
+"""One file for each kind of channel; `channel` says what all of them are."""

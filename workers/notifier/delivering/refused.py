@@ -1,0 +1,49 @@
+"""Alarms that a channel refused for their content: kept for people to look at, never sent again."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from schemas.alarm import Alarm
+from workers.notifier.delivering.channels.channel import append_lines
+
+_MAX_BYTES = 8 * 2**20  # then the file becomes `refused.old.jsonl`, and the one before that goes
+
+
+class RefusedAlarm(NamedTuple):
+    """Which alarm, by whom and why."""
+
+    channel: str
+    reason: str
+    at: datetime
+    alarm: Alarm
+
+
+class RefusedFile:
+    """`refused.jsonl` in the notifier's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "refused.jsonl"
+
+    def add(self, channel: str, reason: str, alarm: Alarm) -> None:
+        """Append. Raises OSError."""
+        head = {"channel": channel, "reason": reason, "at": datetime.now(UTC).isoformat()}
+        content = head | {"alarm": alarm.model_dump(mode="json")}
+        if self._path.exists() and self._path.stat().st_size > _MAX_BYTES:
+            self._path.replace(self._path.with_suffix(".old.jsonl"))
+        append_lines(self._path, [json.dumps(content).encode()])
+
+
+def read_refused(folder: Path) -> Iterator[RefusedAlarm]:
+    """What was refused; lines that cannot be read are passed over."""
+    for path in (folder / "refused.old.jsonl", folder / "refused.jsonl"):
+        for line in path.read_bytes().splitlines() if path.exists() else []:
+            try:
+                content = json.loads(line)
+                alarm = Alarm.model_validate(content["alarm"])
+                at = datetime.fromisoformat(content["at"])
+                yield RefusedAlarm(content["channel"], content["reason"], at, alarm)
+            except (ValueError, KeyError, TypeError):
+                continue
