@@ -82,7 +82,9 @@ def test_a_batch_is_scored_by_one_version_also_across_switches(
     active = {"bolts": "bolts-v1", "nuts": "nuts-v2"}
     stage.activate("nuts", "nuts-v2")
     stage.start(loader, **{"models.refresh_s": 0.01, "worker.batch_max": 4})
-    sent = 0
+    stage.send(make_frame(data))
+    stage.outcomes_of(1)  # it has started
+    sent = 1
     for switch in range(3, 23):
         for category in ("bolts", "nuts"):
             for _ in range(6):

@@ -3,6 +3,7 @@
 import queue
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Self
 
@@ -40,8 +41,8 @@ class Decoders:
 
     def start(self) -> None:
         """Start all processes now instead of when they are needed. Raises DecoderLost."""
-        for decoder in self._all:
-            self._start(decoder)
+        with ThreadPoolExecutor(len(self._all)) as at_once:
+            list(at_once.map(self._start, self._all))
 
     def decode(self, picture: Picture) -> Decoded:
         """The picture's canvas. Raises FrameRejected, or DecoderLost."""
