@@ -36,7 +36,7 @@ test: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -n auto $(ARGS)
 
 check: lint
-	$(BIN)/python -m pytest $(PARALLEL) -n logical -m "not integration and not slow" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -n logical -m "not integration and not slow" --timeout 60 $(ARGS)
 
 cluster-test: $(READY)
 	$(BIN)/python tests/cluster/build.py

@@ -29,6 +29,16 @@ def test_a_camera_and_a_notifier_need_no_torch() -> None:
     assert run(sys.executable, "-c", code).returncode == 0
 
 
+def test_listing_and_activating_versions_imports_no_torch() -> None:
+    code = (
+        "import sys; from workers.cli import app; from typer.testing import CliRunner;"
+        "r = CliRunner().invoke(app, ['model', 'list', '--store', sys.argv[1]]);"
+        "print(r.output); raise SystemExit(bool(r.exit_code or 'torch' in sys.modules))"
+    )
+    result = run(sys.executable, "-c", code, str(ROOT / "configs" / "models"))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_a_camera_and_a_notifier_are_examined_without_the_libraries_of_a_worker() -> None:
     code = (
         "import sys; sys.modules |= dict.fromkeys(['torch', 'redis', 'fsspec', 'scipy']);"

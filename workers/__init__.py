@@ -1,1 +1,5 @@
-"""The thin shell: one folder per process, standing on workers.runtime."""
+"""The processes: a thin shell around the core, one folder for each, on a common runtime."""
+
+from workers.runtime.surroundings import prepare
+
+prepare()

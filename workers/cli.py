@@ -13,6 +13,10 @@ from typer.core import TyperGroup
 
 from workers.runtime.control_group import whole_processors
 from workers.runtime.errors import SettingsError
+from workers.runtime.streams import guard_streams, loss
+from workers.runtime.terminal import complain
+
+_EXIT_OUTPUT = 74  # EX_IOERR
 
 # name -> "module:attribute"; the attribute is a function or a typer.Typer with subcommands
 COMMANDS = {
@@ -84,9 +88,7 @@ def _root() -> None:
 
 def main() -> None:
     """Entry point of the console script."""
-    # Several workers on few cores: threads that spin at OpenMP's barriers starve each other
-    # (1800 ms a frame instead of 140 were measured). Must be set before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    guard_streams()
     # Every library that computes starts as many threads as the machine has processors; a container
     # may have a fraction of one. All of them obey this; so do the processes that we start.
     if whole_processors() < (os.cpu_count() or 1):
@@ -95,6 +97,17 @@ def main() -> None:
         app()
     except ModuleNotFoundError as error:
         _explain_missing(error, sys.argv[1:2])
+    except SystemExit as end:
+        _refuse_half_an_answer(end)
+        raise
+
+
+def _refuse_half_an_answer(end: SystemExit) -> None:
+    """What somebody wanted to keep is not whole. A reader that left has seen what it wanted."""
+    lost = loss(sys.stdout)
+    if lost is not None and not end.code:
+        complain(f"standard output: {lost.strerror}: what was printed is not complete")
+        raise SystemExit(_EXIT_OUTPUT) from None
 
 
 def _explain_missing(error: ModuleNotFoundError, command: list[str]) -> None:
@@ -104,11 +117,9 @@ def _explain_missing(error: ModuleNotFoundError, command: list[str]) -> None:
         raise error
     name = command[0] if command else "demo"
     extra = EXTRAS.get(name, "worker")
-    typer.secho(
+    complain(
         f"stream-inspector {name}: {package} is not installed; "
-        f"install the extra `{extra}`: pip install '.[{extra}]' in the checkout",
-        err=True,
-        fg="red",
+        f"install the extra `{extra}`: pip install '.[{extra}]' in the checkout"
     )
     raise SystemExit(SettingsError.exit_code)
 

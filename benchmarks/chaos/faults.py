@@ -7,31 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.chaos.proxy import Proxy
+from benchmarks.chaos import odd
 from benchmarks.chaos.stage import Stage, Worker
 from benchmarks.chaos.worker import STEPS
+from benchmarks.chaos.world import World
 from workers.runtime.bus.kafka.connect import connect_admin
-from workers.runtime.servers.apache_kafka import ApacheKafka
-from workers.runtime.servers.embedded import EmbeddedStore
 from workers.runtime.settings.process import KafkaSettings
 
 _STRIKE_S = 20.0  # until a worker has its next transaction
-
-
-@dataclass(slots=True)
-class World:
-    """What can be broken."""
-
-    kafka: ApacheKafka
-    settings: KafkaSettings
-    redis: Proxy
-    store: EmbeddedStore
-    network: Proxy | None  # between worker 0 and Kafka
-
-    def restart_store(self) -> None:
-        """An empty one, at the same address."""
-        self.store.start()
-        self.redis.upstream = self.store.port
 
 
 Fault = Callable[[Stage, World, int], float]
@@ -213,5 +196,14 @@ ROWS = {
         transaction_ms=_OUTLIVES_A_RESTART_MS,
         short=False,
     ),
+    "compressed": Row("frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8),
+    "headers": Row("megabytes in headers or key", odd.heavy_headers, 8),
+    "slow-picture": Row("a picture that decodes for seconds", odd.slow_picture, 5),
+    "disk": Row("full disk: logs, notifier's folder, pictures", odd.fill_disk, 6),
+    "clock": Row("wall clock an hour forward, back", odd.step_clock, 6),
+    "webhook": Row("webhook refuses, redirects, hangs", odd.vex_webhook, 6),
+    "topic": Row("alarms topic deleted and made anew", odd.delete_topic, 3),
+    "positions": Row("the notifier's positions gone", odd.forget_positions, 3),
+    "redis-read-only": Row("Redis takes no writes", odd.redis_read_only, 6),
     "one-of-three": Row("SIGKILL one of three brokers", kill_one_of_three, 10, brokers=3),
 }

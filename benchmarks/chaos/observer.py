@@ -45,6 +45,8 @@ class Findings:
     defects_wrong: tuple[str, ...]  # not exactly one event for each defect
     alarms_lost: tuple[str, ...]  # a defect or a dead letter of which nobody was told
     sent_twice: tuple[str, ...]  # a frame stands in the topic more than once
+    told_twice: tuple[str, ...] = ()  # a frame of which people were told under two alarm ids
+    alarms_untold: tuple[str, ...] = ()  # alarms that a channel never got
 
     @property
     def clean(self) -> bool:
@@ -60,6 +62,7 @@ def examine(
     letters: Sequence[str],
     defects: Sequence[str],
     alarmed: Iterable[str],
+    told: Mapping[str, set[str]] | None = None,
 ) -> Findings:
     """Compare what was sent with what was read. All but `outcomes` are frame ids."""
     counts = Counter(outcome.frame_id for outcome in outcomes)
@@ -73,6 +76,7 @@ def examine(
         defects_wrong=_differing(defective, defects),
         alarms_lost=tuple(sorted({*letters, *defects} - set(alarmed))),
         sent_twice=_repeated(Counter(written)),
+        told_twice=tuple(sorted(name for name, ids in (told or {}).items() if len(ids) > 1)),
     )
 
 
@@ -116,7 +120,8 @@ class Observer:
         self.outcomes: list[Outcome] = []
         self.letters: list[str] = []
         self.defects: list[str] = []
-        self.alarmed: set[str] = set()
+        self.alarm_ids: Counter[str] = Counter()
+        self._told: dict[str, set[str]] = defaultdict(set)  # frame -> ids of its alarms
         self.gap_alarms = 0  # alarms of missing frames: none is missing
         self._used: set[int] = set()  # partitions that hold frames
         self._take: dict[str, Callable[[Any], None]] = {
@@ -135,6 +140,11 @@ class Observer:
         self._stop.set()
         self._thread.join(10)
         self._client.close()
+
+    @property
+    def alarmed(self) -> set[str]:
+        """Frames of which people were told."""
+        return set(self._told)
 
     def answered(self) -> set[str]:
         """Frames that have an outcome."""
@@ -168,6 +178,7 @@ class Observer:
             letters=self.letters,
             defects=self.defects,
             alarmed=self.alarmed,
+            told=self._told,
         )
 
     def _run(self) -> None:
@@ -204,7 +215,9 @@ class Observer:
 
     def _alarm(self, record: Any) -> None:
         said = json.loads(record.value)
-        self.alarmed.update(said["frame_ids"])
+        self.alarm_ids[said["alarm_id"]] += 1
+        for frame_id in said["frame_ids"]:
+            self._told[frame_id].add(said["alarm_id"])
         self.gap_alarms += said["cause"] == "sequence-gap"
 
 

@@ -7,7 +7,8 @@ from benchmarks.chaos.run import Result
 
 _HEAD = (
     "| fault | times | frames | lost | twice | out of order | letters or events wrong "
-    "| alarms lost | stood still, median (most) |\n|---|---|---|---|---|---|---|---|---|\n"
+    "| alarms lost | told twice | stood still, median (most) |\n"
+    "|---|---|---|---|---|---|---|---|---|---|\n"
 )
 
 
@@ -30,7 +31,8 @@ def _line(result: Result) -> str:
         len(found.repeated),
         len(found.out_of_order),
         wrong,
-        len(found.alarms_lost),
+        len(found.alarms_lost) + len(found.alarms_untold),
+        len(found.told_twice),
         _times([time for each in result.recovery_s.values() for time in each]),
     ]
     return "| " + " | ".join(map(str, cells)) + " |\n"

@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.chaos.faults import Row, World
+from benchmarks.chaos.faults import Row
 from benchmarks.chaos.observer import Findings
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.stage import Stage
+from benchmarks.chaos.world import World
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedStore
 from workers.runtime.settings.process import KafkaSettings
@@ -105,7 +106,7 @@ def run_rows(
             tuple(times),
             sum(map(len, times.values())),
             len(sent),
-            stage.observer.findings(sent),
+            stage.findings(sent),
             times,
             dict(stage.ends),
             stage.surprises,

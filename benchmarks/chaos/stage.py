@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,9 @@ from typing import Any, Self
 import psutil
 from PIL import Image
 
-from benchmarks.chaos.observer import Observer
+from benchmarks.chaos.observer import Findings, Observer
+from benchmarks.chaos.surroundings import WallClock, small_disk
+from benchmarks.chaos.webhook import Webhook
 from benchmarks.chaos.worker import BRIGHT, DEADLY, ORDER
 from schemas.frame import Frame, encode_frame, new_frame_id
 from workers.demo.stage.processes import Child, flags
@@ -36,8 +39,11 @@ _DRAIN_S = 60.0
 class Worker:
     """A worker that is started again whenever it ends, as an orchestrator would."""
 
-    def __init__(self, name: str, folder: Path, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, folder: Path, settings: dict[str, Any], environment: Mapping[str, str]
+    ) -> None:
         self.name, self._folder, self._settings = name, folder, settings
+        self._environment = environment
         self._starts = 0
         self.wanted = True
         self.start()
@@ -54,7 +60,9 @@ class Worker:
                 stdout=log,
                 stderr=log,
                 cwd=ROOT,
-                env=os.environ | {ORDER: str(self._order), "OMP_NUM_THREADS": "1"},
+                env=os.environ
+                | {ORDER: str(self._order), "OMP_NUM_THREADS": "1"}
+                | dict(self._environment),
             )
 
     @property
@@ -99,6 +107,7 @@ class Stage:
         self._worker_servers = worker_servers
         kinds = ("frames", "outcomes", "defects", "dead_letters", "resolutions", "alarms")
         self.topics = {kind: f"{name}-{kind.replace('_', '-')}" for kind in kinds}
+        self.notifiers, self.partitions = f"{name}-notifiers", PARTITIONS
         self.workers: list[Worker] = []
         self.ends: Counter[int] = Counter()  # exit code -> how often, of workers
         self.surprises: list[str] = []  # workers that ended by themselves
@@ -108,6 +117,9 @@ class Stage:
 
     def __enter__(self) -> Self:
         self._folder.mkdir(parents=True)
+        self.disk = self._closing.enter_context(small_disk(self._folder / "disk"))
+        self.clock = WallClock(self._folder)
+        self.webhook = self._closing.enter_context(Webhook())
         create_topics(self._kafka, dict.fromkeys(self.topics.values(), PARTITIONS))
         watched = {k: v for k, v in self.topics.items() if k != "resolutions"}
         self.observer = self._closing.enter_context(Observer(self._servers, watched, PARTITIONS))
@@ -129,19 +141,25 @@ class Stage:
     def add_worker(self) -> Worker:
         """One more."""
         number = len(self.workers)
-        worker = Worker(f"worker-{number}", self._folder, self._worker(number))
+        logs = self.disk.folder if number == 1 else self._folder
+        environment = self.clock.environment
+        worker = Worker(f"worker-{number}", logs, self._worker(number), environment)
         self.workers.append(worker)
         return worker
 
     def start_notifier(self) -> None:
         """Start it (again)."""
         given = self._shared() | {
-            "notifier.folder": self._folder / "notifier",
+            "notifier.folder": self.disk.folder / "notifier",
+            "notifier.group": self.notifiers,
+            "notifier.delivery.channels": {"hook": {"url": self.webhook.url, "digest": False}},
+            "notifier.delivery.retry_max_s": 5,
             "notifier.delivery.console": False,
             "notifier.rules.window_s": 0.001,  # an alarm for each event: they can be counted
             "notifier.watch.silent_after_s": 0,
         }
-        self.notifier = Child("notifier", ["notifier", *flags(given)], self._folder, 10)
+        command = ["notifier", *flags(given)]
+        self.notifier = Child("notifier", command, self.disk.folder, 10, self.clock.environment)
 
     def _stop_notifier(self) -> None:
         self.notifier.stop()  # the present one
@@ -162,7 +180,8 @@ class Stage:
             "redis.timeout_s": 1,
             "categories.names": [CATEGORY],
             "models.null_detector_ms": 30,  # frames are in work when something dies
-            "evidence.url": "",
+            "evidence.url": str(self.disk.folder / "evidence"),
+            "images.decode_timeout_s": 0.3,
             "counterpart.enabled": False,
             "worker.group": f"{self.name}-inspectors",
             "worker.delivery": "exactly-once",
@@ -194,17 +213,28 @@ class Stage:
 
     def inject_deadly_frame(self) -> str:
         """Send the frame that kills whoever inspects it; returns its id."""
+        return self.inject(_png(DEADLY))
+
+    def inject(
+        self,
+        data: bytes,
+        headers: Sequence[tuple[str, bytes]] = (),
+        key: bytes | None = None,
+    ) -> str:
+        """Send a frame of a camera of its own; returns its id."""
         frame = Frame(
             frame_id=new_frame_id(),
-            camera_id=f"deadly-{len(self._injected)}",
+            camera_id=f"odd-{len(self._injected)}",
             category=CATEGORY,
             sequence=0,
             captured_at=datetime.now(UTC),
             content_type="image/png",
-            data=_png(DEADLY),
+            data=data,
         )
+        message = encode_frame(frame)
+        message = replace(message, headers=(*message.headers, *headers), key=key or message.key)
         producer = connect_producer(self._kafka, "chaos")
-        producer.publish([Outgoing(self.topics["frames"], encode_frame(frame))])
+        producer.publish([Outgoing(self.topics["frames"], message)])
         producer.close()
         self._injected.append(frame.frame_id)
         return frame.frame_id
@@ -253,6 +283,15 @@ class Stage:
         lines = (self._folder / "sent.jsonl").read_text().splitlines()
         return {json.loads(line)["frame_id"] for line in lines} | set(self._injected)
 
+    def findings(self, sent: Iterable[str]) -> Findings:
+        """What went wrong, the last step of alarms included."""
+        return replace(self.observer.findings(sent), alarms_untold=self._untold())
+
+    def _untold(self) -> tuple[str, ...]:
+        """Alarms on the topic that the webhook neither took nor refused."""
+        hook = self.webhook
+        return tuple(sorted(set(self.observer.alarm_ids) - set(hook.taken) - hook.refused))
+
     def conclude(self) -> bool:
         """Stop the camera, wait for every outcome and alarm. False: some did not come in time."""
         self.camera.ask_to_stop()
@@ -262,7 +301,7 @@ class Stage:
 
         def complete() -> bool:
             seen = self.observer
-            told = {*seen.letters, *seen.defects} <= seen.alarmed
+            told = {*seen.letters, *seen.defects} <= seen.alarmed and not self._untold()
             return told and sent <= seen.answered() and sent <= set(seen.written)
 
         done = self.watch(complete)

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.stream.__main__ import measures
+from benchmarks.stream import measures
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.settings.process import KafkaSettings
 

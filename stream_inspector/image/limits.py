@@ -17,7 +17,8 @@ from stream_inspector.image.lost_data import START_OF_SCAN, jpeg_scans
 SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 
 _MB = 2**20
-_ONE_BYTE_MODES = frozenset({"1", "L", "P"})
+_GREY_MODES = frozenset({"1", "L"})
+_ONE_BYTE_MODES = _GREY_MODES | {"P"}
 _STORED = 4  # bytes of a pixel in Pillow, unless it is grey: RGB is padded
 _COEFFICIENT = 2  # bytes; a progressive JPEG keeps all of them, of the whole picture
 _WEIGHT = 16  # bytes for each row and column: a resize knows each pixel's share in doubles
@@ -98,7 +99,8 @@ def decode_bytes(
     width, height = opened.size
     of_pixel = _stored(opened.mode) + _converted(opened.mode)
     of_side = _WEIGHT * (width + height) + 2 * _ROW * height
-    between = _STORED * canvas[1] * height  # a resize does all columns, then all rows
+    grey = opened.mode in _GREY_MODES | SIXTEEN_BIT_MODES
+    between = (1 if grey else _STORED) * canvas[1] * height  # a resize does columns, then rows
     picture = width * height * of_pixel + of_side + between + 3 * _STORED * math.prod(canvas)
     return picture + _reader_bytes(opened, data, full) + len(data) + _OTHER
 

@@ -247,3 +247,12 @@ def test_no_secret_is_a_setting_in_the_chart() -> None:
     schema = json.dumps(chart.settings_schema(settings_class(Process.WORKER)))
     assert '"password_file"' in schema
     assert '"password"' not in schema
+
+
+def test_the_url_of_a_channel_is_no_value_of_the_chart() -> None:
+    schema = chart.settings_schema(settings_class(Process.NOTIFIER))
+    delivery = schema["properties"]["notifier"]["properties"]["delivery"]["properties"]
+    (channel,) = delivery["channels"]["patternProperties"].values()
+    assert "url_file" in channel["properties"]
+    assert "url" not in channel["properties"]
+    assert channel["additionalProperties"] is False

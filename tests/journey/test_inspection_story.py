@@ -1,17 +1,20 @@
 """The journey of frames through an inspector, in memory: what the README promises, as a story."""
 
+import io
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import PIL.Image as Pil
 import pytest
 
 from schemas.envelope import WireMessage
 from schemas.frame import Frame, encode_frame
 from schemas.outcome import RejectReason, Verdict, outcome_id
 from workers.runtime.bus.ports import Partition
-from workers.runtime.errors import BusUnavailable
+from workers.runtime.errors import BusUnavailable, DecoderLost
 
 MakeFrame = Callable[..., Frame]
 Picture = Callable[..., bytes]
@@ -59,6 +62,15 @@ def test_a_defect_is_told_with_evidence_before_its_outcome(
     assert event.counterpart.status == "skipped"
 
 
+def many_scans() -> bytes:
+    """A small JPEG whose last scan comes again and again."""
+    buffer = io.BytesIO()
+    Pil.new("L", (8, 8)).save(buffer, "JPEG", progressive=True)
+    data = buffer.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * 100 + data[-2:]
+
+
 def poison(make_frame: MakeFrame, picture: Picture) -> dict[RejectReason, WireMessage]:
     """One record for each way in which a frame can be bad."""
     good = make_frame(picture(GOOD))
@@ -68,7 +80,9 @@ def poison(make_frame: MakeFrame, picture: Picture) -> dict[RejectReason, WireMe
     ]
     return {
         RejectReason.UNDECODABLE: encode_frame(make_frame(b"no image")),
+        RejectReason.DAMAGED: encode_frame(make_frame(picture(GOOD)[:-20])),
         RejectReason.TOO_LARGE: encode_frame(make_frame(b"x" * 5000)),
+        RejectReason.TOO_SLOW: encode_frame(make_frame(many_scans(), content_type="image/jpeg")),
         RejectReason.UNKNOWN_CATEGORY: encode_frame(make_frame(picture(GOOD), category="toys")),
         RejectReason.MISSING_HEADER: without(encode_frame(good), "ce_category"),
         RejectReason.INVALID_HEADER: encode_frame(make_frame(b"x", content_type="text/html")),
@@ -95,6 +109,27 @@ def test_a_bad_frame_is_a_dead_letter_and_the_next_one_is_inspected(
     assert (letter.record.topic, letter.record.partition, letter.record.offset) == ("frames", 0, 0)
     assert [o.rejected for o in outcomes if o.verdict is None] == [reason]
     assert [o.verdict for o in outcomes if o.rejected is None] == [Verdict.PASS]
+
+
+def test_a_damaged_frame_is_counted_and_inspected_where_that_is_wanted(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stage.start(**{"categories.names": ["bolts"]}, **{"images.accept_damaged": True})
+    stage.send(make_frame(picture(GOOD)), make_frame(picture(GOOD)[:-12]), partition=0)
+    assert [outcome.verdict for outcome in stage.outcomes_of(2)] == [Verdict.PASS] * 2
+    assert stage.metrics.damaged._value.get() == 1
+
+
+def test_a_worker_without_decoders_says_so_and_ends(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/python")
+    monkeypatch.setattr("workers.runtime.decoders.pool._PAUSE_S", 0.01)
+    stage.start(**{"categories.names": ["bolts"]})
+    stage.wait_for_error(1)
+    assert isinstance(stage.errors[0], DecoderLost)
+    assert "a decoder process does not start" in str(stage.errors[0])
+    stage.errors.clear()
 
 
 def test_outcomes_leave_in_the_order_of_their_camera(

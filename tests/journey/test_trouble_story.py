@@ -71,6 +71,20 @@ def test_records_that_expired_are_told_once_and_the_rest_is_inspected(
     assert stage.metrics.registry.get_sample_value("inspector_expired_records_total") == 7
 
 
+def test_records_that_cannot_be_unpacked_are_told_in_their_place(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stage.send(*(make_frame(picture(GOOD), n) for n in range(10)), partition=0)
+    stage.broker.spoil(P, 3, 5, "its checksum is wrong")
+    stage.start(**BOLTS)
+    assert [o.frame.sequence for o in stage.outcomes_of(7)] == [0, 1, 2, 6, 7, 8, 9]
+    [told] = interruptions(stage)
+    assert (told.cause, told.partition, told.first_offset, told.records) == ("unreadable", 0, 3, 3)
+    assert "3 records (3 to 5) could not be unpacked (its checksum is wrong)" in told.error
+    stage.until(lambda: stage.broker.committed("inspectors").get(P) == 10)
+    assert stage.metrics.registry.get_sample_value("inspector_unreadable_records_total") == 3
+
+
 def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_repaired(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

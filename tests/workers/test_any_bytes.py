@@ -177,6 +177,7 @@ def test_a_letter_of_another_topic_is_not_sent_again() -> None:
     assert clean(said)
 
 
+@pytest.mark.integration
 def test_the_collector_takes_every_good_frame(tmp_path: Path) -> None:
     broker = MemoryBroker()
     broker.create_topic(TOPICS.frames, 1)

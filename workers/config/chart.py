@@ -46,6 +46,10 @@ def _closed(node: Node, definitions: Node) -> Node:
             found["anyOf"] = [_closed(each, definitions) for each in node[key]]
     if "items" in node:
         found["items"] = _closed(node["items"], definitions)
+    if "patternProperties" in node:
+        named = node["patternProperties"].items()
+        found["patternProperties"] = {name: _closed(each, definitions) for name, each in named}
+        found["additionalProperties"] = False
     if "properties" in node:
         known = node["properties"].items()
         found["properties"] = {

@@ -8,6 +8,7 @@ import typer
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import complain
 
 line = typer.Typer(
     no_args_is_help=True, help="Planned pauses: cameras that may be silent for a while."
@@ -82,7 +83,7 @@ def _load(config: Path | None, assignments: list[str], bootstrap_servers: str | 
     try:
         return LineSettings.load(config, parse_assignments(assignments) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 

@@ -7,6 +7,7 @@ import typer
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import parse_assignments
+from workers.runtime.terminal import Terminal, complain
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
@@ -73,16 +74,14 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
     try:
         return NotifierProcessSettings.load(config, parse_assignments(assignments) | given)
     except SettingsError as error:
-        typer.secho(str(error), err=True, fg="red")
+        complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
 def _show(settings: Any) -> None:
-    from rich.console import Console
-
     from workers.notifier.delivering.show import show_undelivered
 
-    show_undelivered(settings.notifier.folder, Console())
+    show_undelivered(settings.notifier.folder, Terminal())
 
 
 def _run(settings: Any) -> int:

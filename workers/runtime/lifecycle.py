@@ -1,5 +1,6 @@
 """How a process starts, stops and says why it ended."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,7 +14,9 @@ import structlog
 from workers.runtime.errors import Fatal, WorkerError
 from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import LogSettings
+from workers.runtime.telemetry.lines import LINES
 from workers.runtime.telemetry.logs import setup_logging
+from workers.runtime.terminal import lines
 
 log = structlog.get_logger(__name__)
 
@@ -107,8 +110,9 @@ def leave(code: int) -> None:
     own end into an abort: exit code 134, which says that a library crashed.
     """
     if any(thread.daemon for thread in threading.enumerate()):
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # it may be closed
+                stream.flush()
         os._exit(code)
 
 
@@ -129,5 +133,5 @@ def _run(name: str, body: Callable[[StopSignal], None]) -> int:
 
 
 def _end(name: str, error: Exception, code: int) -> int:
-    sys.stderr.write(f"stream-inspector {name}: {conceal(str(error))}\n")
+    LINES.write(lines(f"stream-inspector {name}: {conceal(str(error))}"))
     return code

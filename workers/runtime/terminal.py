@@ -13,13 +13,17 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from schemas.excerpt import excerpt
+
+_ESCAPE = 10  # characters for one that cannot be printed: \\U0010ffff
+
 Part = object | tuple[object, str]  # what is said, and its style
 
 
 def plain(value: object) -> str:
     """On one line: what cannot be printed is written as an escape."""
     said = str(value)
-    return said if said.isprintable() else "".join(map(_printable, said))
+    return said if said.isprintable() else excerpt(said, _ESCAPE * len(said))
 
 
 def lines(value: object) -> str:
@@ -78,7 +82,3 @@ def _several(said: str | None) -> Text | None:
 
 def _cell(cell: Any) -> Any:
     return text(cell) if isinstance(cell, str) else cell
-
-
-def _printable(sign: str) -> str:
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()

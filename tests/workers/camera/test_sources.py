@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +100,25 @@ def test_a_file_is_sent_as_its_own_bytes(tmp_path: Path, suffix: str, content_ty
 def test_a_file_over_the_limit_is_refused_with_its_name_and_the_setting(tmp_path: Path) -> None:
     path = touch(tmp_path / "1.png", bytes(LIMIT + 1))
     assert read_shot(path, LIMIT) == Refusal(
-        str(path), "10001 bytes, more than kafka.max_frame_bytes (10000)"
+        str(path),
+        "cannot be read: has 10001 bytes; the limit is 10000 (setting kafka.max_frame_bytes)",
     )
     assert isinstance(read_shot(touch(path, bytes(LIMIT)), LIMIT), Shot)
+
+
+def test_what_is_no_regular_file_is_skipped_by_name_or_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "1.png")
+    os.mkfifo(tmp_path / "2.png")
+    (tmp_path / "3.png").symlink_to("/dev/zero")
+    (tmp_path / "4.png").symlink_to("5.png")
+    (tmp_path / "5.png").symlink_to("4.png")
+    listing = list_files(str(tmp_path))
+    assert [path.name for path in listing.files] == ["1.png"]
+    assert [path.name for path in listing.skipped] == [f"{n}.png" for n in (2, 3, 4, 5)]
+    refusals = [read_shot(path, LIMIT) for path in listing.skipped]
+    assert all(isinstance(refusal, Refusal) for refusal in refusals)
+    assert "a named pipe" in str(refusals[0])
+    assert "a device" in str(refusals[1])
 
 
 def test_a_file_that_vanished_is_a_refusal(tmp_path: Path) -> None:

@@ -292,8 +292,26 @@ def test_what_is_no_picture_is_left_out(line: Line) -> None:
     line.broker.append(Outgoing("frames", samples.OUTCOME.encode()))
     said = line.collect()
     assert line.good() == [whole.data]
-    assert "2 no whole picture" in said
+    assert "1 no whole picture" in said
+    assert "1 damaged picture" in said
     assert "1 no readable frame" in said
+
+
+def lost_data(data: bytes) -> bytes:
+    """A JPEG of which only the head is left; it ends as it should."""
+    at = data.rindex(b"\xff\xda") + 2
+    return data[: at + int.from_bytes(data[at : at + 2])] + b"\xff\xd9"
+
+
+def test_a_picture_that_lost_data_is_not_taken_for_training(line: Line) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 64), 40).save(buffer, "JPEG")
+    whole, damaged = buffer.getvalue(), lost_data(buffer.getvalue())
+    line.frame(Verdict.PASS, data=whole, content_type="image/jpeg")
+    line.frame(Verdict.PASS, data=damaged, content_type="image/jpeg")
+    said = line.collect()
+    assert line.good() == [whole]
+    assert "1 damaged picture" in said
 
 
 def test_raw_pixels_become_a_picture_without_loss(line: Line) -> None:

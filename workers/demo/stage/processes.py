@@ -4,7 +4,7 @@ A guard stands between: should this process be killed, its children do not outli
 """
 
 import http.client
-import socket
+import os
 import subprocess
 import sys
 import time
@@ -16,6 +16,7 @@ import yaml
 
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.servers import guard
+from workers.runtime.servers.process import free_ports
 
 _HOST = "127.0.0.1"
 
@@ -23,8 +24,18 @@ _HOST = "127.0.0.1"
 class Child:
     """One of our processes, running."""
 
-    def __init__(self, name: str, arguments: Sequence[str], logs: Path, grace_s: float) -> None:
-        """Start `stream-inspector ARGUMENTS`; its output goes to `<logs>/<name>.log`."""
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        logs: Path,
+        grace_s: float,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start `stream-inspector ARGUMENTS`; its output goes to `<logs>/<name>.log`.
+
+        `environment`: variables beside our own.
+        """
         self.name, self.log, self._grace_s = name, logs / f"{name}.log", grace_s
         command = [sys.executable, "-m", "workers.cli", *arguments]
         guarded = [sys.executable, "-S", "-E", guard.__file__, "--grace", str(grace_s), *command]
@@ -34,6 +45,7 @@ class Child:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                env=os.environ | dict(environment or {}),
                 start_new_session=True,  # Ctrl-C reaches us alone, and we stop the others in order
             )
 
@@ -80,9 +92,7 @@ def flags(settings: Mapping[str, Any]) -> list[str]:
 
 def free_port() -> int:
     """A TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def ready(port: int) -> bool:

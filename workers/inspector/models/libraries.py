@@ -4,8 +4,6 @@ They look for a temporary folder meanwhile, and where that fails the rest of the
 import them any more: so the folder is tried before.
 """
 
-import errno
-import os
 import tempfile
 
 from workers.runtime.errors import Fatal, Transient
@@ -35,8 +33,8 @@ def import_libraries() -> None:
         except Exception as error:
             raise LibrariesBroken(
                 f"the libraries that run models cannot be imported: {type(error).__name__}: "
-                f"{error}; look whether {tempfile.gettempdir()} (TMPDIR) can be written and has "
-                "room, then start again"
+                f"{error}; look whether the temporary folder (TMPDIR) can be written and has room, "
+                "then start again"
             ) from error
         _Imported.done = True
 
@@ -50,10 +48,9 @@ def check_temporary_folder() -> None:
     folder = "the temporary folder"
     try:
         folder = tempfile.gettempdir()
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_ROOM))
-            if file.tell() != _ROOM:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            file.flush()
     except OSError as error:
         raise NoTemporaryFolder(
             f"{folder} cannot be written: {error.strerror or error}; make room there, or set TMPDIR"

@@ -3,14 +3,12 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from schemas.alarm import Alarm
 from workers.notifier.delivering.journal import WAITING, read_lines
 from workers.notifier.delivering.outbox import FILE
 from workers.notifier.delivering.refused import read_refused
-from workers.notifier.delivering.text import visible
+from workers.runtime.terminal import Table
 
 
 def show_undelivered(folder: Path, console: Console) -> int:
@@ -36,5 +34,4 @@ def _waiting(folder: Path) -> list[tuple[str, Alarm]]:
 
 def _add(table: Table, channel: str, state: str, alarm: Alarm) -> None:
     raised = f"{alarm.raised_at:%Y-%m-%d %H:%M:%SZ}"
-    cells = (channel, state, raised, alarm.severity.value, alarm.message)
-    table.add_row(*(escape(visible(cell)) for cell in cells))
+    table.add_row(channel, state, raised, alarm.severity.value, alarm.message)

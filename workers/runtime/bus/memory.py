@@ -119,7 +119,7 @@ class MemoryBroker:
         """Raises MessageTooLarge for a message beyond its topic's limit."""
         message, limit = outgoing.message, self.limits.get(outgoing.topic)
         headers = sum(len(name.encode()) + len(data) for name, data in message.headers)
-        size = len(message.value) + len(message.key or b"") + headers
+        size = len(message.value or b"") + len(message.key or b"") + headers
         if limit is not None and size > limit:
             raise MessageTooLarge(f"{outgoing.topic} takes {limit} bytes, not {size}")
 

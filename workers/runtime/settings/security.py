@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings.base import Section, read_secret
+from workers.runtime.settings.base import FilePassword, Section, read_secret
 
 _SASL, _TLS = ("SASL_PLAINTEXT", "SASL_SSL"), ("SSL", "SASL_SSL")
 
@@ -112,12 +112,16 @@ class KafkaSecurity(Section):
         if self.protocol in _TLS:
             options["ssl_context"] = self.tls.context(f"{path}.tls")
         if self.sasl:
+            name = f"{path}.password"
+            password = (
+                FilePassword(self.password_file, name)
+                if self.password_file
+                else read_secret(self.password, None, name)
+            )
             options |= {
                 "sasl_mechanism": self.mechanism,
                 "sasl_plain_username": self.username,
-                "sasl_plain_password": read_secret(
-                    self.password, self.password_file, f"{path}.password"
-                ),
+                "sasl_plain_password": password,
             }
         return options
 

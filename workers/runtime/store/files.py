@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 import fsspec
 
@@ -24,6 +25,8 @@ def open_blobs(url: str) -> BlobStore:
     """A blob store at a folder path or an fsspec URL. Raises SettingsError."""
     try:
         # a listing that is kept would hide what others write
+        for part in url.split("::"):
+            urlsplit(part).port  # noqa: B018  a host that nobody can read is refused here
         filesystem, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
     except (ValueError, ImportError) as error:
         # a parser's own words may be a part of a password

@@ -6,26 +6,51 @@ bound where the line is written (frame, camera, category, batch, alarm).
 
 import logging
 import sys
+import textwrap
+import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 
 from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
 from workers.runtime.telemetry.clipped import clip
+from workers.runtime.telemetry.lines import LINES, unfailing
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
+from workers.runtime.terminal import lines
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
 _NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
 
 
-class _Named(structlog.PrintLogger):
+class _Named:
     """Writes to standard error and knows the module that it speaks for."""
 
     def __init__(self, name: str = "") -> None:
-        super().__init__(sys.stderr)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        """Write a line."""
+        LINES.write(message)
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = failure = msg
+
+
+class _Handler(logging.Handler):
+    """The same for other libraries."""
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Write a line; what is wrong with it costs the line only."""
+        try:
+            return bool(super().handle(record))
+        except Exception as error:
+            LINES.lose(error)
+            return False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        LINES.write(self.format(record))
 
 
 class _Levels:
@@ -76,14 +101,14 @@ def setup_logging(
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer = _concealing(_renderer(settings, shared))
+    render = _concealing(_renderer(settings, shared))
     structlog.configure(
-        processors=[levels, limit(repeats), *shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(levels.lowest),
+        processors=[levels, limit(repeats), *shared, render],
+        wrapper_class=unfailing(structlog.make_filtering_bound_logger(levels.lowest)),
         logger_factory=_Named,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        processors=[*(structlog.stdlib.ProcessorFormatter.remove_processors_meta, render)],
         foreign_pre_chain=[tell_foreign, *shared],
     )
     _setup_libraries(settings, formatter, repeats)
@@ -95,8 +120,14 @@ def _renderer(settings: LogSettings, shared: list[Any]) -> Any:
         shared += [structlog.processors.format_exc_info, clip]
         return structlog.processors.JSONRenderer()
     shared.append(clip)
-    plain = structlog.dev.RichTracebackFormatter(show_locals=False)  # locals may hold secrets
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    colours = sys.stderr is not None and sys.stderr.isatty()
+    return structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=_trace)
+
+
+def _trace(stream: TextIO, raised: Any) -> None:
+    """A traceback without locals, which may hold secrets; no line of it looks like one of ours."""
+    told = lines(conceal("".join(traceback.format_exception(*raised)).rstrip()))
+    stream.write(textwrap.indent(told, "    "))
 
 
 def _concealing(renderer: Any) -> Any:
@@ -106,7 +137,7 @@ def _concealing(renderer: Any) -> Any:
 
 def _setup_libraries(settings: LogSettings, formatter: logging.Formatter, repeats: Repeats) -> None:
     level = number(settings.level)
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Handler()
     handler.setFormatter(formatter)
     handler.addFilter(LimitForeign(repeats))
     logging.basicConfig(handlers=[handler], level=level, force=True)

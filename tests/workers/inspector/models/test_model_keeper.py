@@ -14,8 +14,11 @@ from structlog.testing import capture_logs
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.image.view.canvas import View
 from workers.inspector.models.keeper import ModelKeeper
+from workers.inspector.models.libraries import LibrariesBroken
+from workers.inspector.models.switchboard import TRUST_S
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, ViewSettings
+from workers.runtime.errors import StoreUnavailable
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
@@ -194,6 +197,126 @@ def test_after_an_outage_redis_is_not_believed_before_the_store(models: Models) 
     assert models.versions() == {"bolts": "v2"}
     models.keeper.refresh()
     assert models.versions() == {"bolts": "v2"}
+
+
+def fresh(models: Models) -> None:
+    """A worker that has just started, beside the same stores."""
+    models.keep(["bolts", "nuts"])
+    models.keeper.refresh()
+
+
+def test_a_fresh_worker_falls_back_to_what_was_active_before(models: Models) -> None:
+    for version in ("v1", "v2", "corrupt"):
+        models.push_and_activate("bolts", version)
+    with capture_logs() as logs:
+        fresh(models)
+    assert models.versions() == {"bolts": "v2"}
+    assert "bolts" not in models.keeper.models.missing
+    held_back = models.keeper.models.held_back["bolts"]
+    assert "version corrupt is refused: ModelCorrupt" in held_back
+    assert held_back.endswith("inspected with v2")
+    labels = {"category": "bolts", "version": "corrupt"}
+    assert models.metric("inspector_model_refused", labels) == 1
+    assert not [e for e in logs if e.get("category") == "bolts" and "cannot be" in e["event"]]
+    models.sound.add("corrupt")
+    models.keeper.refresh(told=True)
+    assert models.versions() == {"bolts": "corrupt"}
+    assert not models.keeper.models.held_back
+
+
+def test_a_fresh_worker_does_not_fall_back_to_what_was_rolled_back_from(models: Models) -> None:
+    models.push_and_activate("bolts", "v1")
+    models.push_and_activate("bolts", "v2")
+    models.registry.push(["bolts"], "corrupt", b"corrupt", b"x")
+    models.registry.activate("bolts", "corrupt", by="anna", why="rollback: v2 misses scratches")
+    fresh(models)
+    assert models.versions() == {"bolts": "v1"}
+
+
+def test_a_fresh_worker_waits_for_a_store_that_is_away_and_does_not_fall_back(
+    models: Models,
+) -> None:
+    for version in ("v1", "v2"):
+        models.push_and_activate("bolts", version)
+    read, models.cache.available = models.blobs.read, False
+
+    def away(name: str) -> bytes:
+        if name.startswith("models/v2/"):
+            raise StoreUnavailable("no answer")
+        return read(name)
+
+    models.blobs.read = away  # type: ignore[method-assign]
+    fresh(models)
+    assert models.versions() == {}
+    assert "no answer" in models.keeper.models.missing["bolts"]
+
+
+def poison(models: Models, value: bytes) -> None:
+    """Whoever may write to Redis sets the pointer, for ever."""
+    models.cache.put("stream-inspector:active:bolts", value)
+
+
+def test_redis_does_not_decide_what_a_fresh_worker_uses(models: Models) -> None:
+    for version in ("v1", "v2"):
+        models.push_and_activate("bolts", version)
+    poison(models, b"v1")
+    fresh(models)
+    assert models.versions() == {"bolts": "v2"}
+
+
+@pytest.mark.parametrize("value", [b"v1", b"\xff\xfe", b"../etc", b"x" * 10_000, b" "])
+def test_redis_is_not_believed_for_longer_than_a_minute(models: Models, value: bytes) -> None:
+    models.activate("bolts", "v1")
+    models.push_and_activate("bolts", "v2")
+    poison(models, value)
+    board = models.keeper._board
+    board.look("bolts", time.monotonic() + TRUST_S)
+    assert board.active["bolts"] == "v2"
+    assert models.registry.mirrored("bolts") in (None, "v2")  # the lie is gone
+
+
+def test_without_the_store_a_fresh_worker_believes_redis_and_asks_the_store_soon(
+    models: Models,
+) -> None:
+    for version in ("v1", "v2"):
+        models.push_and_activate("bolts", version)
+    poison(models, b"v1")
+    models.keep(["bolts"])
+    board = models.keeper._board
+    models.blobs.available = False
+    board.look("bolts", 0.0)
+    assert board.active["bolts"] == "v1"
+    models.blobs.available = True
+    board.look("bolts", 20.0)
+    assert board.active["bolts"] == "v2"
+
+
+def test_a_flood_of_notices_does_not_keep_the_stores_busy(models: Models) -> None:
+    models.activate("bolts", "v1")
+    asked: list[str] = []
+    names = models.blobs.names
+
+    def counted(prefix: str) -> list[str]:
+        asked.append(prefix)
+        return names(prefix)
+
+    models.blobs.names = counted  # type: ignore[method-assign]
+    with models.following(every_s=60.0):
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            models.cache.tell("stream-inspector:changes")
+            time.sleep(0.001)
+    assert len(asked) <= 40  # a thousand notices
+
+
+def test_what_ends_the_process_is_not_taken_for_a_broken_version(models: Models) -> None:
+    def load(*_: bytes) -> LoadedModel:
+        raise LibrariesBroken("only a new process can help")
+
+    models.push_and_activate("bolts", "v1")
+    keeper = ModelKeeper(models.registry, load, ["bolts"])
+    with pytest.raises(LibrariesBroken):
+        keeper.refresh()
 
 
 def test_a_version_refused_for_one_category_serves_another(models: Models) -> None:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from alarms import Ear, alarm, deliver_to, fill, until
 from structlog.testing import capture_logs
 
 from workers.notifier.delivering.channels.channel import DeliveryFailed
 from workers.notifier.delivering.channels.file import FileChannel
 from workers.notifier.delivering.outbox import Outbox
+
+pytestmark = pytest.mark.integration  # mounts a file system
 
 
 def deaf(alarms: object) -> None:

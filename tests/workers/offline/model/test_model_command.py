@@ -173,6 +173,31 @@ def test_verify_names_what_is_damaged_and_fails(anna: Operator) -> None:
     assert f"bolts: the active version {version} is missing or wrong" in told
 
 
+def test_a_broken_activation_is_named_followed_and_moved_aside(anna: Operator) -> None:
+    version = anna.push(made(1), "--activate")
+    records = anna.folder / "store/categories/bolts/activations"
+    (records / "00000002.json").write_text('{"number": 2, "vers')
+    (records / "Thumbs.db").write_bytes(b"junk")
+    (anna.folder / "store/models/Thumbs.db").write_bytes(b"junk")
+    assert "00000002.json is broken" in " ".join(anna.run("verify", code=65).split())
+    assert version in anna.run("list")
+    assert version in anna.run("list", "bolts")
+    assert f"version {version} is active (activation 3)" in anna.run("activate", "bolts", version)
+    assert "00000002.json is broken" in " ".join(anna.run("verify", code=65).split())
+    told = " ".join(anna.run("verify", "--repair").split())
+    assert "moved aside: categories/bolts/activations/00000002.json" in told
+    assert "ok: 1 versions, 2 activations" in told
+    assert "ok" in anna.run("verify")
+
+
+def test_a_version_that_cannot_be_read_does_not_hide_the_others(anna: Operator) -> None:
+    whole, broken = anna.push(made(1)), anna.push(made(2))
+    (anna.folder / f"store/models/{broken}/manifest.json").write_bytes(b"{")
+    listed = anna.run("list", "bolts")
+    assert whole in listed
+    assert "not readable" in listed
+
+
 def test_a_store_that_cannot_create_exclusively_is_told(anna: Operator) -> None:
     anna.push(made(1))
     warning = "cannot create a file exclusively"

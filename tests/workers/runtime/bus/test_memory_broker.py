@@ -5,7 +5,15 @@ import pytest
 from schemas.envelope import WireMessage
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker, MemoryConsumer
-from workers.runtime.bus.ports import Handover, Outgoing, Partition, RebalanceListener
+from workers.runtime.bus.memory_reader import MemoryReader
+from workers.runtime.bus.ports import (
+    Gap,
+    GapCause,
+    Handover,
+    Outgoing,
+    Partition,
+    RebalanceListener,
+)
 from workers.runtime.errors import BusUnavailable, MembershipLost
 
 P, Q = Partition("frames", 0), Partition("frames", 1)
@@ -104,3 +112,20 @@ def test_at_least_once_publishes_before_it_commits(broker: MemoryBroker) -> None
     with pytest.raises(BusUnavailable):
         delivery.settle([message], {P: 2}, None)
     assert committed == [{P: 1}]
+
+
+def test_what_expired_or_is_spoiled_is_a_gap_before_what_follows(broker: MemoryBroker) -> None:
+    for _ in range(4):
+        broker.append(Outgoing("frames", WireMessage(b"k", b"v", ()), 0))
+    broker.expire(P, before=1)
+    broker.spoil(P, 3, 4, "wrong checksum")
+    expected = [Gap(P, 0, 0), Gap(P, 3, 4, GapCause.UNREADABLE, "wrong checksum")]
+    consumer = broker.consumer("g", ["frames"])
+    for reader in (consumer, MemoryReader(broker, "frames", 50)):
+        gaps, told = [], []
+        for _ in range(10):
+            records = reader.poll(0)
+            gaps += reader.gaps()
+            told += [record.offset for record in records if record.partition == P]
+        assert (told, gaps) == ([1, 2, 5, 6], expected)
+    assert consumer.missing() == frozenset()

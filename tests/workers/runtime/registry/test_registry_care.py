@@ -241,7 +241,7 @@ def test_a_sound_store_has_no_problems_and_every_version_an_age(registry: Regist
         (
             "categories/bolts/activations/00000001.json",
             b"{",
-            "00000001.json is broken and passed over",
+            "00000001.json is broken",
         ),
         ("categories/bolts/activations/00000001.json", None, "activation 1 is missing"),
         ("categories/bolts/versions/other.json", b"{}", "bolts: has version other"),

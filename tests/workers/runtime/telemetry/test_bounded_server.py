@@ -96,6 +96,7 @@ class SlowClients:
             return None
 
 
+@pytest.mark.integration
 def test_probes_are_answered_beside_thousands_of_slow_clients(
     many_files: None, served: tuple[int, psutil.Process]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import structlog
 
 from workers.runtime.settings.process import LogSettings
+from workers.runtime.telemetry.lines import LINES
 from workers.runtime.telemetry.logs import setup_logging
 
 
@@ -123,3 +124,56 @@ def test_every_module_says_its_name() -> None:
         if "structlog.get_logger()" in path.read_text()
     ]
     assert nameless == []
+
+
+class _Unspeakable:
+    def __repr__(self) -> str:
+        raise RuntimeError("cannot be shown")
+
+    __str__ = __repr__
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_a_line_that_cannot_be_made_is_dropped_and_told(
+    format: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging(LogSettings(format=format), "worker")
+    before = LINES.dropped
+    log = structlog.get_logger("ours")
+    log.info("value", it=_Unspeakable())
+    log.info("%d parts", "no number")
+    log.exception(_Unspeakable())
+    logging.getLogger("library").warning("%d parts", "no number")
+    logging.getLogger("library").warning(_Unspeakable())
+    assert LINES.dropped - before == 5
+    log.info("fine")
+    said = capfd.readouterr().err
+    assert "fine" in said
+    assert said.count("log lines were lost") == 1
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_what_others_wrote_does_not_drive_the_terminal(
+    format: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    nasty = "\x1b[2J\x9b1m\u202eevil\r\nforged line [bold]"
+    setup_logging(LogSettings(format=format), "worker")
+    structlog.get_logger("ours").warning("a " + nasty, camera=nasty, **{f"name{nasty}": [nasty]})
+    logging.getLogger("library").warning("of %s", nasty)
+    try:
+        int(nasty)
+    except ValueError:
+        structlog.get_logger("ours").exception("failed")
+    said = capfd.readouterr().err
+    assert all(line.isprintable() for line in said.split("\n"))
+    assert not any(line.startswith("forged line") for line in said.splitlines())
+
+
+@pytest.mark.parametrize("format", ["json", "console"])
+def test_a_line_does_not_grow_with_what_a_record_says(
+    format: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    setup_logging(LogSettings(format=format), "worker")
+    structlog.get_logger("ours").warning("x" * 10**6, error="\x01" * 10**6)
+    assert len(capfd.readouterr().err) < 50_000

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from schemas.alarm import Alarm, Severity
 from workers.notifier.delivering.channels.channel import DeliveryFailed
-from workers.notifier.delivering.text import headline, visible
+from workers.notifier.delivering.text import headline
+from workers.runtime.streams import trouble
+from workers.runtime.terminal import Terminal, text
 
 _COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 
 
-class StandardOutput(Console):
-    """The terminal library's, which would end the process when the pipe is closed."""
+class StandardOutput(Terminal):
+    """A terminal that does not end the process when its pipe is closed."""
 
     def on_broken_pipe(self) -> None:
         """Called while the error is handled: hand it on."""
@@ -34,16 +36,20 @@ class ConsoleChannel:
         """Print. Raises DeliveryFailed when nobody reads."""
         try:
             for alarm in alarms:
-                self._console.print(line(alarm), highlight=False, soft_wrap=True, emoji=False)
+                self._console.print(line(alarm), soft_wrap=True)
+                lost = trouble(self._console.file)
+                if lost is not None:
+                    raise lost
         except (OSError, ValueError, SystemExit) as error:  # closed; Rich ends on a broken pipe
             reason = getattr(error, "strerror", None) or error
             raise DeliveryFailed(f"standard output: {reason}") from error
 
 
-def line(alarm: Alarm) -> str:
-    """The alarm as one line of the terminal library's markup."""
-    colour = _COLOURS[alarm.severity]
-    return (
-        f"{alarm.raised_at.astimezone():%H:%M:%S} [{colour}]{escape(headline(alarm))}[/] "
-        f"{escape(visible(alarm.message))} [dim]{alarm.alarm_id[:8]}[/]"
+def line(alarm: Alarm) -> Text:
+    """The alarm as one line."""
+    return text(
+        f"{alarm.raised_at.astimezone():%H:%M:%S} ",
+        (headline(alarm), _COLOURS[alarm.severity]),
+        f" {alarm.message} ",
+        (alarm.alarm_id[:8], "dim"),
     )

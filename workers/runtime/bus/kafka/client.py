@@ -9,6 +9,7 @@ import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka.record import util as record_util
 
+from workers.runtime.bus.kafka import login
 from workers.runtime.bus.kafka.advertised import NotReached, reach_advertised
 from workers.runtime.bus.kafka.refusals import overheard, refusal
 from workers.runtime.errors import (
@@ -37,8 +38,13 @@ def client_options(kafka: KafkaSettings, client_id: str) -> dict[str, Any]:
         "client_id": client_id,
         "request_timeout_ms": kafka.request_timeout_ms,
         "reconnect_backoff_max_ms": 1000,  # the default of 30 s stalls for up to a minute
-        **kafka.security.client_options(),
+        **_security(kafka),
     }
+
+
+def _security(kafka: KafkaSettings) -> dict[str, Any]:
+    login.register()
+    return kafka.security.client_options()
 
 
 def record_limit(kafka: KafkaSettings) -> int:

@@ -20,6 +20,7 @@ from workers.runtime.settings.process import KafkaSettings
 
 _log = structlog.get_logger(__name__)
 
+_ABSENT_S = 1.0  # a topic that was only just asked for is not missing yet
 _POSITION_MS = 500  # known locally, except right after an assignment
 
 
@@ -41,6 +42,7 @@ class KafkaBusConsumer:
         self._request_ms = kafka.request_timeout_ms
         self._topics, self._from_beginning = topics, from_beginning
         self._watched, self._missing = watched, frozenset[str]()
+        self._absent: dict[str, float] = {}  # topic -> since when
         self._start_of = start_of
         self._begun: frozenset[Partition] = frozenset()
         self._guard = Guard(client, unpacked_limit(kafka))
@@ -50,7 +52,7 @@ class KafkaBusConsumer:
         """Records that have arrived. Raises Transient, AccessDenied or Fatal."""
         with translated("Read"):
             prepare_poll(self._client)
-            self._tell_missing()
+            self._look_for_topics()
             try:
                 batches = self._client.poll(timeout_ms=int(timeout_s * 1000))
             except errors.NoOffsetForPartitionError as error:
@@ -143,18 +145,20 @@ class KafkaBusConsumer:
 
     def missing(self) -> frozenset[str]:
         """Topics we need that the broker does not have, or does not show us."""
-        return missing_topics(self._client._cluster, self._topics | self._watched)
+        return self._missing
 
-    def _tell_missing(self) -> None:
-        """Say it once, and once when they are there."""
+    def _look_for_topics(self) -> None:
+        """Note which are missing; say it once, and once when they are there."""
+        cluster, now = self._client._cluster, time.monotonic()
         for topic in self._watched:  # a new subscription makes the client forget them
-            self._client._cluster.add_topic(topic)
-        missing = self.missing()
-        if missing != self._missing:
-            if missing:
-                _log.error("topic missing", reason=str(TopicMissing(missing)))
-            else:
-                _log.info("topics are there", topics=sorted(self._missing))
+            cluster.add_topic(topic)
+        absent = missing_topics(cluster, self._topics | self._watched)
+        self._absent = {topic: self._absent.get(topic, now) for topic in absent}
+        missing = frozenset(t for t, since in self._absent.items() if now - since >= _ABSENT_S)
+        if missing and missing != self._missing:
+            _log.error("topic missing", reason=str(TopicMissing(missing)))
+        elif missing != self._missing:
+            _log.info("topics are there", topics=sorted(self._missing))
         self._missing = missing
 
     def generation(self) -> object | None:

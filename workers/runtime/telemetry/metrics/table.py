@@ -17,6 +17,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from stream_inspector import __version__
+from workers.runtime.telemetry.lines import LINES
 
 _log = structlog.get_logger(__name__)
 
@@ -105,6 +106,10 @@ class Table:
             "build_info", "1 for the version that runs", version="one: the program's"
         )
         self.build.hold({(__version__,): 1.0})
+        self.dropped_lines = self._tally(
+            "dropped_log_lines", "Log lines that could not be made or written"
+        )
+        self.dropped_lines.ask_one(lambda: LINES.dropped)
 
     def _counter(self, name: str, text: str, **labels: str) -> Counter:
         entry = self._enter("counter", f"{name}_total", text, labels)

@@ -1,0 +1,62 @@
+"""A temporary folder that is full at the first load costs a wait, not the process.
+
+A limit of 0 bytes on files is what a full disk is, for every folder at once.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+PROGRAM = """
+import resource, sys, tempfile
+from workers.inspector.models import libraries
+from workers.inspector.models.detectors import ModelLoader
+from workers.inspector.settings import ModelsSection
+
+def size():
+    try:
+        ModelLoader(ModelsSection()).size(b"{}")
+    except Exception as error:
+        print(type(error).__name__, "|", error, "|", getattr(error, "exit_code", ""), flush=True)
+
+if sys.argv[1] == "unseen":
+    libraries.check_temporary_folder = lambda: None  # it fills up a moment later
+    tempfile.tempdir = None
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+size()
+print("imported", "torch" in sys.modules)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+size()
+"""
+
+
+def said(case: str) -> list[str]:
+    command = [sys.executable, "-c", PROGRAM, case]
+    # torch notes its folder in the environment of whoever has imported it
+    clean = {name: value for name, value in os.environ.items() if "INDUCTOR" not in name}
+    run = subprocess.run(  # a pipe is no file: it has no limit
+        command, capture_output=True, text=True, timeout=300, check=False, cwd="/", env=clean
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_models_are_loaded_when_there_is_room_again() -> None:
+    full, imported, room = said("seen")
+    assert full.startswith("NoTemporaryFolder | ")
+    assert tempfile.gettempdir() in full
+    assert "TMPDIR" in full
+    assert imported == "imported False"
+    assert room.startswith("ModelCorrupt")  # the libraries are there: they looked at the manifest
+
+
+@pytest.mark.slow
+def test_libraries_that_were_imported_half_end_the_process() -> None:
+    full, *_ = said("unseen")
+    assert full.startswith("LibrariesBroken | ")
+    assert full.endswith("| 75")
