@@ -12,6 +12,9 @@
   its end, never taken up again: the resumed partition stands still while it looks healthy.
 - A group leader that joins again because partitions became known, and whose poll ends before the
   answer is there, never looks at the answer: it holds partitions and reads none of them.
+- A batch that the broker finds too large is split and sent again, but `flush` takes it for lost
+  (`UnknownError: Future not done`), each time: several small records that share a batch would never
+  pass a topic of a small limit, and one that is too large would look like a broker that is away.
 """
 
 import contextlib
@@ -20,7 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError, UnknownError
 
 _NOT_READY_PAUSE_S = 0.1
 _JOIN_S = 2.0
@@ -35,6 +38,12 @@ def prepare_poll(consumer: Any) -> None:
         fetcher._next_partition_records = None
     if coordinator._join_task is not None:  # begun, not yet taken note of
         coordinator.rejoin_needed = True
+
+
+def flush(producer: Any, timeout_s: float) -> None:
+    """Send what waits. Whether it arrived is for the records' own futures to say."""
+    with contextlib.suppress(UnknownError):
+        producer.flush(timeout=timeout_s)
 
 
 class BoundedProducer(KafkaProducer):  # type: ignore[misc]

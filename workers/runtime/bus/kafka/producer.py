@@ -15,6 +15,7 @@ from workers.runtime.bus.kafka.client import (
     record_limit,
 )
 from workers.runtime.bus.kafka.errors import translate, translated
+from workers.runtime.bus.kafka.faults import flush
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import KafkaSettings
@@ -97,7 +98,7 @@ def write_all(client: Any, messages: Iterable[Outgoing], timeout_s: float) -> No
 
 def _write(client: Any, chunk: list[Outgoing], timeout_s: float) -> None:
     futures = [_send(client, message) for message in chunk]
-    client.flush(timeout=timeout_s)
+    flush(client, timeout_s)
     for future in futures:
         future.get(timeout=timeout_s)
 

@@ -12,11 +12,13 @@ import pytest
 from kafka import KafkaProducer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.coordinator.base import BaseCoordinator
-from kafka.errors import KafkaConnectionError, KafkaTimeoutError
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, UnknownError
+from kafka.producer.future import FutureProduceResult, FutureRecordMetadata
+from kafka.producer.record_accumulator import RecordAccumulator
 from kafka.producer.sender import Sender
 from kafka.producer.transaction_manager import TransactionalRequestResult, TransactionManager
 
-from workers.runtime.bus.kafka.faults import BoundedProducer, prepare_poll
+from workers.runtime.bus.kafka.faults import BoundedProducer, flush, prepare_poll
 
 USED_UP: list[int] = []  # as false as records that are used up
 P = TopicPartition("frames", 0)
@@ -115,3 +117,22 @@ def test_our_producer_gives_up() -> None:
         producer.commit_transaction()
     with pytest.raises(KafkaTimeoutError, match="abort"):
         producer.abort_transaction()
+
+
+def splitting() -> Any:
+    """A producer whose one batch is split while it is flushed."""
+    accumulator = RecordAccumulator()
+    batch = SimpleNamespace(produce_future=FutureProduceResult(P))
+    accumulator._incomplete = SimpleNamespace(all=lambda: [batch])
+    record = FutureRecordMetadata(batch.produce_future, 0, 0, None, 0, 0, 0)
+    record.rebind(FutureProduceResult(P), 0)
+    return SimpleNamespace(flush=accumulator.await_flush_completion)
+
+
+def test_the_client_still_takes_a_batch_that_was_split_for_lost() -> None:
+    with pytest.raises(UnknownError, match="Future not done"):
+        splitting().flush(timeout=1)
+
+
+def test_a_batch_that_was_split_is_not_taken_for_lost() -> None:
+    flush(splitting(), 1.0)
