@@ -10,7 +10,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import socket
 from threading import Thread
 
 import pytest
@@ -20,6 +19,7 @@ from schemas.message import Message
 from workers.runtime.bus.kafka.connect import connect_producer, create_topics
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.servers.embedded import EmbeddedBroker
+from workers.runtime.servers.process import free_ports
 from workers.runtime.settings.process import KafkaSettings
 
 pytestmark = pytest.mark.integration
@@ -61,9 +61,7 @@ def kafka() -> Iterator[KafkaSettings]:
 
 
 def free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def start(

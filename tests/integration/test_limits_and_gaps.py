@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 from typer.testing import CliRunner
 
+from schemas.dead_letter import DeadLetter
 from schemas.envelope import WireMessage, event_type
 from schemas.interruption import Interruption
 from tests.integration.conftest import PATIENCE_S
@@ -135,3 +137,43 @@ def test_a_dead_letter_is_replayed_exactly_once(kafka_stage: Any) -> None:
     printed = dlq("replay", "--id", ids[0], "--why", "once more")
     assert "0 dead letters replayed" in printed
     assert "1 were settled before" in printed
+
+
+HEAVY = {
+    "a header's name": WireMessage(b"k", b"v", (("\x01" * 300_000, b""),)),
+    "a header's value": WireMessage(b"k", b"v", (("ce_x", b"\x00" * 900_000),)),
+    "ours": WireMessage(b"k", b"v", (("ce_type", b"\x01" * 900_000),)),
+    "a key": WireMessage(b"\x01" * 900_000, b"v", ()),
+    "a value": WireMessage(b"k", b"\xff" * 900_000, ()),
+    "many headers": WireMessage(b"k", b"v", tuple((f"h{n}", b"") for n in range(9_000))),
+    "a little of all": WireMessage(b"k" * 40_000, b"v" * 60_000, (("h", b"x" * 40_000),)),
+}
+
+
+def test_records_of_any_weight_have_their_outcome_though_the_topic_takes_little(
+    kafka_stage: Any,
+) -> None:
+    kafka, topics = kafka_stage.kafka, kafka_stage.topics
+    worker = kafka_stage.worker(**{"models.null_detector_ms": 0})
+    kafka_stage.send(4, cameras=1)
+    kafka_stage.until(lambda: not kafka_stage.lost())
+    with contextlib.closing(connect_admin(kafka)) as admin:  # later than the check at the start
+        small = {"max.message.bytes": str(64 * 1024)}
+        resource = ConfigResource(ConfigResourceType.TOPIC, topics["dead_letters"], small)
+        admin.alter_configs([resource])
+    with contextlib.closing(connect_writer(kafka, "w", f"{kafka_stage.prefix}heavy")) as writer:
+        for message in HEAVY.values():
+            writer.settle([Outgoing(topics["frames"], message, 0)], {}, None)
+    kafka_stage.send(4, cameras=1)
+    wanted = 8 + len(HEAVY)
+    kafka_stage.until(lambda: len(kafka_stage.outcomes) >= wanted, PATIENCE_S)
+    assert not kafka_stage.lost()
+    assert len({(o.record.partition, o.record.offset) for o in kafka_stage.outcomes}) == wanted
+    assert worker.poll() is None
+    letters = [
+        DeadLetter.decode(each.headers, each.value)
+        for each in read_topic(kafka, topics["dead_letters"])
+    ]
+    assert len(letters) == len(HEAVY)
+    assert {each.record.partition for each in letters} == {0}
+    assert max(map(len, kafka_stage.log_of(worker).splitlines())) < 5000

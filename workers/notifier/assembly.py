@@ -9,8 +9,9 @@ from workers.notifier.clock import Clock, system_clock
 from workers.notifier.deciding.rules import Rules
 from workers.notifier.deciding.told import Told
 from workers.notifier.delivering.delivery import Delivery
-from workers.notifier.loop import Membership, Notes, Notifier, States
+from workers.notifier.loop import Notes, Notifier, States
 from workers.notifier.reading.aside import Aside
+from workers.notifier.reading.membership import Membership
 from workers.notifier.reading.start import Starts, remembered
 from workers.notifier.settings import NotifierProcessSettings, NotifierSettings
 from workers.notifier.watching.memory import WatchMemory
@@ -81,6 +82,6 @@ def tell(metrics: NotifierMetrics, loop: Notifier) -> None:
     metrics.contradictions.ask_one(lambda: counts.contradictions)
     metrics.repeated_ids.ask_one(lambda: watch.identities.repeated)
     metrics.cameras.ask_one(lambda: len(watch.roster))
-    metrics.silent.ask_one(lambda: sum(camera.silent for camera in list(watch.roster)))
+    metrics.silent.ask_one(lambda: watch.silent)
     metrics.crowded_out.ask_one(lambda: watch.roster.crowded_out)
     metrics.notes_failing.ask_one(lambda: float(loop.notes.failing))

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -40,19 +39,12 @@ from workers.runtime.lifecycle import StopSignal
 from workers.runtime.settings.process import TopicSettings
 from workers.runtime.watchdog import Pulse
 
-__all__ = ["Membership", "Notifier", "utc_now"]
-
 log = structlog.get_logger(__name__)
 
 _POLL_S = 0.2
 _AWAY_S = 1.0  # pause while the broker is away
 _STALL_S = 1.0  # a longer pause between two polls is our own
 _REPEATED = "repeated"
-
-
-def utc_now() -> datetime:
-    """The time, with its zone."""
-    return datetime.now(UTC)
 
 
 class States(Protocol):

@@ -12,7 +12,8 @@ from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.delivering.make import make_channels
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.health import health
-from workers.notifier.loop import Membership, Notifier
+from workers.notifier.loop import Notifier
+from workers.notifier.reading.membership import Membership
 from workers.notifier.reading.states import StateFeed
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener

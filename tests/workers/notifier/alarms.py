@@ -16,6 +16,7 @@ from schemas.documents import samples
 from workers.notifier.delivering.channels.channel import Channel
 from workers.notifier.delivering.delivery import Delivery
 from workers.notifier.settings import NotifierProcessSettings
+from workers.runtime.servers.process import free_ports
 
 FAST = {"attempts": 2, "attempt_pause_s": 0.01, "retry_initial_s": 0.05, "retry_max_s": 0.2}
 
@@ -76,7 +77,7 @@ class MailServer:
         self.mails: list[EmailMessage] = []
         self.answer = "250 kept"
         self.tries = 0
-        self._controller = Controller(self, hostname="127.0.0.1", port=_free_port())
+        self._controller = Controller(self, hostname="127.0.0.1", port=free_ports(1)[0])
         self._controller.start()
 
     async def handle_DATA(  # noqa: N802  (the library's)
@@ -95,14 +96,6 @@ class MailServer:
 
     def stop(self) -> None:
         self._controller.stop()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fill(folder: Path) -> Path:

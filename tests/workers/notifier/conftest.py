@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from alarms import MailServer
+from stage import Stage
 from webhook import Hook
 
 
@@ -37,3 +38,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("needs the right to mount")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)  # noqa: S607
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    """A stage of its own."""
+    return Stage(tmp_path)

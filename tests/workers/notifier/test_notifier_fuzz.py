@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stage import GROUP, READ, TOPICS, Announced, Stage, defect, ref
 from structlog.testing import capture_logs
-from test_notifier_loop import GROUP, READ, TOPICS, Announced, Stage, defect, ref
 
 from schemas.documents import samples
 from schemas.envelope import WireMessage

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from schemas.documents import samples
 from workers.notifier.delivering.channels.channel import DeliveryFailed
 from workers.notifier.health import health
-from workers.notifier.loop import Membership
+from workers.notifier.reading.membership import Membership
 from workers.notifier.run import make_notifier
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.memory import MemoryBroker

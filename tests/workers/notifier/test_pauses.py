@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from test_watch import Line, at, now
+from line import Line, at, now
 
 from schemas.camera_state import CameraCondition, CameraState
 from workers.notifier.settings import PauseSettings, WatchSettings

@@ -5,7 +5,6 @@ A guard stands between: should this process be killed, its children do not outli
 
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import yaml
 
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.servers import guard
+from workers.runtime.servers.process import free_ports
 
 _HOST = "127.0.0.1"
 
@@ -92,9 +92,7 @@ def flags(settings: Mapping[str, Any]) -> list[str]:
 
 def free_port() -> int:
     """A TCP port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def ready(port: int) -> bool:

@@ -37,6 +37,7 @@ class Watch:
         self.identities = Identities(settings.remember_frames)
         self._counting = Counting(settings, self.identities)
         self.pauses = Pauses(settings)
+        self.silent = 0  # cameras of which silence was told; for other threads
         self._dormant: dict[Partition, tuple[int, list[Camera]]] = {}
         self._resumed: dict[Partition, int] = {}
 
@@ -65,6 +66,7 @@ class Watch:
             if self._is_silent(camera, now.s):
                 camera.silent = True
                 found.append(said.silence(camera, now, self.pauses.unfinished(camera)))
+        self.silent = sum(camera.silent for camera in self.roster)
         return found
 
     def hear(self, state: CameraState, now: Now) -> None:

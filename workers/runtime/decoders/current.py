@@ -1,11 +1,11 @@
 """The decoders of a command that reads image files: one set, its processes started when needed."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 
+from workers.runtime.control_group import whole_processors
 from workers.runtime.decoders.picture import Rules
 from workers.runtime.decoders.pool import Decoders
 
@@ -35,4 +35,4 @@ def _default() -> Decoders:
 
 
 def _decoders(rules: Rules) -> Decoders:
-    return Decoders(min(THREADS, os.cpu_count() or 1), rules)
+    return Decoders(min(THREADS, whole_processors()), rules)

@@ -1,15 +1,19 @@
 """A server as a child process: it logs to a file and does not outlive us."""
 
+import contextlib
 import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
+from random import SystemRandom
 
 from workers.runtime.errors import Fatal
 from workers.runtime.servers import guard
 
 HOST = "127.0.0.1"
+_PORTS = range(15_000, 32_000)  # connections get theirs above: 32768 on Linux, else 49152
 
 
 class ServerFailed(Fatal):
@@ -66,15 +70,22 @@ class ServerProcess:
 
 
 def free_ports(count: int) -> list[int]:
-    """TCP ports that are free now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    """TCP ports that are free now, and that the kernel gives to no connection meanwhile.
+
+    Raises ServerFailed when there are not so many.
+    """
+    candidates = SystemRandom().sample(_PORTS, len(_PORTS))  # others look for some at the same time
+    found = list(islice(filter(_is_free, candidates), count))
+    if len(found) < count:
+        raise ServerFailed(f"{HOST}: no {count} free ports from {_PORTS.start} to {_PORTS.stop}")
+    return found
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.bind((HOST, port))
+        return True
+    return False
 
 
 def listens(port: int) -> bool:

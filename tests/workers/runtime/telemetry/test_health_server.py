@@ -7,14 +7,13 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.servers.process import free_ports
 from workers.runtime.settings.process import HealthSettings
 from workers.runtime.telemetry.health import HealthServer
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def get(port: int, path: str) -> tuple[int, str]:

@@ -44,6 +44,7 @@ def translate(
     `operation`: what was tried, as access control lists name it, and on what, unless the error
     knows.
     """
+    error = cause_of(error)
     what = f"{type(error).__name__}: {error}"
     if isinstance(error, _MEMBERSHIP):
         return MembershipLost(what)
@@ -54,6 +55,18 @@ def translate(
     if isinstance(error, errors.AuthorizationError) or "AuthorizationFailed" in what:
         return AccessDenied(f"{_denied(error, operation, name)} [{what[:_MOST]}]")
     return _refused(error, what, name) or BusUnavailable(what)
+
+
+def cause_of(error: Exception) -> Exception:
+    """The error that a producer means which refuses to go on after an earlier one.
+
+    It raises a plain KafkaError then, with the earlier one behind its words: a message that is too
+    large must not look like a broker that is away.
+    """
+    if type(error) is not errors.KafkaError:
+        return error
+    earlier = [each for each in error.args if isinstance(each, errors.KafkaError)]
+    return cause_of(earlier[-1]) if earlier else error
 
 
 def _refused(error: Exception, what: str, name: str | None) -> WorkerError | None:

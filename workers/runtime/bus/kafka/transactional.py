@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import structlog
 from kafka import errors
 
-from workers.runtime.bus.kafka.errors import translate
+from workers.runtime.bus.kafka.errors import cause_of, translate
 from workers.runtime.bus.kafka.faults import BoundedProducer
 from workers.runtime.bus.kafka.producer import write_all
 from workers.runtime.bus.kafka.rebalance import as_offsets
@@ -121,7 +121,8 @@ class Transactional:
         producer.kill()
         self._producer = None
 
-    def _judge(self, error: errors.KafkaError) -> WorkerError:
+    def _judge(self, found: errors.KafkaError) -> WorkerError:
+        error = cause_of(found)
         if isinstance(error, _FENCED):
             self._fenced.append(time.monotonic())
             often = len(self._fenced) == _FENCES

@@ -68,3 +68,15 @@ def test_a_denial_says_what_to_grant(error: Exception, operation: Any, words: st
     found = translate(error, operation)
     assert isinstance(found, AccessDenied)
     assert words in str(found)
+
+
+def test_what_a_producer_refuses_because_of_an_earlier_error_is_that_error() -> None:
+    def refusing(earlier: Exception) -> Exception:
+        return errors.KafkaError("Cannot perform send because of an earlier error.", earlier)
+
+    assert isinstance(translate(refusing(errors.MessageSizeTooLargeError())), MessageTooLarge)
+    assert isinstance(translate(refusing(errors.IllegalGenerationError())), MembershipLost)
+    assert isinstance(
+        translate(refusing(refusing(errors.MessageSizeTooLargeError()))), MessageTooLarge
+    )
+    assert isinstance(translate(errors.KafkaError("away")), BusUnavailable)
