@@ -220,6 +220,7 @@ def test_ordinary_words_stay() -> None:
     assert conceal(text) == text
 
 
+@pytest.mark.integration
 def test_a_process_that_ends_says_none() -> None:
     program = (
         "from workers.runtime.lifecycle import run_process\n"

@@ -10,7 +10,7 @@ import structlog
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
 from workers.inspector.models.device import check_free, device_threads
-from workers.inspector.models.libraries import import_libraries
+from workers.inspector.models.libraries import importing
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
@@ -30,16 +30,16 @@ class ModelLoader:
     def __init__(self, settings: ModelsSection):
         self._settings, self._cache = settings, EngineCache(settings.engine_cache)
 
+    @importing()
     def size(self, manifest: bytes) -> int:
         """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
-        import_libraries()
         from stream_inspector.model.footprint import footprint_of
 
         return footprint_of(manifest, self._settings.device)
 
+    @importing()
     def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
         """The version, ready. Raises ModelError, NoTemporaryFolder, or what the device raises."""
-        import_libraries()
         from stream_inspector.detector import Detector
         from stream_inspector.errors import ModelUnsupported
         from stream_inspector.model.version import ModelFiles, load_model

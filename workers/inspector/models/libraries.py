@@ -1,14 +1,19 @@
-"""The libraries that compute, imported when the first model is loaded.
+"""The libraries that compute are imported while the first model is loaded.
 
-They look for a temporary folder meanwhile, and where that fails the rest of the process cannot
-import them any more: so the folder is tried before.
+They look for a temporary folder meanwhile. Where that fails they are imported half, and the rest of
+the process cannot import them any more: so the folder is tried before.
 """
 
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from workers.runtime.errors import Fatal, Transient
 
 _ROOM = 2**20  # bytes
+_LAST = "torch._dynamo"  # what needs the folder; network and engine libraries import it
+_ROOTS = ("torch", "torchvision", "timm")
 
 
 class NoTemporaryFolder(Transient):
@@ -21,26 +26,28 @@ class LibrariesBroken(Fatal):
     exit_code = 75  # EX_TEMPFAIL
 
 
-def import_libraries() -> None:
-    """Import what loads and runs models. Raises NoTemporaryFolder, LibrariesBroken."""
-    if not _Imported.done:
+@contextmanager
+def importing() -> Iterator[None]:
+    """Around what may import them. Raises NoTemporaryFolder before, LibrariesBroken after it."""
+    if _LAST not in sys.modules:
         check_temporary_folder()
-        try:
-            import stream_inspector.detector
-            import stream_inspector.model.footprint  # noqa: F401
-        except ModuleNotFoundError:
-            raise
-        except Exception as error:
+    try:
+        yield
+    except Exception as error:
+        if half_imported():
             raise LibrariesBroken(
-                f"the libraries that run models cannot be imported: {type(error).__name__}: "
+                f"the libraries that run models were imported half: {type(error).__name__}: "
                 f"{error}; look whether the temporary folder (TMPDIR) can be written and has room, "
                 "then start again"
             ) from error
-        _Imported.done = True
+        raise
 
 
-class _Imported:
-    done = False
+def half_imported() -> set[str]:
+    """Packages whose import failed: some of their modules are there all the same."""
+    ours = [name for name in tuple(sys.modules) if name.partition(".")[0] in _ROOTS]
+    packages = {name.rpartition(".")[0] for name in ours if "." in name}
+    return packages - sys.modules.keys()
 
 
 def check_temporary_folder() -> None:
