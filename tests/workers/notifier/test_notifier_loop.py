@@ -172,13 +172,6 @@ def test_events_that_cannot_be_unpacked_raise_an_alarm_and_are_committed(stage: 
     assert stage.committed[DEFECTS] == 3
 
 
-def test_events_that_expired_unread_raise_an_alarm(stage: Stage) -> None:
-    stage.publish(TOPICS.defects, defect(1), defect(2))
-    stage.broker.expire(DEFECTS, 1)
-    stage.rounds(stage.notifier())
-    assert {alarm.cause for alarm in stage.ear.heard} == {"defect", "events-expired"}
-
-
 def test_a_broker_that_is_away_is_waited_for_and_silence_is_still_told(stage: Stage) -> None:
     notifier = stage.notifier()
     stage.publish(TOPICS.outcomes, outcome(1))
