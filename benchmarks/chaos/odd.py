@@ -11,6 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError
 
 from benchmarks.chaos.stage import Stage
+from benchmarks.chaos.surroundings import Unavailable
 from benchmarks.chaos.webhook import Mood
 from benchmarks.chaos.world import World
 from workers.runtime.bus.kafka.connect import connect_admin, create_topics
@@ -86,7 +87,7 @@ def fill_disk(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
 def step_clock(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
     """By an hour, forward and back, and then right again."""
     if not stage.clock.there:
-        raise RuntimeError("setting the clock needs a C compiler (cc), for wall_clock.c")
+        raise Unavailable("setting the clock needs a C compiler (cc), for wall_clock.c")
     at = time.time()
     stage.clock.set(-_HOUR_S if number % 2 else _HOUR_S)
     stage.rest(6)

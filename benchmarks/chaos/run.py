@@ -12,6 +12,7 @@ from benchmarks.chaos.faults import Row
 from benchmarks.chaos.observer import Findings
 from benchmarks.chaos.proxy import Proxy
 from benchmarks.chaos.stage import Stage
+from benchmarks.chaos.surroundings import Unavailable
 from benchmarks.chaos.world import World
 from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedStore
@@ -96,10 +97,13 @@ def run_rows(
         if not stage.settles():
             raise TimeoutError(f"no outcomes came: see {folder}")
         for row in rows:
-            for number in range(repeats(row)):
-                took = _strike(stage, there, row, number)
-                times[row.title].append(took)
-                say(f"{row.title} {number + 1}: {'not recovered' if took is None else took}")
+            try:
+                for number in range(repeats(row)):
+                    took = _strike(stage, there, row, number)
+                    times[row.title].append(took)
+                    say(f"{row.title} {number + 1}: {'not recovered' if took is None else took}")
+            except Unavailable as missing:
+                say(f"{row.title}: left out: {missing}")
         stage.conclude()
         sent = stage.sent()
         return Result(

@@ -10,6 +10,10 @@ from pathlib import Path
 _SIZE = "24m"
 
 
+class Unavailable(Exception):
+    """This machine has not what a fault needs."""
+
+
 class Disk:
     """A small file system in memory; without the right to mount, a folder that never fills."""
 
@@ -21,7 +25,7 @@ class Disk:
     def fill(self) -> None:
         """Not a byte is left."""
         if not self.mounted:
-            raise RuntimeError("a full disk needs root, to mount a small one")
+            raise Unavailable("a full disk needs root, to mount a small one")
         with self._ballast.open("ab", buffering=0) as file:
             for size in (2**20, 4096, 1):
                 self._pour(file, bytes(size))

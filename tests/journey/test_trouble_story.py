@@ -153,6 +153,17 @@ def test_a_camera_that_sends_junk_costs_the_others_nothing(
     assert "junk" in (stage.inspectors[0].vitals.notes() or "")
 
 
+def test_marks_that_somebody_wrote_reject_no_frame(
+    stage: Any, make_frame: MakeFrame, picture: Picture
+) -> None:
+    stage.redis.put("in-work:inspectors:frames:0", b"x 0 40")
+    for number in range(40):
+        stage.redis.put(f"attempts:inspectors:frames:0:{number}", b"99")
+    stage.send(*(make_frame(picture(GOOD), n) for n in range(40)), partition=0)
+    stage.start(**BOLTS)
+    assert {o.rejected for o in stage.outcomes_of(40)} == {None}
+
+
 def test_a_frame_that_hangs_each_worker_is_given_up_and_the_others_pass(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

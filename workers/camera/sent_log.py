@@ -3,30 +3,57 @@
 Whoever compares it with the outcomes knows what was lost without trusting the inspector.
 """
 
+import contextlib
+import errno
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from workers.camera.spool import Captured
 from workers.runtime.errors import SettingsError
 
+log = structlog.get_logger(__name__)
+
 
 class SentLog:
-    """Appends lines and hands them to the operating system before it returns."""
+    """Appends lines and hands them to the operating system before it returns.
+
+    A disk that takes none, e.g. a full one, costs lines of the book and no frame: the part on the
+    line has to be inspected. What is missing is told, and counted in `missing`.
+    """
 
     def __init__(self, path: Path) -> None:
+        """Raises SettingsError."""
+        self._path = path
+        self.missing = 0  # frames that were sent without a line
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("ab", buffering=0)  # nothing that fails is tried again later
         except OSError as error:
             raise SettingsError(f"camera.sent_log: {path}: {error.strerror}") from None
 
-    def write(self, batch: Iterable[Captured]) -> None:
+    def write(self, batch: Sequence[Captured]) -> None:
         """Note the frames that are about to be sent."""
-        self._file.write("".join(line(item) for item in batch))
-        self._file.flush()
+        try:
+            self._append("".join(line(item) for item in batch).encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            if not self.missing:
+                what = {"path": str(self._path), "reason": error.strerror}
+                log.warning("frames are sent without a line in the sent log", **what)
+            self.missing += len(batch)
+
+    def _append(self, data: bytes) -> None:
+        """All or nothing: a torn line would spoil the next one."""
+        end = os.fstat(self._file.fileno()).st_size
+        if self._file.write(data) != len(data):
+            with contextlib.suppress(OSError):  # a pipe has no end to cut
+                os.truncate(self._file.fileno(), end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def __enter__(self) -> Self:
         return self
@@ -38,6 +65,8 @@ class SentLog:
         trace: TracebackType | None,
     ) -> None:
         self._file.close()
+        if self.missing:
+            log.error("the sent log lacks frames", path=str(self._path), frames=self.missing)
 
 
 def line(item: Captured) -> str:

@@ -99,7 +99,9 @@ class InspectorMetrics(Table):
             "rebalances", "Times that partitions came or went", event="assigned, revoked, lost"
         )
         self.up = self._snapshot(
-            "server_up", "1 while a server answers, 0 while it is away", server="broker, redis"
+            "server_up",
+            "1 while a server answers, 0 while it is away; a Redis that takes no writes is",
+            server="broker, redis",
         )
         self.ready = self._gauge("ready", "1 when frames can be inspected")
         self.stopped = self._gauge("stopped", "1 while reading rests: too many were rejected")
