@@ -133,7 +133,7 @@ def test_a_hanging_and_a_slow_webhook_cost_only_themselves(
     hung, people, port = Hook(hang), Hook(slow), free_port()
     create_topics(kafka, dict.fromkeys(EVENTS, 1))
     channels = {"hung": {"url": hung.url}, "people": {"url": people.url}}
-    notifier = start(kafka, tmp_path, channels=channels, timeout_s=6, port=port)
+    notifier = start(kafka, tmp_path, channels=channels, timeout_s=9, port=port)
     try:
         publish(kafka, "dead-letters", [letter(n) for n in range(60)])
         publish(kafka, "defects", [defect(999)])

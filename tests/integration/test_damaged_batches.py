@@ -90,7 +90,7 @@ class Reading:
         self.gaps: list[Gap] = []
         self.told: list[tuple[int, int]] = []
 
-    def read(self, client: Any, end: int, seconds: float = 120.0) -> "Reading":
+    def read(self, client: Any, end: int, seconds: float = 400.0) -> "Reading":
         deadline = time.monotonic() + seconds
         while not self.told or self.told[-1][1] < end - 1:
             assert time.monotonic() < deadline, self.told[-3:]
@@ -151,6 +151,7 @@ def test_what_we_write_may_be_packed(apache_kafka: KafkaSettings, prefix: str, c
     assert record.value == frame.data
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("reader", READERS)
 def test_every_good_record_comes_through_whatever_lies_beside_it(
     apache_kafka: KafkaSettings, prefix: str, reader: str

@@ -232,7 +232,7 @@ def test_the_documented_rights_in_redis_are_enough(
     servers: tuple[EmbeddedBroker, EmbeddedStore], sound: dict[str, object]
 ) -> None:
     client = redis.Redis.from_url(servers[1].url)
-    names = "ping set get del incrby expire multi exec publish subscribe info time"
+    names = "ping set get getrange del incrby expire multi exec publish subscribe info time"
     places = [
         f"{sign}{name}:*" for name in ("stream-inspector", "in-work", "attempts") for sign in "~&"
     ]

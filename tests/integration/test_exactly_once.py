@@ -94,7 +94,7 @@ def test_a_static_member_that_is_restarted_moves_no_partition(kafka_stage: Any) 
 
     def worker(name: str) -> Any:
         names = {"kafka.group_instance_id": name, "worker.transactional_id": stage.prefix + name}
-        return stage.worker(**NULL, **names)
+        return stage.worker(**NULL, **names, **{"kafka.session_timeout_ms": 20_000})  # to start in
 
     stays, killed = worker("a"), worker("b")
     feed_until_both_work(stage)

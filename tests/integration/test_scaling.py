@@ -133,8 +133,7 @@ def test_workers_come_and_go_with_the_lag_and_every_frame_has_one_outcome(
 
     line = Line(stage, scaler)
     usual = len(stage.outcomes) + 3 * FRAMES_PER_S
-    line.until(lambda: len(stage.outcomes) > usual)
-    assert len(scaler.running) == LEAST  # the usual pace needs no second worker
+    line.until(lambda: len(stage.outcomes) > usual and len(scaler.running) == LEAST)
 
     stage.send(10 * PARTITIONS * THRESHOLD)
     assert scaler.look() == len(scaler.running) == MOST

@@ -35,7 +35,7 @@ def test_three_processes_make_one_trace(stage: Any, tmp_path: Path) -> None:
     assert set(inspected) == names | {"decode", "batch wait", "infer"}
     rejected = collector.trace(bad.frame.frame_id.replace("-", ""))
     assert set(rejected) == names | {"alarm"}
-    assert rejected["inspect"].error == "undecodable"
+    assert rejected["inspect"].error == "damaged"
     assert rejected["alarm"].parent == rejected["inspect"].id
     assert len({span.service for span in rejected.values()}) == 3
 
