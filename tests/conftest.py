@@ -29,6 +29,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 # No table is folded. Here, not in a test: a console keeps the width at its command's first import.
 os.environ["COLUMNS"] = "300"
 
+_DECODER = "workers.runtime.decoders.child"  # small, and part of whatever takes pictures
 _started: list[str] = []  # programs, by the test that runs
 
 

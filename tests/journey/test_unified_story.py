@@ -20,8 +20,6 @@ from stream_inspector.verdict import Image
 from workers.inspector.models.detectors import ModelLoader
 from workers.inspector.settings import ModelsSection
 
-pytestmark = pytest.mark.integration  # decoders are processes
-
 CATEGORIES = ("bolts", "nuts")
 
 

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from core.image import nasty
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 
 LOOSE = 3.5, 24 * 2**20  # the bound is at most so many times the peak, and so many bytes
 MEASURE = """
