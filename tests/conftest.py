@@ -34,7 +34,9 @@ _started: list[str] = []  # programs, by the test that runs
 
 
 def _note(event: str, args: tuple[Any, ...]) -> None:
-    if event == "subprocess.Popen" and "ldconfig" not in str(args[0]):  # ctypes asks for libraries
+    if event != "subprocess.Popen" or "ldconfig" in str(args[0]):  # ctypes asks for libraries
+        return
+    if _DECODER not in map(str, args[1]):
         _started.append(str(args[0]))
 
 
