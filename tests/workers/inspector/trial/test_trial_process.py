@@ -23,6 +23,8 @@ from workers.inspector.trial.process import COMMAND, TrialProcess
 from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record
 
+pytestmark = pytest.mark.integration
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Dies of a white frame, hangs of a black one, raises on a grey one.
