@@ -10,6 +10,7 @@ import cluster.build
 import pytest
 import structlog
 
+from workers.runtime import secrets
 from workers.runtime.servers.kafka_jars import jars_folder
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: engines that one exports, all find
@@ -71,6 +72,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
     yield
     if _started and not item.get_closest_marker("integration"):
         pytest.fail(f"it started {', '.join(_started)}: mark it `integration`", pytrace=False)
+
+
+@pytest.fixture(autouse=True)
+def fresh_secrets() -> None:
+    """What one test gave as a secret is an ordinary word to the next."""
+    secrets.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -75,6 +75,9 @@ class _Known:
         self._shown: dict[str, str] = {}  # what may stand in a text -> what is shown instead
         self._pattern: re.Pattern[str] | None = None
 
+    def clear(self) -> None:
+        self._shown, self._pattern = {}, None
+
     def add(self, secret: str, shown: str = HIDDEN) -> None:
         forms = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)}
         forms |= {unquote(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
@@ -91,6 +94,11 @@ class _Known:
 
 
 _known = _Known()
+
+
+def forget() -> None:
+    """Know no secret any more. For tests, which share a process."""
+    _known.clear()
 
 
 def learn(secret: str) -> None:

@@ -76,6 +76,7 @@ def test_a_worker_takes_no_more_threads_than_it_has_processors(
     assert device.device_threads(3) == 3
 
 
+@pytest.mark.integration
 def test_every_library_of_a_command_is_told_before_it_is_loaded() -> None:
     code = (
         "import sys, os\n"

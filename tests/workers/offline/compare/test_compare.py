@@ -71,7 +71,7 @@ def test_the_mean_is_over_categories() -> None:
 
 def test_the_table_names_a_category_once() -> None:
     table = comparison_table([_row("a", 0.5, None), _row("a", 0.75, 1.0), _row("b", 1, 2)])
-    cells = [list(column.cells) for column in table.columns]
+    cells = [[str(cell) for cell in column.cells] for column in table.columns]
     assert cells[0] == ["a", "", "b"]
     assert cells[2] == ["0.500", "0.750", "1.000"]
     assert cells[3] == ["n/a"] * 3

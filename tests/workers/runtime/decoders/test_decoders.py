@@ -198,6 +198,7 @@ decoders.decode(Picture(sys.stdin.buffer.read(), "image/jpeg", View((8, 8))))
 """
 
 
+@pytest.mark.integration
 def test_a_killed_parent_leaves_no_decoders_behind() -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -228,6 +229,7 @@ except MemoryError:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other kernel counts private memory")
+@pytest.mark.integration
 def test_the_kernel_refuses_a_decoder_more_memory_than_a_picture_may_have() -> None:
     done = subprocess.run(
         [sys.executable, "-c", MEMORY], check=False, capture_output=True, text=True
@@ -260,6 +262,7 @@ def test_closing_leaves_no_process_and_starts_none() -> None:
         decoders.decode(GOOD)
 
 
+@pytest.mark.integration
 def test_a_process_imports_nothing_heavy() -> None:
     code = "import sys, workers.runtime.decoders.child; print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -16,7 +16,7 @@ from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 from workers.runtime.telemetry.metrics.table import PROCESS, Table
 
 TABLES = [InspectorMetrics, NotifierMetrics, CameraMetrics]
-_UNITLESS = ("_ready", "_stopped", "_up", "_info", "_missing", "_refused")  # 0 or 1
+_UNITLESS = ("_ready", "_stopped", "_up", "_info", "_missing", "_refused", "_failing")  # 0 or 1
 _UNITS = ("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras", "_fds")
 
 
