@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.registry.registry import check_name
+from workers.runtime.names import check_name
 from workers.runtime.settings.process import Section, read_section
 
 MOST_TILES = 12
