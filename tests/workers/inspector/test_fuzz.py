@@ -313,6 +313,8 @@ def wait_for(stage: Stage, outcomes: int) -> None:
     stage.until(lambda: sum(map(stage.broker.end, ends)) >= outcomes, 120)
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_ten_thousand_bad_records_cost_no_good_one_and_everything_fits() -> None:
     random_ = random.Random(SEED)  # noqa: S311
     stage = Stage()
