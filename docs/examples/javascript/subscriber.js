@@ -35,6 +35,12 @@ function toEvent({ key, value, headers }) {
   });
 }
 
+// What others wrote must not drive a terminal: escapes for what is not plain ASCII.
+function printable(text) {
+  const escape = (sign) => "\\u" + sign.charCodeAt(0).toString(16).padStart(4, "0");
+  return text.slice(0, 300).replace(/[^ -~]/g, escape);
+}
+
 // On a broker without transactions an event may come again, with the same outcome id.
 function isNew(id) {
   if (seen.has(id)) return false;
@@ -83,9 +89,9 @@ await consumer.run({
       if (isNew(event.id)) process.stdout.write(line);
     } catch (error) {
       // Read on: one foreign record must not stop the line, and whatever it throws, kafkajs would
-      // bring it again for ever. JSON: what others wrote must not reach a terminal as it is.
+      // bring it again for ever.
       passedOver += 1;
-      const reason = JSON.stringify(String(error.message).slice(0, 300));
+      const reason = printable(String(error.message));
       console.error(`${TOPIC} ${partition} at ${message.offset}: passed over (${passedOver}): ${reason}`);
     }
   },
