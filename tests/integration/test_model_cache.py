@@ -5,9 +5,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import redis
+from safetensors.numpy import save
 
+from stream_inspector.model.manifest import canonical, digest, version_of
 from workers.runtime.registry.registry import Registry
 from workers.runtime.servers.embedded import EmbeddedStore
 from workers.runtime.settings.process import RedisSettings
@@ -31,20 +34,24 @@ def registry(valkey: EmbeddedStore, folder: Path, cache_bytes: int = 2**30) -> R
 def test_a_large_version_travels_through_redis_and_survives_its_loss(
     valkey: EmbeddedStore, tmp_path: Path
 ) -> None:
-    tensors = bytes(range(256)) * 40_000  # 10 MB: three pieces
-    registry(valkey, tmp_path).push(["bolts"], "v1", b"{}", tensors)
+    weights = {"w": np.arange(10_240_000, dtype=np.uint32).view(np.uint8)[:10_240_000]}  # 3 pieces
+    told = {"sha256": digest(weights["w"].tobytes()), "dtype": "uint8", "shape": [10_240_000]}
+    content = {"tensors": {"w": told}}
+    version = version_of(content)  # Redis is believed because the name follows from the content
+    manifest, tensors = canonical(content | {"version": version}), save(weights)
+    registry(valkey, tmp_path).push(["bolts"], version, manifest, tensors)
     client = redis.Redis.from_url(valkey.url)
-    assert len(client.keys("stream-inspector:model:v1:tensors:*")) == 3
+    assert len(client.keys(f"stream-inspector:model:{version}:tensors:*")) == 3
     assert all(0 < client.ttl(key) <= 7 * 24 * 3600 for key in client.keys("*"))
     (tmp_path / "store").rename(tmp_path / "away")
-    assert registry(valkey, tmp_path).fetch("v1") == (b"{}", tensors)
+    assert registry(valkey, tmp_path).fetch(version) == (manifest, tensors)
     (tmp_path / "away").rename(tmp_path / "store")
     client.flushall()
-    assert registry(valkey, tmp_path).fetch("v1") == (b"{}", tensors)
-    assert len(client.keys("stream-inspector:model:v1:*")) == 5  # it is there again
+    assert registry(valkey, tmp_path).fetch(version) == (manifest, tensors)
+    assert len(client.keys(f"stream-inspector:model:{version}:*")) == 5  # it is there again
     valkey.stop()
     alone = Registry(open_blobs(str(tmp_path / "store")))
-    assert alone.fetch("v1") == (b"{}", tensors)
+    assert alone.fetch(version) == (manifest, tensors)
 
 
 def test_versions_give_way_within_the_bound(valkey: EmbeddedStore, tmp_path: Path) -> None:

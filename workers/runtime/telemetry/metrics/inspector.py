@@ -100,7 +100,7 @@ class InspectorMetrics(Table):
         )
         self.up = self._snapshot(
             "server_up",
-            "1 while a server answers, 0 while it is away; a Redis that takes no writes is",
+            "1 while a server answers (Redis: and takes writes), else 0",
             server="broker, redis",
         )
         self.ready = self._gauge("ready", "1 when frames can be inspected")
