@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from schemas.frame import Frame, new_frame_id
 from schemas.outcome import Latencies
-from workers.inspector.pipeline.messages import Sender
+from workers.inspector.messages.verdicts import Sender
 from workers.inspector.trace import Decided, Traces
 from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record

@@ -1,5 +1,5 @@
 """The processes: a thin shell around the core, one folder for each, on a common runtime."""
 
-from workers.runtime.surroundings import prepare
+from workers.runtime.host.surroundings import prepare
 
 prepare()

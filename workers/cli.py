@@ -11,10 +11,10 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from workers.runtime.control_group import whole_processors
 from workers.runtime.errors import SettingsError
-from workers.runtime.streams import guard_streams, loss
-from workers.runtime.terminal import complain
+from workers.runtime.host.control_group import whole_processors
+from workers.runtime.host.streams import guard_streams, loss
+from workers.runtime.host.terminal import complain
 
 _EXIT_OUTPUT = 74  # EX_IOERR
 

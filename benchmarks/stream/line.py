@@ -20,7 +20,7 @@ from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome
 from workers.demo.stage.processes import Child, flags, free_port, wait_until_ready
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
-from workers.runtime.bus.kafka.producer import producer_options, write_all
+from workers.runtime.bus.kafka.writing.producer import producer_options, write_all
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.settings.process import KafkaSettings, TopicSettings

@@ -20,7 +20,7 @@ from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
 from schemas.envelope import WireMessage
-from tests.integration.secure_kafka import WORKER, Secure, make_certificates, secure_kafka
+from tests.integration.broker.secure_kafka import WORKER, Secure, make_certificates, secure_kafka
 from workers.runtime.bus.kafka.connect import connect_admin, connect_producer, create_topics
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.servers.apache_kafka import ApacheKafka

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import Table, Terminal, complain, text
 from workers.runtime.settings.process import parse_assignments
-from workers.runtime.terminal import Table, Terminal, complain, text
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")

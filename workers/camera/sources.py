@@ -18,7 +18,7 @@ from stream_inspector.image.decode import FILE_TYPES
 from stream_inspector.synthetic import render
 from workers.camera.settings import SYNTHETIC, CameraSettings, SyntheticSettings
 from workers.runtime.errors import SettingsError
-from workers.runtime.regular_file import read_regular
+from workers.runtime.host.regular_file import read_regular
 
 CONTENT_TYPES = {**FILE_TYPES, ".npy": RAW_RGB8}  # or gray: the array's shape decides
 GOOD = "good"

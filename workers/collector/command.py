@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import Terminal, complain
 from workers.runtime.settings.moments import moment
 from workers.runtime.settings.process import parse_assignments
-from workers.runtime.terminal import Terminal, complain
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/collector.yaml")
@@ -107,7 +107,7 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
 def _run(settings: Any, times: list[datetime | None]) -> int:
     from workers.collector.run import run_collect
     from workers.collector.selection import Selection
-    from workers.runtime.bus.kafka.reader import KafkaReader
+    from workers.runtime.bus.kafka.reading.reader import KafkaReader
     from workers.runtime.lifecycle import StopSignal, run_process
     from workers.runtime.watchdog import Pulse, Watchdog
 

@@ -15,7 +15,7 @@ from workers.collector.settings import CollectorProcessSettings, CollectSettings
 from workers.runtime.bus.ports import Reader
 from workers.runtime.decoders.pool import Decoders
 from workers.runtime.errors import SettingsError
-from workers.runtime.terminal import text
+from workers.runtime.host.terminal import text
 
 _LINE_EVERY_S = 5.0  # without a terminal
 

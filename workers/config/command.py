@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from workers.runtime.categories import CategoriesSection, CategorySettings, read_categories
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.settings.process import (
     ProcessSettings,
     flatten,
@@ -18,7 +19,6 @@ from workers.runtime.settings.process import (
     parse_assignments,
     read_section,
 )
-from workers.runtime.terminal import Terminal, complain, text
 
 config = typer.Typer(
     no_args_is_help=True,

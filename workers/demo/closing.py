@@ -4,7 +4,7 @@ from rich.console import Console
 
 from workers.demo.conclude import Ending
 from workers.demo.page.report import headline
-from workers.runtime.terminal import Table, text
+from workers.runtime.host.terminal import Table, text
 
 
 def say_ending(ending: Ending, console: Console) -> None:

@@ -94,8 +94,8 @@ def demo(
 def _load(config: Path | None, assignments: list[str] | None, flags: dict[str, Any]) -> Any:
     from workers.demo.settings import DemoProcessSettings
     from workers.runtime.errors import SettingsError
+    from workers.runtime.host.terminal import complain
     from workers.runtime.settings.process import parse_assignments
-    from workers.runtime.terminal import complain
 
     given = {path: value for path, value in flags.items() if value is not None}
     try:
@@ -106,7 +106,7 @@ def _load(config: Path | None, assignments: list[str] | None, flags: dict[str, A
 
 
 def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
-    from workers.runtime.terminal import Terminal, text
+    from workers.runtime.host.terminal import Terminal, text
 
     console = Terminal()
     console.print(text(("stream-inspector demo", "bold")))

@@ -19,8 +19,8 @@ from workers.demo.stage.setup import Setup
 from workers.demo.stage.stage import Stage
 from workers.demo.view import View
 from workers.runtime.engine_cache import EngineCache
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 _TICK_S = 0.2
 _AFTERWARDS_S = 1.5  # late repetitions and alarms are counted too

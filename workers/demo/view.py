@@ -15,7 +15,7 @@ from workers.demo.books.lines import SentFrame
 from workers.demo.books.observer import Observer
 from workers.demo.books.summary import latency, throughput
 from workers.demo.books.tally import Tally
-from workers.runtime.terminal import Table, text
+from workers.runtime.host.terminal import Table, text
 
 _LAST = 6
 _ALARM_WIDTH = 100  # characters; one line each

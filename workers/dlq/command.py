@@ -10,8 +10,8 @@ from schemas.outcome import RejectReason
 from schemas.resolution import Action
 from workers.dlq.letters import Filter
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import complain
 from workers.runtime.settings.moments import moment
-from workers.runtime.terminal import complain
 
 dlq = typer.Typer(
     no_args_is_help=True,

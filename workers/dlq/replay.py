@@ -17,8 +17,8 @@ from schemas.resolution import Action, Resolution
 from workers.dlq.letters import Filter, Resolutions, has_bytes
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import MessageTooLarge
+from workers.runtime.host.terminal import plain
 from workers.runtime.settings.process import TopicSettings
-from workers.runtime.terminal import plain
 
 _BATCH_BYTES = 16 * 2**20
 _BATCH_LETTERS = 50

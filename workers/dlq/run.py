@@ -21,17 +21,17 @@ from workers.dlq.show import (
 )
 from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
-from workers.runtime.bus.kafka.snapshot import read_topic
+from workers.runtime.bus.kafka.reading.snapshot import read_topic
 from workers.runtime.bus.ports import Delivery, Gap, Record
 from workers.runtime.errors import WorkerError
-from workers.runtime.operator import operator
+from workers.runtime.host.operator import operator
+from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.settings.process import (
     ProcessSettings,
     TopicSettings,
     parse_assignments,
 )
 from workers.runtime.telemetry.logs import setup_logging
-from workers.runtime.terminal import Terminal, complain, text
 
 _NOT_FOUND = 65  # EX_DATAERR
 _UNAVAILABLE = 69  # EX_UNAVAILABLE

@@ -13,7 +13,7 @@ from schemas.interruption import Interruption
 from schemas.resolution import Resolution
 from workers.dlq.letters import Resolutions, camera_of, category_of, content_type_of, frame_of
 from workers.runtime.errors import SettingsError
-from workers.runtime.terminal import Table, text
+from workers.runtime.host.terminal import Table, text
 
 _ID_SHOWN = 12  # characters: enough to name a letter
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/bmp": ".bmp", "image/tiff": ".tiff"}

@@ -69,7 +69,7 @@ def doctor(
     from workers.doctor.examine import exit_code
     from workers.doctor.report import as_json as dumped
     from workers.doctor.report import show
-    from workers.runtime.terminal import Terminal
+    from workers.runtime.host.terminal import Terminal
 
     found = examined(process, config, assignments or [], cameras or [], quick=quick)
     lines = list(found) if as_json else show(found, Terminal())

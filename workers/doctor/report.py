@@ -10,8 +10,8 @@ from rich.text import Text
 
 from workers.doctor.examine import Line
 from workers.doctor.findings import Finding, Status
+from workers.runtime.host.terminal import text
 from workers.runtime.secrets import conceal
-from workers.runtime.terminal import text
 
 _COLOURS = {
     Status.OK: "green",

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import complain
 from workers.runtime.settings.process import parse_assignments
-from workers.runtime.terminal import complain
 
 
 def worker(

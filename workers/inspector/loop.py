@@ -21,6 +21,7 @@ from workers.inspector.guard.parking import Parking
 from workers.inspector.guard.triage import Trials
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.measured import Measured
+from workers.inspector.messages.verdicts import Sender, held_back, stopped
 from workers.inspector.models.device import device_memory
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.batch import Batcher
@@ -29,7 +30,6 @@ from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
-from workers.inspector.pipeline.messages import Sender, held_back, stopped
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Announced, Finished, Publisher
 from workers.inspector.rebalance import Membership

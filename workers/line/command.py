@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import complain
 from workers.runtime.settings.process import parse_assignments
-from workers.runtime.terminal import complain
 
 line = typer.Typer(
     no_args_is_help=True, help="Planned pauses: cameras that may be silent for a while."

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import Terminal, complain
 from workers.runtime.settings.process import parse_assignments
-from workers.runtime.terminal import Terminal, complain
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
@@ -88,7 +88,7 @@ def _run(settings: Any) -> int:
     from workers.notifier.assembly import start_of
     from workers.notifier.run import run_notifier
     from workers.runtime.bus.kafka import connect as kafka
-    from workers.runtime.bus.kafka.reader import KafkaReader
+    from workers.runtime.bus.kafka.reading.reader import KafkaReader
     from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
 

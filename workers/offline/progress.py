@@ -15,8 +15,8 @@ from rich.progress import (
 
 from stream_inspector.training.progress import Progress as Step
 from workers.offline.run import Interrupted
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 OnStep = Callable[[Step], None]
 OnWork = Callable[[str, int, int], None]  # stage, done, of how many

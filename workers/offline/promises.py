@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from stream_inspector.model.version import Model
-from workers.runtime.terminal import text
+from workers.runtime.host.terminal import text
 
 
 def say_promises(model: Model, console: Console) -> None:

@@ -9,9 +9,9 @@ import typer
 from stream_inspector.errors import InspectorError
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import Fatal, SettingsError
+from workers.runtime.host.terminal import complain
 from workers.runtime.lifecycle import StopSignal, run_process
 from workers.runtime.settings.process import LogSettings, parse_assignments
-from workers.runtime.terminal import complain
 
 
 class Unusable(Fatal):

@@ -12,11 +12,11 @@ from types import FrameType
 import structlog
 
 from workers.runtime.errors import Fatal, WorkerError
+from workers.runtime.host.terminal import lines
 from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import LogSettings
 from workers.runtime.telemetry.lines import LINES
 from workers.runtime.telemetry.logs import setup_logging
-from workers.runtime.terminal import lines
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ import typer
 from rich.text import Text
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import Table, Terminal, complain, lines
 from workers.runtime.settings.process import parse_assignments
-from workers.runtime.terminal import Table, Terminal, complain, lines
 
 topics = typer.Typer(no_args_is_help=True, help="The stage's topics on Kafka.")
 

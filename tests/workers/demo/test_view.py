@@ -10,8 +10,8 @@ from schemas.documents.samples import ALARM, DEFECT
 from workers.demo.books.observer import Observer
 from workers.demo.books.tally import tally
 from workers.demo.view import View
+from workers.runtime.host.terminal import Terminal
 from workers.runtime.settings.process import TopicSettings
-from workers.runtime.terminal import Terminal
 
 NASTY = ("[bold]x", "[/]", "\x1b]0;title\x07", "\u202eevil", "a\nforged line")
 

@@ -22,8 +22,8 @@ from workers.offline.model_folder import read_model, write_model
 from workers.offline.presets import find_preset
 from workers.offline.progress import training_bar
 from workers.runtime.categories import Category
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 _RENDERED_PRESET, _REAL_PRESET = "pixel-small", "feature-fast"
 

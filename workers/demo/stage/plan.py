@@ -9,7 +9,7 @@ from workers.demo.settings import SYNTHETIC_CATEGORY, DemoSettings
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.folder import RunFolder
 from workers.offline.images.datasets import test_files
-from workers.runtime.control_group import whole_processors
+from workers.runtime.host.control_group import whole_processors
 from workers.runtime.settings.process import KafkaSettings, RedisSettings, TopicSettings
 
 _SYNTHETIC_BYTES = 256 * 256 * 3  # a rendered frame's PNG is never larger than its pixels, nearly

@@ -9,7 +9,7 @@ from stream_inspector.engine.sessions import installed
 from workers.doctor.findings import Finding, failed, ok, or_ok, warning
 from workers.inspector.models.device import device_threads
 from workers.inspector.settings import InspectorSettings, ModelsSection
-from workers.runtime.control_group import memory_limit, processors
+from workers.runtime.host.control_group import memory_limit, processors
 
 _SIDE = 512  # of the probe's matrices
 _REPEATS = 5

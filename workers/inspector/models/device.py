@@ -4,8 +4,8 @@ import sys
 
 import psutil
 
-from workers.runtime.control_group import memory_limit, whole_processors
 from workers.runtime.errors import WorkerError
+from workers.runtime.host.control_group import memory_limit, whole_processors
 
 _MIB = 2**20
 

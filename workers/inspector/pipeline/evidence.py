@@ -11,8 +11,8 @@ from schemas.defect import Evidence
 from schemas.excerpt import excerpt
 from schemas.frame import RAW_GRAY8, RAW_RGB8
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
+from workers.inspector.messages.verdicts import Judged
 from workers.inspector.pipeline.explain import Explanation
-from workers.inspector.pipeline.messages import Judged
 from workers.runtime.store.ports import BlobWriter
 
 _EXTENSIONS = {

@@ -19,15 +19,15 @@ from stream_inspector.errors import FrameRejected
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.guard.flow import Leases, Open
+from workers.inspector.messages.rejections import rejected
+from workers.inspector.messages.verdicts import Judged, Sender, defective, passed
 from workers.inspector.models.source import Models, ModelSource
 from workers.inspector.pipeline.admit import Decode, decode_to
 from workers.inspector.pipeline.batch import Batch, Batcher
 from workers.inspector.pipeline.detect import Failure, Pictures, detect
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer
-from workers.inspector.pipeline.messages import Judged, Sender, defective, passed
 from workers.inspector.pipeline.pool import Pool
-from workers.inspector.pipeline.rejections import rejected
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 

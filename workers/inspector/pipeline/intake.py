@@ -16,13 +16,13 @@ from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.flow import InFlight, Leases
 from workers.inspector.guard.parking import Parking
 from workers.inspector.guard.triage import Limits, Triage, Trials
+from workers.inspector.messages.rejections import camera_of, rejected
+from workers.inspector.messages.verdicts import Sender, passed_over
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.admit import Decode, admit
 from workers.inspector.pipeline.inference import Inference
-from workers.inspector.pipeline.messages import Sender, passed_over
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
-from workers.inspector.pipeline.rejections import camera_of, rejected
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.work import Admitted, Rejection, Result, Ticket, Waiting, log_ids
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record

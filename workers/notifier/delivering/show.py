@@ -8,7 +8,7 @@ from schemas.alarm import Alarm
 from workers.notifier.delivering.journal import WAITING, read_lines
 from workers.notifier.delivering.outbox import FILE
 from workers.notifier.delivering.refused import read_refused
-from workers.runtime.terminal import Table
+from workers.runtime.host.terminal import Table
 
 
 def show_undelivered(folder: Path, console: Console) -> int:

@@ -13,7 +13,7 @@ from workers.offline.scoring.labelled import read_labelled
 from workers.offline.scoring.maps import score_all
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import SettingsError
-from workers.runtime.terminal import text
+from workers.runtime.host.terminal import text
 
 
 def with_tuned_alpha(

@@ -26,7 +26,7 @@ from workers.offline.images.reader import read_by_path, refuse_masks
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble
 from workers.offline.settings import TrainerSettings
-from workers.runtime.terminal import text
+from workers.runtime.host.terminal import text
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,8 @@ from workers.offline.scoring.labelled import LabelledImages, read_labelled
 from workers.offline.scoring.maps import score_ensemble
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 _PIXEL_RATE = "budget.pixel_false_positive"
 

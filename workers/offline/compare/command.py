@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from workers.offline import options
-from workers.runtime.terminal import Terminal
+from workers.runtime.host.terminal import Terminal
 
 console = Terminal()
 

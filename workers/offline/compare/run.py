@@ -25,8 +25,8 @@ from workers.offline.progress import training_bar, work_bar
 from workers.offline.scoring.labelled import read_labelled
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 
 @dataclass(frozen=True, slots=True)

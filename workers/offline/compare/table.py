@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 
 from workers.offline.compare.methods import OURS, Row
 from workers.offline.scoring.columns import COLUMNS, number
-from workers.runtime.terminal import Table
+from workers.runtime.host.terminal import Table
 
 
 def comparison_table(rows: Iterable[Row]) -> Table:

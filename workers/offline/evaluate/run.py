@@ -28,8 +28,8 @@ from workers.offline.scoring.labelled import LabelledImages, read_labelled
 from workers.offline.scoring.maps import ENSEMBLE, in_frame, report_card, score_all
 from workers.offline.scoring.ranking import CURVE_RATES, LARGE, Evaluation, mean_rankings
 from workers.offline.settings import TrainerProcessSettings, TrainerSettings
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from workers.offline.scoring.columns import COLUMNS, in_order, number
 from workers.offline.scoring.maps import ENSEMBLE
 from workers.offline.scoring.ranking import LARGE, Evaluation, Ranking, mean_rankings
-from workers.runtime.terminal import Table
+from workers.runtime.host.terminal import Table
 
 
 def evaluation_table(card: Evaluation) -> Table:

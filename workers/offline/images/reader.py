@@ -23,7 +23,7 @@ from stream_inspector.verdict import Image
 from workers.runtime.decoders.current import THREADS, current
 from workers.runtime.decoders.picture import Picture
 from workers.runtime.decoders.pool import Decoders
-from workers.runtime.regular_file import open_regular, read_regular
+from workers.runtime.host.regular_file import open_regular, read_regular
 
 _log = structlog.get_logger(__name__)
 

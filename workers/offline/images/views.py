@@ -23,7 +23,7 @@ from workers.runtime.categories import (
 )
 from workers.runtime.decoders.current import current
 from workers.runtime.errors import SettingsError
-from workers.runtime.regular_file import open_regular
+from workers.runtime.host.regular_file import open_regular
 
 _SAMPLE = 50  # files whose headers tell the frames' size
 _MOST_MASK_PIXELS = 100_000_000

@@ -13,7 +13,7 @@ from workers.offline.model_folder import read_model
 from workers.offline.presets import find_preset
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
-from workers.runtime.terminal import text
+from workers.runtime.host.terminal import text
 
 
 def inspect(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from workers.offline.inspect.files import Inspected
-from workers.runtime.terminal import Table, text
+from workers.runtime.host.terminal import Table, text
 
 _STYLES = {"defect": "bold red", "near_miss": "yellow", "pass": "green"}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.offline import options
-from workers.runtime.terminal import Terminal
+from workers.runtime.host.terminal import Terminal
 
 if TYPE_CHECKING:
     from workers.offline.model.run import Desk

@@ -12,8 +12,9 @@ from workers.offline.model import tables
 from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import StoreUnavailable
+from workers.runtime.host.operator import operator
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.operator import operator
 from workers.runtime.registry.activations import ROLLBACK
 from workers.runtime.registry.care import (
     Retention,
@@ -29,7 +30,6 @@ from workers.runtime.settings.process import redact
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobUnreadable
 from workers.runtime.store.redis import RedisStore
-from workers.runtime.terminal import text
 
 _UNREADABLE = {"preset": {"name": "not readable: see `model verify`"}}
 

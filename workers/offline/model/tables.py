@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from workers.runtime.host.terminal import Table, text
 from workers.runtime.registry.care import Holding
 from workers.runtime.registry.registry import Activation
-from workers.runtime.terminal import Table, text
 
 _LONG = 6  # entries of a list that are written out
 _OWN = ("tensors", "version")  # told in a line of their own

@@ -27,8 +27,8 @@ from workers.offline.train import log as training_log
 from workers.offline.train.checkpoint import CheckpointFile
 from workers.offline.train.log import TrainingLog
 from workers.offline.train.sources import Source
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.terminal import text
 
 
 def train(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from workers.runtime.bus.ports import Partition, Record
-from workers.runtime.terminal import plain
+from workers.runtime.host.terminal import plain
 
 T = TypeVar("T")
 

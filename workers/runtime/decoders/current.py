@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 
-from workers.runtime.control_group import whole_processors
 from workers.runtime.decoders.picture import Rules
 from workers.runtime.decoders.pool import Decoders
+from workers.runtime.host.control_group import whole_processors
 
 THREADS = 4  # that read files
 _current: ContextVar[Decoders] = ContextVar("decoders")

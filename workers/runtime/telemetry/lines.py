@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from workers.runtime.streams import dropped_lines, trouble
+from workers.runtime.host.streams import dropped_lines, trouble
 
 _log = structlog.get_logger(__name__)
 

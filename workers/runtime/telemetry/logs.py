@@ -13,12 +13,12 @@ from typing import Any, TextIO
 
 import structlog
 
+from workers.runtime.host.terminal import lines
 from workers.runtime.secrets import conceal
 from workers.runtime.settings.process import TELLING_LOGGERS, LogSettings
 from workers.runtime.telemetry.clipped import clip
 from workers.runtime.telemetry.lines import LINES, unfailing
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
-from workers.runtime.terminal import lines
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
 _NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")

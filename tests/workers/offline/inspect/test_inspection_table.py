@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from workers.offline.inspect.table import inspection_table
-from workers.runtime.terminal import Terminal, plain
+from workers.runtime.host.terminal import Terminal, plain
 
 NASTY = ("[bold].jpg", "[link=x.png]x.png", "[/].png", "\x1b[2J.png", "a\nb.png", "\udcff.png")
 

@@ -8,8 +8,8 @@ from rich.text import Text
 from schemas.alarm import Alarm, Severity
 from workers.notifier.delivering.channels.channel import DeliveryFailed
 from workers.notifier.delivering.text import headline
-from workers.runtime.streams import trouble
-from workers.runtime.terminal import Terminal, text
+from workers.runtime.host.streams import trouble
+from workers.runtime.host.terminal import Terminal, text
 
 _COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 

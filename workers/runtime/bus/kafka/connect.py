@@ -19,10 +19,10 @@ from workers.runtime.bus.kafka.client import (
     connect,
     record_limit,
 )
-from workers.runtime.bus.kafka.consumer import KafkaBusConsumer
 from workers.runtime.bus.kafka.errors import translated
-from workers.runtime.bus.kafka.producer import KafkaBusProducer
+from workers.runtime.bus.kafka.reading.consumer import KafkaBusConsumer
 from workers.runtime.bus.kafka.rebalance import Relay
+from workers.runtime.bus.kafka.writing.producer import KafkaBusProducer
 from workers.runtime.bus.ports import Partition, RebalanceListener, Start
 from workers.runtime.settings.process import KafkaSettings
 

@@ -14,9 +14,9 @@ from workers.runtime.bus.kafka.client import ATTEMPT_S, client_options, connect
 from workers.runtime.bus.kafka.connect import connect_producer, reader_options
 from workers.runtime.bus.kafka.errors import translated
 from workers.runtime.bus.kafka.faults import BoundedProducer
-from workers.runtime.bus.kafka.producer import producer_options
 from workers.runtime.bus.kafka.rebalance import as_topic_partition
-from workers.runtime.bus.kafka.transactional import Transactional
+from workers.runtime.bus.kafka.writing.producer import producer_options
+from workers.runtime.bus.kafka.writing.transactional import Transactional
 from workers.runtime.bus.ports import Consumer, Delivery, Partition, Positions
 from workers.runtime.errors import BusUnavailable, SettingsError
 from workers.runtime.settings.process import KafkaSettings

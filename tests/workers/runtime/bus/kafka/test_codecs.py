@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 from kafka import codec as client
 
-from workers.runtime.bus.kafka.codecs import CODECS, Unpackable, unpack
+from workers.runtime.bus.kafka.reading.codecs import CODECS, Unpackable, unpack
 
 PACKERS = {
     "gzip": client.gzip_encode,

@@ -17,7 +17,7 @@ from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.util import calc_crc32c, encode_varint
 from kafka.structs import OffsetAndMetadata
 
-from workers.runtime.bus.kafka.unpacking import Guard
+from workers.runtime.bus.kafka.reading.unpacking import Guard
 from workers.runtime.bus.ports import Gap, GapCause, Partition
 
 P = TopicPartition("frames", 0)

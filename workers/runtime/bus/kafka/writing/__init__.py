@@ -1,0 +1,1 @@
+"""Records to the broker: acknowledged by all replicas, alone or in a transaction."""
