@@ -1,6 +1,6 @@
 """Images -> score maps -> verdicts: the only place where the steps of inspection meet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,6 +33,7 @@ from stream_inspector.model.assembly import (
 from stream_inspector.model.footprint import footprint
 from stream_inspector.model.version import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
+from stream_inspector.score.scorer import Statistics
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.threshold.judge import judge
 from stream_inspector.verdict import Image, Verdict
@@ -183,15 +184,30 @@ class Detector:
                 )
         return [self.model.calibrations[name] for name in named]
 
+    def statistics(self, category: str) -> Statistics:
+        """What the model knows of a category's features. Raises UnknownCategory."""
+        return self._scorer.statistics[self.model.labels([category], 1)[0]]
+
     def raw_maps(self, images: Sequence[Image], labels: Sequence[int]) -> dict[str, Tensor]:
         """Members' maps on the canvas's grid before normalisation, [B, h, w]; one forward."""
+        return self._raw(images, labels, self._scorer.maps)
+
+    def network_maps(self, images: Sequence[Image], labels: Sequence[int]) -> dict[str, Tensor]:
+        """The same of the network's members and the control alone."""
+        return self._raw(images, labels, self._scorer.network_maps)
+
+    def _raw(
+        self,
+        images: Sequence[Image],
+        labels: Sequence[int],
+        maps: Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]],
+    ) -> dict[str, Tensor]:
         views = [self._view(k) for k in labels]
         prepared = [view.prepare(image) for view, image in zip(views, images, strict=True)]
         x = to_tensor(cut(views[0], prepared)).to(self.device)
         (features,) = self.runners.runners["features"](x)
         told = torch.tensor(labels, device=self.device).repeat_interleave(len(views[0].corners))
-        raw = self._scorer.maps(x, features, told)
-        return {name: merge(views[0], maps) for name, maps in raw.items()}
+        return {name: merge(views[0], each) for name, each in maps(x, features, told).items()}
 
     def _score(
         self, images: Sequence[Image], labels: Sequence[int]

@@ -5,13 +5,15 @@ of its feature network, and the pretrained weights its training starts from.
 """
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 LITE0 = "tf_efficientnet_lite0"
 CHAIN = 1000  # steps of the chain that networks are trained on
 GOOD_IMAGES, PER_IMAGE = "good-images", "per-image"  # normalisations
 MULTIPLE = 16  # pixels: the input divides by it, the deepest stride of the features
+
+_LATER = {"later": True}  # columns that models of before do not have: left out at their default
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,9 @@ class Diffusion:
     plan: TrainingPlan
     score_steps: tuple[int, ...]  # steps of the score chain at which the scores are read
     score_chain: int = CHAIN  # steps that chain is respaced to; all of them: original steps
+    sampled: bool = field(
+        default=True, metadata=_LATER
+    )  # scored at one x_t of fixed noise; else at its mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +86,23 @@ class GaussianPlan:
 
 @dataclass(frozen=True, slots=True)
 class MixturePlan:
-    """A mixture of Gaussians of the features wherever they lie (Mahalanobis distance)."""
+    """A mixture of Gaussians of the features (Mahalanobis distance)."""
 
     components: int
     shrink: float  # share of the identity in the covariances of standardised features
+    place: int | None = field(
+        default=None, metadata=_LATER
+    )  # cells within which a component must have been seen; None: any
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """Good features that are kept to compare with, as far apart as can be."""
+
+    vectors: int  # of each block
+    candidates: int  # that they are chosen from, drawn at random
+    block: int  # grid cells, each way, that share a memory
+    margin: int  # cells around a block that also inform it: parts do not lie exactly alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +121,8 @@ class Preset:
     backbone: str = LITE0  # timm's name of the frozen network that makes the features
     counterpart: str = "masked"  # variant of gradient denoising
     normalisation: str = GOOD_IMAGES  # whose mean and deviation the z-scores of maps have
+    # The nearest good feature of the same neighbourhood, where it is a member.
+    nearby: MemoryPlan | None = field(default=None, metadata=_LATER)
 
     @property
     def scoring(self) -> Diffusion:
@@ -111,7 +131,17 @@ class Preset:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; `preset_from_dict` reads it back."""
-        return asdict(self)
+        return _plain(self)
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """A row and the rows in it; later columns only where they say something."""
+    return {
+        column.name: _plain(value) if is_dataclass(value) else value
+        for column in fields(row)
+        for value in [getattr(row, column.name)]
+        if not (column.metadata == _LATER and value == column.default)
+    }
 
 
 def for_categories(preset: Preset, count: int) -> Preset:
@@ -183,6 +213,7 @@ def preset_from_dict(data: dict[str, Any]) -> Preset:
     given["pixel"] = _diffusion(data["pixel"])
     given["feature"] = None if data["feature"] is None else _diffusion(data["feature"])
     given["mixture"] = MixturePlan(**data["mixture"])
+    given["nearby"] = MemoryPlan(**data["nearby"]) if data.get("nearby") else None
     return Preset(**given)
 
 
@@ -248,11 +279,13 @@ FEATURE_FAST = Preset(
             head_channels=48,
             position=(40, 40),
         ),
-        plan=TrainingPlan(iterations=250, batch=4, learning_rate=1e-3, steps=(300, 700)),
+        plan=TrainingPlan(iterations=400, batch=4, learning_rate=1e-3, steps=(0, 999)),
         score_steps=(500,),
+        sampled=False,
     ),
-    mixture=MixturePlan(components=256, shrink=0.2),
-    weights=(("kl", 0.125), ("features", 0.125), ("mahalanobis", 1.0)),
+    mixture=MixturePlan(components=256, shrink=0.2, place=2),
+    nearby=MemoryPlan(vectors=512, candidates=8192, block=4, margin=3),
+    weights=(("kl", 0.125), ("mahalanobis", 1.0), ("nearby", 0.5)),
     smoothing=4.0,
 )
 

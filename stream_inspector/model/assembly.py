@@ -1,8 +1,8 @@
 """Tensors of a model version <-> the parts that compute with them.
 
 Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
-one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, mixture.*,
-normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*, counterpart.usual.
+one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, mixture.*, nearby.*,
+ normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*, counterpart.usual.
 Weights and statistics travel in half precision; everything computes in single precision.
 """
 
@@ -21,9 +21,10 @@ from stream_inspector.presets import CHAIN, PER_IMAGE, Diffusion, Preset
 from stream_inspector.score.distance import Distance
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
+from stream_inspector.score.memory import Memory
 from stream_inspector.score.mixture import Mixture
 from stream_inspector.score.normalise import Normaliser, PerImage
-from stream_inspector.score.scorer import MEMBERS, Scorer, Statistics, raw_names
+from stream_inspector.score.scorer import Scorer, Statistics, members, raw_names
 from stream_inspector.score.whitening import Whitening
 
 Tensors = Mapping[str, Tensor]
@@ -91,20 +92,27 @@ def pack_shared(noise: Mapping[int, Tensor], sigma_data: float) -> dict[str, Ten
     }
 
 
-def pack_statistics(whitening: Whitening, mixture: Mixture) -> dict[str, Tensor]:
+def pack_statistics(statistics: Statistics) -> dict[str, Tensor]:
     """What training measured of a category, apart from the normalisation."""
-    return {
-        "whitening.mean": whitening.mean.float(),
-        "whitening.matrix": whitening.matrix.float(),
-        **_pack_gaussians("mixture", mixture),
+    packed = {
+        "whitening.mean": statistics.whitening.mean.float(),
+        "whitening.matrix": statistics.whitening.matrix.float(),
+        **_pack_gaussians("mixture", statistics.mixture),
     }
+    if statistics.mixture.seen is not None:
+        packed["mixture.seen"] = statistics.mixture.seen
+    if statistics.nearby is not None:
+        packed["nearby.bank"] = statistics.nearby.bank.half()
+    return packed
 
 
-def unpack_statistics(tensors: Tensors) -> Statistics:
+def unpack_statistics(preset: Preset, tensors: Tensors) -> Statistics:
     """The inverse of `pack_statistics`; tensors of one category."""
+    seen = None if preset.mixture.place is None else _get(tensors, "mixture.seen")
     return Statistics(
         Whitening(_get(tensors, "whitening.mean"), _get(tensors, "whitening.matrix")),
-        Mixture(*_unpack_gaussians("mixture", tensors)),
+        Mixture(*_unpack_gaussians("mixture", tensors), seen),
+        Memory(_get(tensors, "nearby.bank").float()) if preset.nearby else None,
     )
 
 
@@ -151,8 +159,12 @@ def unpack_scorer(
             float(_get(tensors, "sigma_data")),
             score_schedule(preset.scoring),
         ),
-        [unpack_statistics(for_category(name, tensors)) for name in categories],
-        {step: _get(tensors, f"noise.{step}").float() for step in preset.scoring.score_steps},
+        [unpack_statistics(preset, for_category(name, tensors)) for name in categories],
+        {
+            step: _get(tensors, f"noise.{step}").float()
+            for step in preset.scoring.score_steps
+            if preset.scoring.sampled
+        },
     )
 
 
@@ -164,7 +176,7 @@ def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
         if isinstance(normaliser, Normaliser)
         for part in _NORMALISER
     }
-    for member in MEMBERS:
+    for member in members(ensemble.preset):
         packed[f"views.{member}.centre"] = ensemble.centre[member].double()
         packed[f"views.{member}.spread"] = ensemble.spread[member].float()
     return packed
@@ -176,8 +188,8 @@ def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
         preset,
         view,
         _unpack_normalisers(preset, view, tensors),
-        {member: _get(tensors, f"views.{member}.centre") for member in MEMBERS},
-        {member: _get(tensors, f"views.{member}.spread") for member in MEMBERS},
+        {member: _get(tensors, f"views.{member}.centre") for member in members(preset)},
+        {member: _get(tensors, f"views.{member}.spread") for member in members(preset)},
     )
 
 

@@ -15,7 +15,7 @@ _SINGLE = 4  # bytes; weights and statistics travel in half precision and comput
 _SERVING_BACKBONE = 13 << 20  # bytes; every model has its own, in the layout of its engine
 _OTHER_BACKBONES = 40 << 20  # bytes: those of counterparts; on a processor all models share them
 _SCORING, _EXPLAINING = (
-    ("whitening.", "mixture.", "normalise.", "views."),
+    ("whitening.", "mixture.", "nearby.", "normalise.", "views."),
     ("mixture.", "examiner."),
 )
 

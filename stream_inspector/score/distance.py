@@ -102,7 +102,7 @@ def fit_examiner(
 
 
 def fit_guide(mixture: Mixture, held_out: Sequence[Image], view: View, preset: Preset) -> Distance:
-    """The mixture that scores, as a guide.
+    """The mixture that scores, as a guide: wherever its components were seen.
 
     Its normal range is that of good canvases held out, at the detail that denoising leaves them.
     """

@@ -16,7 +16,7 @@ from torch.nn import functional
 from stream_inspector.image.view.canvas import View
 from stream_inspector.presets import PER_IMAGE, Preset
 from stream_inspector.score.normalise import Normaliser, PerImage, fit_normaliser
-from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.score.scorer import members
 
 ENSEMBLE = "ensemble"
 _GROUP = 64  # pixels searched together for the largest ones
@@ -67,16 +67,16 @@ def fit_ensemble(
             preset,
             view,
             dict.fromkeys(raw, PerImage(view)),
-            {member: torch.zeros(1, dtype=torch.float64) for member in MEMBERS},
-            {member: torch.ones(1) for member in MEMBERS},
+            {member: torch.zeros(1, dtype=torch.float64) for member in members(preset)},
+            {member: torch.ones(1) for member in members(preset)},
         )
     cells = torch.from_numpy(view.cells(_grid(raw)))
     normalisers = {name: fit_normaliser(raw[name], held_out[name], cells) for name in raw}
     views = member_views(held_out, normalisers)
-    tops = {member: _enlarged(views[member], preset, view)[1] for member in MEMBERS}
+    tops = {member: _enlarged(views[member], preset, view)[1] for member in members(preset)}
     variance = {member: top.var(dim=1) for member, top in tops.items()}
     common = torch.stack(list(variance.values())).mean()
-    n = tops[MEMBERS[0]].shape[1]
+    n = next(iter(tops.values())).shape[1]
     return Ensemble(
         preset,
         view,

@@ -64,7 +64,7 @@ def fit_normaliser(trained: Tensor, held_out: Tensor, cells: Tensor | None = Non
     """
     if cells is None:
         cells = torch.ones(trained.shape[1:], dtype=torch.bool)
-    maps = torch.cat([_to_level_of(held_out[:, cells], trained, cells), held_out])
+    maps = torch.cat([to_level_of(held_out[:, cells], trained, cells), held_out])
     mean, spread = maps.mean(0), maps.std(0)
     deviation = (spread + FLOOR * spread[cells].mean()).clamp_min(1e-12)
     z = ((maps - mean) / deviation)[:, cells]
@@ -73,8 +73,8 @@ def fit_normaliser(trained: Tensor, held_out: Tensor, cells: Tensor | None = Non
     return Normaliser(mean, deviation, torch.stack(parts))
 
 
-def _to_level_of(target: Tensor, maps: Tensor, cells: Tensor) -> Tensor:
-    """The maps with the target's overall mean and deviation on the cells."""
+def to_level_of(target: Tensor, maps: Tensor, cells: Tensor) -> Tensor:
+    """Maps [N, h, w] with the overall mean and deviation on the cells of a target [M, cells]."""
     inside = maps[:, cells]
     scale = target.std() / inside.std().clamp_min(1e-12)
     return (maps - inside.mean()) * scale + target.mean()

@@ -16,16 +16,36 @@ from stream_inspector.features import resized
 from stream_inspector.presets import Preset
 from stream_inspector.score.kl import kl_maps
 from stream_inspector.score.mahalanobis import pooled
-from stream_inspector.score.mixture import Mixture
+from stream_inspector.score.memory import Memory, fit_memory
+from stream_inspector.score.mixture import Mixture, fit_mixture
 from stream_inspector.score.reconstruction import reconstruction_maps
-from stream_inspector.score.whitening import Whitening, control_maps
+from stream_inspector.score.whitening import Whitening, control_maps, fit_whitening
 
-MEMBERS = ("kl", "features", "mahalanobis", "control")
+
+def members(preset: Preset) -> tuple[str, ...]:
+    """The scores that a preset's models give; those in no weight are there to compare with."""
+    return (
+        "kl",
+        *(("features",) if has_feature_error(preset) else ()),
+        "mahalanobis",
+        *(("nearby",) if preset.nearby else ()),
+        "control",
+    )
 
 
 def raw_names(preset: Preset) -> list[str]:
-    """The raw maps of a preset."""
-    return ["mahalanobis", "control", "features", *(f"kl.{t}" for t in preset.scoring.score_steps)]
+    """The raw maps of a preset: KL has one for each step."""
+    others = [name for name in members(preset) if name != "kl"]
+    return [*others, *(f"kl.{t}" for t in preset.scoring.score_steps)]
+
+
+def has_feature_error(preset: Preset) -> bool:
+    """Whether the feature error is a score of its own.
+
+    In the space of features KL is their squared error in units of the posterior's variance: scored
+    without noise the two are one.
+    """
+    return preset.feature is None or preset.feature.sampled
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +54,29 @@ class Statistics:
 
     whitening: Whitening
     mixture: Mixture
+    nearby: Memory | None = None
+
+    def distances(self, features: Tensor) -> dict[str, Tensor]:
+        """Member -> maps of features [B, C, h, w], [B, h, w]: what no network is bound to."""
+        maps = {"mahalanobis": self.mixture.maps(features)}
+        if self.nearby:
+            maps["nearby"] = self.nearby.maps(features)
+        return maps
+
+
+def fit_statistics(
+    features: Tensor, preset: Preset, seed: int, cells: Tensor, whitening: Whitening | None = None
+) -> Statistics:
+    """Fit to good features [N * T, C, h, w] of the inspected `cells` [T, h, w].
+
+    A network is bound to the whitening that it was trained on: a fold keeps it.
+    """
+
+    return Statistics(
+        whitening or fit_whitening(features, cells),
+        fit_mixture(features, preset.mixture, seed, cells),
+        fit_memory(features, preset.nearby, seed, cells) if preset.nearby else None,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,13 +94,21 @@ class Scorer:
 
         KL comes per step, as "kl.<t>": each step is normalised before they are averaged.
         """
+        told = by_label(labels, features, lambda k, f: _stacked(self.statistics[k].distances(f)))
+        names = [name for name in members(self.preset) if name in {"mahalanobis", "nearby"}]
+        return dict(zip(names, told.unbind(1), strict=True)) | self.network_maps(
+            x, features, labels
+        )
+
+    def network_maps(self, x: Tensor, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """The same of the network's members, and of the control: one whitening for all."""
         white = by_label(labels, features, lambda k, f: self.statistics[k].whitening.whiten(f))
-        distance = by_label(labels, features, lambda k, f: self.statistics[k].mixture.maps(f))
-        maps = {"mahalanobis": distance, "control": control_maps(white)}
         kls, errors = self._diffusion_maps(x, white, labels)
-        for step, kl in zip(self.preset.scoring.score_steps, kls, strict=True):
-            maps[f"kl.{step}"] = pooled(kl, self.preset.grid)
-        maps["features"] = errors.mean(0)
+        steps = zip(self.preset.scoring.score_steps, kls, strict=True)
+        maps = {f"kl.{step}": pooled(kl, self.preset.grid) for step, kl in steps}
+        maps["control"] = control_maps(white)
+        if has_feature_error(self.preset):
+            maps["features"] = errors.mean(0)
         return maps
 
     def _diffusion_maps(self, x: Tensor, white: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,8 +116,7 @@ class Scorer:
         x0 = (white if self.preset.feature else resized(x, self.preset.pixel.size))[None]
         steps, schedule = self.preset.scoring.score_steps, self.denoiser.schedule
         t = torch.tensor(steps, device=x0.device)
-        noise = torch.stack([self.noise[step] for step in steps])[:, None]
-        x_t = diffuse(schedule, x0, t, noise).flatten(0, 1)
+        x_t = diffuse(schedule, x0, t, self._noise(x0)).flatten(0, 1)
         classes = self.preset.scoring.network.classes
         denoiser = self.denoiser.given(labels.repeat(len(steps)) if classes else None)
         seen = denoiser(x_t, t.repeat_interleave(len(white)))
@@ -75,6 +125,18 @@ class Scorer:
         if predicted is None:
             raise ValueError(f"preset {self.preset.name} predicts no features")
         return kl_maps(schedule, x0, t, by_step), reconstruction_maps(predicted, white[None])
+
+    def _noise(self, x0: Tensor) -> Tensor:
+        """[T, 1, C, H, W] for x0 [1, B, C, H, W]; 0 puts x_t at the mean of q(x_t | x_0)."""
+        steps = self.preset.scoring.score_steps
+        if not self.preset.scoring.sampled:
+            return x0.new_zeros(len(steps), 1, *x0.shape[2:])
+        return torch.stack([self.noise[step] for step in steps])[:, None]
+
+
+def _stacked(maps: Mapping[str, Tensor]) -> Tensor:
+    """Maps [B, h, w] of all members, [B, M, h, w], in the order of `members`."""
+    return torch.stack(list(maps.values()), 1)
 
 
 def by_level(seen: Prediction, levels: int) -> Prediction:
@@ -104,5 +166,7 @@ def draw_noise(preset: Preset, seed: int) -> dict[int, Tensor]:
     """The fixed standard normal noise of each score step, [C, H, W]."""
     generator = torch.Generator().manual_seed(seed)
     diffusion = preset.scoring
+    if not diffusion.sampled:
+        return {}
     shape = (diffusion.channels, *diffusion.size)
     return {step: torch.randn(shape, generator=generator) for step in diffusion.score_steps}

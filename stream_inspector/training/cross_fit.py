@@ -1,8 +1,9 @@
-"""Scores of good images by statistics that have not seen them: more images for the thresholds.
+"""Scores of good images by statistics that have not seen them: every one counts for the thresholds.
 
-What is cheap is fitted again for each fold, the mixture and the normalisation, at seconds a fold.
-The networks and the whitening that they are bound to stay: training them again costs minutes a
-fold. So the scores stand for those of new images only approximately, and certify nothing.
+What is cheap is fitted again for each fold: mixture and memories. The networks and the whitening
+that they are bound to stay, since training them again costs minutes a fold; maps of images that
+they saw are brought to the level of those that they did not. Then each image is normalised by the
+others. So the scores stand for those of new images approximately, and certify nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,16 +17,21 @@ from torch import Tensor
 from stream_inspector.detector import Detector
 from stream_inspector.errors import TooFewImages
 from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.tiles import cut, merge, tile_cells
-from stream_inspector.score.ensemble import ENSEMBLE, fit_ensemble
-from stream_inspector.score.mixture import fit_mixture
+from stream_inspector.presets import Preset
+from stream_inspector.score.ensemble import ENSEMBLE, Ensemble, fit_ensemble
+from stream_inspector.score.normalise import to_level_of
+from stream_inspector.score.scorer import Statistics, fit_statistics
 from stream_inspector.verdict import Image
 
+FOLDS = 10  # of members: a fold's then lack a tenth of what the model's have seen
 LEAST_PER_FOLD = 2
+_NORMALISING = 10  # folds of the normalisation, which costs nothing
 _CHUNK = 8  # images a forward
-_SELECT = 9  # one in so many of the images outside a fold sets levels, as in training
 
 OnImages = Callable[[int, int], None]  # images done, of how many
+Raw = dict[str, Tensor]  # raw map -> [N, h, w]
 
 
 @dataclass(frozen=True)
@@ -37,86 +43,162 @@ class FoldScores:
     member_image_scores: dict[str, NDArray[np.float64]]  # each [N]
 
 
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Good images of a category as no fold changes them."""
+
+    features: Tensor  # [N * T, C, h, w]
+    network: Raw  # raw maps of the network and of the control, at one level
+    view: View
+    preset: Preset
+    statistics: Statistics  # the model's own, whose whitening folds keep
+    seed: int
+
+    @property
+    def count(self) -> int:
+        """Images."""
+        return len(self.features) // len(self.view.corners)
+
+    def fitted(self, images: NDArray[np.intp] | None = None) -> Statistics:
+        """Statistics of some of the images; None: of all."""
+        tiles = len(self.view.corners)
+        picked = slice(None) if images is None else _tiles_of(images, tiles)
+        return fit_statistics(
+            self.features[picked],
+            self.preset,
+            self.seed,
+            tile_cells(self.view, self.preset.grid),
+            self.statistics.whitening,
+        )
+
+
 def cross_fit(
     detector: Detector,
     images: Sequence[Image],
     category: str,
-    folds: int,
+    folds: int = FOLDS,
     on_images: OnImages = lambda *_: None,
+    *,
+    seen: NDArray[np.bool_] | None = None,
 ) -> FoldScores:
-    """Score canvases [H, W, 3]; image i belongs to fold i % `folds`.
+    """Score canvases [H, W, 3]; image i belongs to fold i % `folds`, `seen` [N] by the networks.
 
-    Mixtures are drawn with the seed of the model. Raises TooFewImages.
+    Raises TooFewImages.
     """
-    if len(images) < LEAST_PER_FOLD * folds or folds < 2:
+    _check(len(images), folds)
+    with torch.inference_mode():
+        material = measure(detector, images, category, on_images, seen=seen)
+        return scores_by_others(out_of_fold(material, folds), material.preset, material.view)
+
+
+def folds_for(count: int) -> int:
+    """As many folds as so many images allow. Raises TooFewImages."""
+    folds = min(FOLDS, count // LEAST_PER_FOLD)
+    _check(count, folds)
+    return folds
+
+
+def _check(count: int, folds: int) -> None:
+    if count < LEAST_PER_FOLD * folds or folds < 2:
         raise TooFewImages(
-            f"{folds} folds of {len(images)} good images; at least 2 folds of "
+            f"{folds} folds of {count} good images; at least 2 folds of "
             f"{LEAST_PER_FOLD} images are needed"
         )
-    with torch.inference_mode():
-        material = _measure(detector, images, category, on_images)
-        parts = [_fold(detector, material, category, k, folds) for k in range(folds)]
-    back = np.argsort(np.concatenate([np.arange(len(images))[k::folds] for k in range(folds)]))
-    maps = np.concatenate([part.maps for part in parts])[back]
-    names = parts[0].member_image_scores
-    return FoldScores(
-        maps,
-        np.concatenate([part.image_scores for part in parts])[back],
-        {n: np.concatenate([part.member_image_scores[n] for part in parts])[back] for n in names},
+
+
+def measure(
+    detector: Detector,
+    images: Sequence[Image],
+    category: str,
+    on_images: OnImages = lambda *_: None,
+    *,
+    seen: NDArray[np.bool_] | None = None,
+) -> Material:
+    """Features of canvases [H, W, 3] and what the network says of them."""
+    model, view = detector.model, detector.model.view(category)
+    net, label = (
+        load_feature_net(model.preset.grid).to(detector.device),
+        model.labels([category], 1),
+    )
+    features, raw = list[Tensor](), list[Raw]()
+    for start in range(0, len(images), _CHUNK):
+        chunk = images[start : start + _CHUNK]
+        x = to_tensor(cut(view, [view.prepare(image) for image in chunk]))
+        features.append(net(x.to(detector.device)).cpu())
+        raw.append(detector.network_maps(chunk, label * len(chunk)))
+        on_images(start + len(chunk), len(images))
+    maps = {name: torch.cat([each[name].cpu() for each in raw]) for name in raw[0]}
+    seed = int(model.provenance.get("seed") or 0)
+    return Material(
+        torch.cat(features),
+        maps if seen is None else _at_one_level(maps, torch.from_numpy(seen), view),
+        view,
+        model.preset,
+        detector.statistics(category),
+        seed,
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Material:
-    """What no fold changes."""
-
-    features: Tensor  # [N * T, C, h, w]
-    raw: dict[str, Tensor]  # raw maps but the mixture's, each [N, h, w]
-    tiles: int
-
-
-def _measure(
-    detector: Detector, images: Sequence[Image], category: str, on_images: OnImages
-) -> _Material:
-    model, view = detector.model, detector.model.view(category)
-    net, label = load_feature_net(model.preset.grid), model.categories.index(category)
-    features, raw = list[Tensor](), list[dict[str, Tensor]]()
-    for start in range(0, len(images), _CHUNK):
-        chunk = images[start : start + _CHUNK]
-        features.append(net(to_tensor(cut(view, [view.prepare(image) for image in chunk]))))
-        raw.append(detector.raw_maps(chunk, [label] * len(chunk)))
-        on_images(start + len(chunk), len(images))
-    names = [name for name in raw[0] if name != "mahalanobis"]
-    maps = {name: torch.cat([each[name].cpu() for each in raw]) for name in names}
-    return _Material(torch.cat(features), maps, len(view.corners))
+def _at_one_level(maps: Raw, seen: Tensor, view: View) -> Raw:
+    """A network says less of what it was trained on."""
+    if seen.all() or not seen.any():
+        return maps
+    h, w = next(iter(maps.values())).shape[1:]
+    cells = torch.from_numpy(view.cells((h, w)))
+    levelled = {name: each.clone() for name, each in maps.items()}
+    for each in levelled.values():
+        each[seen] = to_level_of(each[~seen][:, cells], each[seen], cells)
+    return levelled
 
 
-def _fold(
-    detector: Detector, material: _Material, category: str, fold: int, folds: int
-) -> FoldScores:
-    """Fit to the images outside a fold, and score those inside."""
-    model, view = detector.model, detector.model.view(category)
-    every = np.arange(len(material.features) // material.tiles)
-    inside, outside = every[fold::folds], every[every % folds != fold]
-    held_out, fitted = outside[::_SELECT], np.delete(outside, np.s_[::_SELECT])
-    cells = tile_cells(view, model.preset.grid)
-    seed = int(model.provenance.get("seed") or 0)
-    rows = _tiles_of(fitted, material.tiles)
-    mixture = fit_mixture(material.features[rows], model.preset.mixture, seed, cells)
-    chunks = [mixture.maps(each) for each in torch.split(material.features, _CHUNK)]
-    raw = {"mahalanobis": merge(view, torch.cat(chunks)), **material.raw}
+def out_of_fold(material: Material, folds: int) -> Raw:
+    """Raw maps of every image, its members fitted to the images of the other folds."""
+    count, tiles = material.count, len(material.view.corners)
+    every, found = np.arange(count), Raw()
+    for fold in range(folds):
+        statistics = material.fitted(every[every % folds != fold])
+        inside = every[fold::folds]
+        parts = [
+            statistics.distances(material.features[_tiles_of(part, tiles)])
+            for part in np.array_split(inside, -(-len(inside) // _CHUNK))
+        ]
+        for name in parts[0]:
+            maps = merge(material.view, torch.cat([part[name] for part in parts]))
+            found.setdefault(name, maps.new_empty(count, *maps.shape[1:]))[inside] = maps
+    return found | material.network
 
-    def of(picked: NDArray[np.intp]) -> dict[str, Tensor]:
-        return {name: maps[torch.from_numpy(picked)] for name, maps in raw.items()}
 
-    ensemble = fit_ensemble(of(fitted), of(held_out), model.preset, view)
-    maps, scores = list[NDArray[np.float32]](), list[dict[str, NDArray[np.float64]]]()
-    for start in range(0, len(inside), _CHUNK):
-        chunk_maps, chunk_scores = ensemble.combine(of(inside[start : start + _CHUNK]))
-        maps.append(chunk_maps[ENSEMBLE].numpy())
-        scores.append({name: values.double().numpy() for name, values in chunk_scores.items()})
-    joined = {name: np.concatenate([each[name] for each in scores]) for name in scores[0]}
-    return FoldScores(np.concatenate(maps), joined.pop(ENSEMBLE), joined)
+def scores_by_others(raw: Raw, preset: Preset, view: View, folds: int = _NORMALISING) -> FoldScores:
+    """Each image normalised by the statistics of those in other folds."""
+    count = len(next(iter(raw.values())))
+    every, folds = np.arange(count), min(folds, count)
+    maps = np.empty((count, *view.canvas), np.float32)
+    scores: dict[str, NDArray[np.float64]] = {}
+    for fold in range(folds):
+        others = _of(raw, every[every % folds != fold])
+        ensemble = fit_ensemble(others, others, preset, view)
+        inside = every[fold::folds]
+        for part in np.array_split(inside, -(-len(inside) // _CHUNK)):
+            _score(ensemble, raw, part, maps, scores)
+    return FoldScores(maps, scores.pop(ENSEMBLE), scores)
+
+
+def _score(
+    ensemble: Ensemble,
+    raw: Raw,
+    part: NDArray[np.intp],
+    maps: NDArray[np.float32],
+    scores: dict[str, NDArray[np.float64]],
+) -> None:
+    """Write the scores of some images into their places."""
+    found, image_scores = ensemble.combine(_of(raw, part))
+    maps[part] = found[ENSEMBLE].numpy()
+    for name, values in image_scores.items():
+        scores.setdefault(name, np.empty(len(maps)))[part] = values.double().numpy()
+
+
+def _of(raw: Raw, picked: NDArray[np.intp]) -> Raw:
+    return {name: maps[torch.from_numpy(picked)] for name, maps in raw.items()}
 
 
 def _tiles_of(images: NDArray[np.intp], tiles: int) -> Tensor:

@@ -36,11 +36,21 @@ from stream_inspector.score.distance import fit_examiner, fit_guide
 from stream_inspector.score.ensemble import fit_ensemble
 from stream_inspector.score.scorer import draw_noise
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.threshold.calibrate import CrossFit
 from stream_inspector.threshold.calibrate import calibrate as calibrate_scores
+from stream_inspector.training.cross_fit import (
+    FoldScores,
+    folds_for,
+    measure,
+    out_of_fold,
+    scores_by_others,
+)
 from stream_inspector.training.networks import Checkpoints, Execution, Learner
 from stream_inspector.training.progress import OnProgress, Progress
-from stream_inspector.training.samples import CHUNK, gather
+from stream_inspector.training.samples import gather
 from stream_inspector.verdict import Image
+
+OnScores = Callable[[str, "Good", FoldScores], None]  # of a category
 
 MIN_TRAIN, MIN_SELECT = 8, 3
 MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from at random
@@ -50,9 +60,20 @@ MAX_IMAGES = 500  # kept in memory as features, 1.1 MB each; more are drawn from
 class Good:
     """One category's good images [H, W, 3], canvases of its view."""
 
-    train: Sequence[Image]
-    select: Sequence[Image]  # for the normalisation
+    train: Sequence[Image]  # what the networks are trained on
+    select: Sequence[Image]  # held out from them
     view: View | None = None  # None: whole frames at preset.input_size
+    rest: Sequence[Image] = ()  # further ones held out
+
+    @property
+    def held_out(self) -> list[Image]:
+        """What the networks do not see; everything else is fitted to these as well."""
+        return [*self.select, *self.rest]
+
+    @property
+    def everything(self) -> list[Image]:
+        """All of them, in the order of their scores."""
+        return [*self.train, *self.held_out]
 
 
 def fit(  # noqa: PLR0917  all of them are needed and callers name them
@@ -79,9 +100,13 @@ def fit_unified(
     iterations: int | None = None,
     checkpoints: Checkpoints | None = None,
     execution: Execution | None = None,
+    on_scores: OnScores = lambda *_: None,
 ) -> Model:
     """Train one model on the good images of its categories: networks that are told the category,
     and each category's own statistics and normalisation.
+
+    `on_scores` is given each category's good images, as many as were used, and the scores of
+    `everything` in it by statistics that have not seen them: those set thresholds.
 
     Up to the raw maps a view's tiles are images of their own, all with the same statistics.
     On a processor in single precision the same seed, images, machine and thread count give the
@@ -101,13 +126,14 @@ def fit_unified(
     for category, images in good.items():
         _check(images, category, views[category])
     most = max(MIN_TRAIN, MAX_IMAGES // sum(len(view.corners) for view in views.values()))
-    trained = {name: _at_most(images.train, most, seed) for name, images in good.items()}
+    good = {name: _at_most(images, most, seed) for name, images in good.items()}
+    trained = {name: images.train for name, images in good.items()}
     material = gather(trained, views, preset, on_progress, seed=seed, device=execution.device)
     tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
     for name, statistics in zip(good, material.statistics, strict=True):
-        tensors |= of_category(name, pack_statistics(statistics.whitening, statistics.mixture))
+        tensors |= of_category(name, pack_statistics(statistics))
         select, view = good[name].select, views[name]
-        guide = fit_guide(statistics.mixture, select, view, preset)
+        guide = fit_guide(replace(statistics.mixture, seen=None), select, view, preset)
         examiner = fit_examiner(trained[name], select, view, partial(_examined, on_progress))
         tensors |= of_category(name, pack_distances(guide, examiner))
     learner = Learner(seed, execution, checkpoints or Checkpoints(), on_progress)
@@ -116,14 +142,13 @@ def fit_unified(
         network = learner.learn(stage, diffusion, samples, material.sigma_data)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
-    about = _provenance(good, trained, seed, iterations) | {
+    about = _provenance(good, seed, iterations) | {
         "device": execution.device,
         **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
     }
     tensors |= _usual_changes(replace(model, tensors=tensors), good, execution.device)
     made = replace(model, tensors=tensors, provenance=about)
-    detector = Detector(made, execution.device, engine="torch")
-    return _normalised(detector, trained, good, on_progress)
+    return _with_everything(made, good, execution.device, on_progress, on_scores)
 
 
 def calibrate(
@@ -135,7 +160,7 @@ def calibrate(
     *,
     strict: bool = False,
 ) -> Model:
-    """Set a category's thresholds from good images that neither trained nor normalised the model.
+    """Set a category's thresholds from good images that the model has not seen.
 
     The one of them with the median score becomes the category's self-test.
     Raises CalibrationRefused when they are too few for the budget, UnknownCategory.
@@ -152,6 +177,37 @@ def calibrate(
         images_digest=images_digest(images),
     )
     chosen, test = choose(scores.image_scores, calibration.image_threshold)
+    return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
+
+
+def calibrate_cross_fitted(
+    model: Model,
+    images: Sequence[Image],
+    scores: FoldScores,
+    budget: Budget,
+    *,
+    seen: int,
+    detector: Detector | None = None,
+    category: str | None = None,
+) -> Model:
+    """Set a category's thresholds from cross-fitted scores of its good images, the first `seen` of
+    which trained the networks.
+
+    Raises CalibrationRefused, UnknownCategory.
+    """
+    named = model.category(category)
+    calibration = calibrate_scores(
+        scores.maps,
+        scores.image_scores,
+        budget,
+        member_scores=scores.member_image_scores,
+        cross_fit=CrossFit(folds_for(len(images)), np.arange(len(images)) < seen),
+        images_digest=images_digest(images),
+    )
+    chosen, test = choose(scores.image_scores, calibration.image_threshold)
+    detector = detector or Detector(model, engine="torch")
+    own = detector.score([images[chosen]], [named]).image_scores  # its statistics know the image
+    test = replace(test, score=float(own[0]))
     return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
 
 
@@ -191,63 +247,66 @@ def _check(good: Good, category: str, view: View) -> None:
             raise ValueError(f"an image of {wrong[:2]} where the view's canvas is {view.canvas}")
 
 
-def _at_most(images: Sequence[Image], limit: int, seed: int) -> Sequence[Image]:
-    if len(images) <= limit:
-        return images
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:limit]
-    return [images[int(i)] for i in order]
+def _at_most(good: Good, limit: int, seed: int) -> Good:
+    """The images in memory at a time, drawn at random: a fifth of them held out."""
+
+    def drawn(images: Sequence[Image], count: int) -> Sequence[Image]:
+        if len(images) <= count:
+            return images
+        generator = torch.Generator().manual_seed(seed)
+        return [images[int(i)] for i in torch.randperm(len(images), generator=generator)[:count]]
+
+    held = drawn(good.held_out, max(MIN_SELECT, limit // 5))
+    return Good(drawn(good.train, limit - limit // 5), held, good.view)
 
 
-def _normalised(
-    detector: Detector,
-    trained: Mapping[str, Sequence[Image]],
+def _with_everything(
+    model: Model,
     good: Mapping[str, Good],
+    device: str,
     on_progress: OnProgress,
+    on_scores: OnScores,
 ) -> Model:
-    """The model with each category's ensemble, fitted to raw maps computed as in use."""
-    model, tensors = detector.model, dict(detector.model.tensors)
-    total = sum(len(trained[name]) + len(good[name].select) for name in good)
+    """The model with its networks, and all else fitted to every good image.
+
+    Each category's normalisation and scores come from maps by statistics that have not seen the
+    image.
+    """
+    bare = replace(model.preset, nearby=None)
+    detector = Detector(replace(model, preset=bare), device, engine="torch")
+    tensors, total = dict(model.tensors), sum(len(each.everything) for each in good.values())
     done = 0
+    for name, images in good.items():
+        every = images.everything
+        seen = np.arange(len(every)) < len(images.train)
+        start = done
 
-    def count(images: int) -> None:
-        nonlocal done
-        done += images
-        on_progress(Progress("normalisation", done, total))
+        def told(count: int, _: int, start: int = start) -> None:
+            on_progress(Progress("normalisation", start + count, total))
 
-    for label, name in enumerate(good):
-        parts = (trained[name], good[name].select)
-        raw, held_out = (_raw_maps(detector, part, label, count) for part in parts)
-        ensemble = fit_ensemble(raw, held_out, model.preset, model.view(name))
+        with torch.inference_mode():
+            material = measure(detector, every, name, told, seen=seen)
+            material = replace(material, preset=model.preset)
+            raw = out_of_fold(material, folds_for(len(every)))
+            on_scores(name, images, scores_by_others(raw, model.preset, material.view))
+        tensors |= of_category(name, pack_statistics(material.fitted()))
+        ensemble = fit_ensemble(raw, raw, model.preset, material.view)
         tensors |= of_category(name, pack_ensemble(ensemble))
+        done += len(every)
     return replace(model, tensors=tensors)
 
 
-def _raw_maps(
-    detector: Detector, images: Sequence[Image], label: int, count: Callable[[int], None]
-) -> dict[str, Tensor]:
-    chunks = []
-    with torch.inference_mode():
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            chunks.append(detector.raw_maps(chunk, [label] * len(chunk)))
-            count(len(chunk))
-    return {name: torch.cat([chunk[name] for chunk in chunks]) for name in chunks[0]}
-
-
 def _provenance(
-    good: Mapping[str, Good],
-    trained: Mapping[str, Sequence[Image]],
-    seed: int,
-    iterations: int | None,
+    good: Mapping[str, Good], seed: int, iterations: int | None
 ) -> dict[str, str | int | float | bool | None]:
     return {
         "code_version": __version__,
         "seed": seed,
         "iterations": iterations,
-        "train_images": sum(len(images) for images in trained.values()),
-        "select_images": sum(len(images.select) for images in good.values()),
+        "train_images": sum(len(images.train) for images in good.values()),
+        "select_images": sum(len(images.held_out) for images in good.values()),
         "data_digest": images_digest(
-            image for name, images in good.items() for image in [*trained[name], *images.select]
+            image for images in good.values() for image in images.everything
         ),
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),

@@ -9,6 +9,7 @@ from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported
 from stream_inspector.model.version import Model, load_model, save_model
 from stream_inspector.threshold.budget import Budget
+from stream_inspector.score.scorer import members
 from stream_inspector.training.fit import calibrate
 
 IMAGES = [*good_images(9, seed=3), scratched(good_images(1, seed=4)[0])]
@@ -19,7 +20,7 @@ def test_scores_have_the_stated_shapes(fitted: Model) -> None:
     assert scores.maps.shape == (10, 64, 64)
     assert scores.maps.dtype == np.float32
     assert scores.image_scores.dtype == np.float64
-    assert set(scores.members) == {"kl", "features", "mahalanobis", "control"}
+    assert set(scores.members) == set(members(fitted.preset))
     assert all(maps.shape == (10, 64, 64) for maps in scores.members.values())
 
 

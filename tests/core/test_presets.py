@@ -18,7 +18,7 @@ from stream_inspector.presets import (
     preset_from_dict,
     shortened,
 )
-from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.score.scorer import members
 
 EVERY = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
 SMALL = pytest.mark.parametrize("preset", (FEATURE_FAST, PIXEL_SMALL), ids=lambda p: p.name)
@@ -41,7 +41,7 @@ def test_sizes_fit_each_other(preset: Preset, size: tuple[int, int] | None) -> N
     level = head.network.patch * head.network.feature_level
     assert head.size == (preset.grid[0] * level, preset.grid[1] * level)
     assert head.network.position in {None, preset.grid}
-    assert {name for name, _ in preset.weights} <= set(MEMBERS)
+    assert {name for name, _ in preset.weights} <= set(members(preset))
 
 
 @SMALL

@@ -3,7 +3,7 @@
 The good images come from a folder or from the synthetic renderer; the rest is the same.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset, at_size
 from stream_inspector.synthetic import DEFAULT_SIZE, render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training.fit import Good, calibrate, fit_unified
+from stream_inspector.training.cross_fit import FoldScores
+from stream_inspector.training.fit import Good, calibrate, calibrate_cross_fitted, fit_unified
 from stream_inspector.training.networks import Checkpoints, Execution
 from stream_inspector.training.progress import OnProgress
 from stream_inspector.verdict import Image
@@ -30,7 +31,7 @@ from workers.runtime.categories import view_key
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
-SEEN = "seen"  # a category's tensor: digests of the files that trained or normalised it
+SEEN = "seen"  # a category's tensor: digests of the files that it was fitted to
 _LEAST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
 
 
@@ -45,9 +46,31 @@ class GoodImages:
     view: View  # whose canvases they are
     view_settings: str | None = None  # fingerprint of what the category's file says of it
     seen: tuple[str, ...] = ()  # digests of the files that train and select
+    held: tuple[str, ...] = ()  # and calibrate
 
     def __len__(self) -> int:
         return len(self.train) + len(self.select) + len(self.calibrate)
+
+    def as_good(self, *, held: bool) -> Good:
+        """All of them to be fitted to; the calibrate part not when it is `held` out."""
+        return Good(self.train, self.select, self.view, () if held else self.calibrate)
+
+
+@dataclass(frozen=True, slots=True)
+class GoodScores:
+    """A category's good images and their scores by statistics that have not seen them."""
+
+    images: Sequence[Image]
+    scores: FoldScores
+    seen: int  # of the first: trained the networks
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A model without thresholds, and what sets them."""
+
+    model: Model
+    scores: Mapping[str, GoodScores]  # by category
 
 
 def load_good(
@@ -63,7 +86,8 @@ def load_good(
     train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
     refuse_masks([*train, *select, *held], str(folder))
     seen = tuple(files.digests[path] for path in (*files.train, *files.select))
-    return GoodImages(train, select, held, files.digest, view, seen=seen)
+    rest = tuple(files.digests[path] for path in files.calibrate)
+    return GoodImages(train, select, held, files.digest, view, seen=seen, held=rest)
 
 
 def synthetic_good(count: int, seed: int, view: View) -> GoodImages:
@@ -82,25 +106,37 @@ def fit_model(
     iterations: int | None = None,
     checkpoints: Checkpoints | None = None,
     execution: Execution | None = None,
-) -> Model:
-    """Fit one model on the train and select parts of its categories, whose tiles are alike."""
+    strict: Collection[str] = (),
+) -> Fitted:
+    """Fit one model on its categories' good images, whose tiles are alike.
+
+    Those in `strict` keep their calibrate part for thresholds that can be certified.
+    """
+    scores: dict[str, GoodScores] = {}
+
+    def keep(name: str, used: Good, found: FoldScores) -> None:
+        scores[name] = GoodScores(used.everything, found, len(used.train))
+
     tile = next(iter(good.values())).view.tile
     fitted = fit_unified(
-        {name: Good(images.train, images.select, images.view) for name, images in good.items()},
+        {name: images.as_good(held=name in strict) for name, images in good.items()},
         at_size(preset, tile),
         seed,
         on_progress,
         iterations=iterations,
         checkpoints=checkpoints,
         execution=execution,
+        on_scores=keep,
     )
     sources = {source_key(name): images.digest for name, images in good.items()}
     views = {view_key(name): images.view_settings for name, images in good.items()}
     tensors = dict(fitted.tensors)
     for name, images in good.items():
         if images.seen:
-            tensors |= of_category(name, {SEEN: short_digests(images.seen)})
-    return replace(fitted, tensors=tensors, provenance={**fitted.provenance, **sources, **views})
+            known = images.seen if name in strict else (*images.seen, *images.held)
+            tensors |= of_category(name, {SEEN: short_digests(known)})
+    about = {**fitted.provenance, **sources, **views}
+    return Fitted(replace(fitted, tensors=tensors, provenance=about), scores)
 
 
 def short_digests(digests: Iterable[str]) -> Tensor:
@@ -114,30 +150,39 @@ def source_key(category: str) -> str:
 
 
 def set_thresholds(
-    model: Model,
+    fitted: Fitted,
     good: Mapping[str, GoodImages],
     budgets: Mapping[str, Budget],
     device: str = "cpu",
     strict: Collection[str] = (),
 ) -> Model:
-    """Thresholds for each category, from its calibrate part; certified ones for those in `strict`.
+    """Thresholds for each category from all its good images, cross-fitted; for those in `strict`
+    certified ones, from its calibrate part.
 
     Raises CalibrationRefused.
     """
-    detector, calibrated = Detector(model, device, engine="torch"), model
+    model = fitted.model
+    detector = Detector(model, device, engine="torch")
     for name, images in good.items():
         try:
-            calibrated = calibrate(
-                calibrated,
-                images.calibrate,
-                budgets[name],
-                detector,
-                name,
-                strict=name in strict,
-            )
+            if name in strict:
+                model = calibrate(
+                    model, images.calibrate, budgets[name], detector, name, strict=True
+                )
+            else:
+                own = fitted.scores[name]
+                model = calibrate_cross_fitted(
+                    model,
+                    own.images,
+                    own.scores,
+                    budgets[name],
+                    seen=own.seen,
+                    detector=detector,
+                    category=name,
+                )
         except CalibrationRefused as error:
             raise CalibrationRefused(f"{name}: {error}") from error
-    return calibrated
+    return model
 
 
 def train_category(

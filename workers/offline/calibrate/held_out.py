@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
@@ -18,7 +19,7 @@ from stream_inspector.errors import DataError
 from stream_inspector.model.assembly import for_category
 from stream_inspector.model.version import Model
 from stream_inspector.threshold.calibrate import CrossFit
-from stream_inspector.training.cross_fit import cross_fit
+from stream_inspector.training.cross_fit import cross_fit, folds_for
 from stream_inspector.verdict import Image
 from workers.offline.fit import SEEN, short_digests, source_key
 from workers.offline.images.datasets import GoodFiles, file_digest, good_files, images_in
@@ -37,6 +38,7 @@ class HeldOut:
     paths: list[Path]
     folded: int = 0
     seen: int = 0  # of the first: trained the networks
+    folds: int = 0  # that those are cross-fitted in
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,14 @@ def read_held_out(
 ) -> HeldOut:
     """The calibrate part of `data`, or all of it to cross-fit, and the images of `good`.
 
+    All of it is cross-fitted when `folds` asks for that, or when the model was fitted to all of it.
     Raises DataError when `data` is another folder than the model's, or `good` has images of it.
     """
     paths, seen = list[Path](), 0
     if data is not None:
         files = _own_files(model, category, data, settings.layout)
+        if not folds and _knows(model, category, files):
+            folds = folds_for(len(files.train) + len(files.select) + len(files.calibrate))
         if folds:
             paths, seen = [*files.train, *files.select], len(files.train)
         paths += files.calibrate
@@ -79,20 +84,25 @@ def read_held_out(
         lambda said: console.print(text(("left out", "yellow"), f" {said}")),
     )
     refuse_masks(list(images.values()), str(good or data))
-    return HeldOut(list(images.values()), list(images), folded, seen)
+    return HeldOut(list(images.values()), list(images), folded, seen, folds)
 
 
-def score_good(
-    detector: Detector, held: HeldOut, category: str, folds: int, on_work: OnWork
-) -> GoodScores:
+def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork) -> GoodScores:
     """Score them with fixed noise: by the model's own statistics, or by those of folds."""
     plain = held.images[held.folded :]
     scored = [score_ensemble(detector, plain, category, partial(on_work, "good images"))]
-    if not folds:
+    if not held.folds:
         return GoodScores(scored[0].maps, scored[0].image_scores, scored[0].member_image_scores)
     first = held.images[: held.folded]
-    fitted = cross_fit(detector, first, category, folds, partial(on_work, "cross-fitting"))
     seen = np.arange(len(held.images)) < held.seen
+    fitted = cross_fit(
+        detector,
+        first,
+        category,
+        held.folds,
+        partial(on_work, "cross-fitting"),
+        seen=seen[: held.folded],
+    )
     rest = scored[0]
     return GoodScores(
         np.concatenate([fitted.maps, rest.maps]),
@@ -101,7 +111,7 @@ def score_good(
             name: np.concatenate([values, rest.member_image_scores[name]])
             for name, values in fitted.member_image_scores.items()
         },
-        CrossFit(folds, seen),
+        CrossFit(held.folds, seen),
     )
 
 
@@ -113,6 +123,15 @@ def _own_files(model: Model, category: str, data: Path, layout: str) -> GoodFile
             "has not seen into a folder of their own and give that as --good"
         )
     return files
+
+
+def _knows(model: Model, category: str, files: GoodFiles) -> bool:
+    """Whether the model was fitted to the calibrate part as well."""
+    tensors = for_category(category, model.tensors)
+    if SEEN not in tensors or not files.calibrate:
+        return False
+    digests = short_digests(files.digests[path] for path in files.calibrate)
+    return bool(torch.isin(digests, tensors[SEEN]).any())
 
 
 def _further(

@@ -79,7 +79,7 @@ def calibrate(
     detector = Detector(model, settings.trainer.device, engine="torch")
     test = _read_test(wanted, detector, name, settings.trainer, console)
     with work_bar(console, stop) as on_work:
-        good = score_good(detector, held, name, wanted.folds, on_work)
+        good = score_good(detector, held, name, on_work)
         tested = None if test is None else _scored(detector, test, name, on_work)
         made = _thresholds(accepted, wanted, held, good, tested)
         painted = None

@@ -128,7 +128,7 @@ class _Comparer:
                 seed=seed,
                 on_progress=on_progress,
                 iterations=iterations,
-            )
+            ).model
 
 
 def _conditions(settings: TrainerProcessSettings) -> dict[str, Any]:

@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from workers.offline.scoring.ranking import LARGE
 
-_ORDER = ("ensemble", "kl+features", "kl", "features", "mahalanobis", "control")
+_ORDER = (
+    *("ensemble", "kl+features", "kl", "features"),
+    *("mahalanobis", "nearby", "control"),
+)
 COLUMNS = {
     "image AUROC": "image_auroc",
     "pixel AUROC": "pixel_auroc",

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from stream_inspector.detector import Detector, Scores
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.model.version import Model
-from stream_inspector.score.scorer import MEMBERS
+from stream_inspector.score.scorer import has_feature_error, members
 from stream_inspector.verdict import Image, ScoreMap
 from workers.offline.scoring.ranking import (
     LARGE,
@@ -59,8 +59,9 @@ def score_all(
         _keep(maps, len(images), rows, {ENSEMBLE: part.maps, **part.members})
         _keep(scores, len(images), rows, {ENSEMBLE: part.image_scores, **part.member_image_scores})
         on_scored(first + len(batch), len(images))
-    weights = {name: w for name, w in detector.preset.weights if name in DIFFUSION.split("+")}
-    maps[DIFFUSION], scores[DIFFUSION] = _weighted(maps, weights), _weighted(scores, weights)
+    if has_feature_error(detector.preset):  # else KL is all that the diffusion says
+        weights = {name: w for name, w in detector.preset.weights if name in DIFFUSION.split("+")}
+        maps[DIFFUSION], scores[DIFFUSION] = _weighted(maps, weights), _weighted(scores, weights)
     return Scored(maps, scores, 1000 * seconds / len(images))
 
 
@@ -82,7 +83,8 @@ def score_ensemble(
         _keep(scores, len(images), rows, {ENSEMBLE: part.image_scores, **part.member_image_scores})
         on_scored(first + len(batch), len(images))
     image_scores = scores.pop(ENSEMBLE, np.empty(0))
-    return Scores(maps, image_scores, {}, scores or dict.fromkeys(MEMBERS, np.empty(0)))
+    nothing = dict.fromkeys(members(detector.preset), np.empty(0))
+    return Scores(maps, image_scores, {}, scores or nothing)
 
 
 def report_card(

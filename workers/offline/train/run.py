@@ -15,7 +15,7 @@ from stream_inspector.model.version import FORMAT, Model
 from stream_inspector.presets import Preset
 from stream_inspector.training.networks import Checkpoints, Execution
 from stream_inspector.training.progress import Progress
-from workers.offline.fit import GoodImages, fit_model, set_thresholds
+from workers.offline.fit import Fitted, GoodImages, fit_model, set_thresholds
 from workers.offline.images.views import find_category
 from workers.offline.model_folder import write_model
 from workers.offline.presets import find_preset
@@ -59,12 +59,13 @@ def train(
         console.print(text(f"{name}: {len(images)} good images: {parts}"))
     folder = out or Path("runs") / ("unified" if source.unified else next(iter(good)))
     file = CheckpointFile(folder / checkpoint.FILE, identity(good, preset, how))
-    model = _fitted(good, preset, how, file, console=console, stop=stop)
-    write_model(model, folder)
-    file.remove()
     known = {name: find_category(name, settings.categories) for name in good}
     accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
-    model = _calibrated(model, good, accepted, how, folder)
+    strict = [name for name, each in accepted.items() if each.strict]
+    fitted = _fitted(good, preset, how, file, strict, console=console, stop=stop)
+    write_model(fitted.model, folder)
+    file.remove()
+    model = _calibrated(fitted, good, accepted, how, folder)
     write_model(model, folder)
     spent = f" in {folder} ({time.monotonic() - start:.0f} s)"
     console.print(text("Model ", (model.version, "bold"), spent))
@@ -92,10 +93,11 @@ def _fitted(
     preset: Preset,
     how: TrainerSettings,
     file: CheckpointFile,
+    strict: Collection[str],
     *,
     console: Console,
     stop: StopSignal,
-) -> Model:
+) -> Fitted:
     """The networks and statistics, from the last checkpoint on when there is one."""
     last = file.load()
     if last:
@@ -121,11 +123,12 @@ def _fitted(
             iterations=how.iterations,
             checkpoints=Checkpoints(how.checkpoint_every, file.save, last),
             execution=Execution(how.device, how.precision, how.recompute),
+            strict=strict,
         )
 
 
 def _calibrated(
-    model: Model,
+    fitted: Fitted,
     good: dict[str, GoodImages],
     accepted: Mapping[str, BudgetSettings],
     how: TrainerSettings,
@@ -134,7 +137,7 @@ def _calibrated(
     budgets = {name: each.as_budget() for name, each in accepted.items()}
     strict = [name for name, each in accepted.items() if each.strict]
     try:
-        return set_thresholds(model, good, budgets, how.device, strict)
+        return set_thresholds(fitted, good, budgets, how.device, strict)
     except CalibrationRefused as error:
         raise CalibrationRefused(
             f"{error}; the trained model is in {folder}: "
