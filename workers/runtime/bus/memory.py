@@ -190,7 +190,7 @@ class MemoryBroker:
             self._hand_over(member, member.assignment() - wanted[id(member)])
         for member in group.members:
             fresh = wanted[id(member)] - member.assignment()
-            member.unplaced |= fresh - group.committed.keys()
+            member.unplaced |= {p: self.end(p) for p in fresh - group.committed.keys()}
             member.gain({partition: group.committed.get(partition, 0) for partition in fresh})
 
     def _hand_over(self, member: "MemoryConsumer", partitions: frozenset[Partition]) -> None:
@@ -251,7 +251,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._gaps: list[Gap] = []
-        self.unplaced: frozenset[Partition] = frozenset()  # begun without a position
+        self.unplaced: dict[Partition, int] = {}  # begun without a position -> end
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived, or nothing after the timeout."""
@@ -284,10 +284,10 @@ class MemoryConsumer:
         found, self._gaps = self._gaps, []
         return found
 
-    def begun(self) -> frozenset[Partition]:
-        """Partitions that the group had no position for."""
+    def begun(self) -> Positions:
+        """Partitions that the group had no position for, and where they ended."""
         with self._broker.lock:
-            found, self.unplaced = self.unplaced, frozenset()
+            found, self.unplaced = self.unplaced, {}
         return found
 
     def assignment(self) -> frozenset[Partition]:

@@ -61,6 +61,20 @@ def test_a_group_whose_positions_are_gone_tells_nothing_again(stage: Stage) -> N
     assert any("where we remember" in entry["event"] for entry in logs)
 
 
+@pytest.mark.parametrize("days", [3, -3], ids=["ours is ahead", "the writer's is ahead"])
+def test_what_comes_after_the_start_is_news_whatever_the_clocks_say(
+    stage: Stage, days: int
+) -> None:
+    stage.publish(TOPICS.defects, defect(1))
+    stage.clock.utc = datetime.now(UTC) + timedelta(days=days)
+    notifier = stage.notifier(max_age_s=86_400)
+    stage.rounds(notifier)
+    before = len(stage.ear.heard)
+    stage.publish(TOPICS.defects, defect(2, 60), defect(3, 120))
+    stage.rounds(notifier)
+    assert [alarm.frame_ids for alarm in stage.ear.heard[before:]] == [["f2"], ["f3"]]
+
+
 def test_without_any_memory_the_age_bounds_what_is_told_again(stage: Stage) -> None:
     stage.publish(TOPICS.defects, defect(1))
     record = stage.broker.records(TOPICS.defects)[0]

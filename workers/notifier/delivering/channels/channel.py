@@ -13,11 +13,19 @@ class DeliveryFailed(Exception):
 
     `partly`: some of the channel's receivers have it, so each further try repeats it to them.
     `wait_s`: the service asks for a pause of so many seconds.
+    `perhaps_alarm`: it may be this alarm that the service does not bear.
     """
 
-    def __init__(self, reason: str, *, partly: bool = False, wait_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        partly: bool = False,
+        wait_s: float = 0.0,
+        perhaps_alarm: bool = False,
+    ) -> None:
         super().__init__(reason)
-        self.partly, self.wait_s = partly, wait_s
+        self.partly, self.wait_s, self.perhaps_alarm = partly, wait_s, perhaps_alarm
 
 
 class Refused(Exception):

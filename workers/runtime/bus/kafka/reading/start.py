@@ -11,11 +11,12 @@ from workers.runtime.bus.ports import Start
 _log = structlog.get_logger(__name__)
 
 
-def seek_to_start(client: Any, starts: Mapping[Any, Start]) -> None:
+def seek_to_start(client: Any, starts: Mapping[Any, Start]) -> Mapping[Any, int]:
     """Go to the remembered offset or the first record of the time, whichever comes first.
 
     A topic that was made anew has newer records below the remembered offset. Where the broker
     does not find records by time, reading begins with the oldest record, or what is remembered.
+    Returns where the partitions end, as far as the broker tells.
     """
     client.seek_to_beginning(*starts)
     try:
@@ -30,3 +31,4 @@ def seek_to_start(client: Any, starts: Mapping[Any, Start]) -> None:
         offsets = [each for each in (start.offset, by_time) if each is not None]
         if offsets:
             client.seek(tp, min(offsets))
+    return ends
