@@ -45,7 +45,7 @@ class Outbox:
         self._folder, self._journal = folder, Journal(folder / FILE)
         self._refused = RefusedFile(folder)
         self.queues = {name: Waiting(max_bytes) for name in channels}
-        self._lock = threading.Lock()  # of the journal and what follows
+        self._lock = threading.RLock()  # of the journal and what follows
         self._ranks = Ranks()
         self._number = 0
         self._told: OrderedDict[Told, set[str]] = OrderedDict()
@@ -157,7 +157,7 @@ class Outbox:
         unsaved = [kept for kept in self._unsaved.values() if kept.left]
         try:
             if not self._journal.is_open:
-                self._journal.open()
+                self._open()
             entries = [(k.alarm.model_dump_json().encode(), sorted(k.to)) for k in unsaved]
             offsets = self._journal.append(entries) if entries else []
         except OSError as error:
@@ -231,13 +231,15 @@ class Outbox:
 
     def _load(self) -> None:
         try:
-            lines = self._journal.open()
+            self._open()
         except OSError as error:
             self._tell_problem(error)
             return
-        for line in lines:
-            self._restore(line)
         self._take_former()
+
+    def _open(self) -> None:
+        for line in self._journal.open():
+            self._restore(line)
 
     def _restore(self, line: Line) -> None:
         left = {name for name, state in zip(line.to, line.state, strict=True) if state == WAITING}
@@ -252,9 +254,12 @@ class Outbox:
     def _take_former(self) -> None:
         """What an earlier version left undelivered."""
         for path in sorted((self._folder / _FORMER).glob("*.jsonl")):
-            if path.stem in self.queues:
+            if path.stem not in self.queues:
+                log.warning("alarms wait for a channel that is not there", file=str(path))
+                continue
+            try:
                 self.put([(alarm, [path.stem]) for alarm in read_alarms(path)])
                 if self.problem is None:
                     path.unlink()
-            else:
-                log.warning("alarms wait for a channel that is not there", file=str(path))
+            except OSError as error:
+                log.warning("kept alarms cannot be read", file=str(path), reason=error.strerror)

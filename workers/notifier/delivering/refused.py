@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from schemas.alarm import Alarm
 from workers.notifier.delivering.channels.channel import append_lines
+from workers.runtime.json_text import parse
 
 _MAX_BYTES = 8 * 2**20  # then the file becomes `refused.old.jsonl`, and the one before that goes
 
@@ -39,9 +40,9 @@ class RefusedFile:
 def read_refused(folder: Path) -> Iterator[RefusedAlarm]:
     """What was refused; lines that cannot be read are passed over."""
     for path in (folder / "refused.old.jsonl", folder / "refused.jsonl"):
-        for line in path.read_bytes().splitlines() if path.exists() else []:
+        for line in path.read_bytes().splitlines() if path.is_file() else []:
             try:
-                content = json.loads(line)
+                content = parse(line)
                 alarm = Alarm.model_validate(content["alarm"])
                 at = datetime.fromisoformat(content["at"])
                 yield RefusedAlarm(content["channel"], content["reason"], at, alarm)

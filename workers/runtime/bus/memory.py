@@ -20,7 +20,7 @@ from workers.runtime.bus.ports import (
     RebalanceListener,
     Record,
 )
-from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge
+from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge, NoSuchPartition
 
 _PARTITIONS = 4  # of a topic that nobody created
 
@@ -114,6 +114,12 @@ class MemoryBroker:
                 partition, len(log), message.key, message.value, message.headers, now_ms
             )
             log.append(record)
+
+    def check_partition(self, outgoing: Outgoing) -> None:
+        """Raises NoSuchPartition."""
+        index, count = outgoing.partition, self.partitions(outgoing.topic) or _PARTITIONS
+        if index is not None and index >= count:
+            raise NoSuchPartition(f"topic {outgoing.topic} has no partition {index}")
 
     def check_size(self, outgoing: Outgoing) -> None:
         """Raises MessageTooLarge for a message beyond its topic's limit."""
@@ -227,6 +233,7 @@ class MemoryProducer:
         everything = list(messages)
         for message in everything:
             self._broker.check_size(message)
+            self._broker.check_partition(message)
         for message in everything:
             self._broker.append(message)
 

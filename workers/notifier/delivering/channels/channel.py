@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from schemas.alarm import Alarm
+from workers.runtime.host.regular_file import open_own
 
 
 class DeliveryFailed(Exception):
@@ -52,7 +53,7 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
 
     Raises OSError, with nothing appended.
     """
-    with path.open("a+b") as file:
+    with os.fdopen(open_own(path, os.O_RDWR | os.O_APPEND), "a+b") as file:
         end = file.seek(0, os.SEEK_END)
         torn = end > 0 and _byte(file.fileno(), end - 1) != b"\n"
         try:
