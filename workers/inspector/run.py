@@ -58,7 +58,9 @@ def _run(
         if settings.topics.create:
             partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
             create_topics(kafka, partitions)
-        check_limits(kafka, settings.topics.frames, settings.topics.dead_letters)
+        names = settings.topics
+        events = (names.outcomes, names.defects)
+        check_limits(kafka, names.frames, names.dead_letters, events=events)
     store = RedisStore(settings.redis)
     needs_redis = settings.models.require_redis and settings.models.null_detector_ms is None
     inspector = Inspector(

@@ -91,6 +91,7 @@ def _run(settings: Any) -> int:
     from workers.runtime.bus.kafka.reading.reader import KafkaReader
     from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
+    from workers.runtime.watchdog import Pulse
 
     client_id, names = "stream-inspector-notifier", settings.topics
     read = (names.outcomes, names.defects, names.dead_letters)
@@ -111,8 +112,8 @@ def _run(settings: Any) -> int:
             start_of=start_of(settings.notifier),
         )
 
-    def states() -> Reader:
-        return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states")
+    def states(pulse: Pulse) -> Reader:
+        return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states", pulse=pulse)
 
     def body(stop: StopSignal) -> None:
         run_notifier(settings, consumer, producer, stop, states)
