@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 from alarms import Ear, alarm, deliver_to, until
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
 from schemas.alarm import Alarm
+from workers.cli import app
 from workers.notifier.clock import Now
 from workers.notifier.deciding.told import Told
 from workers.notifier.delivering.channels.channel import DeliveryFailed, Refused
 from workers.notifier.delivering.channels.file import FileChannel
+from workers.notifier.delivering.refused import RefusedFile, hand_back, read_refused
 from workers.notifier.delivering.show import show_undelivered
 from workers.notifier.reading.aside import Aside
 from workers.runtime.bus.ports import Partition, Record
@@ -83,3 +86,37 @@ def test_a_pipe_as_the_file_of_alarms_is_refused(tmp_path: Path) -> None:
 def test_former_alarms_that_cannot_be_read_end_nothing(tmp_path: Path) -> None:
     (tmp_path / "undelivered" / "ear.jsonl").mkdir(parents=True)
     assert deliver_to(tmp_path, Ear()).problem() is None
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_what_was_refused_is_sent_again_when_somebody_says_so(
+    tmp_path: Path, running: bool
+) -> None:
+    ear = Ear()
+    ear.trouble = lambda alarms: refuse(alarms, "m1")
+    flags = ["notifier", "--folder", str(tmp_path)]
+    with deliver_to(tmp_path, ear) as delivery:
+        delivery.deliver([alarm(1), alarm(2)])
+        until(lambda: delivery.couriers[0].counts.refused == 1)
+        ear.trouble = lambda alarms: None
+        if running:
+            said = CliRunner().invoke(app, [*flags, "--resend-refused"])
+            until(lambda: ear.messages == ["m2", "m1"])
+    if not running:
+        said = CliRunner().invoke(app, [*flags, "--resend-refused"])
+        with deliver_to(tmp_path, ear):
+            until(lambda: ear.messages == ["m2", "m1"])
+    assert said.output.startswith("1 refused alarms are sent again by the notifier")
+    assert "every alarm was delivered" in CliRunner().invoke(app, [*flags, "--show-undelivered"]).output
+    assert "0 refused" in CliRunner().invoke(app, [*flags, "--resend-refused"]).output
+    with deliver_to(tmp_path, ear):
+        pass
+    assert ear.messages == ["m2", "m1"]
+
+
+def test_what_a_channel_refused_that_is_not_there_stays_refused(tmp_path: Path) -> None:
+    RefusedFile(tmp_path).add("gone", "HTTP 400", alarm(1))
+    assert hand_back(tmp_path) == 1
+    with deliver_to(tmp_path, Ear()) as delivery:
+        until(lambda: delivery.outbox.tend() or list(read_refused(tmp_path)))  # type: ignore[func-returns-value]
+    assert [each.channel for each in read_refused(tmp_path)] == ["gone"]
