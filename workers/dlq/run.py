@@ -9,8 +9,16 @@ import typer
 from rich.console import Console
 
 from schemas.dead_letter import DeadLetter
-from schemas.resolution import Action, Resolution
-from workers.dlq.letters import Filter, Reading, key_of, read_letters, read_resolutions, where
+from schemas.resolution import Action
+from workers.dlq.letters import (
+    Filter,
+    Reading,
+    Resolutions,
+    key_of,
+    read_letters,
+    read_resolutions,
+    where,
+)
 from workers.dlq.replay import Counts, Decision, Settle, open_letters, resolve
 from workers.dlq.show import (
     as_json,
@@ -99,7 +107,7 @@ class Desk:
     def _letters(self) -> Iterator[DeadLetter]:
         return read_letters(self._read(self._topics.dead_letters), self._reading)
 
-    def _known(self) -> dict[str, Resolution]:
+    def _known(self) -> Resolutions:
         return read_resolutions(self._read(self._topics.resolutions), self._reading.passed)
 
     @contextmanager

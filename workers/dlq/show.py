@@ -11,7 +11,14 @@ from rich.text import Text
 from schemas.dead_letter import DeadLetter
 from schemas.interruption import Interruption
 from schemas.resolution import Resolution
-from workers.dlq.letters import Resolutions, camera_of, category_of, content_type_of, frame_of, key_of
+from workers.dlq.letters import (
+    Resolutions,
+    camera_of,
+    category_of,
+    content_type_of,
+    frame_of,
+    key_of,
+)
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Table, text
 

@@ -249,7 +249,9 @@ def test_an_outcome_that_comes_later_is_taken_by_a_later_run(line: Line) -> None
 
 def test_a_replayed_frame_goes_by_the_outcome_of_its_run_and_is_taken_once(line: Line) -> None:
     frame = line.frame(RejectReason.INSPECTION_FAILED)
-    again = line.frame(Verdict.PASS, frame_id=frame.frame_id, camera_id=frame.camera_id, run="r-1", data=frame.data)
+    again = line.frame(
+        Verdict.PASS, frame_id=frame.frame_id, camera_id=frame.camera_id, run="r-1", data=frame.data
+    )
     line.collect(verdict="good")
     assert line.good() == [again.data]
     line.collect()

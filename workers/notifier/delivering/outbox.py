@@ -269,7 +269,9 @@ class Outbox:
             return
         try:
             found = list(read_all(path))
-            self.put([(e.alarm, [e.channel]) for e in found if e.channel in self.queues], again=True)
+            self.put(
+                [(e.alarm, [e.channel]) for e in found if e.channel in self.queues], again=True
+            )
             if self.problem is None:
                 path.unlink()
             for each in found:

@@ -15,6 +15,7 @@ from workers.notifier.delivering.channels.channel import append_lines
 from workers.runtime.json_text import parse
 
 AGAIN = "resend.jsonl"  # what somebody wants to have sent again
+_FILES = ("refused.old.jsonl", "refused.jsonl")  # in the order in which they were written
 _MAX_BYTES = 8 * 2**20  # then the file becomes `refused.old.jsonl`, and the one before that goes
 
 
@@ -47,10 +48,9 @@ def hand_back(folder: Path) -> int:
 
     Raises OSError.
     """
-    taken = []
-    for name in ("refused.old.jsonl", "refused.jsonl"):
-        if (folder / name).is_file():  # renamed: a notifier that runs goes on in a new one
-            taken.append((folder / name).replace(folder / f"{name}.taken"))
+    there = [folder / name for name in _FILES if (folder / name).is_file()]
+    # renamed first: a notifier that runs goes on in a new one
+    taken = [path.replace(path.with_name(f"{path.name}.taken")) for path in there]
     again = [line for path in taken for line in path.read_bytes().splitlines()]
     if again:
         append_lines(folder / AGAIN, again)
@@ -61,7 +61,7 @@ def hand_back(folder: Path) -> int:
 
 def read_refused(folder: Path) -> Iterator[RefusedAlarm]:
     """What was refused; lines that cannot be read are passed over."""
-    yield from read_all(folder / "refused.old.jsonl", folder / "refused.jsonl")
+    yield from read_all(*(folder / name for name in _FILES))
 
 
 def read_all(*paths: Path) -> Iterator[RefusedAlarm]:

@@ -107,7 +107,10 @@ def test_what_was_refused_is_sent_again_when_somebody_says_so(
         with deliver_to(tmp_path, ear):
             until(lambda: ear.messages == ["m2", "m1"])
     assert said.output.startswith("1 refused alarms are sent again by the notifier")
-    assert "every alarm was delivered" in CliRunner().invoke(app, [*flags, "--show-undelivered"]).output
+    assert (
+        "every alarm was delivered"
+        in CliRunner().invoke(app, [*flags, "--show-undelivered"]).output
+    )
     assert "0 refused" in CliRunner().invoke(app, [*flags, "--resend-refused"]).output
     with deliver_to(tmp_path, ear):
         pass

@@ -40,9 +40,10 @@ def _too_small(kafka: KafkaSettings, topic: str, limit: int, needed: int, event:
     """What is too small, and what to do about it."""
     who = "its events need" if event else f"kafka.max_frame_bytes = {kafka.max_frame_bytes} needs"
     instead = "" if event else ", or lower kafka.max_frame_bytes"
+    change = f"kafka-configs.sh --alter --topic {topic} --add-config {_LIMIT}={needed}"
     return (
-        f"topic {topic} takes messages of at most {limit} bytes; {who} {needed}: raise its {_LIMIT} "
-        f"(kafka-configs.sh --alter --topic {topic} --add-config {_LIMIT}={needed}){instead}"
+        f"topic {topic} takes messages of at most {limit} bytes; {who} {needed}: raise its "
+        f"{_LIMIT} ({change}){instead}"
     )
 
 

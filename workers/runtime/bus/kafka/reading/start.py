@@ -19,12 +19,13 @@ def seek_to_start(client: Any, starts: Mapping[Any, Start]) -> Mapping[Any, int]
     Returns where the partitions end, as far as the broker tells.
     """
     client.seek_to_beginning(*starts)
+    found: Mapping[Any, Any] = {}
+    ends: Mapping[Any, int] = {}
     try:
         found = client.offsets_for_times({tp: start.since_ms for tp, start in starts.items()})
         ends = client.end_offsets(list(starts))
     except errors.KafkaError as error:
         _log.warning("records are not found by time", reason=str(error))
-        found, ends = {}, {}
     for tp, start in starts.items():
         later = found.get(tp)
         by_time = later.offset if later is not None and later.offset >= 0 else ends.get(tp)
