@@ -126,7 +126,7 @@ class InspectorMessage(Message):
 
 
 class Outcome(InspectorMessage):
-    """The one outcome of one frame. Two messages with the same `outcome_id` are one outcome."""
+    """The one outcome of one frame. Two messages with the same `outcome_id` and `frame` are one."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
