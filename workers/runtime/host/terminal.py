@@ -15,6 +15,7 @@ from rich.text import Text
 
 from schemas.excerpt import excerpt
 
+_LINE, _CELL = 10_000, 1000  # characters that are shown of one part of a line, and in a table
 _ESCAPE = 10  # characters for one that cannot be printed: \\U0010ffff
 
 Part = object | tuple[object, str]  # what is said, and its style
@@ -31,10 +32,16 @@ def lines(value: object) -> str:
     return "\n".join(map(plain, str(value).split("\n")))
 
 
-def text(*parts: Part) -> Text:
+def text(*said: Part) -> Text:
     """One line for a console or a table."""
-    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
-    return Text.assemble(*((plain(said), style) for said, style in pairs), overflow="fold")
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in said)
+    parts = ((_shortened(plain(each), _LINE), style) for each, style in pairs)
+    return Text.assemble(*parts, overflow="fold")
+
+
+def _shortened(said: str, most: int) -> str:
+    """What others wrote may be of any length: a page of it helps nobody."""
+    return said if len(said) <= most else excerpt(said, most)
 
 
 def complain(error: object) -> None:
@@ -81,4 +88,4 @@ def _several(said: str | None) -> Text | None:
 
 
 def _cell(cell: Any) -> Any:
-    return text(cell) if isinstance(cell, str) else cell
+    return text(_shortened(plain(cell), _CELL)) if isinstance(cell, str) else cell
