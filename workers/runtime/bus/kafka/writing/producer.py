@@ -14,8 +14,9 @@ from workers.runtime.bus.kafka.client import (
     missing_topics,
     record_limit,
 )
-from workers.runtime.bus.kafka.errors import translate, translated
+from workers.runtime.bus.kafka.errors import cause_of, translate, translated
 from workers.runtime.bus.kafka.faults import flush
+from workers.runtime.bus.kafka.writing.stamps import STAMPS
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import NoSuchPartition
 from workers.runtime.settings.process import KafkaSettings
@@ -55,12 +56,16 @@ class KafkaBusProducer:
 
     def publish(self, messages: Iterable[Outgoing]) -> None:
         """Write all and wait. Raises Transient, MessageTooLarge or Fatal."""
+        everything = list(messages)
         client = self._current()
         try:
-            write_all(client, messages, self._kafka.delivery_timeout_ms / 1000)
+            write_all(client, everything, self._kafka.delivery_timeout_ms / 1000)
         except errors.KafkaError as error:
             if not isinstance(error, errors.MessageSizeTooLargeError):
                 self._discard(client)
+            if clock_refused(error):
+                self.publish(everything)
+                return
             raise translate(error, "Write") from error
 
     def _current(self) -> Any:
@@ -82,6 +87,14 @@ class KafkaBusProducer:
         if self._client is not None:
             with contextlib.suppress(errors.KafkaError):
                 self._client.close(timeout=2)
+
+
+def clock_refused(error: errors.KafkaError) -> bool:
+    """Whether it is for this machine's clock alone, and worth another try without its time."""
+    cause = cause_of(error)
+    told = isinstance(cause, errors.InvalidRecordError) and "Timestamp" in str(cause)
+    refused = told or isinstance(cause, errors.InvalidTimestampError)
+    return refused and STAMPS.refuse(str(cause))
 
 
 def write_all(client: Any, messages: Iterable[Outgoing], timeout_s: float) -> None:
@@ -124,6 +137,7 @@ def _send(client: Any, outgoing: Outgoing) -> Any:
         key=message.key,
         headers=list(message.headers),
         partition=outgoing.partition,
+        timestamp_ms=STAMPS.timestamp_ms(),
     )
 
 
