@@ -27,7 +27,7 @@ def ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     init = default_records.DefaultRecordBatchBuilder.append
     monkeypatch.setattr(producer, "STAMPS", stamps.Stamps())
 
-    def append(  # noqa: PLR0913, PLR0917  (the client's)
+    def append(  # noqa: PLR0917  (the client's)
         self: object,
         offset: int,
         timestamp: int | None,
