@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.channel import Channel, DeliveryFailed, Refused
 from workers.notifier.delivering.doubt import Doubt
 from workers.notifier.delivering.outbox import Outbox
-from workers.notifier.delivering.text import visible
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.delivering.waiting import Kept, alarms_of
 from workers.notifier.settings import DeliverySettings
@@ -214,7 +214,7 @@ class Courier:
                 "alarm refused by a channel and set aside",
                 channel=self.name,
                 reason=reason,
-                alarm=visible(kept.alarm.message),
+                alarm=plain(kept.alarm.message),
                 alarm_id=kept.alarm.alarm_id,
             )
 

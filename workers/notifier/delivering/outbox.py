@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from schemas.alarm import Alarm
+from schemas.excerpt import plain
 from workers.notifier.delivering.journal import (
     DELIVERED,
     GIVEN_UP,
@@ -25,7 +26,6 @@ from workers.notifier.delivering.journal import (
 )
 from workers.notifier.delivering.rank import Ranks
 from workers.notifier.delivering.refused import AGAIN, RefusedFile, read_all
-from workers.notifier.delivering.text import visible
 from workers.notifier.delivering.waiting import Kept, Waiting
 
 log = structlog.get_logger(__name__)
@@ -223,7 +223,7 @@ class Outbox:
             log.error(
                 "alarm given up: too many wait",
                 channel=name,
-                alarm=visible(kept.alarm.message),
+                alarm=plain(kept.alarm.message),
                 setting="notifier.delivery.undelivered_max_bytes",
             )
 

@@ -13,18 +13,17 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from schemas import excerpt as excerpts
 from schemas.excerpt import excerpt
 
 _LINE, _CELL = 10_000, 1000  # characters that are shown of one part of a line, and in a table
-_ESCAPE = 10  # characters for one that cannot be printed: \\U0010ffff
 
 Part = object | tuple[object, str]  # what is said, and its style
 
 
 def plain(value: object) -> str:
     """On one line: what cannot be printed is written as an escape."""
-    said = str(value)
-    return said if said.isprintable() else excerpt(said, _ESCAPE * len(said))
+    return excerpts.plain(str(value))
 
 
 def lines(value: object) -> str:

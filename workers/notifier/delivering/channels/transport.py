@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.channel import DeliveryFailed, Refused
-from workers.notifier.delivering.text import visible
 
 _CONTENT = frozenset({400, 406, 409, 411, 413, 414, 415, 422, 431})  # it is this alarm, not us
 _MOVED = frozenset({301, 302, 303, 307, 308})
@@ -166,7 +166,7 @@ def _address(url: str, hide: Callable[[str], str]) -> str:
     except ValueError:
         return "an address that cannot be read"
     path = "/".join(hide(unquote(part)) for part in parts.path.split("/"))
-    return visible(f"{parts.scheme}://{host}{path}")[:200]
+    return plain(f"{parts.scheme}://{host}{path}")[:200]
 
 
 def cause(error: BaseException) -> str:
