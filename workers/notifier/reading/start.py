@@ -39,6 +39,9 @@ class Starts:
 
         What came later is news, whatever clocks say: ours or its writer's may be days off.
         """
+        for partition, end in partitions.items():
+            if self._remembered.get(partition, (0, 0))[0] > end:  # it was made anew
+                del self._remembered[partition]
         known = {p: self._remembered[p][0] for p in partitions if p in self._remembered}
         fresh = [p for p in partitions if p not in known]
         self._by_age |= {p: (self._oldest(now), partitions[p]) for p in fresh}

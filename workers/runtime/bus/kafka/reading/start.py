@@ -27,6 +27,8 @@ def seek_to_start(client: Any, starts: Mapping[Any, Start]) -> Mapping[Any, int]
     except errors.KafkaError as error:
         _log.warning("records are not found by time", reason=str(error))
     for tp, start in starts.items():
+        if start.offset is not None and start.offset > ends.get(tp, start.offset):
+            continue  # the topic was made anew: all of it is news
         later = found.get(tp)
         by_time = later.offset if later is not None and later.offset >= 0 else ends.get(tp)
         offsets = [each for each in (start.offset, by_time) if each is not None]
