@@ -151,6 +151,18 @@ def test_an_answer_that_never_ends_is_one_after_all(hook: Hook) -> None:
     assert hook.asked == 2
 
 
+@pytest.mark.parametrize(
+    ("status", "perhaps"), [(500, True), (504, True), (503, False), (401, False)]
+)
+def test_a_server_that_fails_may_do_so_for_this_alarm(
+    hook: Hook, status: int, perhaps: bool
+) -> None:
+    hook.status = status
+    with pytest.raises(DeliveryFailed, match=f"HTTP {status}") as found:
+        channel(hook).send([ALARM])
+    assert found.value.perhaps_alarm is perhaps
+
+
 def test_an_unreachable_webhook_is_a_failure(hook: Hook) -> None:
     url = SecretStr(hook.url)
     hook.stop()
