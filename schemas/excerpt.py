@@ -3,6 +3,11 @@
 _ENCODING = "unicode_escape"
 
 
+def plain(text: str) -> str:
+    r"""The whole text, with what cannot be printed written out: ESC as \x1b, a line break as \n."""
+    return text if text.isprintable() else "".join(map(_shown, text))
+
+
 def excerpt(text: str, most: int = 200) -> str:
     """At most `most` characters of a text, control characters and the like as escapes.
 

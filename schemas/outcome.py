@@ -83,6 +83,16 @@ def content_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def fingerprint(frame: FrameRef | None, record: RecordRef) -> str:
+    """Tells frames apart that bear the same id; the same for a redelivery of the same frame."""
+    if frame is None:
+        said: tuple[object, ...] = (record.topic, record.partition, record.offset)
+    else:
+        said = (frame.epoch, frame.sequence, frame.captured_at.isoformat(), frame.content)
+    text = "\x1f".join(map(str, said))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
 def _only(name: str, other: str) -> dict[str, Any]:
     null = {"type": "null"}
     return {"required": [name], "properties": {name: {"not": null}, other: null}}
@@ -116,7 +126,7 @@ class InspectorMessage(Message):
 
 
 class Outcome(InspectorMessage):
-    """The one outcome of one frame. Two messages with the same `outcome_id` are one outcome."""
+    """The one outcome of one frame. Two messages with the same `outcome_id` and `frame` are one."""
 
     model_config = ConfigDict(
         json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}

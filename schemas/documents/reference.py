@@ -32,9 +32,11 @@ data in the value. The same for machines: [AsyncAPI](../schemas/asyncapi.yaml), 
    transactions are read, and frames counted twice.
 2. **Look at `ce_type`.** Its end is the major version. A newer minor version keeps the type and may
    add fields: ignore those that you do not know. A newer major version is another type.
-3. **Drop a repeated `ce_id`.** The same id is the same event, delivered again: by a broker without
-   transactions, or because you were restarted before you committed. Of a frame it is the
-   `outcome_id`, the same for pass, defect and reject, and for every delivery of that frame.
+3. **Drop a repeated event**: the same `ce_id` with the same `frame`. It is delivered again by a
+   broker without transactions, or because you were restarted before you committed. Of a frame the
+   id is the `outcome_id`, the same for pass, defect and reject, and for every delivery of that
+   frame. The id alone is too little: a camera may use one again, for instance when it counts
+   from 1 after each start, and then the second defect is another part.
 4. **Order** holds for equal keys, that is for a camera. Between cameras there is none.
 5. **Commit after your own work**, not before: then nothing is missed when you are killed.
 6. A frame that was not inspected is a part that ships unseen: whoever reads `defects` alone does

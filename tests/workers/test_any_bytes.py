@@ -18,7 +18,7 @@ from rich.console import Console
 from schemas.documents import samples
 from schemas.envelope import WireMessage
 from schemas.frame import Frame, encode_frame
-from schemas.outcome import outcome_id
+from schemas.outcome import RecordRef, outcome_id
 from schemas.resolution import Action
 from tests.mutations import NASTY, mutated
 from workers.collector.run import run_collect
@@ -183,10 +183,12 @@ def test_the_collector_takes_every_good_frame(tmp_path: Path) -> None:
     broker.create_topic(TOPICS.frames, 1)
     broker.create_topic(TOPICS.outcomes, 1)
     good = [frame(number) for number in range(GOOD)]
-    outcomes = [passed(each) for each in good]
-    put(broker, TOPICS.outcomes, among(outcomes, kinds(), 5))
     wire = [encode_frame(each) for each in good]
-    put(broker, TOPICS.frames, among(wire, [wire[0], wire[1], *kinds()], 6))
+    frames = among(wire, [wire[0], wire[1], *kinds()], 6)
+    put(broker, TOPICS.frames, frames)
+    places = [next(n for n, each in enumerate(frames) if each is one) for one in wire]
+    outcomes = [passed(each, offset) for each, offset in zip(good, places, strict=True)]
+    put(broker, TOPICS.outcomes, among(outcomes, kinds(), 5))
     flags = {"collect.out": str(tmp_path), "collect.wait_s": 0.05, "collect.verdict": "good"}
     settings = CollectorProcessSettings.load(None, flags)
     console = Console(record=True, width=200, file=io.StringIO())
@@ -234,13 +236,14 @@ def frame(number: int) -> Frame:
     )
 
 
-def passed(inspected: Frame) -> WireMessage:
+def passed(inspected: Frame, offset: int = 0) -> WireMessage:
     assert samples.OUTCOME.frame is not None
     about = {"frame_id": inspected.frame_id, "category": "bolts"}
     changes = {
         "outcome_id": outcome_id(inspected.source, inspected.frame_id),
         "frame": samples.OUTCOME.frame.model_copy(update=about),
         "verdict": "pass",
+        "record": RecordRef(topic=TOPICS.frames, partition=0, offset=offset),
     }
     return samples.OUTCOME.model_copy(update=changes).encode()
 

@@ -70,7 +70,7 @@ class Collector:
         elif self._sort == "any":
             self._write(frame, None, good=True)
         elif not self._folder.has(frame):
-            self._waiting.put(frame)
+            self._waiting.put(frame, record)
         else:
             self._leave("collected before")
 

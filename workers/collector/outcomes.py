@@ -1,11 +1,13 @@
 """Frames wait here for their outcomes, and outcomes for their frames; both within bounds."""
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from schemas.frame import Frame
 from schemas.outcome import Outcome, outcome_id
+from workers.runtime.bus.ports import Record
 
 REJECTED = "rejected"
 
@@ -39,9 +41,12 @@ class Waiting:
     def __len__(self) -> int:
         return len(self._frames)
 
-    def put(self, frame: Frame) -> None:
-        """A frame that wants its outcome."""
-        key = bytes.fromhex(outcome_id(frame.source, frame.frame_id, frame.run))
+    def put(self, frame: Frame, record: Record) -> None:
+        """A frame that wants its outcome, and the record that it came in."""
+        at = record.partition
+        key = _key(
+            outcome_id(frame.source, frame.frame_id, frame.run), at.topic, at.index, record.offset
+        )
         known = self._known.get(key)
         if known is not None:
             self._ready.append(Decided(frame, known))
@@ -51,7 +56,8 @@ class Waiting:
 
     def note(self, outcome: Outcome) -> None:
         """An outcome; of its frame if it waits, else remembered."""
-        key = bytes.fromhex(outcome.outcome_id)
+        at = outcome.record
+        key = _key(outcome.outcome_id, at.topic, at.partition, at.offset)
         told = outcome.verdict.value if outcome.verdict else REJECTED
         waiting = self._frames.pop(key, None)
         if waiting is not None:
@@ -74,3 +80,13 @@ class Waiting:
             del self._frames[key]
             self._held -= len(frame.data)
             yield Decided(frame, None)
+
+
+def _key(name: str, topic: str, partition: int, offset: int) -> bytes:
+    """Of a frame and its outcome: 16 bytes.
+
+    An id alone may be used again (a camera that counts anew), coordinates alone too (a topic that
+    was made anew): a bad part must not come among the good ones for it.
+    """
+    text = "\x1f".join((name, topic, str(partition), str(offset)))
+    return hashlib.sha256(text.encode("utf-8", "replace")).digest()[:16]

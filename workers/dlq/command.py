@@ -32,7 +32,8 @@ Categories = Annotated[
 ]
 Cameras = Annotated[list[str] | None, typer.Option("--camera", help="only this camera, repeatable")]
 Ids = Annotated[
-    list[str] | None, typer.Option("--id", help="frame id, or the first characters of `id`")
+    list[str] | None,
+    typer.Option("--id", help="frame id, the first characters of `id`, or `record`"),
 ]
 Since = Annotated[
     str | None, typer.Option("--since", help="rejected since: 90m, 2h, 3d or 2026-01-31T08:00")
@@ -71,7 +72,9 @@ def list_letters(
 
 @dlq.command("show")
 def show_letter(
-    name: Annotated[str, typer.Argument(help="frame id, or the first characters of `id`")],
+    name: Annotated[
+        str, typer.Argument(help="frame id, the first characters of `id`, or `record`")
+    ],
     *,
     out: Annotated[
         Path | None, typer.Option("--out", help="write the original bytes: a file or a folder")

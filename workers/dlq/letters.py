@@ -7,14 +7,15 @@ from datetime import datetime
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import event_type
 from schemas.interruption import Interruption
-from schemas.outcome import RejectReason
+from schemas.outcome import RejectReason, fingerprint
 from schemas.resolution import Resolution
 from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
 
 _INTERRUPTION = event_type(Interruption.message_name).encode()
 
-Resolutions = Mapping[str, Resolution]  # by the dead letter's outcome id
+Key = tuple[str, str, int, int]  # outcome id, and the coordinates of the record: ids repeat
+Resolutions = Mapping[Key, Resolution]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Filter:
     reasons: frozenset[RejectReason] = frozenset()
     categories: frozenset[str] = frozenset()
     cameras: frozenset[str] = frozenset()
-    ids: tuple[str, ...] = ()  # frame ids, outcome ids or their first characters
+    ids: tuple[str, ...] = ()  # frame ids, outcome ids or their first characters, coordinates
     since: datetime | None = None  # by the time of rejection
     until: datetime | None = None
 
@@ -56,13 +57,25 @@ class Reading:
 
 
 def read_letters(records: Iterable[Record], reading: Reading) -> Iterator[DeadLetter]:
-    """The dead letters of a topic, each once: a redelivered frame may have left two."""
-    seen: set[str] = set()
+    """The dead letters of a topic, each once: a redelivered frame may have left two.
+
+    Frames that bear the same id, as of a camera that counts anew at each start, are others.
+    """
+    seen: set[tuple[str, str]] = set()
     for record in records:
         letter = reading.passed.read(record, lambda each: _read(each, reading))
-        if letter is not None and letter.outcome_id not in seen:
-            seen.add(letter.outcome_id)
+        if letter is None:
+            continue
+        identity = letter.outcome_id, fingerprint(letter.frame, letter.record)
+        if identity not in seen:
+            seen.add(identity)
             yield letter
+
+
+def key_of(said: DeadLetter | Resolution) -> Key:
+    """Which letter this is, or which one it settles."""
+    at = said.record if isinstance(said, DeadLetter) else said.original
+    return said.outcome_id, at.topic, at.partition, at.offset
 
 
 def _read(record: Record, reading: Reading) -> DeadLetter | None:
@@ -74,14 +87,14 @@ def _read(record: Record, reading: Reading) -> DeadLetter | None:
 
 def read_resolutions(
     records: Iterable[Record], passed: PassedOver | None = None
-) -> dict[str, Resolution]:
+) -> dict[Key, Resolution]:
     """What became of dead letters. The first word counts; what is no resolution is passed over."""
-    found: dict[str, Resolution] = {}
+    found: dict[Key, Resolution] = {}
     told = passed or PassedOver()
     for record in records:
         resolution = told.read(record, lambda each: Resolution.decode(each.headers, each.value))
         if resolution is not None:
-            found.setdefault(resolution.outcome_id, resolution)
+            found.setdefault(key_of(resolution), resolution)
     return found
 
 
@@ -116,4 +129,10 @@ def _header(letter: DeadLetter, name: str) -> str | None:
 
 
 def _named(letter: DeadLetter, name: str) -> bool:
-    return name == frame_of(letter) or letter.outcome_id.startswith(name)
+    return name in {frame_of(letter), where(letter)} or letter.outcome_id.startswith(name)
+
+
+def where(letter: DeadLetter) -> str:
+    """The coordinates of the record that was rejected."""
+    at = letter.record
+    return f"{at.topic}/{at.partition}/{at.offset}"

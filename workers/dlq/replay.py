@@ -14,9 +14,9 @@ from datetime import datetime
 from schemas.dead_letter import DeadLetter
 from schemas.envelope import WireMessage
 from schemas.resolution import Action, Resolution
-from workers.dlq.letters import Filter, Resolutions, has_bytes
+from workers.dlq.letters import Filter, Resolutions, has_bytes, key_of, where
 from workers.runtime.bus.ports import Outgoing
-from workers.runtime.errors import MessageTooLarge
+from workers.runtime.errors import MessageTooLarge, NoSuchPartition
 from workers.runtime.host.terminal import plain
 from workers.runtime.settings.process import TopicSettings
 
@@ -47,6 +47,7 @@ class Counts:
     settled_before: int = 0
     without_bytes: int = 0
     elsewhere: Counter[str] = field(default_factory=Counter)  # by the topic that they name
+    nowhere: int = 0  # that name a partition which is not there
     too_large: int = 0  # for the broker, although their letters were not
 
     def lines(self, action: Action, frames: str, *, dry_run: bool) -> Iterator[str]:
@@ -61,6 +62,10 @@ class Counts:
                 f"{count} name the topic {plain(topic)[:_NAME]}: refused and left open; frames are "
                 f"sent to {frames} only (setting topics.frames)"
             )
+        if self.nowhere:
+            yield (
+                f"{self.nowhere} name a partition that {frames} does not have (any more): left open"
+            )
         if self.too_large:
             yield f"{self.too_large} are refused by the broker as too large: left open"
 
@@ -72,7 +77,7 @@ def open_letters(
     for letter in letters:
         if not wanted.takes(letter):
             continue
-        if letter.outcome_id in known:
+        if key_of(letter) in known:
             counts.settled_before += 1
         else:
             yield letter
@@ -116,12 +121,13 @@ def _statement(
 
 
 def _settle(batch: list[Statement], settle: Settle, counts: Counts) -> None:
-    """Publish; of a batch that is refused for its size, the parts that pass."""
+    """Publish; of a batch that is refused for what one letter says, the parts that pass."""
     try:
         settle([message for statement in batch for message in statement])
-    except MessageTooLarge:
+    except (MessageTooLarge, NoSuchPartition) as error:
         if len(batch) == 1:
-            counts.too_large += 1
+            counts.too_large += isinstance(error, MessageTooLarge)
+            counts.nowhere += isinstance(error, NoSuchPartition)
             return
         half = len(batch) // 2
         _settle(batch[:half], settle, counts)
@@ -132,7 +138,8 @@ def _settle(batch: list[Statement], settle: Settle, counts: Counts) -> None:
 
 def run_of(letter: DeadLetter) -> str:
     """The run of the letter's replay: the same however often the replay is repeated."""
-    return f"replay-{hashlib.sha256(letter.outcome_id.encode()).hexdigest()[:12]}"
+    name = f"{letter.outcome_id} {where(letter)}"  # ids repeat
+    return f"replay-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def again(letter: DeadLetter) -> Outgoing:
@@ -140,7 +147,7 @@ def again(letter: DeadLetter) -> Outgoing:
     record, original = letter.record, letter.original
     lineage = {
         "ce_run": run_of(letter),
-        "ce_replayedfrom": f"{record.topic}/{record.partition}/{record.offset}",
+        "ce_replayedfrom": where(letter),
     }
     kept = tuple(pair for pair in original.header_bytes() if pair[0] not in lineage)
     headers = kept + tuple((name, text.encode()) for name, text in lineage.items())

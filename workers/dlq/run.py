@@ -9,8 +9,16 @@ import typer
 from rich.console import Console
 
 from schemas.dead_letter import DeadLetter
-from schemas.resolution import Action, Resolution
-from workers.dlq.letters import Filter, Reading, read_letters, read_resolutions
+from schemas.resolution import Action
+from workers.dlq.letters import (
+    Filter,
+    Reading,
+    Resolutions,
+    key_of,
+    read_letters,
+    read_resolutions,
+    where,
+)
 from workers.dlq.replay import Counts, Decision, Settle, open_letters, resolve
 from workers.dlq.show import (
     as_json,
@@ -57,10 +65,10 @@ class Desk:
         """Print the letters that are meant; open ones only unless `settled`."""
         known = self._known()
         meant = (letter for letter in self._letters() if wanted.takes(letter))
-        chosen = (letter for letter in meant if settled or letter.outcome_id not in known)
+        chosen = (letter for letter in meant if settled or key_of(letter) not in known)
         if json:
             for letter in chosen:
-                typer.echo(as_json(letter, known.get(letter.outcome_id)))
+                typer.echo(as_json(letter, known.get(key_of(letter))))
             for line in self._reading.passed.lines():
                 complain(line)  # the other stream is for programs
             return
@@ -73,8 +81,8 @@ class Desk:
     def show(self, name: str, out: Path | None) -> None:
         """Print one letter. Exits with 65 when there is none, or more than one."""
         found = [letter for letter in self._letters() if Filter(ids=(name,)).takes(letter)]
-        if len({letter.outcome_id for letter in found}) != 1:
-            known = ", ".join(letter.outcome_id[:12] for letter in found[:10])
+        if len(found) != 1:
+            known = ", ".join(f"{each.outcome_id[:12]} at {where(each)}" for each in found[:10])
             said = (
                 f"{name} names several dead letters: {known}"
                 if found
@@ -82,7 +90,7 @@ class Desk:
             )
             self._say([said, *self._reading.passed.lines()])
             raise typer.Exit(_NOT_FOUND)
-        self._console.print(details_of(found[0], self._known().get(found[0].outcome_id)))
+        self._console.print(details_of(found[0], self._known().get(key_of(found[0]))))
         if out is not None:
             write_bytes(found[0], out, self._console)
 
@@ -99,7 +107,7 @@ class Desk:
     def _letters(self) -> Iterator[DeadLetter]:
         return read_letters(self._read(self._topics.dead_letters), self._reading)
 
-    def _known(self) -> dict[str, Resolution]:
+    def _known(self) -> Resolutions:
         return read_resolutions(self._read(self._topics.resolutions), self._reading.passed)
 
     @contextmanager

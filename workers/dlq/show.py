@@ -11,7 +11,14 @@ from rich.text import Text
 from schemas.dead_letter import DeadLetter
 from schemas.interruption import Interruption
 from schemas.resolution import Resolution
-from workers.dlq.letters import Resolutions, camera_of, category_of, content_type_of, frame_of
+from workers.dlq.letters import (
+    Resolutions,
+    camera_of,
+    category_of,
+    content_type_of,
+    frame_of,
+    key_of,
+)
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Table, text
 
@@ -39,7 +46,7 @@ def table_of(letters: Iterable[DeadLetter], known: Resolutions) -> Table:
             category_of(letter) or "-",
             camera_of(letter) or "-",
             f"{record.topic}/{record.partition}/{record.offset}",
-            state(known.get(letter.outcome_id)),
+            state(known.get(key_of(letter))),
             letter.error or "-",
         )
     return table

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from workers.camera.settings import CameraProcessSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
-from workers.runtime.bus.kafka.client import HEADERS_ROOM, record_limit
+from workers.runtime.bus.kafka.client import EVENT_BYTES, HEADERS_ROOM, record_limit
 from workers.runtime.settings.process import ProcessSettings
 
 _NOTIFIER_READS = ("outcomes", "defects", "dead_letters", "camera_states")
@@ -48,7 +48,7 @@ def needs_of(settings: ProcessSettings) -> Needs:
         )
     if isinstance(settings, InspectorSettings):
         worker = settings.worker
-        written = (("outcomes", 0), ("defects", 0), ("dead_letters", letter))
+        written = (("outcomes", EVENT_BYTES), ("defects", EVENT_BYTES), ("dead_letters", letter))
         return Needs(
             (
                 TopicNeed("frames", "Read", frame),
@@ -64,7 +64,7 @@ def needs_of(settings: ProcessSettings) -> Needs:
     if isinstance(settings, NotifierProcessSettings):
         notifier = settings.notifier
         read = tuple(TopicNeed(key, "Read", 0) for key in _NOTIFIER_READS)
-        alarms = (TopicNeed("alarms", "Write", 0),) if notifier.delivery.topic else ()
+        alarms = (TopicNeed("alarms", "Write", EVENT_BYTES),) if notifier.delivery.topic else ()
         return Needs(
             read + alarms,
             notifier.group,

@@ -34,6 +34,7 @@ from workers.runtime.watchdog import Watchdog
 
 _log = structlog.get_logger(__name__)
 
+_UNANSWERED_S = 60.0  # a large model takes its time
 TRIAL = COMMAND  # of the process in which suspected frames are tried
 
 
@@ -58,7 +59,9 @@ def _run(
         if settings.topics.create:
             partitions = dict.fromkeys(settings.topics.names(), settings.topics.partitions)
             create_topics(kafka, partitions)
-        check_limits(kafka, settings.topics.frames, settings.topics.dead_letters)
+        names = settings.topics
+        events = (names.outcomes, names.defects)
+        check_limits(kafka, names.frames, names.dead_letters, events=events)
     store = RedisStore(settings.redis)
     needs_redis = settings.models.require_redis and settings.models.null_detector_ms is None
     inspector = Inspector(
@@ -69,7 +72,8 @@ def _run(
         CrashLog(store, settings.worker.group),
         trials=TrialProcess(settings, keeper, fetch, TRIAL),
         metrics=metrics,
-        servers={"redis": lambda: _problem(store)} if needs_redis else {},
+        servers={"models": lambda: unanswered(keeper)}
+        | ({"redis": lambda: _problem(store)} if needs_redis else {}),
         tracing=tracing,
     )
 
@@ -103,6 +107,14 @@ def _run(
 
 def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
     return PunctualWriter(open_blobs(evidence.url), evidence.timeout_s) if evidence.url else None
+
+
+def unanswered(keeper: ModelSource) -> str | None:
+    """Why no activation is heard of: a store that hangs raises nothing."""
+    asking_s = keeper.asking_s
+    if asking_s < _UNANSWERED_S:
+        return None
+    return f"no answer of models.store for {asking_s:.0f} s: activations are not seen"
 
 
 def _problem(store: KeyValueStore) -> str | None:

@@ -1,8 +1,6 @@
 """Announces pauses on the topic of camera states."""
 
-import getpass
 import re
-import socket
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,10 +8,13 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from schemas.camera_state import CameraCondition, CameraState
+from schemas.excerpt import excerpt
 from workers.runtime.bus.ports import Outgoing, Producer
+from workers.runtime.host.operator import operator
 from workers.runtime.settings.process import ProcessSettings
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_NAME_LIMIT = 256  # characters, as of a frame's camera
 _LONGEST = timedelta(days=31)  # a notifier believes no longer pause
 
 
@@ -40,34 +41,30 @@ def end_of_pause(text: str, now: datetime) -> datetime:
     return end
 
 
-def announce(
-    producer: Producer,
-    topic: str,
-    state: CameraCondition,
-    cameras: Sequence[str],
-    *,
-    why: str,
-    until: datetime | None,
-) -> None:
-    """Publish a state for each camera or pattern, and wait until the broker has them."""
-    states = (
+def states(
+    state: CameraCondition, cameras: Sequence[str], *, why: str, until: datetime | None
+) -> list[CameraState]:
+    """What is announced of each camera or pattern. Raises typer.BadParameter."""
+    for camera in cameras:
+        if not camera.isprintable() or not 0 < len(camera) <= _NAME_LIMIT:
+            raise typer.BadParameter(
+                f"--camera {excerpt(camera, 80)!r} is no camera's id: printable text of at most "
+                f"{_NAME_LIMIT} characters"
+            )
+    return [
         CameraState(
             state_id=uuid.uuid4().hex,
             camera=camera,
             state=state,
             until=until,
-            by=_operator(),
+            by=operator()[:_NAME_LIMIT],
             why=why[:1000],
             announced_at=datetime.now(UTC),
         )
         for camera in cameras
-    )
-    producer.publish([Outgoing(topic, each.encode()) for each in states])
+    ]
 
 
-def _operator() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name
-        user = "operator"
-    return f"{user}@{socket.gethostname()}"[:256]
+def announce(producer: Producer, topic: str, messages: Sequence[CameraState]) -> None:
+    """Publish, and wait until the broker has them."""
+    producer.publish([Outgoing(topic, each.encode()) for each in messages])

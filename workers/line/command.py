@@ -48,9 +48,11 @@ def pause(
     from workers.line.announce import end_of_pause
 
     end = end_of_pause(until, datetime.now(UTC))
-    typer.echo(f"silence is no alarm until {end.astimezone().isoformat(timespec='seconds')}")
     settings = _load(config, assignments or [], bootstrap_servers)
-    raise typer.Exit(_announce(settings, "paused", cameras or ["*"], why, end))
+    code = _announce(settings, "paused", cameras or ["*"], why, end)
+    if code == 0:
+        typer.echo(f"silence is no alarm until {end.astimezone().isoformat(timespec='seconds')}")
+    raise typer.Exit(code)
 
 
 @line.command()
@@ -91,9 +93,11 @@ def _announce(
     settings: Any, state: str, cameras: list[str], why: str, until: datetime | None
 ) -> int:
     from schemas.camera_state import CameraCondition
-    from workers.line.announce import announce
+    from workers.line.announce import announce, states
     from workers.runtime.bus.kafka import connect as kafka
     from workers.runtime.lifecycle import run_process
+
+    messages = states(CameraCondition(state), cameras, why=why, until=until)
 
     def body(_: object) -> None:
         topics = settings.topics
@@ -101,8 +105,7 @@ def _announce(
             kafka.create_topics(settings.kafka, {topics.camera_states: topics.partitions})
         producer = kafka.connect_producer(settings.kafka, "stream-inspector-line")
         try:
-            condition = CameraCondition(state)
-            announce(producer, topics.camera_states, condition, cameras, why=why, until=until)
+            announce(producer, topics.camera_states, messages)
         finally:
             producer.close()
 

@@ -19,6 +19,12 @@ Urls = Annotated[
     typer.Option("--url", help="Apprise URL, repeatable; a secret is better in the environment"),
 ]
 Folder = Annotated[Path | None, typer.Option(help="keeps undelivered alarms between starts")]
+ResendRefused = Annotated[
+    bool,
+    typer.Option(
+        "--resend-refused", help="send again what channels refused (`refused.jsonl`), and stop"
+    ),
+]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
 ShowUndelivered = Annotated[
     bool,
@@ -37,6 +43,7 @@ def notifier(
     folder: Folder = None,
     bootstrap_servers: Bootstrap = None,
     show_undelivered: ShowUndelivered = False,
+    resend_refused: ResendRefused = False,
 ) -> None:
     """Tell people about defects, and about parts that nobody inspected.
 
@@ -47,6 +54,8 @@ def notifier(
       stream-inspector notifier --url json://alarms.example/hook --url mqtt://plc.example/alarms
 
       stream-inspector notifier --show-undelivered
+
+      stream-inspector notifier --resend-refused
 
     The first alarm of a camera and cause goes out at once, more of the same are counted and sent
     together when the window closes, or as soon as it gets critical. Dead letters, a silent camera
@@ -64,6 +73,8 @@ def notifier(
     if show_undelivered:
         _show(settings)
         return
+    if resend_refused:
+        raise typer.Exit(_resend(settings.notifier.folder))
     raise typer.Exit(_run(settings))
 
 
@@ -84,6 +95,19 @@ def _show(settings: Any) -> None:
     show_undelivered(settings.notifier.folder, Terminal())
 
 
+def _resend(folder: Path) -> int:
+    from workers.notifier.delivering.refused import hand_back
+
+    try:
+        count = hand_back(folder)
+    except OSError as error:
+        complain(f"notifier.folder: {folder}: {error.strerror}")
+        return SettingsError.exit_code
+    by = "by the notifier of this folder: within seconds, or at its next start" if count else ""
+    typer.echo(f"{count} refused alarms are sent again {by}".strip())
+    return 0
+
+
 def _run(settings: Any) -> int:
     from workers.notifier.assembly import start_of
     from workers.notifier.run import run_notifier
@@ -91,6 +115,7 @@ def _run(settings: Any) -> int:
     from workers.runtime.bus.kafka.reading.reader import KafkaReader
     from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
     from workers.runtime.lifecycle import StopSignal, run_process
+    from workers.runtime.watchdog import Pulse
 
     client_id, names = "stream-inspector-notifier", settings.topics
     read = (names.outcomes, names.defects, names.dead_letters)
@@ -111,8 +136,8 @@ def _run(settings: Any) -> int:
             start_of=start_of(settings.notifier),
         )
 
-    def states() -> Reader:
-        return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states")
+    def states(pulse: Pulse) -> Reader:
+        return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states", pulse=pulse)
 
     def body(stop: StopSignal) -> None:
         run_notifier(settings, consumer, producer, stop, states)

@@ -19,7 +19,7 @@ from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.tracing import open_tracing
-from workers.runtime.watchdog import Watchdog
+from workers.runtime.watchdog import Pulse, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ def run_notifier(
     connect_consumer: Connect,
     connect_producer: Callable[[], Producer],
     stop: StopSignal,
-    connect_states: Callable[[], Reader] | None = None,
+    connect_states: Callable[[Pulse], Reader] | None = None,
 ) -> None:
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
@@ -57,7 +57,9 @@ def run_notifier(
             loop = make_notifier(settings, consumer, membership, delivery, states=states)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
             hung_s = settings.kafka.hung_after_s
-            with health(settings.health, loop, consumer, delivery), Watchdog(loop.pulse, hung_s):
+            others = [states.pulse] if states else []
+            watchdog = Watchdog(loop.pulse, hung_s, others=others)
+            with health(settings.health, loop, consumer, delivery), watchdog:
                 loop.run(stop)
     _summary(loop, delivery)
 

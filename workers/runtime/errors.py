@@ -7,6 +7,7 @@ WorkerError
 │   └── StoreUnavailable  Redis or the artefact store
 ├── Fatal             stop; the process ends with `exit_code`
 │   ├── SettingsError     a wrong key or value; says its path and what is allowed
+│   │   └── NoSuchPartition   a message is meant for a partition that its topic does not have
 │   ├── ServerUnreachable gave up on a server at start; names address and setting
 │   │   └── AdvertisedUnreachable  the broker answered, but not where it says that it is
 │   ├── AccessDenied      a login, certificate or permission was refused; says what to grant or set
@@ -64,6 +65,10 @@ class SettingsError(Fatal):
     """A setting is wrong."""
 
     exit_code = 78  # EX_CONFIG
+
+
+class NoSuchPartition(SettingsError):
+    """A message is meant for a partition that its topic does not have."""
 
 
 class ServerUnreachable(Fatal):

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -61,18 +61,23 @@ class Pulse:
 
 
 class Watchdog:
-    """Watches a pulse while it is entered; ends the process with 75 when it stops.
+    """Watches pulses while it is entered; ends the process with 75 when one stops.
 
     A signal is noticed even while the main thread is in native code: the interpreter's handler only
     writes to a socket, which is read here.
     """
 
     def __init__(
-        self, pulse: Pulse, patience_s: float, end: Callable[[int], None] = os._exit
+        self,
+        pulse: Pulse,
+        patience_s: float,
+        end: Callable[[int], None] = os._exit,
+        *,
+        others: Sequence[Pulse] = (),
     ) -> None:
-        """`patience_s`: setting kafka.hung_after_s."""
+        """`pulse` is of the thread that heeds signals. `patience_s`: kafka.hung_after_s."""
         self.patience_s = patience_s
-        self._pulse, self._end = pulse, end
+        self._pulse, self._others, self._end = pulse, others, end
         self._signalled: float | None = None
         self._before = -1  # who was woken before
         self._woken, self._wake = socket.socketpair()
@@ -103,10 +108,16 @@ class Watchdog:
         look_s = min(_LOOK_S, self.patience_s / 4)
         while not self._stopping.is_set():
             self._listen(look_s)
-            silent = self._pulse.silent_s
-            if silent > self._patience_s(silent):
-                self._give_up(silent)
+            hangs = self._hanging()
+            if hangs is not None:
+                self._give_up(hangs)
                 return
+
+    def _hanging(self) -> Pulse | None:
+        silent = self._pulse.silent_s
+        if silent > self._patience_s(silent):
+            return self._pulse
+        return next((each for each in self._others if each.silent_s > self.patience_s), None)
 
     def _listen(self, seconds: float) -> None:
         if not select.select([self._woken], [], [], seconds)[0]:
@@ -125,16 +136,16 @@ class Watchdog:
         noticed = silent < since
         return self.patience_s if noticed else min(self.patience_s, silent - since + STOPPING_S)
 
-    def _give_up(self, silent: float) -> None:
+    def _give_up(self, pulse: Pulse) -> None:
         killer = threading.Timer(_TELLING_S, self._end, (DeviceHung.exit_code,))
         killer.daemon = True
         killer.start()
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         log.critical(
             "a thread hangs: ending the process (setting kafka.hung_after_s)",
-            thread=names.get(self._pulse.thread, "gone"),
-            silent_s=round(silent, 1),
-            stack=_stack(self._pulse.thread),
+            thread=names.get(pulse.thread, "gone"),
+            silent_s=round(pulse.silent_s, 1),
+            stack=_stack(pulse.thread),
             others={name: _stack(ident, 3) for ident, name in names.items()},
         )
         sys.stderr.flush()

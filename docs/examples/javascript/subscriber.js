@@ -8,11 +8,13 @@
 // kafkajs by itself unpacks gzip alone. On a topic that is packed with snappy, lz4 or zstd it needs a
 // codec for that: https://kafka.js.org/docs/producing#compression
 
+import { createHash } from "node:crypto";
+
 import { Kafka as Binding } from "cloudevents";
 import { Kafka, logLevel } from "kafkajs";
 
 const TYPE = "io.stream-inspector.defect.v1"; // another major version is another type
-const REMEMBERED = 10_000; // outcome ids
+const REMEMBERED = 10_000; // events
 
 const {
   KAFKA = "127.0.0.1:9092",
@@ -41,10 +43,13 @@ function printable(text) {
   return text.slice(0, 300).replace(/[^ -~]/g, escape);
 }
 
-// On a broker without transactions an event may come again, with the same outcome id.
-function isNew(id) {
-  if (seen.has(id)) return false;
-  seen.add(id);
+// On a broker without transactions an event may come again, with the same outcome id and the same
+// frame. The id alone is too little: a camera may use it for another part.
+function isNew(event) {
+  const said = JSON.stringify([event.id, event.data.frame]);
+  const identity = createHash("sha256").update(said).digest("hex");
+  if (seen.has(identity)) return false;
+  seen.add(identity);
   if (seen.size > REMEMBERED) seen.delete(seen.values().next().value);
   return true;
 }
@@ -86,7 +91,7 @@ await consumer.run({
       const event = toEvent(message);
       if (event.type !== TYPE) throw new Error(`type ${event.type}, expected ${TYPE}`);
       const line = summary(event); // before the id counts as seen: it may be no event of ours
-      if (isNew(event.id)) process.stdout.write(line);
+      if (isNew(event)) process.stdout.write(line);
     } catch (error) {
       // Read on: one foreign record must not stop the line, and whatever it throws, kafkajs would
       // bring it again for ever.

@@ -6,6 +6,7 @@
 Settings: KAFKA (host:port, comma separated), TOPIC, GROUP.
 """
 
+import hashlib
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from types import FrameType
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
 TYPE = "io.stream-inspector.defect.v1"  # another major version is another type
-REMEMBERED = 10_000  # outcome ids
+REMEMBERED = 10_000  # events
 
 
 class Subscriber:
@@ -25,7 +26,7 @@ class Subscriber:
     def __init__(self) -> None:
         self.stopping = False
         self.passed_over = 0  # records that are no events
-        self.seen: OrderedDict[str, None] = OrderedDict()
+        self.seen: OrderedDict[bytes, None] = OrderedDict()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self.stop)
 
@@ -54,33 +55,39 @@ class Subscriber:
     def tell(self, message: Message) -> None:
         """Print an event that is new; read on past a foreign record: it must not stop the line."""
         try:
-            event_id, told = read(message)
+            identity, told = read(message)
         except Exception as error:  # other people's bytes may be anything
             self.passed_over += 1
             where = f"{message.topic()} {message.partition()} at {message.offset()}"
             sys.stderr.write(f"{where}: passed over ({self.passed_over}): {error!r}"[:500] + "\n")
         else:
-            if self.is_new(event_id):
+            if self.is_new(identity):
                 sys.stdout.write(told + "\n")
                 sys.stdout.flush()
 
-    def is_new(self, event_id: str) -> bool:
-        """Whether it was not seen lately: the same id is the same event, delivered again."""
-        if event_id in self.seen:
+    def is_new(self, identity: bytes) -> bool:
+        """Whether it was not seen lately: the same event may be delivered again."""
+        if identity in self.seen:
             return False
-        self.seen[event_id] = None
+        self.seen[identity] = None
         if len(self.seen) > REMEMBERED:
             self.seen.popitem(last=False)
         return True
 
 
-def read(message: Message) -> tuple[str, str]:
-    """An event's id, and what to print of it. Raises anything for a record that is no event."""
+def read(message: Message) -> tuple[bytes, str]:
+    """What an event is known by, and what to print of it.
+
+    A camera may use a frame's id again: the frame counts too. Raises anything for a record that is
+    no event.
+    """
     headers = dict(message.headers() or ())
     kind, event_id = ((headers.get(name) or b"").decode() for name in ("ce_type", "ce_id"))
     if kind != TYPE or not event_id:
         raise ValueError(f"type {kind or 'none'}, expected {TYPE}")
-    return event_id, json.dumps(summary(event_id, json.loads(message.value())), allow_nan=False)
+    event = json.loads(message.value())
+    identity = hashlib.sha256(json.dumps([event_id, event["frame"]]).encode()).digest()
+    return identity, json.dumps(summary(event_id, event), allow_nan=False)
 
 
 def summary(event_id: str, event: dict) -> dict:

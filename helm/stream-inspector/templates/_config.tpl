@@ -4,6 +4,7 @@ kafka:
   bootstrap_servers: {{ .Values.kafka.bootstrapServers | quote }}
   max_frame_bytes: {{ .Values.kafka.maxFrameBytes | int64 }}
   session_timeout_ms: {{ .Values.kafka.sessionTimeoutMs | int64 }}
+  hung_after_s: {{ max 45 (add 15 (div (.Values.kafka.sessionTimeoutMs | int64) 1000)) }}
   security: {{- include "stream-inspector.kafkaSecurity" . | nindent 4 }}
 topics:
   frames: {{ .Values.topics.frames }}

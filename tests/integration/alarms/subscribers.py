@@ -62,9 +62,10 @@ def subscriber(command: Sequence[str], folder: Path, **settings: str) -> Iterato
             process.wait()
 
 
-def event(number: int) -> WireMessage:
-    """A defect with an id of its own."""
-    frame = DEFECT.frame.model_copy(update={"sequence": number})
+def event(number: int, sequence: int | None = None) -> WireMessage:
+    """A defect with an id of its own; with `sequence` another frame under that id."""
+    sequence = number if sequence is None else sequence
+    frame = DEFECT.frame.model_copy(update={"sequence": sequence})
     return DEFECT.model_copy(update={"outcome_id": f"{number:032x}", "frame": frame}).encode()
 
 

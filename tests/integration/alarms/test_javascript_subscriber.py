@@ -58,6 +58,7 @@ def test_it_tells_each_committed_defect_once(
         OUTCOME.encode(),  # another type
         event(3),
         event(3),  # as a broker without transactions may bring it
+        event(3, 5),  # another frame under its id
         event(4),
     ]
     writer = connect_writer(apache_kafka, "test", f"{prefix}writer")
@@ -70,13 +71,13 @@ def test_it_tells_each_committed_defect_once(
         "GROUP": f"{prefix}javascript",
     }
     with subscriber([_tool("node"), "subscriber.js"], example, **settings) as running:
-        lines = [running.line(), running.line()]
+        lines = [running.line(), running.line(), running.line()]
         running.process.terminate()
         assert running.process.wait(PATIENCE_S) == 0
         assert running.process.stdout is not None
         assert running.process.stdout.read() == ""
 
-    assert [line["sequence"] for line in lines] == [3, 4]
+    assert [line["sequence"] for line in lines] == [3, 5, 4]
     region = DEFECT.regions[0].box
     assert lines[0] == {
         "id": f"{3:032x}",

@@ -1,11 +1,12 @@
 """`stream-inspector ...` whose Kafka client stops coming back once the file $HANG_WHEN exists.
 
 $HANG_HOW: `spin` in Python, as the client itself does, or `native`: in a library, where no signal
-handler of Python runs.
+handler of Python runs. $HANG_THREAD: only in the thread of that name.
 """
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def hang() -> None:
 
 def hanging(call: Any) -> Any:
     def hangs(*args: Any, **options: Any) -> Any:
-        if Path(os.environ["HANG_WHEN"]).exists():
+        here = threading.current_thread().name
+        if Path(os.environ["HANG_WHEN"]).exists() and os.environ.get("HANG_THREAD", here) == here:
             hang()
         return call(*args, **options)
 

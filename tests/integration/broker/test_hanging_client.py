@@ -147,6 +147,19 @@ def test_a_notifier_whose_client_hangs_ends(
     assert found.told()["thread"] == "MainThread"
 
 
+def test_a_notifier_that_cannot_hear_announcements_any_more_ends(
+    command: Callable[..., Command], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HANG_THREAD", "camera-states")
+    (port,) = free_ports(1)
+    found = command("notifier", **{"health.port": port, "notifier.folder": tmp_path / "n"})
+    found.port = port
+    found.until(lambda: found.ready()[0] == 200)
+    found.trigger.touch()
+    assert found.process.wait(HUNG_S + SLACK_S) == 75
+    assert found.told()["thread"] == "camera-states"
+
+
 def test_a_camera_whose_client_hangs_ends(command: Callable[..., Command]) -> None:
     found = command("camera", **{"camera.rate": 20, "camera.frames": 0, "camera.progress_s": 0.5})
     found.until(lambda: '"sent": 1' in found.log.read_text())

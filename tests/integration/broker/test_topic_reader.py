@@ -1,5 +1,6 @@
 """A topic read outside any group, from a moment on, on both brokers."""
 
+import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -8,9 +9,10 @@ import pytest
 
 from schemas.envelope import WireMessage
 from tests.integration.conftest import PATIENCE_S
-from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
+from workers.runtime.bus.kafka.connect import connect_consumer, connect_producer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.kafka.reading.reader import KafkaReader
+from workers.runtime.bus.kafka.reading.snapshot import read_topic
 from workers.runtime.bus.ports import Delivery, Outgoing
 from workers.runtime.servers.embedded import EmbeddedBroker
 from workers.runtime.settings.process import KafkaSettings
@@ -82,3 +84,31 @@ def test_a_reader_follows_and_disturbs_no_group(kafka: KafkaSettings, prefix: st
             taken += [record.value for record in member.poll(0.2)]
             assert time.monotonic() < deadline
         assert taken == [b"0", b"1", b"2"]
+
+
+def test_a_topic_that_is_written_all_the_time_has_an_end(kafka: KafkaSettings, prefix: str) -> None:
+    topic, over = f"{prefix}dead-letters", threading.Event()
+    create_topics(kafka, {topic: 2})
+    before = [b"before-%d" % n for n in range(200)]
+    with closing(connect_producer(kafka, "writer")) as writer:
+
+        def publish(*values: bytes) -> None:
+            writer.publish([Outgoing(topic, WireMessage(value, value, ())) for value in values])
+
+        def flood() -> None:
+            while not over.is_set():
+                publish(*(b"later-%d" % n for n in range(500)))
+
+        publish(*before)
+        flooding = threading.Thread(target=flood)
+        flooding.start()
+        try:
+            time.sleep(0.5)
+            begun, found = time.monotonic(), []
+            for record in read_topic(kafka, topic):
+                found.append(record.value)
+                assert time.monotonic() - begun < 60
+        finally:
+            over.set()
+            flooding.join()
+    assert set(before) <= set(found)

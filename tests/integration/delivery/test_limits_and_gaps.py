@@ -15,6 +15,7 @@ from schemas.interruption import Interruption
 from tests.integration.conftest import PATIENCE_S
 from workers.cli import app
 from workers.runtime.bus.kafka.admin.limits import check_limits
+from workers.runtime.bus.kafka.admin.topics import TopicPlan, ensure_topics
 from workers.runtime.bus.kafka.connect import connect_admin, connect_consumer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.kafka.reading.snapshot import read_topic
@@ -94,6 +95,11 @@ def test_a_topic_without_room_for_the_largest_frame_is_refused(
     check_limits(small, topic, topic)
     with pytest.raises(SettingsError, match=f"topic {topic} takes .* kafka.max_frame_bytes"):
         check_limits(apache_kafka.model_copy(update={"max_frame_bytes": 2**20}), topic)
+    check_limits(small, events=[topic, f"{prefix}nowhere"])
+    tiny = TopicPlan(f"{prefix}tiny", 1, -1, {"max.message.bytes": "2000"})
+    ensure_topics(small, [tiny])
+    with pytest.raises(SettingsError, match=f"topic {prefix}tiny takes .* its events need 65536"):
+        check_limits(small, topic, topic, events=[topic, f"{prefix}tiny"])
     check_limits(apache_kafka, f"{prefix}nowhere")  # nothing to check
 
 

@@ -380,3 +380,19 @@ def test_a_user_without_the_right_to_read_a_part_of_a_value_still_works(
     with capture_logs() as logs:
         assert [store.get("x"), store.get("x"), store.get("none")] == [b"1", b"1", None]
     assert ["GETRANGE" in each["event"] for each in logs] == [True]
+
+
+def test_a_mark_of_another_type_is_no_mark_and_gives_way(valkey: EmbeddedStore) -> None:
+    enemy = redis.Redis.from_url(valkey.url)
+    key = "in-work:inspectors:frames:0"
+    for fill in (lambda: enemy.rpush(key, "x"), lambda: enemy.hset(key, "a", "b")):
+        enemy.delete(key)
+        fill()
+        store = connect_store(settings(valkey))
+        assert store.get(key) is None
+        marks = CrashLog(store, "inspectors")
+        with capture_logs() as logs:
+            assert marks.open(Partition("frames", 0)) is None
+        assert [entry["event"] for entry in logs] == []
+        found = CrashLog(store, "inspectors").open(Partition("frames", 0))
+        assert found is not None  # what the first one left behind is seen

@@ -285,6 +285,7 @@ def test_apache_kafka_tells_more(apache_kafka: KafkaSettings, prefix: str) -> No
     change(apache_kafka, f"{prefix}outcomes", "retention.ms", "3600000")
     change(apache_kafka, f"{prefix}dead-letters", "max.message.bytes", "1000000")
     wrong = {"kafka__transaction_timeout_ms": 900_000, "kafka__session_timeout_ms": 1_800_001}
+    wrong |= {"kafka__hung_after_s": 2000}
     wrong |= {"worker__transactional_id": f"{prefix}stable"}
     answer = ask("worker", "--quick", **(flags | wrong))
     assert set(answer.failed) == {

@@ -152,7 +152,7 @@ def test_a_worker_and_a_notifier(tmp_path: Path) -> None:
         )
         try:
             wait_for(worker, "model in use", 150)
-            time.sleep(10)  # what they send they send soon after the start
+            time.sleep(60)  # also what comes with the first round of a timer
         finally:
             worker.stop()
             notifier.stop()

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from schemas.documents import samples
 from schemas.frame import RAW_GRAY8, Frame, encode_frame, new_frame_id
-from schemas.outcome import FrameRef, Outcome, RejectReason, Verdict, outcome_id
+from schemas.outcome import FrameRef, Outcome, RecordRef, RejectReason, Verdict, outcome_id
 from stream_inspector.errors import DataError
 from workers.collector.run import run_collect
 from workers.collector.selection import Selection, draw
@@ -23,7 +23,7 @@ from workers.collector.settings import CollectorProcessSettings
 from workers.offline.images.datasets import good_files
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
-from workers.runtime.bus.ports import Outgoing
+from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.errors import SettingsError
 
 EVERYTHING = Selection()
@@ -45,6 +45,7 @@ class Line:
         self.broker.create_topic("outcomes", 2)
         self.stop = threading.Event()
         self.sent: list[Frame] = []
+        self.places: list[RecordRef] = []
 
     def frame(self, verdict: Verdict | RejectReason | None = None, **changes: Any) -> Frame:
         number = len(self.sent)
@@ -59,7 +60,10 @@ class Line:
         }
         frame = Frame(**fields | changes)
         self.sent.append(frame)
-        self.broker.append(Outgoing("frames", encode_frame(frame)))
+        index = number % 2
+        offset = self.broker.end(Partition("frames", index))
+        self.places.append(RecordRef(topic="frames", partition=index, offset=offset))
+        self.broker.append(Outgoing("frames", encode_frame(frame), index))
         if verdict is not None:
             self.decide(frame, verdict)
         return frame
@@ -79,6 +83,7 @@ class Line:
             "verdict": None if rejected else verdict,
             "rejected": rejected,
         }
+        changes["record"] = self.places[self.sent.index(frame)]
         outcome = Outcome(**samples.OUTCOME.model_dump() | changes)
         self.broker.append(Outgoing("outcomes", outcome.encode()))
 
@@ -244,7 +249,9 @@ def test_an_outcome_that_comes_later_is_taken_by_a_later_run(line: Line) -> None
 
 def test_a_replayed_frame_goes_by_the_outcome_of_its_run_and_is_taken_once(line: Line) -> None:
     frame = line.frame(RejectReason.INSPECTION_FAILED)
-    again = line.frame(Verdict.PASS, frame_id=frame.frame_id, camera_id=frame.camera_id, run="r-1")
+    again = line.frame(
+        Verdict.PASS, frame_id=frame.frame_id, camera_id=frame.camera_id, run="r-1", data=frame.data
+    )
     line.collect(verdict="good")
     assert line.good() == [again.data]
     line.collect()
@@ -357,3 +364,23 @@ def test_a_topic_that_is_not_there_is_named(line: Line) -> None:
 
     with pytest.raises(SettingsError, match=r"topics\.frames: .*'elsewhere'"):
         run_collect(settings, Selection(), read, line.stop, Console())
+
+
+def test_frames_that_bear_one_id_have_outcomes_of_their_own(line: Line) -> None:
+    counted = {"frame_id": "1", "camera_id": "line-1", "captured_at": START}
+    for verdict in (Verdict.PASS, Verdict.DEFECT, Verdict.PASS, Verdict.DEFECT):
+        line.frame(verdict, **counted)
+    said = line.collect(verdict="good")
+    assert "bolts: 2 images taken, 2 in all" in said
+    taken = [path.read_bytes() for path in sorted(line.folder.glob("bolts/train/good/*.png"))]
+    assert sorted(taken) == sorted([picture(0), picture(2)])
+    assert "2 defect" in said
+    assert "2 images taken, 2 in all" not in line.collect(verdict="good")  # each once
+
+
+def test_an_outcome_of_an_earlier_topic_of_that_name_is_none_of_this_frame(line: Line) -> None:
+    frame = line.frame()
+    other = line.places[0].model_copy(update={"offset": 77})
+    line.places[0] = other
+    line.decide(frame, Verdict.PASS)
+    assert "1 outcome not known" in line.collect(verdict="good")

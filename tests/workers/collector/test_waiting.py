@@ -6,8 +6,9 @@ import pytest
 
 from schemas.documents import samples
 from schemas.frame import Frame
-from schemas.outcome import Outcome, Verdict, outcome_id
+from schemas.outcome import Outcome, RecordRef, Verdict, outcome_id
 from workers.collector.outcomes import Waiting
+from workers.runtime.bus.ports import Partition, Record
 
 
 def frame(number: int, size: int = 10) -> Frame:
@@ -15,8 +16,14 @@ def frame(number: int, size: int = 10) -> Frame:
     return Frame(f"f{number}", "cam", "bolts", number, moment, "image/png", bytes(size))
 
 
+def sent(number: int, size: int = 10) -> tuple[Frame, Record]:
+    return frame(number, size), Record(Partition("frames", 0), number, None, None, (), 0)
+
+
 def passed(of: Frame) -> Outcome:
-    changes = {"outcome_id": outcome_id(of.source, of.frame_id), "verdict": Verdict.PASS}
+    place = RecordRef(topic="frames", partition=0, offset=of.sequence)
+    name = outcome_id(of.source, of.frame_id)
+    changes = {"outcome_id": name, "verdict": Verdict.PASS, "record": place}
     return samples.OUTCOME.model_copy(update=changes)
 
 
@@ -44,7 +51,7 @@ def told(hall: Waiting, *, last: bool = False) -> list[tuple[str, str | None]]:
 @pytest.mark.parametrize("frame_first", [True, False])
 def test_either_may_come_first(clock: Clock, frame_first: bool) -> None:
     hall = waiting(clock)
-    steps = [lambda: hall.put(frame(1)), lambda: hall.note(passed(frame(1)))]
+    steps = [lambda: hall.put(*sent(1)), lambda: hall.note(passed(frame(1)))]
     for step in steps if frame_first else reversed(steps):
         step()
     assert told(hall) == [("f1", "pass")]
@@ -54,7 +61,7 @@ def test_either_may_come_first(clock: Clock, frame_first: bool) -> None:
 
 def test_a_frame_waits_so_long(clock: Clock) -> None:
     hall = waiting(clock)
-    hall.put(frame(1))
+    hall.put(*sent(1))
     clock.now = 4.9
     assert told(hall) == []
     clock.now = 5
@@ -64,10 +71,10 @@ def test_a_frame_waits_so_long(clock: Clock) -> None:
 def test_frames_beyond_the_memory_go_the_oldest_first(clock: Clock) -> None:
     hall = waiting(clock)
     for number in range(5):
-        hall.put(frame(number))
+        hall.put(*sent(number))
     assert told(hall) == [("f0", None), ("f1", None)]
     hall.note(passed(frame(2)))
-    hall.put(frame(5))
+    hall.put(*sent(5))
     assert told(hall) == [("f2", "pass")]
     assert told(hall, last=True) == [("f3", None), ("f4", None), ("f5", None)]
 
@@ -78,13 +85,13 @@ def test_outcomes_beyond_the_memory_are_counted(clock: Clock) -> None:
         hall.note(passed(frame(number)))
     assert hall.forgotten == 2
     for number in (0, 4):
-        hall.put(frame(number))
+        hall.put(*sent(number))
     assert told(hall) == [("f4", "pass")]
 
 
 def test_a_frame_that_is_delivered_twice_waits_once(clock: Clock) -> None:
     hall = waiting(clock)
-    hall.put(frame(1, size=20))
-    hall.put(frame(1, size=20))
+    hall.put(*sent(1, size=20))
+    hall.put(*sent(1, size=20))
     assert told(hall) == []  # and its bytes count once
     assert told(hall, last=True) == [("f1", None)]

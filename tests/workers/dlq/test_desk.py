@@ -53,7 +53,10 @@ class Counter:
 
     def publish(self, messages: object) -> None:
         """The producer: dies after `crash_after` messages."""
-        for count, message in enumerate(list(messages)):  # type: ignore[call-overload]
+        everything = list(messages)  # type: ignore[call-overload]
+        for message in everything:
+            self.broker.check_partition(message)
+        for count, message in enumerate(everything):
             if self.crash_after is not None and count >= self.crash_after:
                 raise KeyboardInterrupt
             self.broker.append(message)
@@ -177,3 +180,39 @@ def test_records_that_are_no_letters_are_counted(counter: Counter) -> None:
     counter.put(samples.OUTCOME)
     counter.desk().overview(Filter(), settled=False, json=False)
     assert "1 records of dead-letters cannot be read" in counter.printed
+
+
+def repeated(offset: int, partition: int = 2) -> DeadLetter:
+    """One of many frames of a camera that gives each the same id."""
+    one = letter(1)
+    assert one.frame is not None
+    record = one.record.model_copy(update={"offset": offset, "partition": partition})
+    frame = one.frame.model_copy(update={"content": f"{offset:016x}"})
+    return one.model_copy(update={"record": record, "frame": frame})
+
+
+def test_letters_of_frames_that_bear_one_id_are_settled_one_by_one(counter: Counter) -> None:
+    counter.put(repeated(1), repeated(2), repeated(2), repeated(3))
+    only = Filter(ids=("frames/2/2",))
+    counter.desk().resolve(Action.DISCARDED, only, "seen", dry_run=False)
+    counter.desk().resolve(Action.REPLAYED, Filter(), "repaired", dry_run=False)
+    assert len(set(counter.replayed())) == 2
+    assert [(r.action.value, r.original.offset) for r in counter.resolutions()] == [
+        ("discarded", 2),
+        ("replayed", 1),
+        ("replayed", 3),
+    ]
+    counter.desk().overview(Filter(), settled=True, json=False)
+    assert all(f"frames/2/{offset}" in counter.printed for offset in (1, 2, 3))
+    with pytest.raises(typer.Exit):
+        counter.desk().show("frame-1", None)
+    assert "at frames/2/3" in counter.printed
+    counter.desk().show("frames/2/3", None)
+
+
+def test_a_partition_that_is_not_there_stops_no_other_letter(counter: Counter) -> None:
+    counter.put(repeated(1), repeated(2, partition=999), repeated(3))
+    counter.desk().resolve(Action.REPLAYED, Filter(), "repaired", dry_run=False)
+    assert len(counter.replayed()) == 2
+    assert "2 dead letters replayed" in counter.printed
+    assert "1 name a partition that frames does not have" in counter.printed

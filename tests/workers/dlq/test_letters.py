@@ -89,3 +89,9 @@ def test_a_replay_of_a_replay_has_one_run_and_the_last_place() -> None:
     frame = decode_frame(second.message.headers, second.message.value)
     assert frame.replayed_from == "frames/2/90200"
     assert frame.run not in ("live", run_of(LETTER))
+
+
+@pytest.mark.parametrize("text", ["999999d", "99999-01-01", "tomorrow", "0001-01-01T00:00+14:00"])
+def test_times_that_no_calendar_has_are_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="neither"):
+        moment(text, NOW)

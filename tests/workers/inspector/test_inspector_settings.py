@@ -44,6 +44,13 @@ def test_heartbeats_must_fit_into_the_session() -> None:
         InspectorSettings.load(None, {"kafka.heartbeat_interval_ms": 9000})
 
 
+def test_what_hangs_is_told_from_a_rebalance() -> None:
+    long = {"kafka.session_timeout_ms": 60_000}
+    with pytest.raises(SettingsError, match=r"kafka.*hung_after_s \(45\) must be above"):
+        InspectorSettings.load(None, long)
+    assert InspectorSettings.load(None, long | {"kafka.hung_after_s": 90}).kafka.hung_after_s == 90
+
+
 def test_the_shipped_file_is_valid() -> None:
     settings = InspectorSettings.load(Path("configs/worker.yaml"))
     assert settings.worker.group == "inspectors"

@@ -19,7 +19,8 @@ class Hook(ThreadingHTTPServer):
     """A webhook that answers with `status` and keeps what it accepted.
 
     `refuses` makes it answer 400 to some, `delay_s` is how long it takes, `released` lets those
-    go on that it keeps waiting while `hangs` is set, `drips` sends a byte of the answer at a time.
+    go on that it keeps waiting while `hangs` is set, `drips` sends a byte of the answer at a time,
+    `text` is the answer's.
     """
 
     daemon_threads = True
@@ -30,6 +31,7 @@ class Hook(ThreadingHTTPServer):
         self.hangs = self.drips = False
         self.released = threading.Event()
         self.headers: dict[str, str] = {}
+        self.text = b""
         self.refuses = lambda content: False
         self.accepted: list[dict] = []
         self.requests: list[Asked] = []
@@ -79,6 +81,7 @@ def _handler(hook: Hook) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (small 
             for name, value in hook.headers.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(hook.text)
             while hook.drips and not hook.released.wait(0.05):
                 self.wfile.write(b".")
                 self.wfile.flush()

@@ -11,6 +11,9 @@ from pathlib import Path
 from schemas.alarm import Alarm
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
+from schemas.envelope import event_type
+from schemas.excerpt import excerpt
+from schemas.interruption import Interruption
 from schemas.outcome import Outcome
 from workers.demo.books.lines import Observed, observe
 from workers.runtime.bus.passed_over import PassedOver
@@ -18,7 +21,9 @@ from workers.runtime.bus.ports import Consumer, Partition, Record
 from workers.runtime.errors import Transient
 from workers.runtime.settings.process import TopicSettings
 
+_INTERRUPTION = event_type(Interruption.message_name).encode()
 _POLL_S = 0.2
+_NAMED = 5  # interruptions that are told one by one
 
 
 class Observer:
@@ -35,6 +40,7 @@ class Observer:
         self.outcomes: list[Observed] = []
         self.defects: dict[str, DefectEvent] = {}  # by frame id
         self.dead_letters: list[DeadLetter] = []
+        self.interruptions: list[str] = []  # frames of which no record is in hand
         self.alarms: dict[str, Alarm] = {}  # by alarm id: the latest word
         self.passed = PassedOver()
         self.failure: Exception | None = None
@@ -55,7 +61,8 @@ class Observer:
         unread = self.passed.first
         told = [f"unreadable message on {each.at.topic}: {each.reason}" for each in unread]
         more = self.passed.count - len(unread)
-        return [*failed, *told, *([f"and {more} more that are unreadable"] if more else [])]
+        lost = [f"not inspected: {each}" for each in self.interruptions[:_NAMED]]
+        return [*failed, *lost, *told, *([f"and {more} more that are unreadable"] if more else [])]
 
     def take(self, record: Record, now: float) -> None:
         """Note one record. A record that a rebalance delivers to us again is not news."""
@@ -72,10 +79,18 @@ class Observer:
             event = DefectEvent.decode(record.headers, record.value)
             self.defects.setdefault(event.frame.frame_id, event)
         elif topic == self._topics.dead_letters:
-            self.dead_letters.append(DeadLetter.decode(record.headers, record.value))
+            self._note_rejected(record)
         elif topic == self._topics.alarms:
             alarm = Alarm.decode(record.headers, record.value)
             self.alarms[alarm.alarm_id] = alarm
+
+    def _note_rejected(self, record: Record) -> None:
+        """A dead letter, or an interruption: both stand in one topic."""
+        if dict(record.headers).get("ce_type") == _INTERRUPTION:
+            told = Interruption.decode(record.headers, record.value)
+            self.interruptions.append(excerpt(told.error))
+        else:
+            self.dead_letters.append(DeadLetter.decode(record.headers, record.value))
 
     def _run(self) -> None:
         try:

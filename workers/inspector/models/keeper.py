@@ -21,6 +21,7 @@ from workers.runtime.categories import Category, asks_for_another
 from workers.runtime.errors import Fatal, WorkerError
 from workers.runtime.registry.registry import Registry
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+from workers.runtime.watchdog import Pulse
 
 _log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ class ModelKeeper:
         self._busy: frozenset[str] = frozenset()  # versions that admitted frames wait for
         self._models = Models(missing=dict(self._board.unknown))
         self._news, self._stale = threading.Event(), False
+        self._asking = Pulse()  # while the stores are asked
         self._metrics.model_memory.ask(self._memory)
         self._metrics.model_refused.ask(self._refusals)
 
@@ -81,6 +83,11 @@ class ModelKeeper:
     def models(self) -> Models:
         """The view of this moment."""
         return self._models
+
+    @property
+    def asking_s(self) -> float:
+        """For how long an answer of the stores has been waited for (seconds)."""
+        return max(0.0, self._asking.silent_s)
 
     def want(self, category: str) -> None:
         """A frame waits for the category's model."""
@@ -135,7 +142,8 @@ class ModelKeeper:
         if told:
             self._refused.forgive()
         for category in self._board.categories:
-            self._board.look(category, time.monotonic(), doubt=told)
+            with self._asking.watching():
+                self._board.look(category, time.monotonic(), doubt=told)
             self._load_wanted()  # looking may take long while a server hangs
         for category in self._board.categories:
             self._switch(category)
@@ -210,19 +218,23 @@ class ModelKeeper:
             )
         return model
 
+    def _fetch(self, version: str) -> tuple[bytes, bytes]:
+        with self._asking.watching():
+            return self._registry.fetch(version)
+
     def _loaded(
         self, category: str, version: str, asked_at: float | None, ahead: bool
     ) -> LoadedModel:
         files = None
         if version not in self._sizes:
-            files = self._registry.fetch(version)
+            files = self._fetch(version)
             self._sizes[version] = self._size(files[0])
         size = self._sizes[version]
         if ahead and not self._fits(version, size):
             raise _NotNow
         self._make_room(category, version, size, asked_at)
         started = time.monotonic()
-        model = self._load(*(files or self._registry.fetch(version)))
+        model = self._load(*(files or self._fetch(version)))
         self._sizes[version] = model.bytes
         if model.bytes > size:
             self._make_room(category, version, model.bytes, asked_at)

@@ -41,6 +41,10 @@ class ModelSource(Protocol):
     def models(self) -> Models:
         """The view of this moment."""
 
+    @property
+    def asking_s(self) -> float:
+        """For how long an answer of the stores has been waited for (seconds)."""
+
     def refresh(self) -> None:
         """Look for new activations once."""
 
@@ -62,6 +66,7 @@ class FixedModels:
 
     def __init__(self, loaded: Mapping[str, LoadedModel]):
         self.models = Models(loaded)
+        self.asking_s = 0.0
 
     def refresh(self) -> None:
         """Nothing to look for."""

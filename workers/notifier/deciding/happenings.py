@@ -10,7 +10,7 @@ from schemas.alarm import AlarmKind, Severity
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.interruption import Interruption
-from schemas.outcome import FrameRef, RecordRef
+from schemas.outcome import fingerprint
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 
 DEFECT = "defect"
@@ -85,16 +85,6 @@ def short_name(name: str) -> str:
         return clean(name, _NAME_LIMIT)
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:12]
     return f"{clean(name, _NAME_LIMIT - 14)} {digest}".strip()
-
-
-def fingerprint(frame: FrameRef | None, record: RecordRef) -> str:
-    """Tells frames apart that bear the same id; the same for a redelivery of the same frame."""
-    if frame is None:
-        said: tuple[object, ...] = (record.topic, record.partition, record.offset)
-    else:
-        said = (frame.epoch, frame.sequence, frame.captured_at.isoformat(), frame.content)
-    text = "\x1f".join(map(str, said))
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def from_defect(event: DefectEvent, place: Place) -> Happening:

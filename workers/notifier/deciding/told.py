@@ -5,6 +5,7 @@ said once, and after a crash an alarm may come again, with the same id.
 """
 
 import json
+import os
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from pathlib import Path
 import structlog
 
 from schemas.alarm import Alarm
+from workers.runtime.host.regular_file import open_own
+from workers.runtime.json_text import parse
 
 log = structlog.get_logger(__name__)
 
@@ -60,7 +63,7 @@ class Told:
 
     def _append(self, keys: Sequence[tuple[str, int]]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a") as file:
+        with os.fdopen(open_own(self._path, os.O_WRONLY | os.O_APPEND), "a") as file:
             file.writelines(f"{json.dumps(key)}\n" for key in keys)
         self._lines += len(keys)
 
@@ -94,8 +97,8 @@ class Told:
 
     def _read(self, line: str) -> None:
         try:
-            alarm_id, count = json.loads(line)
-        except (ValueError, TypeError, RecursionError):
+            alarm_id, count = parse(line)
+        except (ValueError, TypeError):
             return  # a line that a crash tore
         if isinstance(alarm_id, str) and isinstance(count, int):
             self._remember((alarm_id, count))

@@ -6,14 +6,15 @@ one is made later, until too many hang.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.channel import Channel, DeliveryFailed, Refused
+from workers.notifier.delivering.doubt import Doubt
 from workers.notifier.delivering.outbox import Outbox
-from workers.notifier.delivering.text import visible
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.delivering.waiting import Kept, alarms_of
 from workers.notifier.settings import DeliverySettings
@@ -71,6 +72,8 @@ class Courier:
         self._channel, self._outbox, self._settings = channel, outbox, settings
         self._traces, self._returned = traces, returned
         self._queue = outbox.queues[channel.name]
+        pauses = settings.retry_initial_s, settings.retry_max_s
+        self._doubt = Doubt(settings.attempts, *pauses)
         self._failures = 0  # in a row
         self._partly = 0  # in a row, with some receivers told
         self._unsaid = 0
@@ -132,6 +135,8 @@ class Courier:
     def _serve(self) -> float:
         """Send what comes first. Returns for how long to pause after a failure."""
         group = self._next()
+        if not group:
+            return _IDLE_S  # whoever waits is left alone for a while
         try:
             self._deliver(group)
         except DeliveryFailed as error:
@@ -139,13 +144,19 @@ class Courier:
         except Exception:  # must not end the thread: nobody would serve the channel any more
             log.exception("channel cannot be served", channel=self.name)
             return self._settings.retry_max_s
-        self._succeed()
+        self._succeed(group)
         return 0.0
 
     def _next(self) -> list[Kept]:
+        group = self._first(self._doubt.left_out(time.monotonic()))
+        if not group and self._doubt.begin_turn():
+            group = self._first(self._doubt.left_out(time.monotonic()))
+        return self._doubt.choose(group)
+
+    def _first(self, without: Container[int]) -> list[Kept]:
         if not self._channel.digests:
-            return self._queue.next(self._channel.at_a_time, one_cause=False)
-        group = self._queue.next(_MOST_DIGESTED, one_cause=True)
+            return self._queue.next(self._channel.at_a_time, one_cause=False, without=without)
+        group = self._queue.next(_MOST_DIGESTED, one_cause=True, without=without)
         return group if len(group) >= self._settings.digest_from else group[:1]
 
     def _deliver(self, group: list[Kept]) -> None:
@@ -175,7 +186,9 @@ class Courier:
         self.counts.busy_s += time.monotonic() - call.begun
         if not answered:
             self._hanging.append(call)
-            raise DeliveryFailed(f"no answer within {self._settings.timeout_s:g} s")
+            raise DeliveryFailed(
+                f"no answer within {self._settings.timeout_s:g} s", perhaps_alarm=True
+            )
         if isinstance(call.error, DeliveryFailed | Refused):
             raise call.error
         if call.error is not None:  # a fault of the channel's code that this alarm brings out
@@ -201,11 +214,12 @@ class Courier:
                 "alarm refused by a channel and set aside",
                 channel=self.name,
                 reason=reason,
-                alarm=visible(kept.alarm.message),
+                alarm=plain(kept.alarm.message),
                 alarm_id=kept.alarm.alarm_id,
             )
 
-    def _succeed(self) -> None:
+    def _succeed(self, group: Sequence[Kept]) -> None:
+        self._doubt.passed(group, time.monotonic())
         if self._failures >= self._settings.attempts:
             log.info("channel is back", channel=self.name, waiting=self.waiting)
         self._failures = self._partly = 0
@@ -215,6 +229,8 @@ class Courier:
 
     def _fail(self, error: DeliveryFailed, group: Sequence[Kept]) -> float:
         """A few tries in quick succession, then longer and longer pauses."""
+        if self._doubt.concerns(group):
+            return self._strike(error, group[0])
         self._failures += 1
         self._partly = self._partly + 1 if error.partly else 0
         if self._partly >= self._settings.attempts:
@@ -225,7 +241,15 @@ class Courier:
         if self._failures <= quick:
             return settings.attempt_pause_s * 2.0 ** (self._failures - 1)
         self.counts.failed += 1
+        if error.perhaps_alarm:
+            self._doubt.away(group)
         pause = settings.retry_initial_s * 2.0 ** min(self._failures - quick - 1, 20)
         pause = min(max(pause, error.wait_s), settings.retry_max_s)
         log.warning("channel failed", channel=self.name, reason=str(error), retry_s=round(pause, 2))
         return pause
+
+    def _strike(self, error: DeliveryFailed, kept: Kept) -> float:
+        """Others pass: it is not the channel that fails."""
+        if self._doubt.strike(kept, time.monotonic()):
+            self._set_aside(kept, f"the channel takes others, but not this one: {error}")
+        return 0.0

@@ -10,11 +10,12 @@ from typing import Self
 import structlog
 
 from schemas.alarm import Alarm, AlarmKind, Severity
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.channel import Channel
 from workers.notifier.delivering.courier import Courier
 from workers.notifier.delivering.outbox import Outbox
 from workers.notifier.delivering.routing import takes
-from workers.notifier.delivering.text import GIVEN_UP, visible
+from workers.notifier.delivering.text import GIVEN_UP
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.settings import NotifierSettings, RouteSettings
 from workers.runtime.errors import SettingsError
@@ -88,7 +89,7 @@ class Delivery:
             self.unrouted += 1
             log.error(
                 "no channel is for this alarm",
-                alarm=visible(alarm.message),
+                alarm=plain(alarm.message),
                 setting="notifier.delivery.routes",
             )
         return names

@@ -7,6 +7,8 @@ So settling an alarm costs one byte whatever else waits, works on a full disk, a
 at all. A file and not SQLite because of that full disk: SQLite needs room to delete.
 """
 
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,10 +22,13 @@ from pydantic import ValidationError
 
 from schemas.alarm import Alarm
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.regular_file import open_own
+from workers.runtime.json_text import parse
 
 log = structlog.get_logger(__name__)
 
 WAITING, DELIVERED, REFUSED, GIVEN_UP = "w", "d", "r", "g"
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL}
 _HEAD = b'{"state":"'
 _HISTORY_BYTES = 256 * 1024  # of settled lines that a compaction leaves: what was told lately
 _COMPACT_BYTES = 1024 * 1024  # a smaller file is left alone
@@ -56,8 +61,13 @@ class Journal:
             raise SettingsError(
                 f"notifier.folder: {self.path.parent} is no folder; give one that can be written"
             ) from None
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        descriptor = open_own(self.path, os.O_RDWR)
         self._file = os.fdopen(descriptor, "r+b", buffering=0)
+        try:
+            _lock(descriptor)
+        except OSError:
+            self.close()
+            raise
         lines = list(read_lines(self.path))
         self._end = os.fstat(descriptor).st_size
         return lines
@@ -111,6 +121,7 @@ class Journal:
         fresh.replace(self.path)
         self.close()
         self._file = self.path.open("r+b", buffering=0)
+        _lock(self._file.fileno())
         self._end = end
         return moved
 
@@ -129,6 +140,19 @@ class Journal:
         """Whether a crash left a line without its end."""
         last = os.pread(self._opened().fileno(), 1, self._end - 1) if self._end else b"\n"
         return last != b"\n"
+
+
+def _lock(descriptor: int) -> None:
+    """Two notifiers would write over each other's lines. Raises OSError where one is there."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(
+            errno.EBUSY, "another notifier uses it; give each a folder of its own"
+        ) from None
+    except OSError as error:  # a file system without locks
+        if error.errno not in _NO_LOCKS:
+            raise
 
 
 def written(alarm: bytes, to: Sequence[str]) -> bytes:
@@ -162,7 +186,7 @@ def read_alarms(path: Path) -> list[Alarm]:
 
 
 def _read(line: bytes, offset: int) -> Line:
-    content = json.loads(line)
+    content = parse(line)
     state, to = str(content["state"]), tuple(map(str, content["to"]))
     if len(state) != len(to) or not line.startswith(_HEAD):
         raise ValueError("a letter for each channel")

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from schemas.alarm import Alarm
+from schemas.excerpt import plain
 from workers.notifier.delivering.journal import (
     DELIVERED,
     GIVEN_UP,
@@ -24,8 +25,7 @@ from workers.notifier.delivering.journal import (
     read_alarms,
 )
 from workers.notifier.delivering.rank import Ranks
-from workers.notifier.delivering.refused import RefusedFile
-from workers.notifier.delivering.text import visible
+from workers.notifier.delivering.refused import AGAIN, RefusedFile, read_all
 from workers.notifier.delivering.waiting import Kept, Waiting
 
 log = structlog.get_logger(__name__)
@@ -45,7 +45,7 @@ class Outbox:
         self._folder, self._journal = folder, Journal(folder / FILE)
         self._refused = RefusedFile(folder)
         self.queues = {name: Waiting(max_bytes) for name in channels}
-        self._lock = threading.Lock()  # of the journal and what follows
+        self._lock = threading.RLock()  # of the journal and what follows
         self._ranks = Ranks()
         self._number = 0
         self._told: OrderedDict[Told, set[str]] = OrderedDict()
@@ -67,13 +67,17 @@ class Outbox:
         with self._lock:
             return all(kept.told for kept in self._unsaved.values())
 
-    def put(self, routed: Sequence[tuple[Alarm, Sequence[str]]]) -> dict[str, int]:
+    def put(
+        self, routed: Sequence[tuple[Alarm, Sequence[str]]], *, again: bool = False
+    ) -> dict[str, int]:
         """Keep alarms for their channels; the disk has them, or is said not to take them.
 
-        Returns how many were given up for them, by channel.
+        `again`: also where the channel has had them. Returns how many were given up for them, by
+        channel.
         """
         with self._lock:
-            fresh = [kept for alarm, to in routed if (kept := self._fresh(alarm, to))]
+            keep = self._anew if again else self._fresh
+            fresh = [kept for alarm, to in routed if (kept := keep(alarm, to))]
             self._unsaved |= {kept.number: kept for kept in fresh}
             self._save()
         given_up: dict[str, int] = {}
@@ -106,10 +110,14 @@ class Outbox:
         return True
 
     def tend(self) -> None:
-        """Bring to the disk what is in memory only, from time to time."""
-        if self._unsaved and time.monotonic() >= self._save_at:
-            with self._lock:
+        """From time to time: bring to the disk what is in memory only, look what to send again."""
+        if time.monotonic() < self._save_at:
+            return
+        with self._lock:
+            self._save_at = time.monotonic() + _SAVE_EVERY_S
+            if self._unsaved:
                 self._save()
+            self._take_refused()
 
     def strangers(self) -> Mapping[str, int]:
         """Alarms that wait for channels which are not configured."""
@@ -131,6 +139,9 @@ class Outbox:
         names = tuple(name for name in to if name not in had)
         had.update(names)
         return self._keep(alarm, names, set(names)) if names else None
+
+    def _anew(self, alarm: Alarm, to: Sequence[str]) -> Kept | None:
+        return self._keep(alarm, tuple(to), set(to))
 
     def _keep(self, alarm: Alarm, to: tuple[str, ...], left: set[str]) -> Kept:
         self._number += 1
@@ -157,7 +168,7 @@ class Outbox:
         unsaved = [kept for kept in self._unsaved.values() if kept.left]
         try:
             if not self._journal.is_open:
-                self._journal.open()
+                self._open()
             entries = [(k.alarm.model_dump_json().encode(), sorted(k.to)) for k in unsaved]
             offsets = self._journal.append(entries) if entries else []
         except OSError as error:
@@ -212,7 +223,7 @@ class Outbox:
             log.error(
                 "alarm given up: too many wait",
                 channel=name,
-                alarm=visible(kept.alarm.message),
+                alarm=plain(kept.alarm.message),
                 setting="notifier.delivery.undelivered_max_bytes",
             )
 
@@ -231,13 +242,15 @@ class Outbox:
 
     def _load(self) -> None:
         try:
-            lines = self._journal.open()
+            self._open()
         except OSError as error:
             self._tell_problem(error)
             return
-        for line in lines:
-            self._restore(line)
         self._take_former()
+
+    def _open(self) -> None:
+        for line in self._journal.open():
+            self._restore(line)
 
     def _restore(self, line: Line) -> None:
         left = {name for name, state in zip(line.to, line.state, strict=True) if state == WAITING}
@@ -249,12 +262,35 @@ class Outbox:
         for name in left & self.queues.keys():
             self._give_up(name, self.queues[name].add(kept))
 
+    def _take_refused(self) -> None:
+        """What channels refused and somebody wants to have sent again."""
+        path = self._folder / AGAIN
+        if not path.is_file() or not self._journal.is_open:
+            return
+        try:
+            found = list(read_all(path))
+            self.put(
+                [(e.alarm, [e.channel]) for e in found if e.channel in self.queues], again=True
+            )
+            if self.problem is None:
+                path.unlink()
+            for each in found:
+                if each.channel not in self.queues:  # it may be there at another start
+                    self._refused.add(each.channel, each.reason, each.alarm)
+        except OSError as error:
+            log.warning("refused alarms cannot be sent again", reason=error.strerror)
+            return
+        log.info("refused alarms are sent again", alarms=len(found))
+
     def _take_former(self) -> None:
         """What an earlier version left undelivered."""
         for path in sorted((self._folder / _FORMER).glob("*.jsonl")):
-            if path.stem in self.queues:
+            if path.stem not in self.queues:
+                log.warning("alarms wait for a channel that is not there", file=str(path))
+                continue
+            try:
                 self.put([(alarm, [path.stem]) for alarm in read_alarms(path)])
                 if self.problem is None:
                     path.unlink()
-            else:
-                log.warning("alarms wait for a channel that is not there", file=str(path))
+            except OSError as error:
+                log.warning("kept alarms cannot be read", file=str(path), reason=error.strerror)

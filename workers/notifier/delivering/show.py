@@ -26,7 +26,7 @@ def _waiting(folder: Path) -> list[tuple[str, Alarm]]:
     path = folder / FILE
     return [
         (channel, line.alarm)
-        for line in (read_lines(path) if path.exists() else ())
+        for line in (read_lines(path) if path.is_file() else ())
         for channel, state in zip(line.to, line.state, strict=True)
         if state == WAITING
     ]

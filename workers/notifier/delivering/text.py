@@ -4,30 +4,14 @@ Pure. The channels' own markup (a terminal's, a mail's) is theirs to escape.
 """
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 
 from schemas.alarm import Alarm, AlarmKind, AlarmPhase, Severity
+from schemas.excerpt import plain
 
 GIVEN_UP = "alarms-given-up"
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # control, format (bidi), breaks
 _LISTED = 20  # alarms, cameras and ids that a digest lists
 _LINE = 240
-
-
-def visible(text: str) -> str:
-    r"""The text with what cannot be seen written out: ESC as \x1b, a line break as \n."""
-    if text.isprintable():
-        return text
-    return "".join(_written(mark) if _unseen(mark) else mark for mark in text)
-
-
-def _unseen(mark: str) -> bool:
-    return unicodedata.category(mark) in _UNSEEN
-
-
-def _written(mark: str) -> str:
-    return mark.encode("unicode_escape").decode("ascii")
 
 
 def headline(alarm: Alarm) -> str:
@@ -47,10 +31,10 @@ def body(alarm: Alarm) -> str:
     """The alarm as a text message; its id tells a repeated delivery."""
     seen = f"{alarm.first_seen:%Y-%m-%d %H:%M:%S} to {alarm.last_seen:%H:%M:%S} UTC"
     lines = [
-        visible(alarm.message),
+        plain(alarm.message),
         f"count {alarm.count}, {seen}",
-        *([f"category {visible(alarm.category)}"] if alarm.category else []),
-        *([f"evidence {visible(alarm.evidence)}"] if alarm.evidence else []),
+        *([f"category {plain(alarm.category)}"] if alarm.category else []),
+        *([f"evidence {plain(alarm.evidence)}"] if alarm.evidence else []),
         f"alarm {alarm.alarm_id}",
     ]
     return "\n".join(lines)
@@ -66,17 +50,17 @@ def digest_body(alarms: Sequence[Alarm], limit: int) -> str:
     """Many alarms of one cause in at most `limit` characters; the first ones in full."""
     cameras = _cameras(alarms)
     more = len(cameras) - _LISTED
-    named = ", ".join(visible(name) for name in cameras[:_LISTED])
+    named = ", ".join(plain(name) for name in cameras[:_LISTED])
     count = sum(alarm.count for alarm in alarms)
     first = min(alarm.first_seen for alarm in alarms)
     last = max(alarm.last_seen for alarm in alarms)
     head = [
-        f"{len(alarms)} alarms ({visible(alarms[0].cause)}), count {count}, "
+        f"{len(alarms)} alarms ({plain(alarms[0].cause)}), count {count}, "
         f"{first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC",
         _cut(f"cameras: {named}{f' and {more} more' if more > 0 else ''}", limit // 2),
         f"digest {digest_id(alarms)}",
     ]
-    lines = [f"{_cut(visible(a.message), _LINE)} (alarm {a.alarm_id})" for a in alarms[:_LISTED]]
+    lines = [f"{_cut(plain(a.message), _LINE)} (alarm {a.alarm_id})" for a in alarms[:_LISTED]]
     return _fitting(head, lines, len(alarms), limit)
 
 

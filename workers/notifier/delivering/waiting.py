@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from schemas.alarm import Alarm
@@ -56,16 +56,22 @@ class Waiting:
             self._changed.notify_all()
             return given_up
 
-    def next(self, most: int, *, one_cause: bool) -> list[Kept]:
-        """The first alarms, which stay until they are removed; of one cause if that is asked."""
+    def next(
+        self, most: int, *, one_cause: bool, without: Container[int] = frozenset()
+    ) -> list[Kept]:
+        """The first alarms, which stay until they are removed; of one cause if that is asked.
+
+        `without`: numbers of alarms that are left out.
+        """
         with self._changed:
             found: list[Kept] = []
             for group in sorted(self._groups, key=self._order):
                 for kept in self._groups[group].values():
                     if len(found) == most:
                         return found
-                    found.append(kept)
-                if one_cause:
+                    if kept.number not in without:
+                        found.append(kept)
+                if one_cause and found:
                     break
             return found
 

@@ -5,12 +5,14 @@ and advice: a disk that does not take it is said once, and ends nothing.
 """
 
 import json
+import os
 from pathlib import Path
 
 import structlog
 
 from workers.notifier.clock import Now
 from workers.runtime.bus.ports import Record
+from workers.runtime.host.regular_file import open_own
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +54,7 @@ class Aside:
 
     def _append(self, line: bytes) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("ab") as file:
+        with os.fdopen(open_own(self._path, os.O_WRONLY | os.O_APPEND), "ab") as file:
             full = file.tell() + len(line) > self._max_bytes
             if not full:
                 file.write(line)

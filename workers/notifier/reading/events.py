@@ -15,6 +15,7 @@ from workers.notifier.deciding.happenings import (
     from_dead_letter,
     from_defect,
     from_interruption,
+    short_name,
 )
 from workers.notifier.reading.times import plausible
 from workers.notifier.watching.stopped import StoppedWorkers
@@ -47,8 +48,8 @@ class Events:
     def _outcome(self, record: Record, place: Place, now: Now) -> list[Happening]:
         outcome = Outcome.decode(record.headers, record.value)
         at = plausible(outcome.decided_at, record, now)
-        if at != outcome.decided_at:
-            outcome = outcome.model_copy(update={"decided_at": at})
+        at_record = outcome.record.model_copy(update={"topic": short_name(outcome.record.topic)})
+        outcome = outcome.model_copy(update={"decided_at": at, "record": at_record})
         found = self._watch.see(outcome, place, now)
         clear = self._stopped.see(outcome)
         return [*found, clear] if clear else found

@@ -5,13 +5,13 @@ far each partition was read, and the newest record time seen there) takes their 
 nothing is remembered either, an age bounds what is told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
 from workers.notifier.clock import Now
-from workers.runtime.bus.ports import Partition, Record, Start
+from workers.runtime.bus.ports import Partition, Positions, Record, Start
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,8 @@ class Starts:
 
     def __init__(self, remembered: Mapping[Partition, tuple[int, int]], max_age_s: float) -> None:
         self._remembered, self._max_age_s = dict(remembered), max_age_s
-        self._oldest_ms: dict[Partition, int] = {}  # of partitions that begin by age
+        # of partitions that begin by age: the oldest that is told, and where what is new begins
+        self._by_age: dict[Partition, tuple[int, int]] = {}
 
     def start_of(self, partition: Partition, now: Now) -> Start:
         """Where the client is to begin where nothing is committed."""
@@ -33,11 +34,17 @@ class Starts:
             return Start(known[0], known[1] + 1)
         return Start(None, self._oldest(now))
 
-    def begin(self, partitions: Iterable[Partition], now: Now) -> None:
-        """The group had no position for these."""
+    def begin(self, partitions: Positions, now: Now) -> None:
+        """The group had no position for these, and they ended there.
+
+        What came later is news, whatever clocks say: ours or its writer's may be days off.
+        """
+        for partition, end in partitions.items():
+            if self._remembered.get(partition, (0, 0))[0] > end:  # it was made anew
+                del self._remembered[partition]
         known = {p: self._remembered[p][0] for p in partitions if p in self._remembered}
         fresh = [p for p in partitions if p not in known]
-        self._oldest_ms |= dict.fromkeys(fresh, self._oldest(now))
+        self._by_age |= {p: (self._oldest(now), partitions[p]) for p in fresh}
         if known:
             log.warning(
                 "no position is committed: going on where we remember to have been",
@@ -59,10 +66,12 @@ class Starts:
                 return TOLD_BEFORE
             if record.offset >= known[0]:  # caught up: nothing more to compare with
                 del self._remembered[record.partition]
-        oldest_ms = self._oldest_ms.get(record.partition)
-        if oldest_ms is None or record.timestamp_ms <= 0:  # without a time it may be of today
+        oldest_ms, news = self._by_age.get(record.partition, (0, 0))
+        if record.offset >= news:
+            self._by_age.pop(record.partition, None)
             return None
-        return TOO_OLD if record.timestamp_ms < oldest_ms else None
+        # without a time it may be of today
+        return TOO_OLD if 0 < record.timestamp_ms < oldest_ms else None
 
     def _oldest(self, now: Now) -> int:
         return int((now.utc.timestamp() - self._max_age_s) * 1000)

@@ -13,6 +13,7 @@ import structlog
 
 from workers.runtime.bus.ports import Reader, Record
 from workers.runtime.errors import WorkerError
+from workers.runtime.watchdog import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -24,8 +25,10 @@ _AGAIN_S = 30.0  # until the topic is looked for once more
 class StateFeed:
     """Camera states as they come. A context manager: it reads inside."""
 
-    def __init__(self, connect: Callable[[], Reader], again_s: float = _AGAIN_S) -> None:
+    def __init__(self, connect: Callable[[Pulse], Reader], again_s: float = _AGAIN_S) -> None:
+        """`connect` opens the topic; the pulse is watched while its client is at work."""
         self._connect, self._again_s = connect, again_s
+        self.pulse = Pulse()
         self._found: queue.Queue[Record] = queue.Queue(_WAITING)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="camera-states", daemon=True)
@@ -52,7 +55,7 @@ class StateFeed:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                with closing(self._connect()) as reader:
+                with closing(self._connect(self.pulse)) as reader:
                     self._follow(reader)
             except WorkerError as error:
                 self._tell(str(error))

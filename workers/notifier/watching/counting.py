@@ -3,9 +3,9 @@
 from collections import OrderedDict
 from typing import NamedTuple
 
-from schemas.outcome import FrameRef, Outcome, RecordRef
+from schemas.outcome import FrameRef, Outcome, RecordRef, fingerprint
 from workers.notifier.clock import Now
-from workers.notifier.deciding.happenings import Happening, Place, fingerprint
+from workers.notifier.deciding.happenings import Happening, Place
 from workers.notifier.deciding.identity import Identities, Meeting
 from workers.notifier.settings import WatchSettings
 from workers.notifier.watching import said

@@ -10,6 +10,8 @@ from typing import Any
 
 import structlog
 
+from workers.runtime.json_text import parse
+
 log = structlog.get_logger(__name__)
 
 _MOST = 64 * 2**20  # characters; a camera has less than one thousand
@@ -28,8 +30,8 @@ class WatchMemory:
             if not self._path.is_file():  # a pipe or a device would never end
                 return None
             with self._path.open() as file:
-                content = json.loads(file.read(_MOST))
-        except (OSError, ValueError, RecursionError, MemoryError) as error:
+                content = parse(file.read(_MOST))
+        except (OSError, ValueError, MemoryError) as error:
             log.warning("cameras are watched anew", file=str(self._path), reason=str(error)[:200])
             return None
         if isinstance(content, dict) and all(

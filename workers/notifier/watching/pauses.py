@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 _ENDS = 10_000  # announced ends that are kept
 _PAUSES = 1000
+_REMEMBERED = 10_000  # cameras of which it is known whether they rest
 _LONGEST_S = 31 * 86_400.0  # a slip in a date must not silence a line for years
 _AFTER_END = timedelta(minutes=10)  # a worker may be so far behind an end that is announced
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -56,9 +57,11 @@ class Announced:
         self._ends: OrderedDict[str, CameraState] = OrderedDict()
         self._pauses: OrderedDict[str, tuple[float, datetime]] = OrderedDict()
         self._resumes: OrderedDict[str, datetime] = OrderedDict()
+        self._rests: dict[str, bool] = {}  # by camera, while the pauses stay as they are
 
     def hear(self, state: CameraState, now: Now) -> None:
         """Take a state; the time that is left of a pause is counted by the monotonic clock."""
+        self._rests.clear()
         if state.state is CameraCondition.STOPPED:
             _put(self._ends, state.camera, state, _ENDS)
         elif state.state is CameraCondition.RESUMED:
@@ -75,11 +78,21 @@ class Announced:
         later = (each for each, at in self._resumes.items() if at >= pause.announced_at)
         return any(fnmatchcase(pause.camera, each) for each in later)
 
-    def pausing(self, now_s: float) -> list[str]:
-        """The patterns of the cameras that rest now."""
+    def pausing(self, now_s: float) -> bool:
+        """Whether any pause goes on; those that are over are forgotten."""
         for pattern in [each for each, (end_s, _) in self._pauses.items() if now_s >= end_s]:
             del self._pauses[pattern]
-        return list(self._pauses)
+            self._rests.clear()
+        return bool(self._pauses)
+
+    def rests(self, camera_id: str) -> bool:
+        """Whether a camera rests, by the pauses that go on."""
+        found = self._rests.get(camera_id)
+        if found is None:
+            found = any(fnmatchcase(camera_id, each) for each in self._pauses)
+            if len(self._rests) < _REMEMBERED:
+                self._rests[camera_id] = found
+        return found
 
     def end_of(self, camera: Camera) -> CameraState | None:
         """The end of the camera's present epoch, when it was announced."""
@@ -109,13 +122,12 @@ class Pauses:
 
     def resting(self, cameras: Sequence[Camera], now: Now) -> list[Camera]:
         """The cameras that are not expected to send now."""
-        patterns = self.announced.pausing(now.s)
-        if not patterns and not self._planned:
+        if not self.announced.pausing(now.s) and not self._planned:
             return []
         return [
             camera
             for camera in cameras
-            if any(fnmatchcase(camera.camera_id, each) for each in patterns)
+            if self.announced.rests(camera.camera_id)
             or self._plan.covers(camera.camera_id, now.utc)
         ]
 

@@ -8,7 +8,7 @@ from typing import Any
 from schemas.alarm import AlarmKind, Severity
 from schemas.interruption import Interruption, InterruptionCause
 from schemas.outcome import Outcome
-from workers.notifier.deciding.happenings import Happening
+from workers.notifier.deciding.happenings import Happening, short_name
 
 _WORKERS = 1000
 _IN_WORK = timedelta(seconds=10)  # frames that were in work at the stop still get their verdicts
@@ -24,25 +24,27 @@ class StoppedWorkers:
         """Take an interruption; only a stop has an end."""
         if interruption.cause is not InterruptionCause.STOPPED:
             return
-        self._put(interruption.worker_id[:256], interruption.key, interruption.noticed_at)
+        key = short_name(interruption.key)
+        self._put(short_name(interruption.worker_id), key, interruption.noticed_at)
 
     def see(self, outcome: Outcome) -> Happening | None:
         """An outcome; the all-clear when a worker that had stopped inspects again."""
         if not self._since or outcome.verdict is None:
             return None
-        key, since = self._since.get(outcome.worker_id, (None, outcome.decided_at))
+        worker_id = short_name(outcome.worker_id)
+        key, since = self._since.get(worker_id, (None, outcome.decided_at))
         if key is None or (outcome.decided_at - since) < _IN_WORK:
             return None
-        del self._since[outcome.worker_id]
+        del self._since[worker_id]
         seconds = (outcome.decided_at - since).total_seconds()
         return Happening(
-            event_id=f"resumed:{outcome.worker_id}:{since.isoformat()}",
+            event_id=f"resumed:{worker_id}:{since.isoformat()}",
             camera_id=key,
             cause=InterruptionCause.STOPPED.value,
             kind=AlarmKind.NOT_INSPECTED,
             severity=Severity.INFO,
             at=outcome.decided_at,
-            text=f"{outcome.worker_id} inspects again after {seconds:.0f} s",
+            text=f"{worker_id} inspects again after {seconds:.0f} s",
             place=None,
             all_clear=True,
         )
@@ -60,7 +62,7 @@ class StoppedWorkers:
             except (TypeError, ValueError):
                 continue
             if at.tzinfo is not None:
-                self._put(str(name), str(key), at)
+                self._put(short_name(str(name)), short_name(str(key)), at)
 
     def _put(self, worker_id: str, key: str, since: datetime) -> None:
         self._since[worker_id] = (key, since)

@@ -20,7 +20,7 @@ from workers.runtime.bus.ports import (
     RebalanceListener,
     Record,
 )
-from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge
+from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge, NoSuchPartition
 
 _PARTITIONS = 4  # of a topic that nobody created
 
@@ -115,6 +115,12 @@ class MemoryBroker:
             )
             log.append(record)
 
+    def check_partition(self, outgoing: Outgoing) -> None:
+        """Raises NoSuchPartition."""
+        index, count = outgoing.partition, self.partitions(outgoing.topic) or _PARTITIONS
+        if index is not None and index >= count:
+            raise NoSuchPartition(f"topic {outgoing.topic} has no partition {index}")
+
     def check_size(self, outgoing: Outgoing) -> None:
         """Raises MessageTooLarge for a message beyond its topic's limit."""
         message, limit = outgoing.message, self.limits.get(outgoing.topic)
@@ -190,7 +196,7 @@ class MemoryBroker:
             self._hand_over(member, member.assignment() - wanted[id(member)])
         for member in group.members:
             fresh = wanted[id(member)] - member.assignment()
-            member.unplaced |= fresh - group.committed.keys()
+            member.unplaced |= {p: self.end(p) for p in fresh - group.committed.keys()}
             member.gain({partition: group.committed.get(partition, 0) for partition in fresh})
 
     def _hand_over(self, member: "MemoryConsumer", partitions: frozenset[Partition]) -> None:
@@ -227,6 +233,7 @@ class MemoryProducer:
         everything = list(messages)
         for message in everything:
             self._broker.check_size(message)
+            self._broker.check_partition(message)
         for message in everything:
             self._broker.append(message)
 
@@ -251,7 +258,7 @@ class MemoryConsumer:
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
         self._gaps: list[Gap] = []
-        self.unplaced: frozenset[Partition] = frozenset()  # begun without a position
+        self.unplaced: dict[Partition, int] = {}  # begun without a position -> end
 
     def poll(self, timeout_s: float) -> list[Record]:
         """Records that have arrived, or nothing after the timeout."""
@@ -284,10 +291,10 @@ class MemoryConsumer:
         found, self._gaps = self._gaps, []
         return found
 
-    def begun(self) -> frozenset[Partition]:
-        """Partitions that the group had no position for."""
+    def begun(self) -> Positions:
+        """Partitions that the group had no position for, and where they ended."""
         with self._broker.lock:
-            found, self.unplaced = self.unplaced, frozenset()
+            found, self.unplaced = self.unplaced, {}
         return found
 
     def assignment(self) -> frozenset[Partition]:

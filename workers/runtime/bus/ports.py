@@ -115,8 +115,8 @@ class Consumer(Protocol):
     def gaps(self) -> list[Gap]:
         """Records that the last `poll` passed over; they lie before what it returned. Told once."""
 
-    def begun(self) -> frozenset[Partition]:
-        """Partitions that the group had no position for, told once."""
+    def begun(self) -> Positions:
+        """Partitions that the group had no position for, and where they ended then; told once."""
 
     def assignment(self) -> frozenset[Partition]:
         """The partitions that are ours now."""

@@ -43,12 +43,34 @@ def read_regular(path: Path, max_bytes: int, setting: str) -> bytes:
     return data
 
 
+def open_own(path: Path, flags: int) -> int:
+    """A file that a process keeps, opened or made with these flags of `os.open`; a descriptor.
+
+    Something else under its name (a named pipe would hang its writer) is refused.
+    Raises OSError.
+    """
+    if path.exists():  # before it is opened: some devices act then
+        _check_kind(path, path.stat())
+    always = os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags | always, 0o640)
+    try:
+        _check_kind(path, os.fstat(descriptor))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 def _check(path: Path, found: os.stat_result, max_bytes: int, setting: str) -> None:
+    _check_kind(path, found)
+    if found.st_size > max_bytes:
+        raise _too_long(path, found.st_size, max_bytes, setting)
+
+
+def _check_kind(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
         raise OSError(errno.EINVAL, f"is {kind}, no regular file", str(path))
-    if found.st_size > max_bytes:
-        raise _too_long(path, found.st_size, max_bytes, setting)
 
 
 def _too_long(path: Path, size: int, max_bytes: int, setting: str) -> OSError:

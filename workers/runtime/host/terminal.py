@@ -13,17 +13,17 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from schemas import excerpt as excerpts
 from schemas.excerpt import excerpt
 
-_ESCAPE = 10  # characters for one that cannot be printed: \\U0010ffff
+_LINE, _CELL = 10_000, 1000  # characters that are shown of one part of a line, and in a table
 
 Part = object | tuple[object, str]  # what is said, and its style
 
 
 def plain(value: object) -> str:
     """On one line: what cannot be printed is written as an escape."""
-    said = str(value)
-    return said if said.isprintable() else excerpt(said, _ESCAPE * len(said))
+    return excerpts.plain(str(value))
 
 
 def lines(value: object) -> str:
@@ -31,10 +31,16 @@ def lines(value: object) -> str:
     return "\n".join(map(plain, str(value).split("\n")))
 
 
-def text(*parts: Part) -> Text:
+def text(*said: Part) -> Text:
     """One line for a console or a table."""
-    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
-    return Text.assemble(*((plain(said), style) for said, style in pairs), overflow="fold")
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in said)
+    parts = ((_shortened(plain(each), _LINE), style) for each, style in pairs)
+    return Text.assemble(*parts, overflow="fold")
+
+
+def _shortened(said: str, most: int) -> str:
+    """What others wrote may be of any length: a page of it helps nobody."""
+    return said if len(said) <= most else excerpt(said, most)
 
 
 def complain(error: object) -> None:
@@ -81,4 +87,4 @@ def _several(said: str | None) -> Text | None:
 
 
 def _cell(cell: Any) -> Any:
-    return text(cell) if isinstance(cell, str) else cell
+    return text(_shortened(plain(cell), _CELL)) if isinstance(cell, str) else cell

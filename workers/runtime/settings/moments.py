@@ -11,9 +11,9 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def moment(text: str, now: datetime) -> datetime:
     """`2h` ago, or an ISO time (local where it names no zone). Raises typer.BadParameter."""
     ago = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if ago:
-        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago:
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError):
         raise typer.BadParameter(

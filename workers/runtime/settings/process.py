@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -97,6 +97,16 @@ class KafkaSettings(Section):
         "above the session, below the patience of a liveness probe",
     )
     security: KafkaSecurity = KafkaSecurity()
+
+    @model_validator(mode="after")
+    def _hangs_after_the_session(self) -> Self:
+        session_s = self.session_timeout_ms / 1000
+        if self.hung_after_s <= session_s:
+            raise ValueError(
+                f"kafka.hung_after_s ({self.hung_after_s:g}) must be above "
+                f"kafka.session_timeout_ms ({session_s:g} s): a rebalance may take as long"
+            )
+        return self
 
     @property
     def publication_s(self) -> float:

@@ -41,6 +41,7 @@ _MOVED = {  # what a server says that is not, or no longer, the one to talk to -
     "NOAUTH": "it asks for a login",
     "WRONGPASS": "it refuses the login",
 }
+_WRONG_TYPE = "WRONGTYPE"
 _CODE = re.compile(rf"\b({'|'.join(_MOVED)})\b")
 
 
@@ -192,7 +193,12 @@ class RedisStore:
 
     def get(self, key: str) -> bytes | None:
         """The value, or None. A value beyond MOST_BYTES is not ours: None."""
-        found = self._ask(lambda: self._beginning(key))
+        try:
+            found = self._ask(lambda: self._beginning(key))
+        except StoreUnavailable as error:
+            if _WRONG_TYPE in str(error.__cause__):  # a list, a hash: somebody else's
+                return None
+            raise
         return found if found and len(found) <= MOST_BYTES else None
 
     def _beginning(self, key: str) -> bytes | None:

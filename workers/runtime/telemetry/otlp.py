@@ -78,8 +78,10 @@ class OtlpExporter:
         made.end(_ns(max(span.started, span.ended)))
 
     def close(self) -> None:
-        """Send what waits, for a few seconds at most."""
-        self._provider.shutdown()
+        """Send what waits, for a few seconds at most: batches have a timeout each."""
+        closing = threading.Thread(target=self._provider.shutdown, name="spans", daemon=True)
+        closing.start()
+        closing.join(_TIMEOUT_S + 1.0)
 
 
 def _parent(parent: Context | None) -> Any:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from schemas.documents import samples
 from schemas.outcome import FrameRef, Outcome, RecordRef, Verdict, outcome_id
 from workers.demo.books.observer import Observer
 from workers.runtime.bus.memory import MemoryBroker
@@ -97,3 +98,12 @@ def test_a_reader_that_cannot_connect_says_so(tmp_path: Path) -> None:
     observer.finish()
 
     assert "nobody there" in observer.problems()[0]
+
+
+def test_an_interruption_is_a_message_like_others(tmp_path: Path) -> None:
+    message = samples.INTERRUPTION.encode()
+    place = Partition(TOPICS.dead_letters, 0)
+    observer = reader(tmp_path)
+    observer.take(Record(place, 0, message.key, message.value, message.headers, 0), 1.0)
+    assert observer.passed.count == 0
+    assert observer.problems() == [f"not inspected: {samples.INTERRUPTION.error}"]

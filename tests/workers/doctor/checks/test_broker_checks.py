@@ -72,7 +72,10 @@ def test_the_only_broker_wants_long_transactions(nodes: int, timeout_ms: int, st
     [
         ({"session_timeout_ms": 6000}, None),
         ({"session_timeout_ms": 5999}, "kafka.session_timeout_ms"),
-        ({"session_timeout_ms": 1_800_001}, "kafka.session_timeout_ms"),
+        (
+            {"session_timeout_ms": 1_800_001, "hung_after_s": 2000},
+            "kafka.session_timeout_ms",
+        ),
         ({"transaction_timeout_ms": 900_000}, None),
     ],
 )

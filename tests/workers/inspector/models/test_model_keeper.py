@@ -16,6 +16,7 @@ from stream_inspector.image.view.canvas import View
 from workers.inspector.models.keeper import ModelKeeper
 from workers.inspector.models.libraries import LibrariesBroken
 from workers.inspector.models.switchboard import TRUST_S
+from workers.inspector.run import unanswered
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, ViewSettings
 from workers.runtime.errors import StoreUnavailable
@@ -437,3 +438,19 @@ def test_a_file_that_asks_for_another_view_is_said_once(
         keeper.refresh()
     assert sum("asks for another view" in each["event"] for each in logs) == warnings
     assert keeper.models.versions() == {"bolts": "v1"}  # inspected all the same
+
+
+def test_a_store_that_hangs_is_seen_from_outside(models: Models) -> None:
+    keeper, release = models.keeper, threading.Event()
+    assert unanswered(keeper) is None
+    read, models.blobs.names = models.blobs.names, lambda prefix: release.wait(20) and read(prefix)
+    looking = threading.Thread(target=keeper.refresh)
+    looking.start()
+    wait = time.monotonic() + 10
+    while keeper.asking_s < 0.05 and time.monotonic() < wait:
+        time.sleep(0.01)
+    keeper._asking._at -= 100  # a hundred seconds later
+    assert "no answer of models.store for 100 s" in str(unanswered(keeper))
+    release.set()
+    looking.join(20)
+    assert (keeper.asking_s, unanswered(keeper)) == (0.0, None)

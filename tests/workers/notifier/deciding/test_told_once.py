@@ -2,6 +2,7 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,40 @@ def test_a_group_whose_positions_are_gone_tells_nothing_again(stage: Stage) -> N
     assert [alarm.frame_ids for alarm in stage.ear.heard[told:]] == [["f9"]]
     assert again.counts.passed_over == {"told-before": 6}
     assert any("where we remember" in entry["event"] for entry in logs)
+
+
+@pytest.mark.parametrize("days", [3, -3], ids=["ours is ahead", "the writer's is ahead"])
+def test_what_comes_after_the_start_is_news_whatever_the_clocks_say(
+    stage: Stage, days: int
+) -> None:
+    stage.publish(TOPICS.defects, defect(1))
+    stage.clock.utc = datetime.now(UTC) + timedelta(days=days)
+    notifier = stage.notifier(max_age_s=86_400)
+    stage.rounds(notifier)
+    before = len(stage.ear.heard)
+    stage.publish(TOPICS.defects, defect(2, 60), defect(3, 120))
+    stage.rounds(notifier)
+    assert [alarm.frame_ids for alarm in stage.ear.heard[before:]] == [["f2"], ["f3"]]
+
+
+def test_a_topic_that_was_made_anew_is_news_whatever_its_records_say_of_time(
+    stage: Stage,
+) -> None:
+    stage.clock.utc = datetime.now(UTC)
+    first = stage.notifier()
+    stage.publish(TOPICS.defects, *(defect(number, 60 * number) for number in range(5)))
+    stage.rounds(first)
+    stage.clock.move(40)
+    stage.rounds(first)
+    stage.broker.expel(stage.consumer)
+    stage.broker._groups.clear()
+    (log,) = stage.broker._topics[TOPICS.defects]
+    log.clear()
+    stage.publish(TOPICS.defects, defect(7, 700), defect(8, 800))
+    log[:] = [replace(record, timestamp_ms=-1) for record in log]  # from a clock that is wrong
+    told = len(stage.ear.heard)
+    stage.rounds(stage.notifier(), 12)
+    assert [alarm.frame_ids for alarm in stage.ear.heard[told:]] == [["f7"], ["f8"]]
 
 
 def test_without_any_memory_the_age_bounds_what_is_told_again(stage: Stage) -> None:

@@ -6,8 +6,9 @@ import pytest
 from alarms import alarm, critical, notice
 from rich.console import Console
 
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.console import ConsoleChannel
-from workers.notifier.delivering.text import body, digest_body, digest_headline, headline, visible
+from workers.notifier.delivering.text import body, digest_body, digest_headline, headline
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,7 @@ from workers.notifier.delivering.text import body, digest_body, digest_headline,
     ],
 )
 def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert plain(text) == shown
 
 
 def test_every_field_of_a_message_is_shown_so() -> None:

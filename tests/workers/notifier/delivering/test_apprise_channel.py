@@ -123,12 +123,44 @@ def test_an_answer_that_never_comes_is_bounded(hook: Hook) -> None:
     assert time.monotonic() - begun < 6
 
 
-def test_an_answer_that_never_ends_is_bounded(hook: Hook) -> None:
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        ({"Content-Length": "100"}, b"abc"),
+        ({"Transfer-Encoding": "chunked"}, b"zz\r\n"),
+        ({"Content-Encoding": "gzip"}, b"no gzip"),
+    ],
+    ids=["cut off", "bad chunk", "cannot be unpacked"],
+)
+def test_an_alarm_that_was_taken_is_taken_whatever_the_answer_says(
+    hook: Hook, headers: dict[str, str], text: bytes
+) -> None:
+    hook.headers, hook.text = headers, text
+    channel(hook, timeout_s=2).send([ALARM])
+    assert hook.asked == 1
+
+
+def test_an_answer_that_never_ends_is_one_after_all(hook: Hook) -> None:
     hook.drips = True
     begun = time.monotonic()
-    with pytest.raises(DeliveryFailed, match="ReadTimeout"):
-        channel(hook, timeout_s=1).send([ALARM])
+    channel(hook, timeout_s=1).send([ALARM])
     assert time.monotonic() - begun < 6
+    hook.status = 503
+    with pytest.raises(DeliveryFailed, match="HTTP 503"):
+        channel(hook, timeout_s=1).send([ALARM])
+    assert hook.asked == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "perhaps"), [(500, True), (504, True), (503, False), (401, False)]
+)
+def test_a_server_that_fails_may_do_so_for_this_alarm(
+    hook: Hook, status: int, perhaps: bool
+) -> None:
+    hook.status = status
+    with pytest.raises(DeliveryFailed, match=f"HTTP {status}") as found:
+        channel(hook).send([ALARM])
+    assert found.value.perhaps_alarm is perhaps
 
 
 def test_an_unreachable_webhook_is_a_failure(hook: Hook) -> None:

@@ -15,13 +15,13 @@ from workers.notifier.delivering.refused import read_refused
 from workers.runtime.errors import SettingsError
 
 
-def failing(times: int) -> object:
+def failing(times: int, *, answering: bool = False) -> object:
     left = [times]
 
     def trouble(alarms: Sequence[Alarm]) -> None:
         left[0] -= 1
         if left[0] >= 0:
-            raise DeliveryFailed("away")
+            raise DeliveryFailed("away", perhaps_alarm=answering)
 
     return trouble
 
@@ -248,3 +248,58 @@ def test_at_the_end_what_waits_is_sent_and_what_cannot_stays(tmp_path: Path) -> 
     with deliver_to(tmp_path, quick, away):
         until(lambda: len(away.messages) == 200)
     assert len(quick.messages) == 200
+
+
+def choking(*messages: str) -> object:
+    def trouble(alarms: Sequence[Alarm]) -> None:
+        if any(each.message in messages for each in alarms):
+            raise DeliveryFailed("HTTP 500", perhaps_alarm=True)
+
+    return trouble
+
+
+@pytest.mark.parametrize(("digests", "at_a_time"), [(False, 1), (False, 100), (True, 1)])
+def test_an_alarm_that_a_channel_chokes_on_does_not_stop_the_others(
+    tmp_path: Path, digests: bool, at_a_time: int
+) -> None:
+    ear = Ear(digests=digests, at_a_time=at_a_time)
+    ear.trouble = choking("m3")
+    with deliver_to(tmp_path, ear) as delivery:
+        delivery.deliver([alarm(number) for number in range(12)])
+        for number in range(20, 30):
+            delivery.deliver([alarm(number)])
+            time.sleep(0.05)
+        until(lambda: len(set(ear.messages)) == 21)
+        number = 30
+        while not delivery.couriers[0].counts.refused:  # others have to pass for it
+            number += 1
+            delivery.deliver([alarm(number)])
+            time.sleep(0.1)
+            assert number < 150
+        until(lambda: delivery.couriers[0].waiting == 0)
+    (refused,) = read_refused(tmp_path)
+    assert (refused.alarm.message, "HTTP 500" in refused.reason) == ("m3", True)
+    assert len(ear.messages) == len(set(ear.messages))
+
+
+def test_an_outage_blames_no_alarm(tmp_path: Path) -> None:
+    ear = Ear(at_a_time=1)
+    ear.trouble = failing(12, answering=True)
+    with deliver_to(tmp_path, ear) as delivery:
+        delivery.deliver([alarm(number) for number in range(5)])
+        until(lambda: delivery.couriers[0].waiting == 0)
+    assert sorted(ear.messages) == ["m0", "m1", "m2", "m3", "m4"]
+    assert list(read_refused(tmp_path)) == []
+
+
+def test_an_alarm_that_failed_during_an_outage_waits_for_the_next_one(tmp_path: Path) -> None:
+    ear = Ear(at_a_time=1)
+    ear.trouble = choking("m1")
+    with deliver_to(tmp_path, ear) as delivery:
+        delivery.deliver([alarm(1), alarm(2)])
+        until(lambda: ear.messages == ["m2"])
+        tries = ear.tries
+        until(lambda: ear.tries > tries + 4)  # nobody passes meanwhile: it proves nothing
+        assert delivery.couriers[0].counts.refused == 0
+        ear.trouble = choking()
+        until(lambda: ear.messages == ["m2", "m1"])

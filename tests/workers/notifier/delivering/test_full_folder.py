@@ -86,6 +86,7 @@ def test_a_torn_write_leaves_nothing_behind(small_disk: Path) -> None:
     while box.problem is None:
         number += 1
         box.put([(alarm(number, message="x" * 900), ["ear"])])
+    box.close()
     found = Outbox(small_disk, ["ear"], 2**20).queues["ear"]
     assert len(found) == number - 1
 

@@ -17,8 +17,15 @@ from workers.runtime.errors import SettingsError
 SIZE = len(notice(100).model_dump_json()) + 32
 
 
+_running: dict[Path, Outbox] = {}
+
+
 def outbox(folder: Path, *channels: str, max_bytes: int = 2**24) -> Outbox:
-    return Outbox(folder, channels or ("mail",), max_bytes)
+    """A notifier's; one that ran there before has died."""
+    if folder in _running:
+        _running[folder]._journal.close()
+    _running[folder] = Outbox(folder, channels or ("mail",), max_bytes)
+    return _running[folder]
 
 
 def waiting(box: Outbox, channel: str = "mail") -> list[str]:

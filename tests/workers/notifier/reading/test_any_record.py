@@ -1,20 +1,25 @@
 """Whatever a record holds: it is handled or set aside, and the next is read."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from stage import (
     TOPICS,
+    Announced,
     Stage,
     defect,
     outcome,
+    ref,
 )
 from structlog.testing import capture_logs
 
+from schemas.camera_state import CameraCondition
 from schemas.documents import samples
 from schemas.envelope import WireMessage
+from schemas.interruption import InterruptionCause
 from schemas.message import Message
+from workers.notifier.watching import pauses
 from workers.runtime.bus.ports import Outgoing
 
 
@@ -113,3 +118,55 @@ def test_what_is_set_aside_is_bounded(stage: Stage) -> None:
     sizes = [path.stat().st_size for path in stage.folder.glob("aside*.jsonl")]
     assert len(sizes) == 2
     assert max(sizes) <= 2000
+
+
+def test_what_is_remembered_does_not_grow_with_what_a_record_says(stage: Stage) -> None:
+    notifier = stage.notifier()
+    long = "x" * 300_000
+    for number in range(4):
+        said = outcome(number)
+        record = said.record.model_copy(update={"topic": long})
+        frame = ref(number, camera_id=f"cam-{number}")
+        changes = {"record": record, "frame": frame, "worker_id": long}
+        stage.publish(TOPICS.outcomes, said.model_copy(update=changes))
+        stopped = {
+            "interruption_id": f"{number:032x}",
+            "cause": InterruptionCause.STOPPED,
+            "topic": long,
+            "partition": None,
+            "worker_id": f"{number}{long}",
+        }
+        told = samples.INTERRUPTION.model_copy(update=stopped)
+        stage.publish(TOPICS.dead_letters, told)
+    stage.rounds(notifier, 8)
+    notifier._stopped.restore([["worker", long, "2026-01-01T00:00:00Z"]])
+    assert len(notifier.watch.roster) == 4
+    assert len(notifier._stopped.snapshot()) == 5
+    kept = notifier._snapshot({})
+    assert len(json.dumps(kept)) < 20_000
+
+
+def test_a_flood_of_pauses_is_matched_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    fnmatch = pauses.fnmatchcase
+    monkeypatch.setattr(pauses, "fnmatchcase", lambda *a: asked.append(a) or fnmatch(*a))
+    pause = samples.CAMERA_STATE.model_copy(
+        update={
+            "state": CameraCondition.PAUSED,
+            "until": stage.clock.utc + timedelta(hours=1),
+            "announced_at": stage.clock.utc,
+        }
+    )
+    states = [pause.model_copy(update={"camera": f"other-{n}-*"}) for n in range(100)]
+    states.append(pause.model_copy(update={"camera": "cam-1"}))
+    notifier = stage.notifier(states=Announced(*states))
+    for number in range(10):
+        said = outcome(number).model_copy(update={"frame": ref(number, camera_id=f"cam-{number}")})
+        stage.publish(TOPICS.outcomes, said)
+    stage.rounds(notifier, 20)
+    assert len(asked) <= 10 * 101
+    for _ in range(62):
+        stage.clock.move(1)
+        stage.rounds(notifier, 1)
+    silent = {alarm.camera_id for alarm in stage.ear.heard if alarm.cause == "camera-silent"}
+    assert silent == {f"cam-{n}" for n in range(10) if n != 1}

@@ -11,6 +11,7 @@ from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing, Reader, Record
 from workers.runtime.errors import AccessDenied
+from workers.runtime.watchdog import Pulse
 
 TOPIC = "camera-states"
 
@@ -39,16 +40,16 @@ def gathered(feed: StateFeed, count: int) -> list[Record]:
 def test_what_was_announced_before_the_start_is_read_too() -> None:
     broker = MemoryBroker()
     publish(broker, 5)
-    with StateFeed(lambda: Patient(broker, TOPIC)) as feed:
+    with StateFeed(lambda pulse: Patient(broker, TOPIC)) as feed:
         assert len(gathered(feed, 5)) == 5
         publish(broker, 2)
         assert len(gathered(feed, 2)) == 2
 
 
-def failing(first: Exception | None, broker: MemoryBroker) -> Callable[[], Reader]:
+def failing(first: Exception | None, broker: MemoryBroker) -> Callable[[Pulse], Reader]:
     tries = []
 
-    def connect() -> Reader:
+    def connect(pulse: Pulse) -> Reader:
         tries.append(1)
         if len(tries) == 1 and first:
             raise first

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from rich.text import Text
 
 from workers.runtime.host.terminal import Table, Terminal, lines, plain, text
 
-WORKERS = Path(__file__).parents[3] / "workers"
-OWN = WORKERS / "runtime" / "terminal.py"
+WORKERS = Path(__file__).parents[4] / "workers"
+OWN = WORKERS / "runtime" / "host" / "terminal.py"
 NASTY = (
     *("\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\u202eevil\u2066", "one\nforged", "\r\x08\x7f"),
     *("[bold]", "[/]", "[link=x.png]x[/link]", "back\\", ":heart:", "\udcff", "\u2028", "\x00"),
@@ -158,3 +159,16 @@ def _is_text_join(call: ast.Call) -> bool:
 
 def _is_true(node: ast.expr) -> bool:
     return not (isinstance(node, ast.Constant) and node.value is False)
+
+
+def test_no_page_grows_with_what_others_wrote() -> None:
+    table = Table("error")
+    table.add_row("x" * 3_000_000)
+    file = io.StringIO()
+    terminal = Terminal(file=file, width=80)
+    begun = time.monotonic()
+    terminal.print(table)
+    terminal.print(text("said: ", "y" * 3_000_000))
+    assert time.monotonic() - begun < 20  # it took minutes
+    assert len(file.getvalue()) < 20_000
+    assert "(3000000 characters)" in file.getvalue().replace("\n", "")

@@ -1,15 +1,18 @@
 """Contexts travel as W3C traceparent; what is not traced costs nothing and imports nothing."""
 
 import json
+import socket
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime
 
 import pytest
 
 from schemas.frame import new_frame_id
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, TracingSettings
-from workers.runtime.telemetry.spans import Context, child, parse
+from workers.runtime.telemetry.spans import Context, Span, child, parse
 from workers.runtime.telemetry.tracing import Tracing, open_tracing
 
 SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -94,3 +97,19 @@ def test_a_collector_that_is_away_is_told_in_the_log() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     told = [json.loads(line) for line in done.stderr.splitlines()]
     assert any(line["logger"].startswith("opentelemetry.exporter") for line in told), told
+
+
+def test_a_collector_that_never_answers_holds_up_no_end() -> None:
+    pytest.importorskip("opentelemetry")
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(5)
+        endpoint = f"http://127.0.0.1:{deaf.getsockname()[1]}/v1/traces"
+        settings = TracingSettings(endpoint=endpoint, sample_share=1.0)
+        with open_tracing(settings, "camera", "here") as tracing:
+            assert tracing is not None
+            for number in range(3000):
+                context, now = tracing.begin(f"{number:032x}"), datetime.now(UTC)
+                tracing.tell(Span("camera", context, now, now))
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 15  # one timeout, not one for each batch

@@ -14,13 +14,13 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from schemas.alarm import Alarm, Severity
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.transport import listening
 from workers.notifier.delivering.text import (
     body,
     digest_body,
     digest_headline,
     headline,
-    visible,
 )
 from workers.runtime.errors import SettingsError
 
@@ -69,7 +69,7 @@ class AppriseChannel:
         if not all(map(_VERBATIM.fullmatch, self._kinds)):
             text = self._disarmed(text)  # a title is not escaped by all: it holds our words only
         elif len(alarms) == 1:
-            title = f"{title}: {visible(loudest.camera_id)}"
+            title = f"{title}: {plain(loudest.camera_id)}"
         self._notify(title, text, critical=loudest.severity is Severity.CRITICAL)
 
     def _notify(self, title: str, text: str, *, critical: bool) -> None:
@@ -137,7 +137,7 @@ def scrub(text: str, url: str) -> str:
     """What a library says about a URL, without any part of that URL but its scheme."""
     for part in _parts(url):
         text = text.replace(part, "***")
-    return f": {visible(text.strip())}" if text.strip() else ""
+    return f": {plain(text.strip())}" if text.strip() else ""
 
 
 def _parts(url: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from schemas.alarm import Alarm
+from workers.runtime.host.regular_file import open_own
 
 
 class DeliveryFailed(Exception):
@@ -13,11 +14,19 @@ class DeliveryFailed(Exception):
 
     `partly`: some of the channel's receivers have it, so each further try repeats it to them.
     `wait_s`: the service asks for a pause of so many seconds.
+    `perhaps_alarm`: it may be this alarm that the service does not bear.
     """
 
-    def __init__(self, reason: str, *, partly: bool = False, wait_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        partly: bool = False,
+        wait_s: float = 0.0,
+        perhaps_alarm: bool = False,
+    ) -> None:
         super().__init__(reason)
-        self.partly, self.wait_s = partly, wait_s
+        self.partly, self.wait_s, self.perhaps_alarm = partly, wait_s, perhaps_alarm
 
 
 class Refused(Exception):
@@ -44,7 +53,7 @@ def append_lines(path: Path, lines: Sequence[bytes]) -> None:
 
     Raises OSError, with nothing appended.
     """
-    with path.open("a+b") as file:
+    with os.fdopen(open_own(path, os.O_RDWR | os.O_APPEND), "a+b") as file:
         end = file.seek(0, os.SEEK_END)
         torn = end > 0 and _byte(file.fileno(), end - 1) != b"\n"
         try:

@@ -1,11 +1,13 @@
 """A JSON-lines file; an alarm is delivered when the disk has it."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from schemas.alarm import Alarm
 from workers.notifier.delivering.channels.channel import DeliveryFailed, append_lines
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.regular_file import open_own
 
 
 class FileChannel:
@@ -19,7 +21,7 @@ class FileChannel:
         self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.open("ab").close()
+            os.close(open_own(path, os.O_WRONLY | os.O_APPEND))
         except OSError as error:
             raise SettingsError(
                 f"notifier.delivery.file: {path}: {error.strerror}; give a file that can be written"

@@ -10,17 +10,19 @@ import smtplib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from schemas.excerpt import plain
 from workers.notifier.delivering.channels.channel import DeliveryFailed, Refused
-from workers.notifier.delivering.text import visible
 
 _CONTENT = frozenset({400, 406, 409, 411, 413, 414, 415, 422, 431})  # it is this alarm, not us
 _MOVED = frozenset({301, 302, 303, 307, 308})
+_CHOKED = frozenset({500, 502, 504, *range(520, 530)})  # perhaps on this alarm: others may pass
+_BROKEN_OFF = frozenset({"RemoteDisconnected", "Connection reset by peer", "TimeoutError"})
 _KEEPS_METHOD = frozenset({307, 308})
 _HOPS = 3
 _ANSWER_BYTES = 256 * 1024  # of an answer; nobody reads more of it
@@ -41,6 +43,7 @@ class Exchange:
     refused: list[str] = field(default_factory=list)
     away: list[str] = field(default_factory=list)
     wait_s: float = 0.0
+    choked: bool = False  # the server failed, perhaps on this message
 
     def failure(self, otherwise: str) -> Exception:
         """Why the message was not taken: by its content only if nothing else went wrong."""
@@ -48,7 +51,12 @@ class Exchange:
             some = " (other receivers of the channel took it)" if self.accepted else ""
             return Refused(self.refused[-1] + some)
         reason = self.away[-1] if self.away else otherwise
-        return DeliveryFailed(reason, partly=bool(self.accepted), wait_s=self.wait_s)
+        return DeliveryFailed(
+            reason,
+            partly=bool(self.accepted),
+            wait_s=self.wait_s,
+            perhaps_alarm=self.choked,
+        )
 
 
 @contextmanager
@@ -92,6 +100,7 @@ def _http(original: Callable[..., Any]) -> Callable[..., Any]:
                 _read(response, exchange.deadline)
         except RequestException as error:
             exchange.away.append(cause(error))
+            exchange.choked |= exchange.away[-1] in _BROKEN_OFF
             raise
         _judge(exchange, response)
         return response
@@ -100,18 +109,20 @@ def _http(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read(response: Any, deadline: float) -> None:
-    """Take the answer, bounded in bytes and time: a service may talk for ever."""
-    from requests import ReadTimeout
+    """Take the answer's text as far as it comes, bounded in bytes and time.
+
+    Its status has said what became of the alarm: a text that breaks off, cannot be unpacked or
+    never ends changes nothing of that, and must not bring a taken alarm again and again.
+    """
+    from urllib3.exceptions import HTTPError
 
     taken = b""
-    while len(taken) < _ANSWER_BYTES:
-        part = response.raw.read1(_ANSWER_BYTES, decode_content=True)
-        if not part:
-            break
-        taken += part
-        if time.monotonic() > deadline:
-            response.close()
-            raise ReadTimeout("the answer does not end")
+    with suppress(HTTPError, OSError):
+        while len(taken) < _ANSWER_BYTES and time.monotonic() < deadline:
+            part = response.raw.read1(_ANSWER_BYTES, decode_content=True)
+            if not part:
+                break
+            taken += part
     response._content, response._content_consumed = taken, True
     response.close()
 
@@ -134,6 +145,7 @@ def _judge(exchange: Exchange, response: Any) -> None:
         exchange.refused.append(f"HTTP {status}")
     else:
         exchange.away.append(f"HTTP {status}")
+        exchange.choked |= status in _CHOKED
         after = response.headers.get("retry-after", "")
         exchange.wait_s = float(after) if after.isdecimal() and len(after) < 6 else 0.0
 
@@ -154,7 +166,7 @@ def _address(url: str, hide: Callable[[str], str]) -> str:
     except ValueError:
         return "an address that cannot be read"
     path = "/".join(hide(unquote(part)) for part in parts.path.split("/"))
-    return visible(f"{parts.scheme}://{host}{path}")[:200]
+    return plain(f"{parts.scheme}://{host}{path}")[:200]
 
 
 def cause(error: BaseException) -> str:

@@ -28,6 +28,7 @@ _log = structlog.get_logger(__name__)
 _Client = TypeVar("_Client")
 
 HEADERS_ROOM = 256 * 1024  # bytes for headers, key and the JSON around a dead letter
+EVENT_BYTES = 64 * 1024  # of the largest outcome or alarm, and of a defect that was cut to fit
 ATTEMPT_S = 5.0  # one try to reach the broker
 
 

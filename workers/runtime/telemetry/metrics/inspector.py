@@ -101,7 +101,7 @@ class InspectorMetrics(Table):
         self.up = self._snapshot(
             "server_up",
             "1 while a server answers (Redis: and takes writes), else 0",
-            server="broker, redis",
+            server="broker, redis, models",
         )
         self.ready = self._gauge("ready", "1 when frames can be inspected")
         self.stopped = self._gauge("stopped", "1 while reading rests: too many were rejected")

@@ -1,13 +1,13 @@
 """The largest message: one setting, and whether the topics have room for it."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import AuthorizationError, KafkaError
 
-from workers.runtime.bus.kafka.client import HEADERS_ROOM, record_limit
+from workers.runtime.bus.kafka.client import EVENT_BYTES, HEADERS_ROOM, record_limit
 from workers.runtime.bus.kafka.connect import connect_admin
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import KafkaSettings
@@ -17,23 +17,34 @@ _LIMIT = "max.message.bytes"
 
 
 def check_limits(
-    kafka: KafkaSettings, frames: str | None = None, dead_letters: str | None = None
+    kafka: KafkaSettings,
+    frames: str | None = None,
+    dead_letters: str | None = None,
+    *,
+    events: Sequence[str] = (),
 ) -> None:
-    """Check that the topics take the largest frame, and its dead letter.
+    """Check that the topics take the largest frame, its dead letter, and what is said of it.
 
     Raises SettingsError that names the topic, and what to change. A topic that does not exist,
     and a broker that does not tell, are passed over with a warning.
     """
-    needed = {frames: kafka.max_frame_bytes + HEADERS_ROOM, dead_letters: record_limit(kafka)}
+    needed: dict[str | None, int] = dict.fromkeys(events, EVENT_BYTES)
+    needed |= {frames: kafka.max_frame_bytes + HEADERS_ROOM, dead_letters: record_limit(kafka)}
     wanted = {topic: size for topic, size in needed.items() if topic is not None}
     for topic, limit in _limits(kafka, wanted).items():
         if limit < wanted[topic]:
-            raise SettingsError(
-                f"topic {topic} takes messages of at most {limit} bytes; kafka.max_frame_bytes = "
-                f"{kafka.max_frame_bytes} needs {wanted[topic]}: raise its {_LIMIT} "
-                f"(kafka-configs.sh --alter --topic {topic} --add-config {_LIMIT}="
-                f"{wanted[topic]}), or lower kafka.max_frame_bytes"
-            )
+            raise SettingsError(_too_small(kafka, topic, limit, wanted[topic], topic in events))
+
+
+def _too_small(kafka: KafkaSettings, topic: str, limit: int, needed: int, event: bool) -> str:
+    """What is too small, and what to do about it."""
+    who = "its events need" if event else f"kafka.max_frame_bytes = {kafka.max_frame_bytes} needs"
+    instead = "" if event else ", or lower kafka.max_frame_bytes"
+    change = f"kafka-configs.sh --alter --topic {topic} --add-config {_LIMIT}={needed}"
+    return (
+        f"topic {topic} takes messages of at most {limit} bytes; {who} {needed}: raise its "
+        f"{_LIMIT} ({change}){instead}"
+    )
 
 
 def _limits(kafka: KafkaSettings, topics: Mapping[str, int]) -> dict[str, int]:

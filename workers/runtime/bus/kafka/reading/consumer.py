@@ -20,6 +20,7 @@ from workers.runtime.settings.process import KafkaSettings
 
 _log = structlog.get_logger(__name__)
 
+_UNKNOWN_END = 2**63 - 1  # of a partition: any offset lies before it
 _ABSENT_S = 1.0  # a topic that was only just asked for is not missing yet
 _POSITION_MS = 500  # known locally, except right after an assignment
 
@@ -44,7 +45,7 @@ class KafkaBusConsumer:
         self._watched, self._missing = watched, frozenset[str]()
         self._absent: dict[str, float] = {}  # topic -> since when
         self._start_of = start_of
-        self._begun: frozenset[Partition] = frozenset()
+        self._begun: dict[Partition, int] = {}
         self._guard = Guard(client, unpacked_limit(kafka))
         self._gaps: list[Gap] = []
 
@@ -73,17 +74,19 @@ class KafkaBusConsumer:
 
     def _start(self, tps: Iterable[Any]) -> None:
         """Where the group has no position."""
-        self._begun |= frozenset(map(as_partition, tps))
+        ends: Mapping[Any, int] = {}
         if not self._from_beginning:
             self._client.seek_to_end(*tps)
         elif self._start_of is None:
             self._client.seek_to_beginning(*tps)
         else:
-            seek_to_start(self._client, {tp: self._start_of(as_partition(tp)) for tp in tps})
+            starts = {tp: self._start_of(as_partition(tp)) for tp in tps}
+            ends = seek_to_start(self._client, starts)
+        self._begun |= {as_partition(tp): ends.get(tp, _UNKNOWN_END) for tp in tps}
 
-    def begun(self) -> frozenset[Partition]:
-        """Partitions that the group had no position for; told once."""
-        found, self._begun = self._begun, frozenset()
+    def begun(self) -> Positions:
+        """Partitions that the group had no position for, and where they ended; told once."""
+        found, self._begun = self._begun, {}
         return found
 
     def _skip_expired(self, wanted: Mapping[Any, int]) -> None:

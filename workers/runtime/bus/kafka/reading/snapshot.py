@@ -31,5 +31,5 @@ def read_topic(
                 if tell is not None:
                     tell(gap)
             yield from records
-            if not records and reader.at_end():
+            if reader.at_end():
                 return

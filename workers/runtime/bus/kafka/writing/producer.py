@@ -14,10 +14,11 @@ from workers.runtime.bus.kafka.client import (
     missing_topics,
     record_limit,
 )
-from workers.runtime.bus.kafka.errors import translate, translated
+from workers.runtime.bus.kafka.errors import cause_of, translate, translated
 from workers.runtime.bus.kafka.faults import flush
+from workers.runtime.bus.kafka.writing.stamps import STAMPS
 from workers.runtime.bus.ports import Outgoing
-from workers.runtime.errors import SettingsError
+from workers.runtime.errors import NoSuchPartition
 from workers.runtime.settings.process import KafkaSettings
 
 _CHUNK_BYTES = 32 * 2**20  # the client has no memory bound of its own
@@ -55,12 +56,16 @@ class KafkaBusProducer:
 
     def publish(self, messages: Iterable[Outgoing]) -> None:
         """Write all and wait. Raises Transient, MessageTooLarge or Fatal."""
+        everything = list(messages)
         client = self._current()
         try:
-            write_all(client, messages, self._kafka.delivery_timeout_ms / 1000)
+            write_all(client, everything, self._kafka.delivery_timeout_ms / 1000)
         except errors.KafkaError as error:
             if not isinstance(error, errors.MessageSizeTooLargeError):
                 self._discard(client)
+            if clock_refused(error):
+                self.publish(everything)
+                return
             raise translate(error, "Write") from error
 
     def _current(self) -> Any:
@@ -84,8 +89,16 @@ class KafkaBusProducer:
                 self._client.close(timeout=2)
 
 
+def clock_refused(error: errors.KafkaError) -> bool:
+    """Whether it is for this machine's clock alone, and worth another try without its time."""
+    cause = cause_of(error)
+    told = isinstance(cause, errors.InvalidRecordError) and "Timestamp" in str(cause)
+    refused = told or isinstance(cause, errors.InvalidTimestampError)
+    return refused and STAMPS.refuse(str(cause))
+
+
 def write_all(client: Any, messages: Iterable[Outgoing], timeout_s: float) -> None:
-    """Send all and check every single acknowledgement. Raises KafkaError, SettingsError."""
+    """Send all and check every single acknowledgement. Raises KafkaError, NoSuchPartition."""
     for chunk in _chunks(messages):
         try:
             _write(client, chunk, timeout_s)
@@ -97,24 +110,35 @@ def write_all(client: Any, messages: Iterable[Outgoing], timeout_s: float) -> No
 
 
 def _write(client: Any, chunk: list[Outgoing], timeout_s: float) -> None:
+    _check_partitions(client, chunk)
     futures = [_send(client, message) for message in chunk]
     flush(client, timeout_s)
     for future in futures:
         future.get(timeout=timeout_s)
 
 
+def _check_partitions(client: Any, chunk: Iterable[Outgoing]) -> None:
+    """Before anything is sent: what went out before a refusal would go out again."""
+    named = {(each.topic, each.partition) for each in chunk if each.partition is not None}
+    for topic, index in sorted(named):
+        found = client.partitions_for(topic)
+        if found and index not in found:
+            raise NoSuchPartition(
+                f"topic {topic} has no partition {index} (it has {len(found)}); who names it is a "
+                "map of partitions, or a record from before the topic was made anew"
+            )
+
+
 def _send(client: Any, outgoing: Outgoing) -> Any:
     message = outgoing.message
-    try:
-        return client.send(
-            outgoing.topic,
-            value=message.value,
-            key=message.key,
-            headers=list(message.headers),
-            partition=outgoing.partition,
-        )
-    except ValueError as error:  # how the client refuses a partition that the topic does not have
-        raise SettingsError(f"{error} (a map of partitions names one too many)") from error
+    return client.send(
+        outgoing.topic,
+        value=message.value,
+        key=message.key,
+        headers=list(message.headers),
+        partition=outgoing.partition,
+        timestamp_ms=STAMPS.timestamp_ms(),
+    )
 
 
 def _chunks(messages: Iterable[Outgoing]) -> Iterator[list[Outgoing]]:

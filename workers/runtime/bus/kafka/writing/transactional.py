@@ -16,7 +16,7 @@ from kafka import errors
 from workers.runtime.bus.kafka.errors import cause_of, translate
 from workers.runtime.bus.kafka.faults import BoundedProducer
 from workers.runtime.bus.kafka.rebalance import as_offsets
-from workers.runtime.bus.kafka.writing.producer import write_all
+from workers.runtime.bus.kafka.writing.producer import clock_refused, write_all
 from workers.runtime.bus.ports import Outgoing, Partition, Positions
 from workers.runtime.errors import BusUnavailable, Fatal, MembershipLost, Transient, WorkerError
 
@@ -64,6 +64,7 @@ class Transactional:
 
         Without positions nothing can be looked up after a commit in doubt: the caller does it.
         """
+        messages = list(messages)
         if positions and generation is None:
             raise MembershipLost("not a member of the group now")
         self._producer = producer = self._ready()
@@ -78,6 +79,9 @@ class Transactional:
             producer.commit_transaction()
         except errors.KafkaError as error:
             self._give_up(producer)
+            if clock_refused(error):
+                self.settle(messages, positions, generation)
+                return
             raise self._judge(error) from error
         except WorkerError:
             self._give_up(producer)
