@@ -8,8 +8,8 @@ from core.conftest import good_images, scratched, tiny_pixel_preset
 from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported
 from stream_inspector.model.version import Model, load_model, save_model
-from stream_inspector.threshold.budget import Budget
 from stream_inspector.score.scorer import members
+from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import calibrate
 
 IMAGES = [*good_images(9, seed=3), scratched(good_images(1, seed=4)[0])]
