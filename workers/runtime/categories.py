@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.names import check_name
+from workers.runtime.names import Name, OptionalName, check_name
 from workers.runtime.settings.process import Section, read_section
+from workers.runtime.settings.shares import AsShare, Rate, RateOrNone
 
 MOST_TILES = 12
 Coordinate = Annotated[float, Field(ge=0)]
@@ -67,7 +68,7 @@ class TileSettings(Section):
 
     rows: int = Field(default=1, ge=1)
     columns: int = Field(default=1, ge=1)
-    overlap: float = Field(default=0.25, gt=0, le=0.5, description="share of a tile's side")
+    overlap: Annotated[float, AsShare] = Field(default=0.25, gt=0, le=0.5, description="share of a tile's side")
 
     @model_validator(mode="after")
     def _few(self) -> Self:
@@ -113,16 +114,13 @@ class ViewSettings(Section):
         return (float(size.width), float(size.height)) if size else (1.0, 1.0)
 
 
-Rate = Annotated[float, Field(gt=0, lt=1)]
-
-
 class BudgetOverride(Section):
     """What is accepted of this category and differs from the trainer's budget."""
 
-    image_false_reject: Rate | Literal["none"] | None = Field(
+    image_false_reject: RateOrNone | None = Field(
         default=None, description="share of good images that may alarm"
     )
-    pixel_false_positive: Rate | Literal["none"] | None = Field(
+    pixel_false_positive: RateOrNone | None = Field(
         default=None, description="share of good pixels that may be outlined"
     )
     confidence: Rate | None = None
@@ -132,15 +130,10 @@ class BudgetOverride(Section):
 class CategorySettings(Section):
     """configs/categories/<category>.yaml."""
 
-    name: str = Field(default="", description="empty: the file's name")
+    name: OptionalName = Field(default="", description="empty: the file's name")
     description: str = ""
     view: ViewSettings | None = None
     budget: BudgetOverride = BudgetOverride()
-
-    @field_validator("name", mode="before")
-    @classmethod
-    def _as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) else value  # 123.yaml may say name: 123
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +165,7 @@ class CategoriesSection(Section):
     folder: Path | None = Field(
         default=None, description="one <category>.yaml per category; empty: none"
     )
-    names: tuple[str, ...] = Field(default=(), description="categories without a file")
+    names: tuple[Name, ...] = Field(default=(), description="categories without a file")
 
     @field_validator("folder", mode="before")
     @classmethod
@@ -191,8 +184,6 @@ def read_category(file: Path) -> Category:
 
 def read_categories(section: CategoriesSection) -> dict[str, Category]:
     """The categories of the folder and of the list, by name. Raises SettingsError."""
-    for name in section.names:
-        _check(name, "categories.names")
     found = {name: Category(name) for name in section.names}
     if section.folder is not None:
         if not section.folder.is_dir():

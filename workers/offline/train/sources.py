@@ -65,7 +65,7 @@ class Source:
     def _view(self, category: Category, preset: Preset, folder: Path, layout: str) -> View:
         """One network for several categories has one input size, whatever the frames' shapes."""
         if self.unified and category.view is None:
-            return View(preset.input_size)
+            return View(preset.input_size, upright=True, bits=0)
         return folder_view(category, preset, folder, layout)
 
     def _folders(self, layout: str) -> dict[str, Path]:
