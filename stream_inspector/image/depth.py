@@ -7,7 +7,7 @@ frame by its own largest value would move its scores.
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import PIL.Image as Pil
@@ -61,7 +61,7 @@ def used_bits(picture: Pil.Image) -> int:
     """Bits up to the highest one that is set anywhere; of RGB by its high byte."""
     if picture.mode in SIXTEEN_BIT_MODES:
         return int(np.asarray(picture).max(initial=0)).bit_length()
-    most = max(high for _, high in picture.getextrema())
+    most = max(high for _, high in cast("tuple[tuple[int, int], ...]", picture.getextrema()))
     return 8 + int(most).bit_length()
 
 
@@ -90,9 +90,10 @@ def _low_bytes(picture: Pil.Image, data: bytes, raw: str) -> NDArray[np.uint16]:
         return np.asarray(again if again.mode == picture.mode else again.convert(picture.mode))
 
 
-def _scaled(samples: NDArray[np.uint16], shift: int) -> NDArray[np.uint8]:
+def _scaled(samples: NDArray[np.integer], shift: int) -> NDArray[np.uint8]:
     shifted = samples >> shift
-    return np.minimum(shifted, 255, out=shifted).astype(np.uint8)
+    small: NDArray[np.uint8] = np.minimum(shifted, 255, out=shifted).astype(np.uint8)
+    return small
 
 
 def _raw_mode(opened: Pil.Image) -> str:

@@ -45,7 +45,13 @@ def run_collect(
         )
         collector = Collector(selection, folder, how.verdict, how.limit, waiting)
         with _progress(console) as show:
-            collect(frames, outcomes, collector, follow=how.follow, stop=stop, show=show)
+            collect(
+                *(frames, outcomes, collector),
+                follow=how.follow,
+                stop=stop,
+                show=show,
+                on_end=Absent(selection, folder, console, follow=how.follow),
+            )
         _say(how, selection, folder, collector.counts, console)
         for line in collector.passed.lines():
             console.print(text((line, "yellow")))
@@ -60,6 +66,32 @@ def run_collect(
         frames.close()
         if outcomes is not None:
             outcomes.close()
+
+
+class Absent:
+    """Says once which categories the topic has, when it has none of one that was asked for."""
+
+    def __init__(
+        self, selection: Selection, folder: TrainingFolder, console: Console, *, follow: bool
+    ):
+        self._selection, self._folder, self._console = selection, folder, console
+        self._follow, self._said = follow, False
+
+    def __call__(self, counts: Counts) -> None:
+        """All frames so far have been read."""
+        absent = [
+            each for each in sorted(self._selection.categories) if not self._seen(each, counts)
+        ]
+        if self._said or not absent:
+            return
+        self._said = True
+        there = ", ".join(f"{name} ({count})" for name, count in counts.others.most_common())
+        said = f"no frames of {', '.join(absent)} so far; there are frames of: {there or 'nothing'}"
+        waiting = "; waiting for some" if self._follow else ""
+        self._console.print(text((said + waiting, "yellow")), soft_wrap=True)
+
+    def _seen(self, category: str, counts: Counts) -> bool:
+        return bool(counts.good[category] or self._folder.count(category))
 
 
 def _require(reader: Reader, topic: str, setting: str) -> None:

@@ -4,6 +4,7 @@ The trainer makes the view a part of the model; the worker looks through the mod
 says so when the file asks for another one. `docs/categories.md` explains every key.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -51,8 +52,10 @@ class IgnoreSettings(Section):
     polygons: tuple[Annotated[tuple[Corner, ...], Field(min_length=3)], ...] = Field(
         default=(), description="corners [x, y]"
     )
-    mask: Path | None = Field(
-        default=None, description="a PNG of the whole frame, white where ignored; beside this file"
+    mask: str | None = Field(
+        default=None,
+        description="a picture of the whole frame, black where inspected; a file beside this one, "
+        "or data:image/png;base64,...",
     )
 
 
@@ -68,7 +71,9 @@ class TileSettings(Section):
 
     rows: int = Field(default=1, ge=1)
     columns: int = Field(default=1, ge=1)
-    overlap: Annotated[float, AsShare] = Field(default=0.25, gt=0, le=0.5, description="share of a tile's side")
+    overlap: Annotated[float, AsShare] = Field(
+        default=0.25, gt=0, le=0.5, description="share of a tile's side"
+    )
 
     @model_validator(mode="after")
     def _few(self) -> Self:
@@ -90,6 +95,14 @@ class ViewSettings(Section):
         description="preset: the preset's; auto: as many pixels in the shape of the region",
     )
     keep_aspect: bool = Field(default=False, description="pad instead of squeezing")
+    orientation: Literal["upright", "stored"] = Field(
+        default="upright",
+        description="upright: pictures are turned as their EXIF data says; stored: never",
+    )
+    bits: Annotated[int, Field(ge=9, le=16)] | Literal["auto"] = Field(
+        default="auto",
+        description="of samples of 16 bits that count, e.g. 12; auto: as the file says, else all",
+    )
     tiles: TileSettings = TileSettings()
 
     @model_validator(mode="after")
@@ -142,7 +155,7 @@ class Category:
 
     name: str
     view: ViewSettings | None = None
-    mask: Path | None = None  # the file of view.ignore.mask
+    mask: Path | bytes | None = None  # of view.ignore.mask: its file, or itself
     budget: BudgetOverride = field(default_factory=BudgetOverride)
 
     @property
@@ -154,6 +167,8 @@ class Category:
         return f"{_digest(json.dumps(plain, sort_keys=True).encode())}:{self._mask_digest()}"
 
     def _mask_digest(self) -> str:
+        if isinstance(self.mask, bytes):
+            return _digest(self.mask)
         if self.mask is None or not self.mask.is_file():
             return ""
         return _digest(self.mask.read_bytes())
@@ -178,8 +193,7 @@ def read_category(file: Path) -> Category:
     settings = read_section(CategorySettings, file)
     name = settings.name or file.stem
     _check(name, str(file))
-    mask = settings.view.ignore.mask if settings.view else None
-    return Category(name, settings.view, mask and file.parent / mask, settings.budget)
+    return Category(name, settings.view, _mask(settings.view, file), settings.budget)
 
 
 def read_categories(section: CategoriesSection) -> dict[str, Category]:
@@ -188,10 +202,31 @@ def read_categories(section: CategoriesSection) -> dict[str, Category]:
     if section.folder is not None:
         if not section.folder.is_dir():
             raise SettingsError(f"categories.folder: {section.folder} is not a folder")
-        for file in sorted(section.folder.glob("*.yaml")):
+        read = dict[str, Path]()
+        for file in sorted(each for each in section.folder.iterdir() if _is_category(each)):
             category = read_category(file)
-            found[category.name] = category
+            if category.name in read:
+                raise SettingsError(f"{file}: {read[category.name]} is for {category.name}, too")
+            found[category.name], read[category.name] = category, file
     return found
+
+
+def _is_category(file: Path) -> bool:
+    return file.suffix.lower() in {".yaml", ".yml"} and not file.name.startswith(".")
+
+
+def _mask(view: ViewSettings | None, file: Path) -> Path | bytes | None:
+    """Of view.ignore.mask. Raises SettingsError naming the category's file."""
+    mask = view.ignore.mask if view else None
+    if mask is None or not mask.startswith("data:"):
+        return None if mask is None else file.parent / mask
+    head, _, body = mask.partition(",")
+    if not head.endswith(";base64"):
+        raise SettingsError(f"{file}: view.ignore.mask: begin it with data:image/png;base64,")
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except ValueError as error:
+        raise SettingsError(f"{file}: view.ignore.mask: {error}") from None
 
 
 def asks_for_another(category: Category, trained: str | None) -> bool:

@@ -4,7 +4,7 @@ Nothing else may have used them: a file that trained or normalised the model is 
 it lies and whatever it is called, and a copy counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ from stream_inspector.training.cross_fit import cross_fit
 from stream_inspector.verdict import Image
 from workers.offline.fit import SEEN, short_digests, source_key
 from workers.offline.images.datasets import GoodFiles, file_digest, good_files, images_in
-from workers.offline.images.reader import read_by_path, refuse_masks
+from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble
 from workers.offline.settings import TrainerSettings
@@ -65,7 +65,7 @@ def read_held_out(
     """
     paths, seen = list[Path](), 0
     if data is not None:
-        files = _own_files(model, category, data, settings.layout)
+        files = _own_files(model, category, data, settings, console)
         if folds:
             paths, seen = [*files.train, *files.select], len(files.train)
         paths += files.calibrate
@@ -78,8 +78,14 @@ def read_held_out(
         "fail" if folds else settings.on_corrupt,  # a gap would shift who saw what
         lambda said: console.print(text(("left out", "yellow"), f" {said}")),
     )
-    refuse_masks(list(images.values()), str(good or data))
+    check_good(list(images.values()), str(good or data))
     return HeldOut(list(images.values()), list(images), folded, seen)
+
+
+def _leaves(settings: TrainerSettings, console: Console) -> Callable[[DataError], None] | None:
+    if settings.on_corrupt == "fail":
+        return None
+    return lambda error: console.print(text(("left out", "yellow"), f" {error}"))
 
 
 def score_good(
@@ -105,8 +111,10 @@ def score_good(
     )
 
 
-def _own_files(model: Model, category: str, data: Path, layout: str) -> GoodFiles:
-    files = good_files(data, layout=layout)
+def _own_files(
+    model: Model, category: str, data: Path, settings: TrainerSettings, console: Console
+) -> GoodFiles:
+    files = good_files(data, layout=settings.layout, on_unreadable=_leaves(settings, console))
     if files.digest != model.provenance.get(source_key(category)):
         raise DataError(
             f"{data}: is not, or no longer, what this model was trained on; put images that it "
