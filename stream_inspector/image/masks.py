@@ -77,15 +77,17 @@ def _levels(picture: Pil.Image) -> tuple[Levels, bool]:
 
 
 def _refuse_unclear(levels: Levels, picture: Pil.Image, lossy: bool) -> None:
-    least, most = levels.min(initial=0), levels.max(initial=0)
+    most = levels.max(initial=0)
     if lossy and 0 < most < _SHADES:
         raise ValueError(
             f"a JPEG whose brightest pixel is {most}: class numbers do not survive JPEG; save the "
             "mask as PNG"
         )
-    least = levels.min() if levels.size else 0
-    if least > (_DARK if lossy else 0) and least != most:
-        colour = max(picture.convert("RGB").getcolors(2**24) or [(0, (0, 0, 0))])[1]
+    if not (levels > (_DARK if lossy else 0)).all():
+        return
+    colours = sorted(picture.convert("RGB").getcolors(2**24) or [])
+    if len(colours) > 1:  # of one colour: all of the part is defective
+        colour = colours[-1][1]
         raise ValueError(
             "nothing in it is black, which is the background of a mask; the most frequent colour "
             f"is {colour}. Paint what is good black, and defects white"

@@ -121,7 +121,7 @@ def test_used_bits_are_told_where_only_the_picture_says_them(channels: int) -> N
 
 
 def test_grey_with_alpha_keeps_its_high_byte_or_is_refused() -> None:
-    assert seen(png(ramp(16, 2)), 0).image.max() == 254
+    assert seen(png(ramp(16, 2)), 0).image.max() == 255
     with pytest.raises(Undecodable, match="only the high byte"):
         seen(png(ramp(12, 2)), 12)
 
