@@ -4,7 +4,7 @@ import re
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
 _MOST = 100  # characters
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_MOST - 1}}}")
@@ -34,5 +34,9 @@ def _near(name: str) -> str:
     return _ODD.sub("_", letters).strip("._-")[:_MOST]
 
 
-Name = Annotated[str, AfterValidator(check_name)]
+Name = Annotated[
+    str,
+    AfterValidator(check_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": _MOST}),
+]
 OptionalName = Annotated[str, AfterValidator(lambda name: check_name(name) if name else name)]

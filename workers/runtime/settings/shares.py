@@ -38,6 +38,8 @@ def _or_none(value: Any) -> Any:
 
 
 AsShare = BeforeValidator(as_share)
-Share = Annotated[float, AsShare, Field(ge=0, le=1)]
-Rate = Annotated[float, AsShare, Field(gt=0, lt=1)]
-RateOrNone = Annotated[float | Literal["none"], BeforeValidator(_or_none)]
+Share = Annotated[float, Field(ge=0, le=1), AsShare]
+Rate = Annotated[float, Field(gt=0, lt=1), AsShare]
+RateOrNone = Annotated[
+    Annotated[float, Field(gt=0, lt=1)] | Literal["none"], BeforeValidator(_or_none)
+]
