@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.names import Name
 from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
 
@@ -61,4 +62,5 @@ class DemoProcessSettings(ProcessSettings):
     """Everything that `stream-inspector demo` can be told."""
 
     demo: DemoSettings = DemoSettings()
+    images: ImagesSection = ImagesSection()
     log: LogSettings = LogSettings(level="warning")  # the view is the demo's voice

@@ -42,6 +42,7 @@ class Addresses:
         """For every process."""
         return {
             "kafka.bootstrap_servers": self.kafka.bootstrap_servers,
+            "kafka.max_frame_bytes": self.kafka.max_frame_bytes,
             "kafka.session_timeout_ms": self.kafka.session_timeout_ms,
             "kafka.heartbeat_interval_ms": self.kafka.heartbeat_interval_ms,
             "redis.url": self.redis.url,

@@ -24,7 +24,7 @@ def test_without_a_file_or_a_view_the_whole_frame_is_seen_in_its_shape(tmp_path:
     nuts = find_category("nuts", CategoriesSection(folder=tmp_path))
     for each in (nuts, category(tmp_path, "name: bolts")):
         assert view_for(each, SIZE, (150, 150)) == View(SIZE, upright=True, bits=0)
-        assert view_for(each, SIZE, (160, 80)) == View((48, 96))
+        assert view_for(each, SIZE, (160, 80)) == View((48, 96), upright=True, bits=0)
 
 
 def test_the_presets_own_size_is_seen_on_request(tmp_path: Path) -> None:
