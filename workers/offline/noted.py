@@ -11,6 +11,7 @@ from stream_inspector.image.traits import Traits
 from workers.runtime.host.terminal import Terminal, text
 
 _ALL_BITS = 16
+_OF_ONE = {"have": "has", "are": "is", "hold": "holds"}
 _TURNED = (
     "have an orientation and were turned upright, as viewers show them (view.orientation: stored "
     "in the category's file leaves the pixels as they lie)"
@@ -59,18 +60,20 @@ class Noted:
     def lines(self) -> Iterator[str]:
         """What is to be told."""
         for what, paths in self._pictures.items():
-            yield f"{_many(paths, 'picture')} {what}"
-        used = max(self._bits.values(), default=_ALL_BITS)
-        if 0 < used < _ALL_BITS:
-            levels = max(1, 2 ** (used - 8))
-            yield (
-                f"{_many(self._bits, 'picture')} have samples of 16 bits, and the highest ones are "
-                f"never used: {used} bits would do, and {levels} grey levels are left of them. Put "
-                f"`view: {{bits: {max(used, 9)}}}` into the category's file and train again"
-            )
+            yield f"{_many(paths, 'picture')} {_said_of(len(paths), what)}"
+        if 0 < max(self._bits.values(), default=_ALL_BITS) < _ALL_BITS:
+            yield f"{_many(self._bits, 'picture')} {_said_of(len(self._bits), self._of_bits())}"
         for took, paths in self._masks.items():
             yield f"{_many(paths, 'mask')}: {took} was taken for defect"
         yield from self._said
+
+    def _of_bits(self) -> str:
+        used = max(self._bits.values())
+        return (
+            f"have samples of 16 bits whose highest ones are never used: {used} bits would do, and "
+            f"{max(1, 2 ** (used - 8))} grey levels are left of them. Put `view: {{bits: "
+            f"{max(used, 9)}}}` into the category's file and train again"
+        )
 
 
 def noted() -> Noted:
@@ -99,6 +102,11 @@ def telling() -> Iterator[None]:
             said = Terminal(stderr=True)
             for line in notes.lines():
                 said.print(text(("note", "yellow"), f" {line}"), soft_wrap=True)
+
+
+def _said_of(count: int, what: str) -> str:
+    verb, _, rest = what.partition(" ")
+    return what if count > 1 else f"{_OF_ONE[verb]} {rest}"
 
 
 def _many(paths: Iterable[Path], what: str) -> str:

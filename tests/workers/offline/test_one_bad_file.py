@@ -123,7 +123,7 @@ def test_orientations_and_bits_are_told_at_the_end_of_a_command(
     Image.fromarray(render(0, 0).image).save(tmp_path / "turned.jpg", exif=exif)
     result = run("inspect", tmp_path / "turned.jpg", "--model", model_folder, *QUIET)
     assert result.exit_code == 0
-    assert "1 picture (e.g. turned.jpg) have an orientation" in result.stderr
+    assert "1 picture (e.g. turned.jpg) has an orientation" in result.stderr
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -144,6 +144,16 @@ def test_an_out_folder_that_cannot_be_written_is_named(model_folder: Path, tmp_p
     assert result.exit_code == 65
     assert "Not a directory" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_large_file_is_read_when_its_limit_is_raised(model_folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "large.bmp"
+    Image.fromarray(render(0, 0).image).resize((2000, 1600)).save(path)
+    given = ("inspect", path, "--model", model_folder, *QUIET)
+    refused, read = run(*given), run(*given, "--set", "kafka.max_frame_bytes=16777216")
+    assert refused.exit_code == 65
+    assert "setting kafka.max_frame_bytes" in refused.output.replace("\n", " ")
+    assert read.exit_code == 0, read.output
 
 
 def test_training_says_what_lies_in_the_folder(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Nothing else may have used them: a file that trained or normalised the model is 
 it lies and whatever it is called, and a copy counts once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,7 +71,8 @@ def read_held_out(
         paths += files.calibrate
     folded = len(paths) if folds else 0
     if good is not None:
-        paths += _further(model, category, images_in(good), good, paths)
+        further = _digests(images_in(good), _leaves(settings, console))
+        paths += _further(model, category, further, good, paths)
     images = read_by_path(
         paths,
         model.view(category),
@@ -123,11 +124,26 @@ def _own_files(
     return files
 
 
+def _digests(paths: Sequence[Path], leave: Callable[[DataError], None] | None) -> dict[Path, str]:
+    found = dict[Path, str]()
+    for path in paths:
+        try:
+            found[path] = file_digest(path)
+        except DataError as error:
+            if leave is None:
+                raise
+            leave(error)
+    return found
+
+
 def _further(
-    model: Model, category: str, paths: Sequence[Path], folder: Path, known: Sequence[Path]
+    model: Model,
+    category: str,
+    digests: Mapping[Path, str],
+    folder: Path,
+    known: Sequence[Path],
 ) -> list[Path]:
     """Each different image once. Raises DataError for those that made the model."""
-    digests = {path: file_digest(path) for path in paths}
     once = {digest: path for path, digest in digests.items()}
     for path in known:
         once.pop(file_digest(path), None)

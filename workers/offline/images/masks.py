@@ -37,7 +37,7 @@ def read_mask(path: Path, view: View, frame: tuple[int, int] | None = None) -> N
     if not paths:
         raise DataError(f"{path}: no mask lies in this folder")
     found = [_one(each, view, frame) for each in paths]
-    return np.logical_or.reduce(found)
+    return np.asarray(np.logical_or.reduce(found))
 
 
 def mask_values(data: bytes, upright: bool | None = None) -> MaskFound:

@@ -67,8 +67,8 @@ def test_alpha_and_inks_are_told(tmp_path: Path) -> None:
     with noting() as notes:
         read_images([tmp_path / "a.png", tmp_path / "c.jpg"], VIEW)
     alpha, inks = notes.lines()
-    assert alpha.startswith("1 picture (e.g. a.png) have transparent pixels")
-    assert inks.startswith("1 picture (e.g. c.jpg) are in CMYK")
+    assert alpha.startswith("1 picture (e.g. a.png) has transparent pixels")
+    assert inks.startswith("1 picture (e.g. c.jpg) is in CMYK")
 
 
 def test_arrays_of_numpy_are_pictures_too(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from stream_inspector.errors import DataError, TooFewImages
 from workers.runtime.datasets.detect import AUTO, layout_of
@@ -69,7 +70,7 @@ def file_digest(path: Path) -> str:
     """SHA-256 of a file's contents. Raises DataError naming the file."""
     try:
         with open_regular(path, sys.maxsize, "") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
     except OSError as error:
         what = "a link to nothing" if path.is_symlink() and not path.exists() else error.strerror
         raise DataError(f"{path}: cannot be read: {what}; repair or remove it") from error
