@@ -17,7 +17,7 @@ from workers.runtime.bus.ports import Gap, Reader, Record
 from workers.runtime.names import check_name
 
 _POLL_S = 0.2
-_OTHERS = 50  # categories that are remembered
+_OTHERS = 50  # categories and cameras that are remembered
 _GLANCE_S = 0.02  # at the outcomes, between two polls of frames
 
 
@@ -36,7 +36,7 @@ class Counts:
     good: Counter[str] = field(default_factory=Counter)  # by category
     apart: Counter[str] = field(default_factory=Counter)  # by outcome
     left_out: Counter[str] = field(default_factory=Counter)  # by reason
-    others: Counter[str] = field(default_factory=Counter)  # by category: not meant
+    others: Counter[tuple[str, str]] = field(default_factory=Counter)  # not meant: category, camera
 
 
 OnProgress = Callable[[Counts, int], None]  # so far, and about so many records left
@@ -66,7 +66,7 @@ class Collector:
             self._leave("no readable frame")
             return
         if not self._selection.takes(frame):
-            self._pass_by(frame.category)
+            self._pass_by(frame.category, frame.camera_id)
             return
         if not _is_name(frame.category):
             self._leave("category is no folder's name")
@@ -137,11 +137,11 @@ class Collector:
         else:
             self.counts.apart[outcome or "unknown"] += 1
 
-    def _pass_by(self, category: str) -> None:
-        """Remember which categories there are, for those who asked for one that is not."""
-        others = self.counts.others
-        if category in others or len(others) < _OTHERS:
-            others[category] += 1
+    def _pass_by(self, *of: str) -> None:
+        """Remember what there is, for those who asked for what is not."""
+        others, key = self.counts.others, (of[0], of[1])
+        if key in others or len(others) < _OTHERS:
+            others[key] += 1
 
     def _leave(self, reason: str) -> None:
         self.counts.left_out[reason] += 1

@@ -69,7 +69,7 @@ def run_collect(
 
 
 class Absent:
-    """Says once which categories the topic has, when it has none of one that was asked for."""
+    """Says once what the topic has, when it has nothing of what was asked for."""
 
     def __init__(
         self, selection: Selection, folder: TrainingFolder, console: Console, *, follow: bool
@@ -79,19 +79,30 @@ class Absent:
 
     def __call__(self, counts: Counts) -> None:
         """All frames so far have been read."""
-        absent = [
-            each for each in sorted(self._selection.categories) if not self._seen(each, counts)
-        ]
-        if self._said or not absent:
+        missing = self._missing(counts)
+        if self._said or not missing:
             return
         self._said = True
-        there = ", ".join(f"{name} ({count})" for name, count in counts.others.most_common())
-        said = f"no frames of {', '.join(absent)} so far; there are frames of: {there or 'nothing'}"
         waiting = "; waiting for some" if self._follow else ""
-        self._console.print(text((said + waiting, "yellow")), soft_wrap=True)
+        said = f"no frames of {missing} so far; there are frames of: {_there(counts)}{waiting}"
+        self._console.print(text((said, "yellow")), soft_wrap=True)
 
-    def _seen(self, category: str, counts: Counts) -> bool:
-        return bool(counts.good[category] or self._folder.count(category))
+    def _missing(self, counts: Counts) -> str:
+        """Categories of which nothing was ever taken; cameras, when nothing at all was."""
+        wanted = sorted(self._selection.categories)
+        none = [each for each in wanted if not (counts.good[each] or self._folder.count(each))]
+        cameras = ", ".join(sorted(self._selection.cameras))
+        if cameras and not (counts.good or counts.apart or counts.left_out):
+            return f"{', '.join(none)} by {cameras}" if none else f"the cameras {cameras}"
+        return ", ".join(none)
+
+
+def _there(counts: Counts) -> str:
+    found = (
+        f"{category} by {camera} ({count})"
+        for (category, camera), count in counts.others.most_common()
+    )
+    return ", ".join(found) or "nothing else"
 
 
 def _require(reader: Reader, topic: str, setting: str) -> None:
