@@ -15,9 +15,9 @@ import PIL
 import PIL.Image as Pil
 import PIL.PngImagePlugin as Png
 import PIL.TiffImagePlugin as Tiff
-from numpy.typing import NDArray
 
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, Undecodable
+from stream_inspector.image.depth import BY_FILE, Samples, eight_bits, samples_of, used_bits
 from stream_inspector.image.jpeg import check_jpeg, decode_jpeg
 from stream_inspector.image.limits import (
     SIXTEEN_BIT_MODES,
@@ -28,6 +28,15 @@ from stream_inspector.image.limits import (
     check_size,
 )
 from stream_inspector.image.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
+from stream_inspector.image.traits import (
+    NONE,
+    Traits,
+    Turn,
+    has_alpha,
+    other_pictures,
+    refuse_planes,
+    turn_of,
+)
 from stream_inspector.image.view.canvas import GREY, View
 from stream_inspector.verdict import Image
 
@@ -61,6 +70,7 @@ class Decoded:
     image: Image  # [H, W, 3], the view's canvas
     original_size: tuple[int, int]  # (width, height) as captured
     damage: str | None = None  # what was lost of it, where that is accepted
+    traits: Traits = NONE
 
 
 def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wire's order
@@ -73,11 +83,10 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
 ) -> Decoded:
     """Decode one frame to the canvas of its view with one antialiased resize.
 
-    `width` and `height` are for raw pixels only. EXIF orientation is ignored: regions are told in
-    pixels as captured, and masks and fixed cameras know no rotation. Alpha is dropped. 16-bit grey
-    keeps its high byte (a fixed scale; stretching each frame would move its scores), so a camera
-    with 10 or 12 bits has to align them to the left. Raises Undecodable (Damaged where data was
-    lost), TooLarge or TooSlow.
+    `width` and `height` are for raw pixels only. The view says whether EXIF orientation is obeyed
+    and how many bits of 16 count. Alpha is dropped, CMYK becomes RGB without a profile, and a file
+    of several pictures is none. Raises Undecodable (Damaged where data was lost), TooLarge or
+    TooSlow.
     """
     check_bytes(data, limits)
     if content_type in RAW_CHANNELS:
@@ -125,14 +134,22 @@ def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
 
 def _open_and_resize(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
     with Pil.open(io.BytesIO(data), formats=tuple(ENCODED.values())) as opened:
-        original = opened.size
-        check_size(*original, limits)
+        check_size(*opened.size, limits)
         _check_mode(opened.mode)
+        refuse_planes(opened)
+        further, turn, samples = (
+            other_pictures(opened),
+            turn_of(opened, view.upright),
+            samples_of(opened),
+        )
+        stored = opened.size
         # JPEG decodes at a half, quarter or eighth where that still covers the canvas.
-        opened.draft("RGB", _wanted(view))
-        check_memory(opened, data, original, view.canvas, limits)
+        opened.draft("RGB", turn.size(_wanted(view)))
+        check_memory(opened, data, stored, view.canvas, limits, _copied(turn, samples, view))
         picture, damage = _picture(opened, data, limits)
-        return Decoded(_resized(picture, view).image, original, damage)
+        small, bits = _eight_bit(picture, data, samples, view)
+        seen = Traits(turn.orientation, has_alpha(picture), picture.mode == "CMYK", further, bits)
+        return Decoded(_resized(turn.turned(small), view).image, turn.size(stored), damage, seen)
 
 
 def _picture(opened: Pil.Image, data: bytes, limits: DecodeLimits) -> tuple[Pil.Image, str | None]:
@@ -189,7 +206,7 @@ def _resized(picture: Pil.Image, view: View) -> Decoded:
     rows, columns = view.inside
     size = (columns.stop - columns.start, rows.stop - rows.start)
     box = view.crop(picture.size)
-    small = _eight_bit(picture).resize(size, Pil.Resampling.BILINEAR, box)
+    small = picture.resize(size, Pil.Resampling.BILINEAR, box)
     pixels = np.asarray(small if small.mode == "RGB" else small.convert("RGB"))
     if pixels.shape[:2] == view.canvas:
         return Decoded(pixels, picture.size)
@@ -205,13 +222,26 @@ def _check_mode(mode: str) -> None:
         )
 
 
-def _eight_bit(picture: Pil.Image) -> Pil.Image:
-    """Grey or RGB."""
+def _copied(turn: Turn, samples: Samples, view: View) -> int:
+    """Bytes of a pixel in copies that only some pictures need."""
+    return 4 * (turn.method is not None) + 16 * (samples.deep and bool(view.bits))
+
+
+def _eight_bit(
+    picture: Pil.Image, data: bytes, samples: Samples, view: View
+) -> tuple[Pil.Image, int | None]:
+    """Grey or RGB, and how many bits of 16 were used, where only the picture tells."""
+    if not samples.deep:
+        return _grey_or_rgb(picture), None
+    picture.load()
+    deep = _grey_or_rgb(picture)
+    bits = None if samples.stated or view.bits else used_bits(deep)
+    by_rule = samples if view.bits is not None else Samples(samples.raw_mode, deep=True)
+    return eight_bits(deep, data, by_rule, view.bits or BY_FILE), bits
+
+
+def _grey_or_rgb(picture: Pil.Image) -> Pil.Image:
     if picture.mode in SIXTEEN_BIT_MODES:
-        return Pil.fromarray(_high_byte(np.asarray(picture)))
+        return picture
     wanted = "L" if picture.mode in _GREY_MODES else "RGB"
     return picture if picture.mode == wanted else picture.convert(wanted)
-
-
-def _high_byte(grey: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    return (grey >> 8).astype(np.uint8)

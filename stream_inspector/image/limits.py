@@ -72,15 +72,16 @@ def check_scans(data: bytes, limits: DecodeLimits) -> None:
         )
 
 
-def check_memory(
+def check_memory(  # noqa: PLR0917 - those of `decode_bytes`, and the limits
     opened: Pil.Image,
     data: bytes,
     full: tuple[int, int],
     canvas: tuple[int, int],
     limits: DecodeLimits,
+    copied: int = 0,
 ) -> None:
     """Raises TooLarge. The arguments are those of `decode_bytes`."""
-    needed = decode_bytes(opened, data, full, canvas)
+    needed = decode_bytes(opened, data, full, canvas, copied)
     if needed > limits.max_memory:
         raise TooLarge(
             f"image of {full[0]}x{full[1]} ({opened.format} {opened.mode}) needs up to "
@@ -90,14 +91,19 @@ def check_memory(
 
 
 def decode_bytes(
-    opened: Pil.Image, data: bytes, full: tuple[int, int], canvas: tuple[int, int]
+    opened: Pil.Image,
+    data: bytes,
+    full: tuple[int, int],
+    canvas: tuple[int, int],
+    copied: int = 0,
 ) -> int:
     """Memory that decoding `data` takes at most, beside the data.
 
-    `opened` may be reduced from its `full` size (width, height); `canvas` is [H, W].
+    `opened` may be reduced from its `full` size (width, height); `canvas` is [H, W]; `copied` bytes
+    of each pixel are copies of a picture that is turned or scaled.
     """
     width, height = opened.size
-    of_pixel = _stored(opened.mode) + _converted(opened.mode)
+    of_pixel = _stored(opened.mode) + _converted(opened.mode) + copied
     of_side = _WEIGHT * (width + height) + 2 * _ROW * height
     grey = opened.mode in _GREY_MODES | SIXTEEN_BIT_MODES
     between = (1 if grey else _STORED) * canvas[1] * height  # a resize does columns, then rows

@@ -1,5 +1,6 @@
 """Every process accepts the settings that the chart gives it, in every supported configuration."""
 
+import base64
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from rendered_chart import (
 from schemas.topics import TOPICS
 from workers.config import chart
 from workers.config.command import Process, settings_class
-from workers.runtime.categories import CategorySettings, read_categories
+from workers.runtime.categories import CategorySettings, read_categories, read_category
 from workers.runtime.settings.process import ProcessSettings
 
 # component -> what reads its file: `stream-inspector config check <process>`
@@ -229,6 +230,20 @@ def test_a_category_may_say_all_that_its_file_may() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     category = schema["properties"]["categories"]["additionalProperties"]
     assert category["properties"].keys() == CategorySettings.model_fields.keys() - {"name"}
+
+
+def test_a_mask_comes_along_with_its_category(tmp_path: Path) -> None:
+    picture = b"\x89PNG, by all appearances"
+    mask = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    bottle = {"view": {"bits": 12, "ignore": {"mask": mask}}}
+    objects = render(merged(supported("default"), {"categories": {"bottle": bottle}}))
+    held = [each.get("data", {}) for (kind, _), each in objects.items() if kind == "ConfigMap"]
+    found = [data["category-bottle.yaml"] for data in held if "category-bottle.yaml" in data]
+    assert found
+    for number, text in enumerate(found):
+        file = tmp_path / f"{number}.yaml"
+        file.write_text(text)
+        assert read_category(file).mask == picture
 
 
 def test_the_image_is_of_this_version() -> None:

@@ -13,10 +13,11 @@ from workers.camera.play import Player, Stop
 from workers.camera.publisher import SpooledPublisher
 from workers.camera.sent_log import SentLog
 from workers.camera.settings import SYNTHETIC, CameraProcessSettings, CameraSettings
-from workers.camera.sources import Listing, list_files, shots
+from workers.camera.sources import list_files, shots
 from workers.camera.spool import Spool
 from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Producer
+from workers.runtime.datasets.played import Played
 from workers.runtime.errors import Transient
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
@@ -78,7 +79,7 @@ def run_camera(
         )
 
 
-def _listing(camera: CameraSettings) -> Listing | None:
+def _listing(camera: CameraSettings) -> Played | None:
     if camera.source == SYNTHETIC:
         return None
     listing = list_files(camera.source)

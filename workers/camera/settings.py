@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from stream_inspector.synthetic import DEFECT_KINDS
+from workers.runtime.names import Name
 from workers.runtime.settings.process import ProcessSettings, Section
+from workers.runtime.settings.shares import Share
 
 SYNTHETIC = "synthetic"
 CameraId = Annotated[str, Field(min_length=1, max_length=256)]
@@ -18,7 +20,7 @@ class SyntheticSettings(Section):
 
     seed: int = Field(default=0, ge=0, description="the same seed renders the same frames")
     first_index: int = Field(default=0, ge=0, description="number of the first part")
-    defect_share: float = Field(default=0.2, ge=0, le=1, description="share of defective parts")
+    defect_share: Share = Field(default=0.2, description="share of defective parts")
     kinds: list[str] = Field(
         default=list(DEFECT_KINDS), min_length=1, description="kinds of defect to draw from"
     )
@@ -55,8 +57,8 @@ class CameraSettings(Section):
     source: str = Field(
         default=SYNTHETIC, min_length=1, description="a folder, a glob pattern, or: synthetic"
     )
-    category: CameraId = Field(default="flange", description="product category of the frames")
-    categories: dict[str, CameraId] = Field(
+    category: Name = Field(default="flange", description="product category of the frames")
+    categories: dict[str, Name] = Field(
         default={}, description="camera id -> its category; the others have `category`"
     )
     ids: list[CameraId] = Field(default=[], description="camera ids; empty: cam-1 .. cam-<count>")

@@ -17,6 +17,7 @@ from workers.runtime.bus.ports import Gap, Reader, Record
 from workers.runtime.names import check_name
 
 _POLL_S = 0.2
+_OTHERS = 50  # categories and cameras that are remembered
 _GLANCE_S = 0.02  # at the outcomes, between two polls of frames
 
 
@@ -35,6 +36,7 @@ class Counts:
     good: Counter[str] = field(default_factory=Counter)  # by category
     apart: Counter[str] = field(default_factory=Counter)  # by outcome
     left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    others: Counter[tuple[str, str]] = field(default_factory=Counter)  # not meant: category, camera
 
 
 OnProgress = Callable[[Counts, int], None]  # so far, and about so many records left
@@ -64,6 +66,7 @@ class Collector:
             self._leave("no readable frame")
             return
         if not self._selection.takes(frame):
+            self._pass_by(frame.category, frame.camera_id)
             return
         if not _is_name(frame.category):
             self._leave("category is no folder's name")
@@ -134,6 +137,12 @@ class Collector:
         else:
             self.counts.apart[outcome or "unknown"] += 1
 
+    def _pass_by(self, *of: str) -> None:
+        """Remember what there is, for those who asked for what is not."""
+        others, key = self.counts.others, (of[0], of[1])
+        if key in others or len(others) < _OTHERS:
+            others[key] += 1
+
     def _leave(self, reason: str) -> None:
         self.counts.left_out[reason] += 1
 
@@ -146,10 +155,12 @@ def collect(
     follow: bool,
     stop: Stop,
     show: OnProgress,
+    on_end: Callable[[Counts], None] = lambda _: None,
 ) -> None:
     """Read what the topic holds; with `follow` what comes, too, until all is full or it is stopped.
 
-    Outcomes are read to their end before the first frame: most of them are there already.
+    Outcomes are read to their end before the first frame: most of them are there already. `on_end`
+    hears each time that all frames so far have been read.
     """
 
     def learn(timeout_s: float) -> None:
@@ -168,8 +179,10 @@ def collect(
         learn(_GLANCE_S)
         collector.settle()
         show(collector.counts, frames.left())
-        if not follow and frames.at_end():
-            break
+        if frames.at_end():
+            on_end(collector.counts)
+            if not follow:
+                break
     while outcomes and collector.waits and not over():
         learn(_POLL_S)
         collector.settle()

@@ -27,7 +27,7 @@ Since = Annotated[
 ]
 Until = Annotated[str | None, typer.Option("--until", help="captured before, likewise")]
 Share = Annotated[
-    float | None, typer.Option("--share", help="of the frames, 0 to 1; always the same ones")
+    str | None, typer.Option("--share", help="of the frames: 0.2 or 20%; always the same ones")
 ]
 Limit = Annotated[
     int | None, typer.Option("--limit", help="good images of a category in its folder; 0: no limit")

@@ -45,7 +45,13 @@ def run_collect(
         )
         collector = Collector(selection, folder, how.verdict, how.limit, waiting)
         with _progress(console) as show:
-            collect(frames, outcomes, collector, follow=how.follow, stop=stop, show=show)
+            collect(
+                *(frames, outcomes, collector),
+                follow=how.follow,
+                stop=stop,
+                show=show,
+                on_end=Absent(selection, folder, console, follow=how.follow),
+            )
         _say(how, selection, folder, collector.counts, console)
         for line in collector.passed.lines():
             console.print(text((line, "yellow")))
@@ -60,6 +66,43 @@ def run_collect(
         frames.close()
         if outcomes is not None:
             outcomes.close()
+
+
+class Absent:
+    """Says once what the topic has, when it has nothing of what was asked for."""
+
+    def __init__(
+        self, selection: Selection, folder: TrainingFolder, console: Console, *, follow: bool
+    ):
+        self._selection, self._folder, self._console = selection, folder, console
+        self._follow, self._said = follow, False
+
+    def __call__(self, counts: Counts) -> None:
+        """All frames so far have been read."""
+        missing = self._missing(counts)
+        if self._said or not missing:
+            return
+        self._said = True
+        waiting = "; waiting for some" if self._follow else ""
+        said = f"no frames of {missing} so far; there are frames of: {_there(counts)}{waiting}"
+        self._console.print(text((said, "yellow")), soft_wrap=True)
+
+    def _missing(self, counts: Counts) -> str:
+        """Categories of which nothing was ever taken; cameras, when nothing at all was."""
+        wanted = sorted(self._selection.categories)
+        none = [each for each in wanted if not (counts.good[each] or self._folder.count(each))]
+        cameras = ", ".join(sorted(self._selection.cameras))
+        if cameras and not (counts.good or counts.apart or counts.left_out):
+            return f"{', '.join(none)} by {cameras}" if none else f"the cameras {cameras}"
+        return ", ".join(none)
+
+
+def _there(counts: Counts) -> str:
+    found = (
+        f"{category} by {camera} ({count})"
+        for (category, camera), count in counts.others.most_common()
+    )
+    return ", ".join(found) or "nothing else"
 
 
 def _require(reader: Reader, topic: str, setting: str) -> None:

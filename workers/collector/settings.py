@@ -1,12 +1,14 @@
 """What `stream-inspector collect` can be told."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from workers.runtime.decoders.settings import ImagesSection
+from workers.runtime.names import Name
 from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.shares import AsShare
 
 # any: outcomes are not read; good: only what passed is taken; apart: the others lie apart
 Sort = Literal["any", "good", "apart"]
@@ -19,8 +21,8 @@ class CollectSettings(Section):
         default=Path("data"), description="holds <category>/train/good, as `train --data` wants it"
     )
     cameras: tuple[str, ...] = Field(default=(), description="only these; empty: all")
-    categories: tuple[str, ...] = Field(default=(), description="only these; empty: all")
-    share: float = Field(
+    categories: tuple[Name, ...] = Field(default=(), description="only these; empty: all")
+    share: Annotated[float, AsShare] = Field(
         default=1.0, gt=0, le=1, description="of the frames, drawn by the hash of their id"
     )
     limit: int = Field(

@@ -1,6 +1,7 @@
 """`stream-inspector config`: what a process would run with, and whether a file is right."""
 
 import importlib
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,13 @@ import typer
 import yaml
 from pydantic import BaseModel
 
-from workers.runtime.categories import CategoriesSection, CategorySettings, read_categories
+from workers.runtime.categories import (
+    CategoriesSection,
+    Category,
+    CategorySettings,
+    read_categories,
+    read_category,
+)
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.settings.process import (
@@ -91,7 +98,7 @@ def check(process: Whose, file: File = None, assignments: Assignments = None) ->
 
       stream-inspector config check category --config configs/categories/flange.yaml
     """
-    settings = _load(process, file, assignments, with_categories=True)
+    settings = _load(process, file, assignments, strictly=True)
     found = f": {len(list(flatten(settings)))} settings of {process}"
     Terminal().print(text(("ok", "green"), found))
 
@@ -101,25 +108,40 @@ def _load(
     file: Path | None,
     assignments: list[str] | None,
     *,
-    with_categories: bool = False,
+    strictly: bool = False,
 ) -> BaseModel:
     try:
         if process is Process.CATEGORY:
-            return _category(file, assignments)
+            return _category(file, assignments, strictly=strictly)
         settings = settings_class(process).load(file, parse_assignments(assignments or []))
         section = getattr(settings, "categories", None)
-        if with_categories and isinstance(section, CategoriesSection):
-            read_categories(section)
+        if strictly and isinstance(section, CategoriesSection):
+            _check_masks(read_categories(section).values(), needed=process is Process.TRAINER)
         return settings
     except SettingsError as error:
         complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
 
 
-def _category(file: Path | None, assignments: list[str] | None) -> BaseModel:
+def _category(file: Path | None, assignments: list[str] | None, *, strictly: bool) -> BaseModel:
     if file is None or assignments:
         raise SettingsError("a category is its file alone: give --config <category>.yaml, no --set")
+    if strictly:
+        _check_masks([read_category(file)], needed=True)
     return read_section(CategorySettings, file)
+
+
+def _check_masks(categories: Iterable[Category], *, needed: bool) -> None:
+    """Raises SettingsError for a mask that cannot be read; a worker goes without its file."""
+    from workers.offline.images.views import check_mask
+
+    for category in categories:
+        there = not isinstance(category.mask, Path) or category.mask.is_file()
+        if category.mask is not None and (needed or there):
+            try:
+                check_mask(category)
+            except SettingsError as error:
+                raise SettingsError(f"category {category.name}: {error}") from None
 
 
 def _plain(settings: ProcessSettings) -> list[tuple[str, object]]:

@@ -112,15 +112,18 @@ def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
     console.print(text(("stream-inspector demo", "bold")))
     from workers.demo.closing import say_ending
     from workers.demo.journey import run_demo
+    from workers.offline.noted import telling
     from workers.offline.run import run_guarded
+    from workers.runtime.decoders.current import decoding_by
     from workers.runtime.lifecycle import StopSignal
 
     codes: list[int] = []
 
     def body(stop: StopSignal) -> None:
-        ending = run_demo(
-            settings.demo, console, stop, headless=headless or not console.is_terminal
-        )
+        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)), telling():
+            ending = run_demo(
+                settings.demo, console, stop, headless=headless or not console.is_terminal
+            )
         if summary is not None:
             summary.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ending.report.with_name("summary.json"), summary)

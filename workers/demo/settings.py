@@ -5,6 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from workers.runtime.decoders.settings import ImagesSection
+from workers.runtime.names import Name
 from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
 
 SYNTHETIC_CATEGORY = "flange"
@@ -14,9 +16,9 @@ class DemoSettings(Section):
     """One run."""
 
     data: Path | None = Field(
-        default=None, description="a category in MVTec layout; empty: the rendered product"
+        default=None, description="a category in a known layout; empty: the rendered product"
     )
-    category: str | None = Field(default=None, description="empty: the data folder's name")
+    category: Name | None = Field(default=None, description="empty: the data folder's name")
     model: Path | None = Field(default=None, description="a model folder; empty: shipped or made")
     preset: str | None = Field(
         default=None, description="empty: pixel-small when rendered, feature-fast for --data"
@@ -60,4 +62,5 @@ class DemoProcessSettings(ProcessSettings):
     """Everything that `stream-inspector demo` can be told."""
 
     demo: DemoSettings = DemoSettings()
+    images: ImagesSection = ImagesSection()
     log: LogSettings = LogSettings(level="warning")  # the view is the demo's voice

@@ -3,7 +3,7 @@
 import os
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,7 @@ from workers.runtime.categories import CategoriesSection, Category, read_categor
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, Section
+from workers.runtime.settings.shares import AsShare, Share
 
 
 class WorkerSection(Section):
@@ -106,7 +107,7 @@ class EvidenceSection(Section):
 class BreakerSection(Section):
     """Holds back a camera that sends junk; rests when most cameras fail: then the fault is ours."""
 
-    share: float = Field(
+    share: Annotated[float, AsShare] = Field(
         default=0.5, gt=0, le=1, description="of a camera's frames rejected that is too much"
     )
     window_s: float = Field(default=60.0, gt=0, description="for so long")
@@ -123,7 +124,7 @@ class CounterpartSection(Section):
     """Normal counterparts (gradient denoising): 10 to 100 times the price of a score."""
 
     enabled: bool = Field(default=True, description="false: defects come without a counterpart")
-    max_share: float = Field(default=0.5, ge=0, le=1, description="of the device's time")
+    max_share: Share = Field(default=0.5, description="of the device's time")
     burst_s: float = Field(default=30.0, ge=0, description="device time that may be saved up")
 
 

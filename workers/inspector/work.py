@@ -8,6 +8,7 @@ from typing import Protocol
 from schemas.excerpt import excerpt
 from schemas.frame import Frame
 from schemas.outcome import RejectReason
+from stream_inspector.image.traits import NONE, Traits
 from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Image, Verdict
 from workers.runtime.bus.ports import Outgoing, Record
@@ -110,6 +111,7 @@ class Admitted:
     decode_ms: float
     admitted_at: float  # seconds, monotonic
     damage: str | None = None  # what was lost of it, where that is accepted
+    traits: Traits = NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from stream_inspector.training.networks import Checkpoints, Execution
 from stream_inspector.training.progress import OnProgress
 from stream_inspector.verdict import Image
 from workers.offline.images.datasets import good_files, split
-from workers.offline.images.reader import OnCorrupt, read_images, refuse_masks
+from workers.offline.images.reader import OnCorrupt, check_good, read_images
 from workers.runtime.categories import view_key
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
@@ -81,10 +81,11 @@ def load_good(
     layout: str = "auto",
 ) -> GoodImages:
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
-    files = good_files(folder, _LEAST, layout)
+    leave = (lambda error: on_skip(str(error))) if on_corrupt == "skip" else None
+    files = good_files(folder, _LEAST, layout, leave)
     parts = (files.train, files.select, files.calibrate)
     train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
-    refuse_masks([*train, *select, *held], str(folder))
+    check_good([*train, *select, *held], str(folder))
     seen = tuple(files.digests[path] for path in (*files.train, *files.select))
     rest = tuple(files.digests[path] for path in files.calibrate)
     return GoodImages(train, select, held, files.digest, view, seen=seen, held=rest)

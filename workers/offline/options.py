@@ -26,11 +26,15 @@ Categories = Annotated[
 ]
 FalseReject = Annotated[
     str | None,
-    typer.Option("--false-reject", help="accepted share of good frames that alarm, or none"),
+    typer.Option(
+        "--false-reject", help="accepted share of good frames that alarm: 0.05, 5% or none"
+    ),
 ]
 PixelRate = Annotated[
     str | None,
-    typer.Option("--pixel-rate", help="accepted share of good pixels outlined, or none"),
+    typer.Option(
+        "--pixel-rate", help="accepted share of good pixels outlined: 0.001, 0.1% or none"
+    ),
 ]
 Strict = Annotated[
     bool | None,

@@ -1,5 +1,6 @@
 """How the offline commands begin and end: settings, one clear line for an error, an exit code."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,11 @@ def run_command(
     name: str, settings: TrainerProcessSettings, body: Callable[[StopSignal], None]
 ) -> None:
     """Run `body` and end the process with its exit code, if that is an error's."""
+    from workers.offline.noted import telling
     from workers.runtime.decoders.current import decoding_by
 
     def decoding(stop: StopSignal) -> None:
-        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)):
+        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)), telling():
             body(stop)
 
     code = run_guarded(name, settings.log, decoding)
@@ -68,5 +70,9 @@ def run_guarded(name: str, log: LogSettings, body: Callable[[StopSignal], None])
             body(stop)
         except InspectorError as error:
             raise Unusable(str(error)) from error
+        except OSError as error:  # a folder that may not be read, a disk that is full
+            if error.filename is None:
+                raise
+            raise Unusable(f"{os.fsdecode(error.filename)}: {error.strerror}") from error
 
     return run_process(name, log, guarded)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from workers.runtime.categories import CategoriesSection, Category, Rate
+from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.shares import Rate, RateOrNone
 
 if TYPE_CHECKING:
     from stream_inspector.threshold.budget import Budget
@@ -62,10 +63,10 @@ class BudgetSettings(Section):
     One of the two shares may be "none". A category's file may state its own (`budget:`).
     """
 
-    image_false_reject: Rate | Literal["none"] = Field(
+    image_false_reject: RateOrNone = Field(
         default=0.05, description="share of good images that may alarm"
     )
-    pixel_false_positive: Rate | Literal["none"] = Field(
+    pixel_false_positive: RateOrNone = Field(
         default=1e-3, description="share of good pixels that may be outlined"
     )
     confidence: Rate = Field(default=0.95, description="of what is certified, and of intervals")

@@ -4,6 +4,7 @@ The trainer makes the view a part of the model; the worker looks through the mod
 says so when the file asks for another one. `docs/categories.md` explains every key.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -14,8 +15,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.names import check_name
+from workers.runtime.names import Name, OptionalName, check_name
 from workers.runtime.settings.process import Section, read_section
+from workers.runtime.settings.shares import AsShare, Rate, RateOrNone
 
 MOST_TILES = 12
 Coordinate = Annotated[float, Field(ge=0)]
@@ -50,8 +52,10 @@ class IgnoreSettings(Section):
     polygons: tuple[Annotated[tuple[Corner, ...], Field(min_length=3)], ...] = Field(
         default=(), description="corners [x, y]"
     )
-    mask: Path | None = Field(
-        default=None, description="a PNG of the whole frame, white where ignored; beside this file"
+    mask: str | None = Field(
+        default=None,
+        description="a picture of the whole frame, black where inspected; a file beside this one, "
+        "or data:image/png;base64,...",
     )
 
 
@@ -67,7 +71,9 @@ class TileSettings(Section):
 
     rows: int = Field(default=1, ge=1)
     columns: int = Field(default=1, ge=1)
-    overlap: float = Field(default=0.25, gt=0, le=0.5, description="share of a tile's side")
+    overlap: Annotated[float, AsShare] = Field(
+        default=0.25, gt=0, le=0.5, description="share of a tile's side"
+    )
 
     @model_validator(mode="after")
     def _few(self) -> Self:
@@ -89,6 +95,14 @@ class ViewSettings(Section):
         description="preset: the preset's; auto: as many pixels in the shape of the region",
     )
     keep_aspect: bool = Field(default=False, description="pad instead of squeezing")
+    orientation: Literal["upright", "stored"] = Field(
+        default="upright",
+        description="upright: pictures are turned as their EXIF data says; stored: never",
+    )
+    bits: Annotated[int, Field(ge=9, le=16)] | Literal["auto"] = Field(
+        default="auto",
+        description="of samples of 16 bits that count, e.g. 12; auto: as the file says, else all",
+    )
     tiles: TileSettings = TileSettings()
 
     @model_validator(mode="after")
@@ -113,16 +127,13 @@ class ViewSettings(Section):
         return (float(size.width), float(size.height)) if size else (1.0, 1.0)
 
 
-Rate = Annotated[float, Field(gt=0, lt=1)]
-
-
 class BudgetOverride(Section):
     """What is accepted of this category and differs from the trainer's budget."""
 
-    image_false_reject: Rate | Literal["none"] | None = Field(
+    image_false_reject: RateOrNone | None = Field(
         default=None, description="share of good images that may alarm"
     )
-    pixel_false_positive: Rate | Literal["none"] | None = Field(
+    pixel_false_positive: RateOrNone | None = Field(
         default=None, description="share of good pixels that may be outlined"
     )
     confidence: Rate | None = None
@@ -132,15 +143,10 @@ class BudgetOverride(Section):
 class CategorySettings(Section):
     """configs/categories/<category>.yaml."""
 
-    name: str = Field(default="", description="empty: the file's name")
+    name: OptionalName = Field(default="", description="empty: the file's name")
     description: str = ""
     view: ViewSettings | None = None
     budget: BudgetOverride = BudgetOverride()
-
-    @field_validator("name", mode="before")
-    @classmethod
-    def _as_text(cls, value: Any) -> Any:
-        return str(value) if isinstance(value, int) else value  # 123.yaml may say name: 123
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,7 @@ class Category:
 
     name: str
     view: ViewSettings | None = None
-    mask: Path | None = None  # the file of view.ignore.mask
+    mask: Path | bytes | None = None  # of view.ignore.mask: its file, or itself
     budget: BudgetOverride = field(default_factory=BudgetOverride)
 
     @property
@@ -161,6 +167,8 @@ class Category:
         return f"{_digest(json.dumps(plain, sort_keys=True).encode())}:{self._mask_digest()}"
 
     def _mask_digest(self) -> str:
+        if isinstance(self.mask, bytes):
+            return _digest(self.mask)
         if self.mask is None or not self.mask.is_file():
             return ""
         return _digest(self.mask.read_bytes())
@@ -172,7 +180,7 @@ class CategoriesSection(Section):
     folder: Path | None = Field(
         default=None, description="one <category>.yaml per category; empty: none"
     )
-    names: tuple[str, ...] = Field(default=(), description="categories without a file")
+    names: tuple[Name, ...] = Field(default=(), description="categories without a file")
 
     @field_validator("folder", mode="before")
     @classmethod
@@ -185,22 +193,40 @@ def read_category(file: Path) -> Category:
     settings = read_section(CategorySettings, file)
     name = settings.name or file.stem
     _check(name, str(file))
-    mask = settings.view.ignore.mask if settings.view else None
-    return Category(name, settings.view, mask and file.parent / mask, settings.budget)
+    return Category(name, settings.view, _mask(settings.view, file), settings.budget)
 
 
 def read_categories(section: CategoriesSection) -> dict[str, Category]:
     """The categories of the folder and of the list, by name. Raises SettingsError."""
-    for name in section.names:
-        _check(name, "categories.names")
     found = {name: Category(name) for name in section.names}
     if section.folder is not None:
         if not section.folder.is_dir():
             raise SettingsError(f"categories.folder: {section.folder} is not a folder")
-        for file in sorted(section.folder.glob("*.yaml")):
+        read = dict[str, Path]()
+        for file in sorted(each for each in section.folder.iterdir() if _is_category(each)):
             category = read_category(file)
-            found[category.name] = category
+            if category.name in read:
+                raise SettingsError(f"{file}: {read[category.name]} is for {category.name}, too")
+            found[category.name], read[category.name] = category, file
     return found
+
+
+def _is_category(file: Path) -> bool:
+    return file.suffix.lower() in {".yaml", ".yml"} and not file.name.startswith(".")
+
+
+def _mask(view: ViewSettings | None, file: Path) -> Path | bytes | None:
+    """Of view.ignore.mask. Raises SettingsError naming the category's file."""
+    mask = view.ignore.mask if view else None
+    if mask is None or not mask.startswith("data:"):
+        return None if mask is None else file.parent / mask
+    head, _, body = mask.partition(",")
+    if not head.endswith(";base64"):
+        raise SettingsError(f"{file}: view.ignore.mask: begin it with data:image/png;base64,")
+    try:
+        return base64.b64decode("".join(body.split()), validate=True)
+    except ValueError as error:
+        raise SettingsError(f"{file}: view.ignore.mask: {error}") from None
 
 
 def asks_for_another(category: Category, trained: str | None) -> bool:

@@ -8,7 +8,7 @@ another model.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import cycle, pairwise
 from typing import Any, Self
@@ -65,6 +65,8 @@ class View:
     region: Box = _WHOLE  # of the frame, as shares of its width and height
     content: Size | None = None  # of the scaled region, in the middle of the canvas; None: all
     ignored: tuple[int, ...] = ()  # canvas pixels row by row: runs of inspected, ignored, ...
+    upright: bool | None = None  # EXIF orientation is obeyed; None: in TIFFs only, as once
+    bits: int | None = None  # of 16 that count; 0: as the file says; None: all, as once
 
     def __post_init__(self) -> None:
         _check_tiles(self)
@@ -76,6 +78,8 @@ class View:
             raise ValueError(f"content {self.content} does not fit into {self.canvas}")
         if self.ignored and (min(self.ignored) < 0 or sum(self.ignored) != math.prod(self.canvas)):
             raise ValueError("the ignored pixels are those of another canvas")
+        if self.bits and not 8 < self.bits <= 16:
+            raise ValueError(f"{self.bits} bits of a sample; 9 to 16 can count")
         if not self.valid.any():
             raise ValueError("nothing is left to inspect: the whole region is ignored")
 
@@ -152,15 +156,21 @@ class View:
         """The same region, with as much padding, on a canvas of another size; nothing ignored."""
         (h, w), (old_h, old_w) = self._content, self.canvas
         content = (max(1, round(h * canvas[0] / old_h)), max(1, round(w * canvas[1] / old_w)))
-        return View(canvas, region=self.region, content=content)
+        return replace(View(canvas, region=self.region, content=content), **self.reading)
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """How pixels of files are read, whatever is seen of them."""
+        return {"upright": self.upright, "bits": self.bits}
 
     def masked(self, maps: ScoreMap) -> ScoreMap:
         """Score maps [..., H, W] with -inf where nothing is inspected."""
         return maps if self.complete else np.where(self.valid, maps, np.float32(-np.inf))
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form; `from_dict` reads it back."""
-        return asdict(self)
+        """JSON-safe form; `from_dict` reads it back. Without what older models do not say."""
+        unsaid = [name for name, value in self.reading.items() if value is None]
+        return {name: value for name, value in asdict(self).items() if name not in unsaid}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:

@@ -38,6 +38,8 @@ class ViewPlan:
     rows: int = 1
     columns: int = 1
     overlap: float = 0.25  # of a tile's side
+    upright: bool = True  # EXIF orientation is obeyed
+    bits: int = 0  # of 16 that count; 0: as the file says
 
     def view(self, preferred: Size, frame: tuple[int, int]) -> View:
         """The view at a preset's input size for frames of (width, height).
@@ -54,7 +56,8 @@ class ViewPlan:
         content = _inscribed(empty.canvas, aspect) if self.keep_aspect else None
         framed = View(tile, self.rows, self.columns, overlap, self.region, content)
         hidden = _drawn(self.ignored, framed)
-        return View(tile, self.rows, self.columns, overlap, self.region, content, runs(hidden))
+        seen = (tile, self.rows, self.columns, overlap, self.region, content, runs(hidden))
+        return View(*seen, self.upright, self.bits)
 
     def _aspect(self, frame: tuple[int, int]) -> float:
         """Width over height of the region in pixels."""

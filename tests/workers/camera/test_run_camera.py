@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / "pictures" / "test" / "good" / f"{number}.png").write_bytes(
             b"\x89PNG%d" % number
         )
-    (tmp_path / "pictures" / "readme.txt").write_text("no picture")
+    (tmp_path / "pictures" / "test" / "readme.txt").write_text("no picture")
     return tmp_path / "pictures"
 
 

@@ -20,8 +20,8 @@ from workers.camera.sources import (
     list_files,
     read_shot,
     synthetic_shot,
-    truth_of,
 )
+from workers.runtime.datasets.played import truth_of
 from workers.runtime.errors import SettingsError
 
 LIMIT = 10_000

@@ -384,3 +384,29 @@ def test_an_outcome_of_an_earlier_topic_of_that_name_is_none_of_this_frame(line:
     line.places[0] = other
     line.decide(frame, Verdict.PASS)
     assert "1 outcome not known" in line.collect(verdict="good")
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_category_that_is_not_there_is_told_with_those_that_are(line: Line, follow: bool) -> None:
+    for _ in range(3):
+        line.frame(category="macaroni", camera_id="cam-1")
+    line.frame(category="nuts", camera_id="cam-2")
+    if follow:
+        threading.Timer(1.0, line.stop.set).start()
+    said = line.collect(Selection(categories=frozenset({"macarony"})), follow=follow)
+    assert "no frames of macarony so far; there are frames of: macaroni by cam-1 (3), nuts" in said
+    assert said.count("no frames of") == 1
+    assert ("waiting for some" in said) == follow
+
+
+def test_a_camera_that_is_not_there_is_told_with_those_that_are(line: Line) -> None:
+    line.frame(category="nuts", camera_id="cam-2")
+    said = line.collect(Selection(cameras=frozenset({"cam-3"})))
+    assert "no frames of the cameras cam-3 so far; there are frames of: nuts by cam-2 (1)" in said
+
+
+def test_categories_that_nobody_asked_for_take_no_memory_without_end(line: Line) -> None:
+    for number in range(70):
+        line.frame(category=f"made-up-{number}", camera_id="cam-1")
+    said = line.collect(Selection(categories=frozenset({"bolts"})))
+    assert said.count("made-up-") == 50

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from typer.testing import CliRunner
+from PIL import Image
+from typer.testing import CliRunner, Result
 
 from workers.cli import app
 from workers.config.command import SETTINGS, Process, settings_class
@@ -60,3 +61,25 @@ def test_the_check_of_a_worker_reads_its_categories_too(tmp_path: Path) -> None:
     )
     assert checked.exit_code == 78
     assert "view.tilse: unknown key. Did you mean tiles?" in checked.output.replace("\n", " ")
+
+
+def test_the_check_of_a_category_reads_its_mask(tmp_path: Path) -> None:
+    file = tmp_path / "bolts.yaml"
+    file.write_text("view: {ignore: {mask: fixture.png}}")
+
+    def checked() -> Result:
+        return RUNNER.invoke(app, ["config", "check", "category", "--config", str(file)])
+
+    assert checked().exit_code == 78
+    assert "bolts: view.ignore.mask:" in checked().output
+    (tmp_path / "fixture.png").write_bytes(b"no picture")
+    assert checked().exit_code == 78
+    Image.new("L", (8, 8)).save(tmp_path / "fixture.png")
+    assert checked().exit_code == 0, checked().output
+
+
+def test_the_check_of_a_trainer_needs_masks_and_that_of_a_worker_does_not(tmp_path: Path) -> None:
+    (tmp_path / "bolts.yaml").write_text("view: {ignore: {mask: fixture.png}}")
+    given = ["--set", f"categories.folder={tmp_path}"]
+    assert RUNNER.invoke(app, ["config", "check", "trainer", *given]).exit_code == 78
+    assert RUNNER.invoke(app, ["config", "check", "worker", *given]).exit_code == 0

@@ -24,7 +24,7 @@ def test_a_file_is_a_category(tmp_path: Path) -> None:
             "descripton: M8",
             "bolts.yaml: descripton: unknown key. Did you mean",
         ),
-        ("bolts.yaml", "name: ../etc", "bolts.yaml: category"),
+        ("bolts.yaml", "name: ../etc", "bolts.yaml: name: .*use letters"),
         ("bolts.txt", "", "no category is configured"),
     ],
 )

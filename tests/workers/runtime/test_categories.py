@@ -64,7 +64,7 @@ def test_a_file_may_be_empty(tmp_path: Path) -> None:
         ("view: {ignore: {polygons: [[[0, 0], [1, 1]]]}}", "at least 3"),
         ("view: {ignore: {polygons: [[[0, 0], [1, 2], [0, 1]]]}}", "beyond the frame"),
         ("view: {region: {left: -0.1, top: 0, width: 0.5, height: 0.5}}", "greater than or equal"),
-        ("name: ../etc", "category"),
+        ("name: ../etc", "use letters"),
         ("budget: {image_false_reject: 5}", "budget.image_false_reject"),
         ("budget: {false_reject: 0.1}", "budget.false_reject: unknown key"),
     ],

@@ -15,7 +15,8 @@ from stream_inspector.image.view.canvas import View
 from stream_inspector.synthetic import DEFAULT_SIZE, SyntheticFrame, render
 from workers.demo.books.lines import SentFrame
 from workers.offline.images.datasets import test_files
-from workers.offline.images.reader import on_canvas, read_image, read_mask
+from workers.offline.images.masks import on_canvas, read_mask
+from workers.offline.images.reader import read_image
 
 Mask = NDArray[np.bool_]
 

@@ -75,7 +75,7 @@ def render_page(page: Page) -> str:
 
 def write_page(page: Page, path: Path) -> Path:
     """Write the page; returns its path."""
-    path.write_text(render_page(page), encoding="utf-8")
+    path.write_text(render_page(page), encoding="utf-8", errors="backslashreplace")
     return path
 
 

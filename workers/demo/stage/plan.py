@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stream_inspector.errors import DataError
+from workers.camera.sources import list_files
 from workers.demo.settings import SYNTHETIC_CATEGORY, DemoSettings
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.folder import RunFolder
 from workers.offline.images.datasets import test_files
+from workers.runtime.datasets.files import name_of
+from workers.runtime.errors import SettingsError
 from workers.runtime.host.control_group import whole_processors
+from workers.runtime.names import check_name
 from workers.runtime.settings.process import KafkaSettings, RedisSettings, TopicSettings
 
 _SYNTHETIC_BYTES = 256 * 256 * 3  # a rendered frame's PNG is never larger than its pixels, nearly
@@ -39,6 +42,7 @@ class Addresses:
         """For every process."""
         return {
             "kafka.bootstrap_servers": self.kafka.bootstrap_servers,
+            "kafka.max_frame_bytes": self.kafka.max_frame_bytes,
             "kafka.session_timeout_ms": self.kafka.session_timeout_ms,
             "kafka.heartbeat_interval_ms": self.kafka.heartbeat_interval_ms,
             "redis.url": self.redis.url,
@@ -53,11 +57,12 @@ def plan_load(settings: DemoSettings) -> Load:
         available, size = 10**9, _SYNTHETIC_BYTES
         wanted = settings.frames or _SYNTHETIC_FRAMES
     else:
-        files = test_files(settings.data)
-        category = settings.category or settings.data.resolve().name
-        source = str(_played(settings.data))
+        test_files(settings.data)  # says what is missing
+        category = settings.category or check_category(name_of(settings.data))
+        source = str(settings.data.absolute())
+        files = list_files(source).files
         available = len(files)
-        size = max(1, sum(file.path.stat().st_size for file in files) // available)
+        size = max(1, sum(path.stat().st_size for path in files) // available)
         wanted = settings.frames or available
     in_memory = BROKERS[settings.broker].in_memory
     most = max(1, settings.broker_bytes // size) if in_memory else wanted
@@ -66,14 +71,14 @@ def plan_load(settings: DemoSettings) -> Load:
     return Load(category, source, min(wanted, most), min(wanted, most) > available, note)
 
 
-def _played(folder: Path) -> Path:
-    """The folder that the cameras walk through."""
-    if not (folder / "test").is_dir():
-        raise DataError(
-            f"{folder}: cameras play a folder test/, which VisA's own layout lacks; give its "
-            "one-class form (docs/evaluation.md)"
-        )
-    return (folder / "test").resolve()
+def check_category(name: str) -> str:
+    """The data folder's name as a category's. Raises SettingsError."""
+    try:
+        return check_name(name)
+    except ValueError as error:
+        raise SettingsError(
+            f"--data: the folder's name is the category: {error}; or give --category"
+        ) from None
 
 
 def camera_flags(settings: DemoSettings, load: Load, run: RunFolder) -> dict[str, Any]:

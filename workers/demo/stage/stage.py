@@ -20,6 +20,8 @@ from workers.demo.stage.plan import (
 )
 from workers.demo.stage.processes import Child, flags, free_port, wait_until_ready
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
+from workers.runtime.decoders.current import current
+from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import Fatal
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry
@@ -75,7 +77,11 @@ class Stage:
             store = starting.enter_context(EmbeddedStore())
             partitions = max(_FEWEST_PARTITIONS, self._settings.cameras, self._settings.workers)
             self.at = Addresses(
-                KafkaSettings(bootstrap_servers=broker.bootstrap_servers, **kind.kafka),
+                KafkaSettings(
+                    bootstrap_servers=broker.bootstrap_servers,
+                    max_frame_bytes=current().rules.limits.max_bytes,
+                    **kind.kafka,
+                ),
                 RedisSettings(url=store.url),
                 TopicSettings(partitions=partitions),
             )
@@ -116,6 +122,7 @@ class Stage:
             given = worker_flags(
                 number, self._settings, self._load, self._run, engine=engine, port=port
             )
+            given |= ImagesSection.flags(current().rules)
             ports[port] = self._child("worker", given, _WORKER_GRACE_S, f"worker-{number + 1}")
         self.children.workers = list(ports.values())
         late = wait_until_ready(ports, self._settings.ready_s, stop)

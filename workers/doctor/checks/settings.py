@@ -48,7 +48,7 @@ def check_masks(categories: Mapping[str, Category]) -> list[Finding]:
     problems = (
         failed(f"{each.name}: {each.mask} is not there", "put the mask beside its file", "view")
         for each in categories.values()
-        if each.mask and not each.mask.is_file()
+        if isinstance(each.mask, Path) and not each.mask.is_file()
     )
     return or_ok(problems, ", ".join(sorted(categories)))
 

@@ -49,7 +49,8 @@ def _decoded(ticket: Ticket, frame: Frame, view: View, decode: Decode) -> Admitt
     now = time.monotonic()
     decode_ms = (now - started) * 1000
     place = view.place(decoded.original_size)
-    return Admitted(ticket, frame, decoded.image, view, place, decode_ms, now, decoded.damage)
+    seen = (decoded.damage, decoded.traits)
+    return Admitted(ticket, frame, decoded.image, view, place, decode_ms, now, *seen)
 
 
 def decode_to(frame: Frame, view: View, decode: Decode) -> Decoded:

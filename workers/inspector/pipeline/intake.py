@@ -21,6 +21,7 @@ from workers.inspector.messages.verdicts import Sender, passed_over
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.admit import Decode, admit
 from workers.inspector.pipeline.inference import Inference
+from workers.inspector.pipeline.odd_pictures import OddPictures
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
 from workers.inspector.settings import InspectorSettings
@@ -63,7 +64,7 @@ class Intake:
         self._publisher, self._inference = publisher, inference
         self._pool, self._decode = pool, decode
         self._parking, self._finish, self._metrics = parking, finish, metrics
-        self._breaker = breaker
+        self._breaker, self._odd = breaker, OddPictures()
         worker = settings.worker
         most = worker.in_flight_frames + MAX_RECORDS
         limits = Limits(most, worker.batch_max, worker.crash_attempts)
@@ -140,6 +141,8 @@ class Intake:
             self._parking.park(admitted)
             self._keeper.want(admitted.category)
         else:
+            frame, upright = admitted.frame, admitted.view.upright
+            self._odd.look(camera, frame.category, admitted.traits, upright)
             self._inference.put(admitted)
 
     def _count_damage(self, admitted: Admitted | Rejection | Waiting) -> None:

@@ -7,8 +7,10 @@ import typer
 
 from workers.offline import options
 from workers.runtime.host.terminal import Terminal
+from workers.runtime.settings.shares import as_share
 
 console = Terminal()
+_LEAST_TARGET = 0.01
 
 
 def calibrate(
@@ -33,12 +35,10 @@ def calibrate(
         ),
     ] = None,
     target_pro: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--target-pro",
-            min=0.01,
-            max=1.0,
-            help="with --defects: the smallest pixel rate that reaches this PRO",
+            help="with --defects: the smallest pixel rate that reaches this PRO, 0.9 or 90%",
         ),
     ] = None,
     folds: Annotated[
@@ -50,7 +50,8 @@ def calibrate(
     false_reject: options.FalseReject = None,
     pixel_rate: options.PixelRate = None,
     confidence: Annotated[
-        float | None, typer.Option("--confidence", help="of what is certified, and of intervals")
+        str | None,
+        typer.Option("--confidence", help="of what is certified, and of intervals: 0.95 or 95%"),
     ] = None,
     strict: options.Strict = None,
     report: Annotated[
@@ -106,8 +107,19 @@ def calibrate(
         folds=folds,
         tune_alpha=tune_alpha,
         defects=defects,
-        target_pro=target_pro,
+        target_pro=_target(target_pro),
         report=report,
         stated=stated(assignments, flags),
     )
     run_command("calibrate", settings, lambda stop: run(settings, wanted, console, stop))
+
+
+def _target(text: str | None) -> float | None:
+    """The PRO that is asked for. Ends the process when it is no share of 1% or more."""
+    try:
+        found = None if text is None else float(as_share(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--target-pro") from None
+    if found is not None and not found >= _LEAST_TARGET:
+        raise typer.BadParameter("at least 0.01, or 1%", param_hint="--target-pro")
+    return found

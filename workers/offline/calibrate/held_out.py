@@ -4,7 +4,7 @@ Nothing else may have used them: a file that trained or normalised the model is 
 it lies and whatever it is called, and a copy counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from stream_inspector.training.cross_fit import cross_fit, folds_for
 from stream_inspector.verdict import Image
 from workers.offline.fit import SEEN, short_digests, source_key
 from workers.offline.images.datasets import GoodFiles, file_digest, good_files, images_in
-from workers.offline.images.reader import read_by_path, refuse_masks
+from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble
 from workers.offline.settings import TrainerSettings
@@ -68,7 +68,7 @@ def read_held_out(
     """
     paths, seen = list[Path](), 0
     if data is not None:
-        files = _own_files(model, category, data, settings.layout)
+        files = _own_files(model, category, data, settings, console)
         if not folds and _knows(model, category, files):
             folds = folds_for(len(files.train) + len(files.select) + len(files.calibrate))
         if folds:
@@ -76,15 +76,22 @@ def read_held_out(
         paths += files.calibrate
     folded = len(paths) if folds else 0
     if good is not None:
-        paths += _further(model, category, images_in(good), good, paths)
+        further = _digests(images_in(good), _leaves(settings, console))
+        paths += _further(model, category, further, good, paths)
     images = read_by_path(
         paths,
         model.view(category),
         "fail" if folds else settings.on_corrupt,  # a gap would shift who saw what
         lambda said: console.print(text(("left out", "yellow"), f" {said}")),
     )
-    refuse_masks(list(images.values()), str(good or data))
+    check_good(list(images.values()), str(good or data))
     return HeldOut(list(images.values()), list(images), folded, seen, folds)
+
+
+def _leaves(settings: TrainerSettings, console: Console) -> Callable[[DataError], None] | None:
+    if settings.on_corrupt == "fail":
+        return None
+    return lambda error: console.print(text(("left out", "yellow"), f" {error}"))
 
 
 def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork) -> GoodScores:
@@ -115,8 +122,10 @@ def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork
     )
 
 
-def _own_files(model: Model, category: str, data: Path, layout: str) -> GoodFiles:
-    files = good_files(data, layout=layout)
+def _own_files(
+    model: Model, category: str, data: Path, settings: TrainerSettings, console: Console
+) -> GoodFiles:
+    files = good_files(data, layout=settings.layout, on_unreadable=_leaves(settings, console))
     if files.digest != model.provenance.get(source_key(category)):
         raise DataError(
             f"{data}: is not, or no longer, what this model was trained on; put images that it "
@@ -134,11 +143,26 @@ def _knows(model: Model, category: str, files: GoodFiles) -> bool:
     return bool(torch.isin(digests, tensors[SEEN]).any())
 
 
+def _digests(paths: Sequence[Path], leave: Callable[[DataError], None] | None) -> dict[Path, str]:
+    found = dict[Path, str]()
+    for path in paths:
+        try:
+            found[path] = file_digest(path)
+        except DataError as error:
+            if leave is None:
+                raise
+            leave(error)
+    return found
+
+
 def _further(
-    model: Model, category: str, paths: Sequence[Path], folder: Path, known: Sequence[Path]
+    model: Model,
+    category: str,
+    digests: Mapping[Path, str],
+    folder: Path,
+    known: Sequence[Path],
 ) -> list[Path]:
     """Each different image once. Raises DataError for those that made the model."""
-    digests = {path: file_digest(path) for path in paths}
     once = {digest: path for path, digest in digests.items()}
     for path in known:
         once.pop(file_digest(path), None)

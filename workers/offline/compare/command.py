@@ -35,6 +35,7 @@ def compare(
     seed: Annotated[int | None, typer.Option("--seed", help="of all that is drawn")] = None,
     layout: options.Layout = None,
     engine: options.Engine = None,
+    on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
@@ -60,6 +61,7 @@ def compare(
         "trainer.seed": seed,
         "trainer.engine": engine,
         "trainer.layout": layout,
+        "trainer.on_corrupt": on_corrupt,
     }
     settings = load_settings(config, assignments, flags)
     wanted = Comparison(data, model, methods, json_file)

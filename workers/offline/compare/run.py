@@ -91,12 +91,14 @@ class _Comparer:
         chosen = replace(chosen, normalisation=self._trainer.normalisation)
         preset = chosen if given is None else given.preset
         view = self._view(data, given, preset)
-        good = load_good(data.folder, view, self._trainer.on_corrupt, layout=data.layout.name)
+        on_corrupt = self._trainer.on_corrupt
+        good = load_good(data.folder, view, on_corrupt, self._leave, layout=data.layout.name)
         start = time.perf_counter()
         model = given or self._train(good, data.name, preset)
         seconds = time.perf_counter() - start if given is None else None
         with work_bar(self._console, self._stop) as on_work:
-            test = read_labelled(data.layout.labelled(data.folder), view)
+            labelled = data.layout.labelled(data.folder)
+            test = read_labelled(labelled, view, on_corrupt=on_corrupt, on_skip=self._leave)
             # what our detector learns from; the part that sets its thresholds changes no ranking
             images = Images(data.name, [*good.train, *good.select], test.images, test.truth)
             return list(
@@ -109,6 +111,9 @@ class _Comparer:
                     on_work=on_work,
                 )
             )
+
+    def _leave(self, said: str) -> None:
+        self._console.print(text(("left out", "yellow"), f" {said}"))
 
     def _view(self, data: CategoryFolder, given: Model | None, preset: Preset) -> View:
         """The given model's own, or the one that the category's file asks for."""

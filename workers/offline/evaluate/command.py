@@ -46,6 +46,7 @@ def evaluate(
     ] = None,
     layout: options.Layout = None,
     engine: options.Engine = None,
+    on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
@@ -66,7 +67,11 @@ def evaluate(
     from workers.offline.evaluate.run import evaluate as run
     from workers.offline.run import load_settings, run_command
 
-    flags = {"trainer.engine": engine, "trainer.layout": layout}
+    flags = {
+        "trainer.engine": engine,
+        "trainer.layout": layout,
+        "trainer.on_corrupt": on_corrupt,
+    }
     settings = load_settings(config, assignments, flags)
     wanted = Wanted(
         model=model,

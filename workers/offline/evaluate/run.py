@@ -18,7 +18,7 @@ from workers.offline.evaluate.counterparts import Counterparts
 from workers.offline.evaluate.report.examples import choose
 from workers.offline.evaluate.report.material import report_material
 from workers.offline.evaluate.report.pages import write_category, write_index
-from workers.offline.evaluate.saved_maps import save_maps
+from workers.offline.evaluate.saved_maps import map_paths, save_maps
 from workers.offline.evaluate.tables import category_table, evaluation_table
 from workers.offline.images.datasets import categories_in, licence_notes, missing_masks
 from workers.offline.images.pairing import Pair, pair
@@ -124,6 +124,8 @@ class _Evaluator:
             on_skip=lambda text: self._warn("left out", text),
             on_read=partial(on_work, f"{each.data.name}: reading"),
         )
+        if self._wanted.maps:
+            map_paths(self._wanted.maps, each.data.name, test.files)  # before hours of work
         note = missing_masks(test.files)
         if note:
             self._warn(f"{each.data.name}:", note)

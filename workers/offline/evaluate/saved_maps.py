@@ -19,20 +19,27 @@ def map_path(folder: Path, category: str, file: LabelledFile) -> Path:
     return folder / category / "test" / file.kind / f"{file.path.stem}.tiff"
 
 
+def map_paths(folder: Path, category: str, files: Sequence[LabelledFile]) -> list[Path]:
+    """Where all of them go.
+
+    Raises DataError when two images would share a name, as 1.png and 1.jpg of one kind do.
+    """
+    paths = [map_path(folder, category, file) for file in files]
+    counts = Counter(str(path).casefold() for path in paths)
+    twice = [path for path in paths if counts[str(path).casefold()] > 1]
+    if twice:
+        raise DataError(f"{twice[0]}: two test images of that name; rename one of them")
+    return paths
+
+
 def save_maps(
     folder: Path,
     category: str,
     files: Sequence[LabelledFile],
     maps: Iterable[ScoreMap],
 ) -> None:
-    """Write one TIFF an image, of maps at the images' own sizes.
-
-    Raises DataError when two images would share a name, as 1.png and 1.jpg of one kind do.
-    """
-    paths = [map_path(folder, category, file) for file in files]
-    twice = [path for path, count in Counter(paths).items() if count > 1]
-    if twice:
-        raise DataError(f"{twice[0]}: two test images of that name; rename one of them")
+    """Write one TIFF an image, of maps at the images' own sizes. Raises DataError."""
+    paths = map_paths(folder, category, files)
     for path, score_map in zip(paths, maps, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         Pillow.fromarray(score_map).save(path, "TIFF")

@@ -12,36 +12,42 @@ from typing import Literal
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from stream_inspector.errors import DataError, FrameRejected
-from stream_inspector.image.decode import FILE_TYPES, Decoded
+from stream_inspector.image.decode import Decoded
 from stream_inspector.image.view.canvas import View
-from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image
+from workers.offline.noted import noted
+from workers.runtime.datasets.picture_file import read_picture_file
 from workers.runtime.decoders.current import THREADS, current
 from workers.runtime.decoders.picture import Picture
 from workers.runtime.decoders.pool import Decoders
-from workers.runtime.host.regular_file import open_regular, read_regular
 
 _log = structlog.get_logger(__name__)
 
 OnCorrupt = Literal["fail", "skip"]
-_SAME_SHAPE = 0.02  # by which an image's and its mask's sides may differ in ratio: rounding
+_SAME_LEVEL = 2  # grey levels by which two pixels of one colour may differ: rounding
 _AHEAD = 16  # files in flight: decoded images wait for their turn in memory
 
 
-def read_image(path: Path, view: View, decoders: Decoders | None = None) -> Decoded:
+def read_image(path: Path, view: View) -> Decoded:
     """One file as the canvas of a view. Raises DataError naming the file."""
-    decoders = decoders or current()
+    decoded = _read(path, view, current())
+    noted().picture(path, decoded.traits, view.upright)
+    return decoded
+
+
+def _read(path: Path, view: View, decoders: Decoders) -> Decoded:
+    """On any thread."""
     try:
-        data = read_regular(path, decoders.rules.limits.max_bytes, "kafka.max_frame_bytes")
-        decoded = decoders.decode(Picture(data, FILE_TYPES[path.suffix.lower()], view))
+        found = read_picture_file(path, decoders.rules.limits.max_bytes)
+        picture = Picture(found.data, found.content_type, view, found.width, found.height)
+        decoded = decoders.decode(picture)
     except FrameRejected as error:
         raise DataError(f"{path}: {error}; repair or remove it") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read: {why}") from error
     if decoded.damage:
         _log.warning("a damaged image is used", file=str(path), damage=decoded.damage)
     return decoded
@@ -76,54 +82,36 @@ def read_by_path(
     return images
 
 
-def read_mask(path: Path, view: View, frame: tuple[int, int] | None = None) -> NDArray[np.bool_]:
-    """A ground-truth mask [H, W] on the canvas of a view.
+def check_good(images: Sequence[Image], source: str) -> None:
+    """Good images that nothing can be learnt from are refused; doubtful ones are told.
 
-    Raises DataError when it is not in the shape of its `frame` (width, height).
+    Raises DataError when all are of one colour, or all alike.
     """
-    try:
-        limit = current().rules.limits.max_bytes
-        with (
-            open_regular(path, limit, "kafka.max_frame_bytes") as file,
-            Pillow.open(file, formats=("PNG", "BMP", "TIFF")) as picture,
-        ):
-            full = _mask_values(picture)
-    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
-        raise DataError(f"{path}: is no readable mask: {error}") from error
-    height, width = full.shape
-    if frame and abs(width * frame[1] / (height * frame[0]) - 1) > _SAME_SHAPE:
+    flat = sum(int(np.ptp(image)) <= _SAME_LEVEL for image in images)
+    if images and flat == len(images):
         raise DataError(
-            f"{path}: is {width} x {height}, its image {frame[0]} x {frame[1]} pixels; "
-            "does it belong to another image?"
+            f"{source}: all {flat} good images are of one colour, so there is nothing to learn; is "
+            "the lens covered, the exposure wrong, or the depth of the samples (view.bits)?"
         )
-    return on_canvas(full, view)
-
-
-def on_canvas(mask: NDArray[np.uint8] | NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
-    """A frame's mask on the canvas [H, W]: covered at least by half."""
-    rows, columns = view.inside
-    size = (rows.stop - rows.start, columns.stop - columns.start)
-    canvas = np.zeros(view.canvas, bool)
-    height, width = mask.shape
-    canvas[rows, columns] = binarise_mask(mask, size, view.crop((width, height)))
-    return canvas
-
-
-def _mask_values(picture: Pillow.Image) -> NDArray[np.uint8] | NDArray[np.bool_]:
-    """A palette's colours stand for classes of defects: everything that is not black."""
-    if picture.mode == "P":
-        return np.asarray(np.asarray(picture.convert("RGB")).any(axis=2))
-    return np.asarray(picture.convert("L"))
-
-
-def refuse_masks(images: Sequence[Image], source: str) -> None:
-    """Raises DataError when most pixels of a picture are pure black or white: masks, not photos."""
-    masks = sum(_like_a_mask(image) for image in images)
+    if len(images) > 1 and all(_alike(image, images[0]) for image in images[1:]):
+        raise DataError(
+            f"{source}: all {len(images)} good images show the same pixels; what varies between "
+            "good parts has to be learnt from pictures of different parts. Does the camera repeat "
+            "its last picture?"
+        )
+    if flat:
+        noted().say(f"{flat} of {len(images)} good images in {source} are of one colour")
+    masks = sum(map(_like_a_mask, images))
     if masks:
-        raise DataError(
-            f"{source}: {masks} of the good images look like masks (black and white only); "
-            "move them to ground_truth/"
+        noted().say(
+            f"{masks} of {len(images)} good images in {source} are black and white only: right "
+            "for parts before a backlight; if they are masks, move them to ground_truth/ and train "
+            "again"
         )
+
+
+def _alike(image: Image, other: Image) -> bool:
+    return bool((np.abs(image.astype(np.int16) - other) <= _SAME_LEVEL).all())
 
 
 def _like_a_mask(image: Image) -> bool:
@@ -136,13 +124,16 @@ def decode_in_order(paths: Sequence[Path], view: View) -> Iterator[Decoded | Dat
     with ThreadPoolExecutor(THREADS, "read") as pool:
         todo = iter(paths)
         waiting = [pool.submit(attempt, path) for path in islice(todo, _AHEAD)]
-        while waiting:
-            yield waiting.pop(0).result()
-            waiting += [pool.submit(attempt, path) for path in islice(todo, 1)]
+        for path in paths:
+            found = waiting.pop(0).result()
+            if isinstance(found, Decoded):
+                noted().picture(path, found.traits, view.upright)
+            yield found
+            waiting += [pool.submit(attempt, each) for each in islice(todo, 1)]
 
 
 def _attempt(path: Path, view: View, decoders: Decoders) -> Decoded | DataError:
     try:
-        return read_image(path, view, decoders)
+        return _read(path, view, decoders)
     except DataError as error:
         return error

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from stream_inspector.errors import DataError
+from stream_inspector.errors import DataError, FrameRejected
+from stream_inspector.image.depth import BY_FILE
+from stream_inspector.image.traits import turn_of
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.image.view.plan import Ignored, ViewPlan
 from stream_inspector.presets import Preset
-from workers.offline.images.datasets.detect import layout_of
+from workers.offline.images.masks import mask_values, no_limit_of_its_own
 from workers.runtime.categories import (
     CategoriesSection,
     Category,
@@ -21,13 +23,13 @@ from workers.runtime.categories import (
     ViewSettings,
     read_categories,
 )
+from workers.runtime.datasets.detect import layout_of
+from workers.runtime.datasets.picture_file import read_picture_file
 from workers.runtime.decoders.current import current
 from workers.runtime.errors import SettingsError
-from workers.runtime.host.regular_file import open_regular
+from workers.runtime.host.regular_file import open_regular, read_regular
 
 _SAMPLE = 50  # files whose headers tell the frames' size
-_MOST_MASK_PIXELS = 100_000_000
-_MOST_MASK_BYTES = 64 * 2**20
 
 
 def find_category(name: str, section: CategoriesSection) -> Category:
@@ -37,8 +39,14 @@ def find_category(name: str, section: CategoriesSection) -> Category:
 
 def folder_view(category: Category, preset: Preset, folder: Path, layout: str) -> View:
     """The view of a category for the good images of its folder. Raises SettingsError, DataError."""
-    frame = usual_frame(layout_of(folder, layout).good(folder))
+    good = layout_of(folder, layout).good(folder)
+    frame = usual_frame(good, is_upright(category.view))
     return view_for(category, preset.input_size, frame)
+
+
+def is_upright(view: ViewSettings | None) -> bool:
+    """Whether pictures of a category are turned as their EXIF data says."""
+    return view is None or view.orientation == "upright"
 
 
 def refuse_different_tiles(views: Mapping[str, View]) -> None:
@@ -60,29 +68,41 @@ def view_for(category: Category, preferred: Size, frame: tuple[int, int]) -> Vie
         raise SettingsError(f"category {category.name}: view: {error}") from error
 
 
-def usual_frame(paths: Sequence[Path]) -> tuple[int, int]:
+def usual_frame(paths: Sequence[Path], upright: bool | None = True) -> tuple[int, int]:
     """(width, height) that most of some images have. Raises DataError when none can be read."""
     picked = paths[:: max(1, len(paths) // _SAMPLE)]
-    sizes = Counter(size for path in picked if (size := _size(path)))
+    sizes = Counter(size for path in picked if (size := _size(path, upright)))
     if not sizes:
         raise DataError(f"{paths[0] if paths else 'no file'}: no image can be read here")
     return sizes.most_common(1)[0][0]
 
 
-def _size(path: Path) -> tuple[int, int] | None:
+def check_mask(category: Category) -> None:
+    """Raises SettingsError when what the category's view ignores cannot be read."""
+    if category.mask is not None:
+        _read_mask(category.mask, upright=None)
+
+
+def _size(path: Path, upright: bool | None) -> tuple[int, int] | None:
     """From the header; an image that cannot be read is told of when it is decoded."""
+    most = current().rules.limits.max_bytes
     try:
+        if path.suffix.lower() == ".npy":
+            found = read_picture_file(path, most)
+            return found.width or 0, found.height or 0
         with (
-            open_regular(path, current().rules.limits.max_bytes, "kafka.max_frame_bytes") as file,
+            no_limit_of_its_own(),
+            open_regular(path, most, "kafka.max_frame_bytes") as file,
             Pillow.open(file, formats=("PNG", "JPEG", "BMP", "TIFF")) as picture,
         ):
-            return picture.size
-    except (OSError, ValueError, Pillow.DecompressionBombError):
+            return turn_of(picture, upright).size(picture.size)
+    except Exception:  # whatever a header makes Pillow raise
         return None
 
 
-def _plan(settings: ViewSettings, mask: Path | None) -> ViewPlan:
+def _plan(settings: ViewSettings, mask: Path | bytes | None) -> ViewPlan:
     width, height = settings.sides
+    upright = is_upright(settings)
 
     def share(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
         left, top, right, bottom = box
@@ -96,13 +116,15 @@ def _plan(settings: ViewSettings, mask: Path | None) -> ViewPlan:
                 tuple((x / width, y / height) for x, y in polygon)
                 for polygon in settings.ignore.polygons
             ),
-            None if mask is None else _read_mask(mask),
+            None if mask is None else _read_mask(mask, upright),
         ),
         input_size=_input_size(settings.input_size),
         keep_aspect=settings.keep_aspect,
         rows=settings.tiles.rows,
         columns=settings.tiles.columns,
         overlap=settings.tiles.overlap,
+        upright=upright,
+        bits=BY_FILE if settings.bits == "auto" else settings.bits,
     )
 
 
@@ -112,15 +134,16 @@ def _input_size(wish: InputSize | Literal["auto", "preset"]) -> Size | Literal["
     return None if wish == "preset" else wish
 
 
-def _read_mask(file: Path) -> NDArray[np.bool_]:
-    """White is ignored. Raises SettingsError naming the file."""
+def _read_mask(mask: Path | bytes, upright: bool | None) -> NDArray[np.bool_]:
+    """True where ignored. Raises SettingsError naming the file."""
+    name = "the picture in the category's file" if isinstance(mask, bytes) else str(mask)
     try:
-        with (
-            open_regular(file, _MOST_MASK_BYTES, "view.ignore.mask") as opened,
-            Pillow.open(opened, formats=("PNG",)) as picture,
-        ):
-            if picture.width * picture.height > _MOST_MASK_PIXELS:
-                raise SettingsError(f"view.ignore.mask: {file} is too large: {picture.size}")
-            return np.asarray(picture.convert("L")) >= 128
-    except (OSError, ValueError, Pillow.DecompressionBombError) as error:
-        raise SettingsError(f"view.ignore.mask: {file} is no readable PNG: {error}") from error
+        most = current().rules.limits.max_bytes
+        data = (
+            mask if isinstance(mask, bytes) else read_regular(mask, most, "kafka.max_frame_bytes")
+        )
+        values = mask_values(data, upright).values
+    except (OSError, ValueError, FrameRejected) as error:
+        why = getattr(error, "strerror", None) or error
+        raise SettingsError(f"view.ignore.mask: {name} is no readable mask: {why}") from error
+    return np.asarray(values >= 128 if values.dtype == np.uint8 else values, bool)

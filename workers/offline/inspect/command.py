@@ -31,6 +31,7 @@ def inspect(
         bool, typer.Option("--explain/--no-explain", help="make normal counterparts of defects")
     ] = True,
     engine: options.Engine = None,
+    on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
@@ -47,6 +48,7 @@ def inspect(
 
     flags = {
         "trainer.engine": engine,
+        "trainer.on_corrupt": on_corrupt,
         "trainer.preset": preset,
         "categories.folder": categories and str(categories),
     }

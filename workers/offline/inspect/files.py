@@ -1,7 +1,8 @@
 """A model on files instead of a stream: verdicts and pictures, batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from stream_inspector.counterpart.gradient_denoising import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
+from stream_inspector.image.decode import Decoded
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
-from stream_inspector.image.view.canvas import Placement
+from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.offline.images.datasets import images_in, is_image
-from workers.offline.images.reader import read_image
+from workers.offline.images.reader import decode_in_order
+from workers.offline.noted import noted
+from workers.runtime.datasets.files import images_below, is_image, shown
 
 BATCH = 8
 
@@ -35,24 +38,32 @@ def find_images(sources: Sequence[Path]) -> list[Path]:
     found: list[Path] = []
     for source in sources:
         if source.is_dir():
-            found += images_in(source)
+            listing = images_below(source)
+            found += listing.files
+            if listing.skipped:
+                names = shown(str(path.relative_to(source)) for path in listing.skipped)
+                noted().say(f"{source}: left out, since they are no pictures of parts: {names}")
         elif source.is_file() and is_image(source):
             found.append(source)
         else:
             raise DataError(f"{source}: no image file and no folder of images")
     if not found:
         raise DataError(f"{sources[0]}: no images in this folder")
-    return found
+    return list(dict.fromkeys(found))
 
 
 def inspect_files(
-    detector: Detector, paths: Sequence[Path], category: str, *, explain: bool = True
+    detector: Detector,
+    paths: Sequence[Path],
+    category: str,
+    *,
+    explain: bool = True,
+    on_bad: Callable[[DataError], None],
 ) -> Iterator[Inspected]:
-    """Inspect files in batches, with a counterpart for each defect."""
+    """Inspect files in batches, with a counterpart for each defect; others go to `on_bad`."""
     view = detector.model.view(category)
-    for first in range(0, len(paths), BATCH):
-        chunk = paths[first : first + BATCH]
-        decoded = [read_image(path, view) for path in chunk]
+    for read in _batches(_read(paths, view, on_bad)):
+        chunk, decoded = [path for path, _ in read], [found for _, found in read]
         images = [item.image for item in decoded]
         sizes = [item.original_size for item in decoded]
         verdicts = detector.inspect(images, sizes, [category] * len(images))
@@ -65,6 +76,22 @@ def inspect_files(
                 verdicts[index],
                 counterparts.get(index),
             )
+
+
+def _batches(read: Iterable[tuple[Path, Decoded]]) -> Iterator[list[tuple[Path, Decoded]]]:
+    rest = iter(read)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
+
+
+def _read(
+    paths: Sequence[Path], view: View, on_bad: Callable[[DataError], None]
+) -> Iterator[tuple[Path, Decoded]]:
+    for path, found in zip(paths, decode_in_order(paths, view), strict=True):
+        if isinstance(found, Decoded):
+            yield path, found
+        else:
+            on_bad(found)
 
 
 def pictures(result: Inspected) -> dict[str, bytes]:

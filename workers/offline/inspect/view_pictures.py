@@ -10,7 +10,8 @@ from stream_inspector.image.view.tiles import cut
 from stream_inspector.presets import Preset
 from stream_inspector.verdict import Image
 from workers.offline.images.reader import read_image
-from workers.offline.images.views import usual_frame, view_for
+from workers.offline.images.views import is_upright, usual_frame, view_for
+from workers.offline.inspect.names import result_names
 from workers.runtime.categories import Category
 
 _HEIGHT = 480  # of the panels, pixels
@@ -20,20 +21,21 @@ FindView = Callable[[Path], View]
 
 def planned_view(category: Category, preset: Preset) -> FindView:
     """The view that training would give a category's frames."""
-    return lambda path: view_for(category, preset.input_size, usual_frame([path]))
+    upright = is_upright(category.view)
+    return lambda path: view_for(category, preset.input_size, usual_frame([path], upright))
 
 
 def write_view_pictures(paths: Sequence[Path], find_view: FindView, out: Path) -> None:
     """One <file>-view.png an image: the frame with its view drawn in, and what networks see."""
     out.mkdir(parents=True, exist_ok=True)
-    for path in paths:
+    for path, name in zip(paths, result_names(paths), strict=True):
         picture = side_by_side(_panels(path, find_view(path)), _HEIGHT)
-        (out / f"{path.stem}-view.png").write_bytes(encode_png(picture))
+        (out / f"{name}-view.png").write_bytes(encode_png(picture))
 
 
 def _panels(path: Path, view: View) -> list[tuple[str, Image]]:
-    width, height = usual_frame([path])
-    as_drawn = View((_HEIGHT, max(1, round(width * _HEIGHT / height))))
+    width, height = usual_frame([path], view.upright)
+    as_drawn = View((_HEIGHT, max(1, round(width * _HEIGHT / height))), **view.reading)
     frame = draw_view(read_image(path, as_drawn).image, view)
     canvas = view.prepare(read_image(path, view).image)
     rows, columns = view.canvas

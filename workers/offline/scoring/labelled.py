@@ -1,7 +1,7 @@
 """A category's labelled test images, read as the worker will see them, and their truth."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from stream_inspector.image.decode import Decoded
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.verdict import Image
 from workers.offline.images.datasets import LabelledFile
-from workers.offline.images.reader import OnCorrupt, decode_in_order, read_mask
+from workers.offline.images.masks import read_mask
+from workers.offline.images.reader import OnCorrupt, decode_in_order
 from workers.offline.scoring.ranking import Truth
 
 OnRead = Callable[[int, int], None]  # images read, of how many
@@ -46,20 +47,34 @@ def read_labelled(
         files, decode_in_order([file.path for file in files], view), strict=True
     ):
         if isinstance(result, Decoded):
-            kept.append(file)
+            mask = _mask(file, result.original_size, measured, on_corrupt, on_skip)
+            kept.append(file if mask is not None else replace(file, mask=None))
             decoded.append(result)
-            masks.append(_mask(file, result.original_size, measured))
+            masks.append(mask)
         elif on_corrupt == "skip":
             on_skip(str(result))
         else:
-            raise DataError(f"{result}, or set trainer.on_corrupt=skip") from result
+            raise DataError(f"{result}, or pass --on-corrupt skip") from result
         on_read(len(kept), len(files))
     truth = Truth(np.array([file.defective for file in kept]), tuple(masks))
     images, sizes = [each.image for each in decoded], [each.original_size for each in decoded]
     return LabelledImages(tuple(kept), images, sizes, truth)
 
 
-def _mask(file: LabelledFile, frame: tuple[int, int], view: View) -> NDArray[np.bool_] | None:
+def _mask(
+    file: LabelledFile,
+    frame: tuple[int, int],
+    view: View,
+    on_corrupt: OnCorrupt,
+    on_skip: Callable[[str], None],
+) -> NDArray[np.bool_] | None:
+    """None: it has none, or one that cannot be read and may be left out."""
     if not file.defective:
         return np.zeros(view.canvas, bool)
-    return read_mask(file.mask, view, frame) if file.mask else None
+    try:
+        return read_mask(file.mask, view, frame) if file.mask else None
+    except DataError as error:
+        if on_corrupt == "fail":
+            raise DataError(f"{error}; repair it, or pass --on-corrupt skip") from error
+        on_skip(f"{error}")
+        return None

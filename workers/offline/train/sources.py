@@ -18,6 +18,7 @@ from workers.offline.images.views import (
 )
 from workers.offline.settings import TrainerSettings
 from workers.runtime.categories import CategoriesSection, Category
+from workers.runtime.datasets.files import name_of
 from workers.runtime.errors import SettingsError
 from workers.runtime.registry.registry import check_name
 
@@ -65,7 +66,7 @@ class Source:
     def _view(self, category: Category, preset: Preset, folder: Path, layout: str) -> View:
         """One network for several categories has one input size, whatever the frames' shapes."""
         if self.unified and category.view is None:
-            return View(preset.input_size)
+            return View(preset.input_size, upright=True, bits=0)
         return folder_view(category, preset, folder, layout)
 
     def _folders(self, layout: str) -> dict[str, Path]:
@@ -97,7 +98,7 @@ class Source:
             return _valid(self.categories[0])
         if folder is None:
             raise SettingsError("--category: give the name of the category")
-        return _valid(folder.resolve().name)
+        return _valid(name_of(folder))
 
 
 def _of(category: Category, images: GoodImages) -> GoodImages:

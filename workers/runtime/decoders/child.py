@@ -13,6 +13,7 @@ import socket
 import sys
 import warnings
 from contextlib import suppress
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def _decoded(picture: Picture, limits: DecodeLimits) -> tuple[dict[str, Any], me
     except Exception as error:  # an image may break a codec in any way; the next frame is fine
         text = f"the image breaks its decoder: {type(error).__name__}: {error}"
         return {"reason": FrameRejected.reason, "error": text}, memoryview(b"")
-    return {"size": found.original_size, "damage": found.damage}, found.image.data.cast("B")
+    head = {"size": found.original_size, "damage": found.damage, "traits": asdict(found.traits)}
+    return head, found.image.data.cast("B")
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, TooSlow, Undecodable
 from stream_inspector.image.decode import Decoded
+from stream_inspector.image.traits import Traits
 from workers.runtime.decoders.picture import Picture, Rules
 from workers.runtime.decoders.wire import receive, send
 from workers.runtime.errors import DecoderLost
@@ -59,7 +60,7 @@ class Decoder:
             raise _REASONS.get(head["reason"], FrameRejected)(head["error"])
         image = np.frombuffer(body, np.uint8).reshape(*picture.view.canvas, 3)
         width, height = head["size"]
-        return Decoded(image, (width, height), head["damage"])
+        return Decoded(image, (width, height), head["damage"], Traits(**head["traits"]))
 
     def start(self) -> "subprocess.Popen[bytes]":
         """The process, ready to decode. Raises DecoderLost."""
@@ -121,7 +122,7 @@ def _spawn(rules: Rules, line: socket.socket) -> "subprocess.Popen[bytes]":
 def _request(picture: Picture) -> dict[str, Any]:
     """Of the view only what decoding looks at: masks are long."""
     view = picture.view
-    plain = {"tile": view.canvas, "region": view.region, "content": view.content}
+    plain = {"tile": view.canvas, "region": view.region, "content": view.content, **view.reading}
     return {
         "kind": picture.content_type,
         "width": picture.width,

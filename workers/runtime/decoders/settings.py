@@ -1,6 +1,6 @@
 """What a picture may cost, wherever one is decoded: worker, collect and the offline commands."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -28,6 +28,19 @@ class ImagesSection(Section):
     accept_damaged: bool = Field(
         default=False, description="true: take what is left of a picture that lost data"
     )
+
+    @staticmethod
+    def flags(rules: "Rules") -> dict[str, Any]:
+        """The settings of another process that is to decode by these rules."""
+        limits = rules.limits
+        return {
+            "images.max_pixels": limits.max_pixels,
+            "images.max_side": limits.max_side,
+            "images.max_scans": limits.max_scans,
+            "images.decode_mb": limits.max_memory // 2**20,
+            "images.decode_timeout_s": rules.cpu_s,
+            "images.accept_damaged": limits.accept_damaged,
+        }
 
     def rules(self, max_bytes: int) -> "Rules":
         """For pictures of at most `max_bytes`."""

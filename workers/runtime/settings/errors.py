@@ -56,9 +56,13 @@ def explain(cls: type[BaseModel], problem: ErrorDetails, origin: Origin) -> str:
         hint = f" Did you mean {near[0]}?" if near else ""
         return f"{where}: unknown key.{hint} Allowed: {', '.join(allowed)}"
     if isinstance(problem["input"], Mapping):  # a whole section, with what is secret in it
-        return f"{where}: {problem['msg'].removeprefix('Value error, ')}"
+        return f"{where}: {_message(problem)}"
     given = HIDDEN if _secret(cls, problem["loc"]) else redact(problem["input"])
-    return f"{where}: {problem['msg']} (given: {given!r})"
+    return f"{where}: {_message(problem)} (given: {given!r})"
+
+
+def _message(problem: ErrorDetails) -> str:
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _secret(cls: type[BaseModel], location: Sequence[int | str]) -> bool:

@@ -11,9 +11,9 @@ import yaml
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 from pydantic_settings import SettingsError as UndecodableVariable
 
@@ -29,8 +29,10 @@ from workers.runtime.settings.errors import (
     redact,
 )
 from workers.runtime.settings.security import KafkaSecurity, TlsSettings
+from workers.runtime.settings.shares import Share
+from workers.runtime.settings.yaml_file import place, read_value, read_yaml
 
-__all__ = ["Section", "redact"]  # what other modules look for here
+__all__ = ["Section", "read_yaml", "redact"]  # what other modules look for here
 
 
 SectionT = TypeVar("SectionT", bound=Section)
@@ -209,10 +211,8 @@ class TracingSettings(Section):
         pattern=r"^https?://",
         description="OTLP over HTTP, e.g. http://collector:4318/v1/traces; default: no tracing",
     )
-    sample_share: float = Field(
+    sample_share: Share = Field(
         default=0.01,
-        ge=0,
-        le=1,
         description="of the traces that begin in this process; others follow who began them",
     )
 
@@ -271,46 +271,22 @@ class ProcessSettings(BaseSettings):
         """Flags, then environment, then the YAML file."""
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
         if cls._file is not None:
-            sources += (YamlConfigSettingsSource(settings_cls, yaml_file=cls._file),)
+            sources += (InitSettingsSource(settings_cls, read_yaml(cls._file), True),)
         return sources
 
 
 def parse_assignments(assignments: Sequence[str]) -> dict[str, Any]:
-    """`--set key.path=value` flags as overrides; values are read as YAML scalars or lists."""
+    """`--set key.path=value` flags as overrides; values are read as YAML."""
     overrides: dict[str, Any] = {}
     for assignment in assignments:
         path, separator, text = assignment.partition("=")
         if not separator or not path:
             raise SettingsError(f"--set {assignment}: expected key.path=value")
         try:
-            overrides[path.strip()] = yaml.safe_load(text)
+            overrides[path.strip()] = read_value(text)
         except yaml.YAMLError as error:
-            raise SettingsError(f"--set {path}: the value is not YAML: {_place(error)}") from None
+            raise SettingsError(f"--set {path}: the value is not YAML: {place(error)}") from None
     return overrides
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping. Raises SettingsError naming the file."""
-    try:
-        content = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: is not YAML: {_place(error)}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"{file}: must hold `key: value` lines, not a {type(content).__name__}")
-    return content
-
-
-def _place(error: Exception) -> str:
-    """What is wrong where, without the line itself: a secret may stand there."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None:
-        return getattr(error, "reason", None) or type(error).__name__
-    problem = getattr(error, "problem", None) or "cannot be read"
-    return f"{problem}, line {mark.line + 1}, column {mark.column + 1}"
 
 
 def _learn(value: Any) -> None:

@@ -12,7 +12,7 @@ PREFERRED = (64, 64)
 
 
 def test_no_wishes_squeeze_the_whole_frame() -> None:
-    assert ViewPlan().view(PREFERRED, (1500, 1000)) == View(PREFERRED)
+    assert ViewPlan().view(PREFERRED, (1500, 1000)) == View(PREFERRED, upright=True, bits=0)
 
 
 def test_padding_keeps_the_shape_of_the_region() -> None:

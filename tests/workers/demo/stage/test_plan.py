@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stream_inspector.errors import DataError
 from workers.camera.settings import CameraProcessSettings
+from workers.camera.sources import list_files
 from workers.demo.settings import DemoSettings
 from workers.demo.stage.folder import RunFolder
 from workers.demo.stage.plan import (
@@ -17,6 +17,7 @@ from workers.demo.stage.plan import (
 from workers.demo.stage.processes import flags as as_arguments
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
+from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, parse_assignments
 
 
@@ -39,10 +40,10 @@ def test_real_images_are_all_streamed_once(tmp_path: Path) -> None:
     load = plan_load(DemoSettings(data=bolts(tmp_path)))
 
     assert (load.category, load.frames, load.loop) == ("bolts", 4, False)
-    assert load.source.endswith("bolts/test")
+    assert load.source.endswith("bolts")
 
 
-def test_a_layout_without_a_test_folder_is_not_played(tmp_path: Path) -> None:
+def test_a_layout_without_a_test_folder_is_played_too(tmp_path: Path) -> None:
     (tmp_path / "split_csv").mkdir()
     rows = ["object,split,label,image,mask", "bolts,test,normal,bolts/Data/Images/Normal/0.png,"]
     (tmp_path / "split_csv/1cls.csv").write_text("\n".join(rows))
@@ -51,8 +52,26 @@ def test_a_layout_without_a_test_folder_is_not_played(tmp_path: Path) -> None:
     (tmp_path / "bolts/test").rename(tmp_path / "elsewhere")
     Image.new("RGB", (20, 20)).save(image)
 
-    with pytest.raises(DataError, match="cameras play a folder test/"):
-        plan_load(DemoSettings(data=tmp_path / "bolts"))
+    load = plan_load(DemoSettings(data=tmp_path / "bolts"))
+    assert load.frames == 1
+    assert list_files(load.source).files == (image,)
+
+
+def test_a_hidden_copy_is_neither_planned_nor_played(tmp_path: Path) -> None:
+    folder = bolts(tmp_path)
+    copies = folder / "test/good/.ipynb_checkpoints"
+    copies.mkdir()
+    Image.new("RGB", (20, 20)).save(copies / "0-checkpoint.png")
+    load = plan_load(DemoSettings(data=folder))
+    assert load.frames == len(list_files(load.source).files) == 4
+
+
+def test_a_folder_whose_name_no_category_can_have_is_refused(tmp_path: Path) -> None:
+    bolts(tmp_path).rename(tmp_path / "Metal Nut")
+    with pytest.raises(SettingsError, match=r"Metal_Nut; or give --category"):
+        plan_load(DemoSettings(data=tmp_path / "Metal Nut"))
+    named = DemoSettings(data=tmp_path / "Metal Nut", category="metal-nut")
+    assert plan_load(named).category == "metal-nut"
 
 
 def test_more_frames_than_images_repeat_them(tmp_path: Path) -> None:

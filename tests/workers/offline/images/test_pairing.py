@@ -5,9 +5,9 @@ import pytest
 
 from stream_inspector.errors import DataError, ModelCorrupt
 from workers.offline.images.datasets import CategoryFolder
-from workers.offline.images.datasets.mvtec import MVTEC
 from workers.offline.images.pairing import pair
 from workers.offline.model_folder import MANIFEST, TENSORS, models_in
+from workers.runtime.datasets.mvtec import MVTEC
 
 A, B = Path("models/a"), Path("models/b")
 

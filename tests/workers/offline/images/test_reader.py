@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 
 from stream_inspector.errors import DataError
 from stream_inspector.image.view.canvas import View
-from workers.offline.images.reader import read_image, read_images, read_mask, refuse_masks
+from workers.offline.images.masks import read_mask
+from workers.offline.images.reader import check_good, read_image, read_images
 from workers.offline.images.views import usual_frame
 from workers.runtime.decoders.current import decoding_by
 from workers.runtime.decoders.settings import ImagesSection
@@ -133,16 +134,8 @@ def test_an_unreadable_mask_is_named(tmp_path: Path) -> None:
         read_mask(tmp_path / "mask.png", View((2, 2)))
 
 
-def test_masks_among_good_images_are_recognised() -> None:
-    mask = np.zeros((8, 8, 3), np.uint8)
-    mask[:4] = 255
-
-    with pytest.raises(DataError, match="1 of the good images look like masks"):
-        refuse_masks([mask, np.full((8, 8, 3), 120, np.uint8)], "folder")
-
-
 def test_photographs_on_black_are_no_masks() -> None:
     image = np.zeros((8, 8, 3), np.uint8)
     image[2:6, 2:6] = 120
 
-    refuse_masks([image], "folder")
+    check_good([image], "folder")

@@ -23,13 +23,13 @@ def category(folder: Path, text: str) -> Category:
 def test_without_a_file_or_a_view_the_whole_frame_is_seen_in_its_shape(tmp_path: Path) -> None:
     nuts = find_category("nuts", CategoriesSection(folder=tmp_path))
     for each in (nuts, category(tmp_path, "name: bolts")):
-        assert view_for(each, SIZE, (150, 150)) == View(SIZE)
-        assert view_for(each, SIZE, (160, 80)) == View((48, 96))
+        assert view_for(each, SIZE, (150, 150)) == View(SIZE, upright=True, bits=0)
+        assert view_for(each, SIZE, (160, 80)) == View((48, 96), upright=True, bits=0)
 
 
 def test_the_presets_own_size_is_seen_on_request(tmp_path: Path) -> None:
     bolts = category(tmp_path, "view: {input_size: preset}")
-    assert view_for(bolts, SIZE, (150, 100)) == View(SIZE)
+    assert view_for(bolts, SIZE, (150, 100)) == View(SIZE, upright=True, bits=0)
 
 
 def test_pixels_and_shares_mean_the_same_place(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_mask_lies_beside_the_file_and_white_is_ignored(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("view: {ignore: {mask: gone.png}}", "gone.png is no readable PNG"),
+        ("view: {ignore: {mask: gone.png}}", "gone.png is no readable mask"),
         (
             "view: {ignore: {rectangles: [{left: 0, top: 0, width: 1, height: 1}]}}",
             "category bolts: view: nothing is left to inspect",

@@ -7,7 +7,7 @@ from PIL import Image
 from stream_inspector.errors import DataError
 from stream_inspector.image.view.canvas import View
 from workers.offline.images.datasets import LabelledFile
-from workers.offline.images.reader import read_mask
+from workers.offline.images.masks import read_mask
 from workers.offline.scoring.labelled import read_labelled
 from workers.offline.scoring.maps import in_frame
 
@@ -50,7 +50,7 @@ def test_an_unreadable_image_is_named_or_left_out_with_its_truth(tmp_path: Path)
     files = [bad(broken, None), LabelledFile(image, "good", defective=False, mask=None)]
     skipped: list[str] = []
 
-    with pytest.raises(DataError, match=r"1\.png.*trainer\.on_corrupt=skip"):
+    with pytest.raises(DataError, match=r"1\.png.*--on-corrupt skip"):
         read_labelled(files, View((16, 16)))
     test = read_labelled(files, View((16, 16)), on_corrupt="skip", on_skip=skipped.append)
 

@@ -58,7 +58,7 @@ def test_neither_training_nor_calibration_opens_them(
     assert calibrated.exit_code == 0, calibrated.output
     # three of thirty images set no thresholds, but everything else was done
     made = read_model(tmp_path / "made")
-    assert made.view() == View((64, 64))
+    assert made.view() == View((64, 64), upright=True, bits=0)
     assert trained_view(made.provenance, "flanges")
     seen = {Path(path) for path in opened}
     assert folder / "train/good/000.png" in seen  # the hook works

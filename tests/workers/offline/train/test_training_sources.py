@@ -101,9 +101,10 @@ def test_each_category_is_read_through_its_own_view(root: Path, tmp_path: Path) 
     (tmp_path / "nuts.yaml").write_text(f"view: {{input_size: preset, region: {region}}}")
     section = CategoriesSection(folder=tmp_path)
     good = unified(root).read(SMALL, TrainerSettings(), section, lambda _: None)
-    assert good["nuts"].view == View((32, 32), region=(0.0, 0.0, 0.5, 1.0))
+    half = View((32, 32), region=(0.0, 0.0, 0.5, 1.0), upright=True, bits=0)
+    assert good["nuts"].view == half
     assert good["nuts"].view_settings
-    assert good["bolts"].view == View((32, 32))
+    assert good["bolts"].view == View((32, 32), upright=True, bits=0)
     assert good["bolts"].view_settings is None
     assert (good["nuts"].train[0] != good["bolts"].train[0]).any()
 

@@ -269,3 +269,12 @@ def test_a_process_imports_nothing_heavy() -> None:
     assert not {"torch", "pydantic", "structlog", "kafka", "redis", "scipy"} & set(
         eval(done.stdout)  # noqa: S307
     )
+
+
+def test_another_process_can_be_given_the_same_rules() -> None:
+    from workers.runtime.decoders.settings import ImagesSection
+
+    given = ImagesSection(max_pixels=7, max_side=6, decode_mb=99, accept_damaged=True)
+    flags = ImagesSection.flags(given.rules(1024))
+    told = {name.removeprefix("images."): value for name, value in flags.items()}
+    assert ImagesSection.model_validate(told) == given

@@ -75,7 +75,7 @@ def write_thresholds(path: Path, shown: Shown) -> Path:
         )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files
     return path
 
 

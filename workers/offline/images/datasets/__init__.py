@@ -5,17 +5,17 @@ Four layouts, one file each: MVTec AD's, BTAD's, VisA's own, and a plain folder 
 
 from pathlib import Path
 
-from workers.offline.images.datasets.detect import (
+from workers.offline.images.datasets.licence import licence_notes
+from workers.offline.images.datasets.split import GoodFiles, file_digest, good_files, split
+from workers.runtime.datasets.detect import (
     AUTO,
     LAYOUTS,
     CategoryFolder,
     categories_in,
     layout_of,
 )
-from workers.offline.images.datasets.files import images_in, is_image
-from workers.offline.images.datasets.layout import LabelledFile, missing_masks
-from workers.offline.images.datasets.licence import licence_notes
-from workers.offline.images.datasets.split import GoodFiles, file_digest, good_files, split
+from workers.runtime.datasets.files import images_in, is_image
+from workers.runtime.datasets.layout import LabelledFile, missing_masks
 
 __all__ = [
     "LAYOUTS",

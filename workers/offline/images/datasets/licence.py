@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from workers.offline.images.datasets.btad import BTAD
-from workers.offline.images.datasets.detect import CategoryFolder
-from workers.offline.images.datasets.visa import VISA
+from workers.runtime.datasets.btad import BTAD
+from workers.runtime.datasets.detect import CategoryFolder
+from workers.runtime.datasets.visa import VISA
 
 _MVTEC_AD = (
     *("bottle", "cable", "capsule", "carpet", "grid", "hazelnut", "leather", "metal_nut"),

@@ -1,13 +1,16 @@
 """Good images are split once, by the digest of their contents, whatever their names or order."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from stream_inspector.errors import TooFewImages
-from workers.offline.images.datasets.detect import AUTO, layout_of
+from stream_inspector.errors import DataError, TooFewImages
+from workers.runtime.datasets.detect import AUTO, layout_of
+from workers.runtime.host.regular_file import open_regular
 
 T = TypeVar("T")
 LEAST_GOOD = 20  # below this, two images of each held-out part cannot be had
@@ -24,13 +27,29 @@ class GoodFiles:
     digests: Mapping[Path, str]  # of each one's contents
 
 
-def good_files(folder: Path, least: int = LEAST_GOOD, layout: str = AUTO) -> GoodFiles:
-    """Find and split the good images. Raises DataError or TooFewImages, naming what is wrong."""
+def good_files(
+    folder: Path,
+    least: int = LEAST_GOOD,
+    layout: str = AUTO,
+    on_unreadable: Callable[[DataError], None] | None = None,
+) -> GoodFiles:
+    """Find and split the good images. Raises DataError or TooFewImages, naming what is wrong.
+
+    A file that cannot be read is an error, too, unless somebody takes it.
+    """
     paths = layout_of(folder, layout).good(folder)
-    by_digest = {file_digest(path): path for path in paths}
+    by_digest = dict[str, Path]()
+    for path in paths:
+        try:
+            by_digest[file_digest(path)] = path
+        except DataError as error:
+            if on_unreadable is None:
+                raise
+            on_unreadable(error)
     if len(by_digest) < least:
+        of = f" in {len(paths)} files" if len(paths) > len(by_digest) else ""
         raise TooFewImages(
-            f"{folder}: {len(by_digest)} different good images, at least {least} are needed; "
+            f"{folder}: {len(by_digest)} different good images{of}, at least {least} are needed; "
             f"add {least - len(by_digest)} more (better: some hundreds; one in ten is held out "
             "for the thresholds)"
         )
@@ -48,6 +67,10 @@ def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, 
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's contents."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file's contents. Raises DataError naming the file."""
+    try:
+        with open_regular(path, sys.maxsize, "") as file:
+            return hashlib.file_digest(cast("BufferedReader", file), "sha256").hexdigest()
+    except OSError as error:
+        what = "a link to nothing" if path.is_symlink() and not path.exists() else error.strerror
+        raise DataError(f"{path}: cannot be read: {what}; repair or remove it") from error

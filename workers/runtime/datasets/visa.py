@@ -3,16 +3,20 @@
 split_csv/1cls.csv    <category>/Data/Images/{Normal,Anomaly}/*.JPG    .../Data/Masks/Anomaly/*
 """
 
+import codecs
 import csv
+import io
 from pathlib import Path
 
 from stream_inspector.errors import DataError
-from workers.offline.images.datasets.files import shown
-from workers.offline.images.datasets.layout import LabelledFile
+from workers.runtime.datasets.files import shown
+from workers.runtime.datasets.layout import LabelledFile
 
 SPLIT = Path("split_csv") / "1cls.csv"
 _COLUMNS = {"object", "split", "label", "image", "mask"}
 _KINDS = {"normal": "good", "anomaly": "bad"}  # as VisA's own script names the folders
+
+_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 Row = dict[str, str]
 
@@ -72,11 +76,24 @@ def _read(path: Path) -> list[Row]:
             f"{path}: not found; VisA's own layout needs it, for it says which good images train "
             "(it comes with the dataset)"
         )
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if not set(reader.fieldnames or ()) >= _COLUMNS:
-            raise DataError(f"{path}: needs the columns {', '.join(sorted(_COLUMNS))}")
-        return [{name: row[name] or "" for name in _COLUMNS} for row in reader]
+    reader = csv.DictReader(io.StringIO(_text(path)))
+    columns = [name.strip() for name in reader.fieldnames or ()]
+    if not set(columns) >= _COLUMNS:
+        raise DataError(
+            f"{path}: needs the columns {', '.join(sorted(_COLUMNS))}, separated by commas; it "
+            f"begins with {', '.join(columns) or 'nothing'}"
+        )
+    reader.fieldnames = columns
+    return [{name: (row[name] or "").strip() for name in _COLUMNS} for row in reader]
+
+
+def _text(path: Path) -> str:
+    """With or without a byte order mark, as spreadsheets write it."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-16" if data[:2] in _UTF16_MARKS else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no text in UTF-8: {error.reason}") from None
 
 
 VISA = VisaLayout()

@@ -3,6 +3,6 @@
 train/ok/*    test/ok/*    test/ko/*    ground_truth/ko/<stem>.png
 """
 
-from workers.offline.images.datasets.mvtec import KindFolders
+from workers.runtime.datasets.mvtec import KindFolders
 
-BTAD = KindFolders("btad", "ok")
+BTAD = KindFolders("btad", "ok", lambda kind: kind.casefold() == "ok")

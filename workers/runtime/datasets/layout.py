@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from workers.offline.images.datasets.files import shown
+from workers.runtime.datasets.files import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class LabelledFile:
     path: Path
     kind: str  # name of its folder: good, scratch, ...
     defective: bool  # by its folder, not by its mask: masks shrink to nothing when resized
-    mask: Path | None
+    mask: Path | None  # a picture, or a folder of several
+    no_mask: str = ""  # what was looked for instead, where it should have one
 
 
 class Layout(Protocol):
@@ -42,10 +43,12 @@ class Layout(Protocol):
 def missing_masks(files: Iterable[LabelledFile]) -> str:
     """One sentence on defective images without a mask; empty when all have one."""
     defective = [file for file in files if file.defective]
-    without = [f"{file.kind}/{file.path.name}" for file in defective if file.mask is None]
+    without = [file for file in defective if file.mask is None]
     if not without:
         return ""
+    names = shown(f"{file.kind}/{file.path.name}" for file in without)
+    why = next((f"; for {file.path.name} {file.no_mask}" for file in without if file.no_mask), "")
     return (
         f"{len(without)} of {len(defective)} defective images have no mask and count for image "
-        f"metrics only: {shown(without)}"
+        f"metrics only: {names}{why}"
     )

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from stream_inspector.errors import DataError
-from workers.offline.images.datasets.files import good_images_in, is_image
-from workers.offline.images.datasets.layout import LabelledFile
+from workers.runtime.datasets.files import good_images_in, is_hidden, is_image
+from workers.runtime.datasets.layout import LabelledFile
 
 
 class PlainFolder:
@@ -14,7 +14,7 @@ class PlainFolder:
 
     def fits(self, folder: Path) -> bool:
         """Any image directly inside."""
-        return any(is_image(path) for path in folder.iterdir())
+        return any(is_image(path) and not is_hidden(path.name) for path in folder.iterdir())
 
     def good(self, folder: Path) -> list[Path]:
         """All of them."""
