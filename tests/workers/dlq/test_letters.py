@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import typer
 
 from schemas.dead_letter import DeadLetter
 from schemas.documents import samples
@@ -13,7 +12,6 @@ from schemas.frame import decode_frame
 from schemas.outcome import RejectReason
 from workers.dlq.letters import Filter, camera_of, category_of
 from workers.dlq.replay import again, run_of
-from workers.runtime.settings.moments import moment
 
 LETTER = samples.DEAD_LETTER
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -45,23 +43,6 @@ def test_all_conditions_have_to_hold(wanted: dict[str, Any], taken: bool) -> Non
 def test_an_unreadable_frame_is_found_by_its_raw_headers() -> None:
     letter = LETTER.model_copy(update={"frame": None})
     assert (category_of(letter), camera_of(letter)) == ("fryum", "line-1-cam-2")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("90m", NOW - timedelta(minutes=90)),
-        ("3d", NOW - timedelta(days=3)),
-        ("2026-01-31T08:00+01:00", datetime(2026, 1, 31, 7, tzinfo=UTC)),
-    ],
-)
-def test_times_are_ages_or_moments(text: str, expected: datetime) -> None:
-    assert moment(text, NOW) == expected
-
-
-def test_a_wrong_time_is_refused_with_examples() -> None:
-    with pytest.raises(typer.BadParameter, match="2h"):
-        moment("yesterday", NOW)
 
 
 def test_a_replay_is_the_original_record_with_its_lineage() -> None:

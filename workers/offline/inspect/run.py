@@ -6,14 +6,17 @@ from rich.console import Console
 
 from workers.offline.detector import make_detector
 from workers.offline.images.views import find_category
-from workers.offline.inspect.files import find_images, inspect_files, pictures
-from workers.offline.inspect.table import inspection_table
+from workers.offline.inspect.files import Inspected, find_images, inspect_files, pictures
+from workers.offline.inspect.table import add_inspection, inspections
 from workers.offline.inspect.view_pictures import planned_view, write_view_pictures
 from workers.offline.model_folder import read_model
 from workers.offline.presets import find_preset
+from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
-from workers.runtime.host.terminal import text
+from workers.runtime.host.terminal import Terminal, text
+from workers.runtime.lifecycle import StopSignal
+from workers.runtime.listing import Form
 
 
 def inspect(
@@ -25,21 +28,31 @@ def inspect(
     category: str | None,
     explain: bool,
     console: Console,
+    stop: StopSignal,
+    form: Form = Form.TABLE,
 ) -> None:
     """Inspect files; pictures go to `out` as <file>-<picture>.png."""
     if folder is None:
         raise SettingsError("--model: give the folder that `train` wrote")
     detector = make_detector(read_model(folder), settings.trainer)
-    results, name = [], detector.model.category(category)
-    for result in inspect_files(detector, find_images(sources), name, explain=explain):
-        results.append(result)
-        if out:
-            out.mkdir(parents=True, exist_ok=True)
-            for name, png in pictures(result).items():
-                (out / f"{result.path.stem}-{name}.png").write_bytes(png)
-    console.print(inspection_table(results))
-    if out:
+    paths, name = find_images(sources), detector.model.category(category)
+    listing = inspections(console, form)
+    with work_bar(Terminal(stderr=True), stop) as on_work:
+        results = inspect_files(detector, paths, name, explain=explain)
+        for done, result in enumerate(results, 1):
+            add_inspection(listing, result)
+            on_work("inspecting", done, len(paths))
+            if out:
+                _write(result, out)
+    listing.close()
+    if out and form is Form.TABLE:
         console.print(text(f"Pictures are in {out}"))
+
+
+def _write(result: Inspected, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for name, png in pictures(result).items():
+        (out / f"{result.path.stem}-{name}.png").write_bytes(png)
 
 
 def show_view(

@@ -12,8 +12,8 @@ from rich.text import Text
 
 from workers.runtime.host.terminal import Table, Terminal, lines, plain, text
 
-WORKERS = Path(__file__).parents[3] / "workers"
-OWN = WORKERS / "runtime" / "terminal.py"
+WORKERS = Path(__file__).parents[4] / "workers"
+OWN = WORKERS / "runtime" / "host" / "terminal.py"
 NASTY = (
     *("\x1b[2J", "\x1b]0;title\x07", "\x9b31m", "\u202eevil\u2066", "one\nforged", "\r\x08\x7f"),
     *("[bold]", "[/]", "[link=x.png]x[/link]", "back\\", ":heart:", "\udcff", "\u2028", "\x00"),
