@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from workers.runtime.decoders.settings import ImagesSection
-from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.operator import OperatorSettings
+from workers.runtime.settings.process import LogSettings, Section
 
 # any: outcomes are not read; good: only what passed is taken; apart: the others lie apart
 Sort = Literal["any", "good", "apart"]
@@ -37,7 +38,7 @@ class CollectSettings(Section):
     )
 
 
-class CollectorProcessSettings(ProcessSettings):
+class CollectorProcessSettings(OperatorSettings):
     """Everything `stream-inspector collect` can be told."""
 
     log: LogSettings = LogSettings(level="warning")  # this command talks to people

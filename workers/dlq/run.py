@@ -29,11 +29,8 @@ from workers.runtime.host.operator import operator
 from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.listing import Form
 from workers.runtime.moments import period
-from workers.runtime.settings.process import (
-    ProcessSettings,
-    TopicSettings,
-    parse_assignments,
-)
+from workers.runtime.settings.operator import OperatorSettings
+from workers.runtime.settings.process import TopicSettings, parse_assignments
 from workers.runtime.telemetry.logs import setup_logging
 
 _NOT_FOUND = 65  # EX_DATAERR
@@ -143,7 +140,7 @@ def desk(config: Path | None, assignments: list[str] | None, servers: str | None
         flags = parse_assignments(assignments or [])
         if servers is not None:
             flags["kafka.bootstrap_servers"] = servers
-        settings = ProcessSettings.load(config, flags)
+        settings = OperatorSettings.load(config, flags)
         setup_logging(settings.log, "dlq")
         kafka, topics = settings.kafka, settings.topics
 

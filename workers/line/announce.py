@@ -11,12 +11,12 @@ import typer
 from schemas.camera_state import CameraCondition, CameraState
 from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.moments import ahead, said
-from workers.runtime.settings.process import ProcessSettings
+from workers.runtime.settings.operator import OperatorSettings
 
 _LONGEST = timedelta(days=31)  # a notifier believes no longer pause
 
 
-class LineSettings(ProcessSettings):
+class LineSettings(OperatorSettings):
     """Everything that `stream-inspector line` can be told."""
 
 
