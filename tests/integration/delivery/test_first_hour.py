@@ -22,15 +22,16 @@ from stream_inspector.synthetic import render
 from workers.cli import app
 from workers.offline.train import run as training
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "first-hour.md"
 SIDE = 64
 BAD = 3
 ENVIRONMENT = {
-    "TRAINER__ITERATIONS": "30",
+    "TRAINER__ITERATIONS": "10",
     "TRAINER__ENGINE": "torch",
+    "TRAINER__THREADS": "1",
     "MODELS__ENGINE": "torch",
     "BUDGET__IMAGE_FALSE_REJECT": "0.4",
     "BUDGET__CONFIDENCE": "0.5",

@@ -16,6 +16,7 @@ from kafka import KafkaAdminClient
 
 from workers.runtime.servers.process import listens
 
+PATIENCE_S = 200
 pytestmark = pytest.mark.integration
 
 
@@ -33,7 +34,7 @@ def started(*flags: object) -> Iterator["subprocess.Popen[str]"]:
 
 
 def settings_of(folder: Path) -> dict[str, str]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not (folder / "settings.env").exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -58,7 +59,7 @@ def used_once(folder: Path, broker: str) -> tuple[list[str], str | None]:
         store.set("mark", "left")
         store.close()
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 0, err
     assert bootstrap in out
     assert f"export STREAM_INSPECTOR_KAFKA__BOOTSTRAP_SERVERS={bootstrap}" in out
@@ -84,7 +85,7 @@ def test_a_port_that_is_taken_is_named_with_what_to_do() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with started("--kafka-port", 0, "--redis-port", port) as process:
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert f"127.0.0.1:{port} is in use" in err
     assert "--redis-port" in err
@@ -95,6 +96,6 @@ def test_a_server_that_ends_by_itself_ends_the_command(tmp_path: Path) -> None:
     with started(*flags) as process:
         store = redis.Redis.from_url(settings_of(tmp_path)["STREAM_INSPECTOR_REDIS__URL"])
         store.shutdown(nosave=True)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode != 0
     assert "the store ended by itself" in err

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from schemas.excerpt import excerpt
 
+_ENDLESS = 100_000  # columns
 _ESCAPE = 10  # characters for one that cannot be printed: \\U0010ffff
 
 Part = object | tuple[object, str]  # what is said, and its style
@@ -47,6 +48,8 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False} | options)
+        if not self.is_terminal and options.get("width") is None:
+            self.width = _ENDLESS  # a pipe or a file has no edge at which lines would have to break
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

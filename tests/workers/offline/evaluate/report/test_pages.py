@@ -127,3 +127,20 @@ def test_the_index_lists_the_categories_and_the_means(tmp_path: Path) -> None:
     assert set(re.findall(r'href="([^"]+)"', page)) == {page_name("nut"), page_name("bolt/m8")}
     assert "/" not in page_name("bolt/m8")
     assert "mahalanobis" in page
+
+
+def test_a_narrow_screen_shows_tables_as_lists_with_their_heads(tmp_path: Path) -> None:
+    case = material()
+    pages = [
+        write_category(tmp_path, card(case), case, "today"),
+        write_index(tmp_path, [card(case), card(case, "bolt")], "today"),
+    ]
+    for page in pages:
+        text = page.read_text()
+        rows = [row for row in re.findall(r"<tr.*?</tr>", text, re.DOTALL) if "<td" in row]
+        assert rows
+        for row in rows:
+            assert row.count("<td") == row.count("data-head=") + 1, row
+        assert 'name="viewport"' in text
+        assert "attr(data-head)" in text
+        assert "overflow-x" not in text  # nothing lies beyond the edge
