@@ -460,17 +460,6 @@ def test_a_notifier_that_is_not_there_is_not_missed() -> None:
     assert not [name for name in names if name.startswith("StreamInspectorNotifier")]
 
 
-def alerts_of(values: dict) -> list[dict]:
-    groups = render(values)["PrometheusRule", "line-stream-inspector"]["spec"]["groups"]
-    return [rule for group in groups for rule in group["rules"] if "alert" in rule]
-
-
-def test_without_a_base_alerts_have_a_place_and_no_dead_link() -> None:
-    for rule in alerts_of(merged(supported("monitored"), {})):
-        assert "runbook_url" not in rule["annotations"]
-        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
-
-
 def test_the_groups_are_those_of_the_processes_own_files() -> None:
     """Who moves from a file to the chart goes on where they were, and is told nothing twice."""
     values = yaml.safe_load((CHART / "values.yaml").read_text())

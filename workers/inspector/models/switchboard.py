@@ -47,8 +47,8 @@ class Switchboard:
                 return
         if version is None:
             self.unknown[category] = (
-                f"{category} has no active model: train and calibrate one, then "
-                f"`stream-inspector model push` and `model activate`"
+                f"{category} has no active model: train one, then `stream-inspector model push "
+                f"runs/{category} --activate` puts it into the store"
             )
             return
         self.unknown.pop(category, None)

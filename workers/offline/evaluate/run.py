@@ -137,6 +137,7 @@ class _Evaluator:
         if self._loaded is None or self._loaded[0] != folder:
             how = self._settings
             self._loaded = None  # frees the last one's memory first
+            self._console.print("Loading the model ...")
             model = read_model(folder)
             self._loaded = (folder, make_detector(model, how))
         return self._loaded[1]

@@ -34,10 +34,12 @@ def inspect(
     """Inspect files; pictures go to `out` as <file>-<picture>.png."""
     if folder is None:
         raise SettingsError("--model: give the folder that `train` wrote")
+    aside = Terminal(stderr=True)  # so that the list alone is on standard output
+    aside.print("Loading the model ...")
     detector = make_detector(read_model(folder), settings.trainer)
     paths, name = find_images(sources), detector.model.category(category)
     listing = inspections(console, form)
-    with work_bar(Terminal(stderr=True), stop) as on_work:
+    with work_bar(aside, stop) as on_work:
         results = inspect_files(detector, paths, name, explain=explain)
         for done, result in enumerate(results, 1):
             add_inspection(listing, result)

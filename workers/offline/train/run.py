@@ -50,6 +50,7 @@ def train(
     def left_out(said: str) -> None:
         console.print(text(("left out", "yellow"), f" {said}"))
 
+    console.print("Reading the good images ...")
     good = source.read(preset, how, settings.categories, left_out)
     for name, images in good.items():
         parts = (
@@ -64,6 +65,7 @@ def train(
     file.remove()
     known = {name: find_category(name, settings.categories) for name in good}
     accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
+    console.print("Setting the thresholds ...")
     model = _calibrated(model, good, accepted, how, folder)
     write_model(model, folder)
     spent = f" in {folder} ({time.monotonic() - start:.0f} s)"
