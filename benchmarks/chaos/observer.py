@@ -222,5 +222,6 @@ class Observer:
 
 
 def _frame_id(record: Any) -> str:
-    frame_id: str = json.loads(record.value)["frame"]["frame_id"]
-    return frame_id
+    said = json.loads(record.value)
+    frame = said.get("frame") or {}  # of a record that names none there are coordinates alone
+    return str(frame.get("frame_id") or said["record"])

@@ -20,6 +20,7 @@ from workers.runtime.bus.kafka.client import (
     record_limit,
 )
 from workers.runtime.bus.kafka.errors import translated
+from workers.runtime.bus.kafka.faults import tell_of_loss
 from workers.runtime.bus.kafka.reading.consumer import KafkaBusConsumer
 from workers.runtime.bus.kafka.rebalance import Relay
 from workers.runtime.bus.kafka.writing.producer import KafkaBusProducer
@@ -91,6 +92,7 @@ def connect_consumer(
     client = connect(kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms))
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
     relay = Relay(client, listener, drain_s, assignor)
+    tell_of_loss(client)
     client.subscribe(topics=list(topics), listener=relay)
     return KafkaBusConsumer(
         client,

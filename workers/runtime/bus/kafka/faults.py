@@ -12,6 +12,9 @@
   its end, never taken up again: the resumed partition stands still while it looks healthy.
 - A group leader that joins again because partitions became known, and whose poll ends before the
   answer is there, never looks at the answer: it holds partitions and reads none of them.
+- A member that is put out of its group while it joins again (its process stood still) tells nobody
+  that its partitions are lost: it joins as a new member, still holds them, and its old positions
+  are taken for those of an owner. What others did meanwhile would be done twice.
 - A batch that the broker finds too large is split and sent again, but `flush` takes it for lost
   (`UnknownError: Future not done`), each time: several small records that share a batch would never
   pass a topic of a small limit, and one that is too large would look like a broker that is away.
@@ -38,6 +41,18 @@ def prepare_poll(consumer: Any) -> None:
         fetcher._next_partition_records = None
     if coordinator._join_task is not None:  # begun, not yet taken note of
         coordinator.rejoin_needed = True
+
+
+def tell_of_loss(consumer: Any) -> None:
+    """Make a member that has lost its membership say so before it joins again, whenever it was."""
+    coordinator = consumer._coordinator
+    reset = coordinator.reset_generation
+
+    def reset_and_prepare(*args: Any, **named: Any) -> None:
+        reset(*args, **named)
+        coordinator.rejoining = False  # else the preparation, which tells, is taken for done
+
+    coordinator.reset_generation = reset_and_prepare
 
 
 def flush(producer: Any, timeout_s: float) -> None:
