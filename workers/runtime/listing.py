@@ -22,9 +22,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from workers.runtime import moments
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, plain, text
-from workers.runtime.moments import said
 
 _GAP = "  "
 _SHORTEST = 12  # characters that are left of a text
@@ -140,8 +140,8 @@ class Listing:
             if self._empty:
                 self._console.print(text(self._empty))
             return
-        for line in self._lines():
-            self._console.print(line, soft_wrap=True)
+        for said in self._lines():
+            self._console.print(said, soft_wrap=True)
 
     def _lines(self) -> Iterator[Text]:
         wide = [self._natural(index) for index in range(len(self._columns))]
@@ -228,7 +228,7 @@ def _cell(column: Column, value: Any, style: str) -> Text:
     if isinstance(value, Shown):
         return text((value.said, value.style or style))
     if isinstance(value, datetime):
-        return text((said(value), style))
+        return text((moments.said(value), style))
     if value is None:
         return text(("-", style))
     if column.pattern and isinstance(value, int | float):

@@ -26,7 +26,7 @@ def lines(*assignments: str) -> Iterator[dict[str, str]]:
 
 
 def of(found: list[dict[str, str]], area: str, name: str) -> dict[str, str]:
-    return next(each for each in found if (each["area"], each["name"]) == (area, name))
+    return next(each for each in found if (each["area"], each["check"]) == (area, name))
 
 
 def test_a_missing_category_stops_no_other_check(tmp_path: Path) -> None:
