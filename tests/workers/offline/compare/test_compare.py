@@ -84,5 +84,5 @@ def test_the_table_names_its_category_in_every_line(tmp_path: Path) -> None:
     write_csv(rows, tmp_path / "sub/table.csv")
     with (tmp_path / "sub/table.csv").open() as file:
         read = list(csv.DictReader(file))
-    assert [each["AUPRO@0.3"] for each in read] == [""] * 3
-    assert [float(each["image AUROC"]) for each in read] == [0.5, 0.75, 1]
+    assert [each["aupro_30"] for each in read] == [""] * 3
+    assert [float(each["image_auroc"]) for each in read] == [0.5, 0.75, 1]
