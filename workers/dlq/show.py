@@ -33,7 +33,7 @@ _LETTERS = (
     Column("reason"),
     Column("camera"),
     Column("state"),
-    Column("error", kind=Kind.CUT),
+    Column("error", kind=Kind.SPARE),
     Column("category", kind=Kind.EXTRA),
     Column("record", kind=Kind.EXTRA),
 )

@@ -55,6 +55,7 @@ class Kind(StrEnum):
     WHOLE = "whole"  # it stays, and the line runs over
     CUT = "cut"  # it is shortened
     EXTRA = "extra"  # it is left out, and named below
+    SPARE = "spare"  # it is shortened, then left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,23 +183,30 @@ class Listing:
         """The columns that stay, and their widths."""
         kept = dict(enumerate(wide))
         if _width(kept) > room:  # heads may take several lines
-            for index, column in enumerate(self._columns):
-                words = max(map(cell_len, column.head.split()), default=0)
-                kept[index] = max(words, self._widest(index))
-        self._shorten(kept, room)
+            kept = {index: self._tight(index) for index in kept}
         for index in reversed(range(len(wide))):
-            if _width(kept) > room and self._columns[index].kind is Kind.EXTRA:
+            spare = self._columns[index].kind in {Kind.EXTRA, Kind.SPARE}
+            if spare and _width(self._shortest(kept)) > room:
                 del kept[index]
+        return self._shortened(kept, room)
+
+    def _tight(self, index: int) -> int:
+        words = max(map(cell_len, self._columns[index].head.split()), default=0)
+        return max(words, self._widest(index))
+
+    def _shortest(self, kept: Mapping[int, int]) -> dict[int, int]:
+        return {i: min(w, _SHORTEST) if self._is_cut(i) else w for i, w in kept.items()}
+
+    def _shortened(self, kept: dict[int, int], room: int) -> dict[int, int]:
+        """Texts give way, the longest first."""
+        for index in sorted(filter(self._is_cut, kept), key=lambda i: -kept[i]):
+            excess = _width(kept) - room
+            if excess > 0:
+                kept[index] = max(min(kept[index], _SHORTEST), kept[index] - excess)
         return kept
 
-    def _shorten(self, kept: dict[int, int], room: int) -> None:
-        cut = [i for i, column in enumerate(self._columns) if column.kind is Kind.CUT]
-        while _width(kept) > room and cut:
-            widest = max(cut, key=kept.__getitem__)
-            least = max(_SHORTEST, kept[widest] - (_width(kept) - room))
-            if least >= kept[widest]:
-                return
-            kept[widest] = least
+    def _is_cut(self, index: int) -> bool:
+        return self._columns[index].kind in {Kind.CUT, Kind.SPARE}
 
 
 def _width(kept: Mapping[int, int]) -> int:

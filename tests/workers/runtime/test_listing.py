@@ -114,3 +114,26 @@ def test_one_form_at_a_time() -> None:
     assert [form(False, False), form(True, False), form(False, True)] == list(Form)
     with pytest.raises(typer.BadParameter, match="one of them"):
         form(True, True)
+
+
+@pytest.mark.parametrize("reason", ["too-slow", "inspection-failed", "unsupported-version"])
+def test_eighty_columns_hold_a_line_and_say_what_is_left_out(reason: str) -> None:
+    out = io.StringIO()
+    console = Terminal(file=out, width=80, force_terminal=True, color_system=None)
+    columns = (
+        *(Column("id"), Column("rejected"), Column("reason"), Column("camera"), Column("state")),
+        *(Column("error", kind=Kind.SPARE), Column("record", kind=Kind.EXTRA)),
+    )
+    listing = Listing(console, *columns)
+    listing.add("0123456789ab", AT, reason, "line-1-cam-2", "open", ERROR, "frames/2/90125")
+    listing.close()
+    _, row, note = out.getvalue().splitlines()
+    assert len(row) <= 80
+    assert row.split()[:5] == [
+        "0123456789ab",
+        "2026-03-14T09:26:53Z",
+        reason,
+        "line-1-cam-2",
+        "open",
+    ]
+    assert "record" in note

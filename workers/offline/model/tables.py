@@ -22,7 +22,7 @@ def list_categories(
     """One line a category: how many versions, and what is active."""
     columns = (
         *(Column("category"), Column("versions", right=True), Column("active"), Column("since")),
-        *(Column("by", kind=Kind.CUT), Column("why", kind=Kind.CUT)),
+        *(Column("by", kind=Kind.SPARE), Column("why", kind=Kind.SPARE)),
     )
     listing = Listing(console, *columns, form=form, title="model store", empty=_NO_MODELS)
     for name, count, last in rows:
@@ -44,7 +44,7 @@ def list_versions(
     """One line a version of a category."""
     columns = (
         *(Column("version"), Column("active"), Column("preset")),
-        Column("calibration", kind=Kind.CUT),
+        Column("calibration", kind=Kind.SPARE),
     )
     title = f"{category} in the model store"
     listing = Listing(console, *columns, form=form, title=title, empty=f"no versions of {category}")
@@ -65,7 +65,7 @@ def list_activations(
     """Who activated what when, and why; of one version only if it is given."""
     columns = (
         *(Column("category"), Column("no.", name="number", right=True), Column("version")),
-        *(Column("from"), Column("why", kind=Kind.CUT), Column("by", kind=Kind.CUT)),
+        *(Column("from"), Column("why", kind=Kind.SPARE), Column("by", kind=Kind.SPARE)),
         Column("until", kind=Kind.EXTRA),
     )
     listing = Listing(console, *columns, form=form, title="activations", empty="never active")
