@@ -47,8 +47,8 @@ class Switchboard:
                 return
         if version is None:
             self.unknown[category] = (
-                f"{category} has no active model: train one, then `stream-inspector model push "
-                f"runs/{category} --activate` puts it into the store"
+                f"{category} has no active model: `stream-inspector model push runs/{category} "
+                "--activate` after training, or `model activate` one that the store has"
             )
             return
         self.unknown.pop(category, None)
