@@ -240,5 +240,8 @@ def test_the_page_shows_the_nearest_images_and_painted_defects(
     shown = [float(s) for s in re.findall(r'class="where">score (\S+),', text)]
     told = np.sort(np.abs(np.array(shown) - calibration(model_folder).image_threshold))
     assert told == pytest.approx(nearest, abs=0.02)
-    assert set(re.findall(r'(?:src|href)="([^":]+)', text)) <= {"data"}
+    assert set(re.findall(r'src="([^":]+)', text)) <= {"data"}
+    whole = re.findall(r'href="([^"]+)"', text)
+    assert len(whole) == 2 * 8
+    assert all((page.parent / each).is_file() for each in whole)
     assert calibration(model_folder).promise.split(".")[0] in text
