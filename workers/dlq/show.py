@@ -83,7 +83,9 @@ def tell_letter(letter: DeadLetter, resolution: Resolution | None, console: Cons
             facts.add(Shown(name, name, "bold"), value)
     facts.close()
     console.print()
-    headers = Listing(console, Column("header"), Column("value"), title="headers of the record")
+    headers = Listing(
+        console, Column("header"), Column("value"), title="headers of the original record"
+    )
     for name, data in letter.original.header_bytes():
         headers.add(name, data.decode("utf-8", "backslashreplace"))
     headers.close()
