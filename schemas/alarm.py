@@ -38,27 +38,37 @@ class Alarm(Message):
     message_name: ClassVar[str] = "alarm"
     message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: phase, info
 
-    alarm_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    kind: AlarmKind
-    severity: Severity
+    alarm_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="the same for every delivery of this alarm"
+    )
+    kind: AlarmKind = Field(description="why somebody is told")
+    severity: Severity = Field(description="how loud to be")
     phase: AlarmPhase = Field(
         default=AlarmPhase.FIRST,
         description="all-clear: what was told of this camera and cause is over",
     )
-    camera_id: Name
-    category: str | None = None
+    camera_id: Name = Field(
+        description="the camera, or what stands for it (topic-partition) when it is unknown"
+    )
+    category: str | None = Field(default=None, description="the product; null: not known")
     cause: str = Field(
         description="defect, a reject reason, an interruption, camera-silent, sequence-gap, "
         "camera-contradiction, unknown-camera, unreadable-event or events-expired"
     )
-    message: str
-    first_seen: Time
-    last_seen: Time
-    count: int = Field(ge=1)
-    frame_ids: list[str] = Field(max_length=20, description="the first frames concerned")
-    evidence: str | None = Field(default=None, description="link to the worst frame's picture")
-    raised_at: Time
-    traceparent: str | None = Field(default=None, description="of the first event of the group")
+    message: str = Field(description="one line for people")
+    first_seen: Time = Field(description="of the events in it, the first; UTC")
+    last_seen: Time = Field(description="of the events in it, the last; UTC")
+    count: int = Field(ge=1, description="events in it")
+    frame_ids: list[str] = Field(
+        max_length=20, description="ids of the first frames concerned, up to 20"
+    )
+    evidence: str | None = Field(
+        default=None, description="URL of the worst frame's picture; null: there is none"
+    )
+    raised_at: Time = Field(description="by the notifier's clock; UTC")
+    traceparent: str | None = Field(
+        default=None, description="W3C trace context of the first event; null: none"
+    )
 
     @property
     def event_id(self) -> str:

@@ -22,21 +22,26 @@ class CameraState(Message):
 
     message_name: ClassVar[str] = "camera-state"
 
-    state_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    state_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="the same for every delivery of it"
+    )
     camera: Name = Field(
         description="camera id; of paused and resumed also a pattern of ids, like line-1-*"
     )
-    state: CameraCondition
+    state: CameraCondition = Field(description="what is announced")
     epoch: str | None = Field(
-        default=None, max_length=256, description="stopped: the start that ends; absent: 0"
+        default=None, max_length=256, description="stopped: the start that ends, null: 0; else null"
     )
     frames: Count | None = Field(
-        default=None, description="stopped: taken in this epoch; each has or gets its outcome"
+        default=None,
+        description="stopped: taken in this epoch; each has or gets its outcome; null: unknown",
     )
-    until: Time | None = Field(default=None, description="paused: when frames are expected again")
+    until: Time | None = Field(
+        default=None, description="paused: when frames are expected again, UTC; else null"
+    )
     by: Name = Field(description="who says so")
-    why: str = Field(default="", max_length=1000)
-    announced_at: Time
+    why: str = Field(default="", max_length=1000, description="the reason, for people")
+    announced_at: Time = Field(description="by the sender's clock; UTC")
 
     @model_validator(mode="after")
     def _ends(self) -> Self:

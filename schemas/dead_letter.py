@@ -46,7 +46,8 @@ class OriginalRecord(WireModel):
         "fit; the record itself has them, see `record`",
     )
     timestamp_ms: int | None = Field(
-        default=None, description="of the record in Kafka, milliseconds since 1970"
+        default=None,
+        description="of the record in Kafka, milliseconds since 1970 UTC; null: not known",
     )
 
     @classmethod
@@ -92,12 +93,14 @@ class DeadLetter(InspectorMessage):
     # 1.1: traceparent; 1.2: frame.content, cut, timestamp, more reasons
     message_version: ClassVar[str] = "1.2"
 
-    reason: RejectReason
-    error: str
-    attempts: int = Field(ge=1)
-    original: OriginalRecord
-    rejected_at: Time
-    traceparent: str | None = None
+    reason: RejectReason = Field(description="a stable code; docs/dead-letters.md has each")
+    error: str = Field(description="what was wrong, in words, for people")
+    attempts: int = Field(ge=1, description="how often inspection was tried")
+    original: OriginalRecord = Field(description="the record as it was read")
+    rejected_at: Time = Field(description="by the worker's clock; UTC")
+    traceparent: str | None = Field(
+        default=None, description="W3C trace context of the frame; null: it had none"
+    )
 
     @property
     def event_time(self) -> datetime:

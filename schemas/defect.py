@@ -14,29 +14,47 @@ Unit = Literal["px"]
 class Box(WireModel):
     """A bounding box in pixels of the frame as captured; x and y name the top left corner."""
 
-    x: int = Field(ge=0)
-    y: int = Field(ge=0)
-    width: int = Field(ge=1)
-    height: int = Field(ge=1)
+    x: int = Field(ge=0, description="left edge, pixels of the frame as captured, from the left")
+    y: int = Field(ge=0, description="top edge, pixels of the frame as captured, from the top")
+    width: int = Field(ge=1, description="pixels of the frame as captured")
+    height: int = Field(ge=1, description="pixels of the frame as captured")
 
 
 class Region(WireModel):
     """One connected anomalous region, in pixels of the frame as captured."""
 
-    box: Box
-    polygon: list[tuple[int, int]] = Field(description="outline, clockwise, as (x, y) points")
-    area_px: int = Field(ge=1)
-    peak_score: float
+    box: Box = Field(description="the smallest upright box around it")
+    polygon: list[tuple[int, int]] = Field(
+        description="outline, clockwise, as (x, y) points in pixels of the frame as captured; of "
+        "an event that was too large for its topic the corners of the box"
+    )
+    area_px: int = Field(ge=1, description="square pixels of the frame as captured")
+    peak_score: float = Field(
+        description="highest score of a pixel in it, without unit; compare with pixel_threshold"
+    )
 
 
 class Evidence(WireModel):
     """Links to the pictures. A missing link has its reason in `notes`."""
 
-    frame: str | None = None
-    heatmap: str | None = None
-    outline: str | None = None
-    counterpart: str | None = None
-    notes: dict[str, str] = Field(default_factory=dict)
+    frame: str | None = Field(
+        default=None, description="URL of the frame's own bytes, as captured; null: see notes"
+    )
+    heatmap: str | None = Field(
+        default=None,
+        description="URL of a PNG: the scores over what the network saw, which is the canvas of "
+        "the category's view and not the frame as captured; null: see notes",
+    )
+    outline: str | None = Field(
+        default=None, description="URL of a PNG of the canvas: the regions; null: see notes"
+    )
+    counterpart: str | None = Field(
+        default=None,
+        description="URL of a PNG of the canvas: the part without its defect; null: see notes",
+    )
+    notes: dict[str, str] = Field(
+        default_factory=dict, description="picture -> why there is no link; evidence: all of them"
+    )
 
 
 class CounterpartCheck(WireModel):
@@ -45,14 +63,28 @@ class CounterpartCheck(WireModel):
     Convincing when `score_after` is below `score_before` and at most `normal_limit`.
     """
 
-    status: Literal["convincing", "not-convincing", "skipped"]
-    examiner: str | None = None
-    score_before: float | None = None
-    score_after: float | None = None
-    normal_limit: float | None = Field(
-        default=None, description="95 % of held-out good images score at most this"
+    status: Literal["convincing", "not-convincing", "skipped"] = Field(
+        description="skipped: none was made, `reason` says why"
     )
-    reason: str | None = None
+    examiner: str | None = Field(
+        default=None, description="the network that judged it; null when skipped"
+    )
+    score_before: float | None = Field(
+        default=None,
+        description="the examiner's score of the frame, without unit; null when skipped",
+    )
+    score_after: float | None = Field(
+        default=None,
+        description="the examiner's score of the counterpart, same scale; null when skipped",
+    )
+    normal_limit: float | None = Field(
+        default=None,
+        description="95 % of held-out good images score at most this, same scale; null when "
+        "skipped",
+    )
+    reason: str | None = Field(
+        default=None, description="why it was skipped, or why it does not convince; else null"
+    )
 
 
 class DefectEvent(InspectorMessage):
@@ -61,22 +93,30 @@ class DefectEvent(InspectorMessage):
     message_name: ClassVar[str] = "defect"
     message_version: ClassVar[str] = "1.1"  # 1.1: frame.content
 
-    frame: FrameRef
-    verdict: Literal["defect"] = "defect"
-    image_score: float
-    image_threshold: float
-    pixel_threshold: float
-    member_scores: dict[str, float] = Field(default_factory=dict)
-    regions: list[Region]
-    image_width: int = Field(ge=1)
-    image_height: int = Field(ge=1)
-    model_version: str
-    calibration_id: str
-    latencies: Latencies
-    evidence: Evidence = Evidence()
-    counterpart: CounterpartCheck
-    decided_at: Time
-    traceparent: str | None = None
+    frame: FrameRef = Field(description="which frame; never null here")
+    verdict: Literal["defect"] = Field(default="defect", description="always defect")
+    image_score: float = Field(
+        description="how anomalous the frame is, without unit; comparable within one calibration_id"
+    )
+    image_threshold: float = Field(description="a score above it is a defect; same scale")
+    pixel_threshold: float = Field(
+        description="pixels above it are outlined, without unit; the scale of peak_score"
+    )
+    member_scores: dict[str, float] = Field(
+        default_factory=dict, description="scoring method -> its own score, without unit"
+    )
+    regions: list[Region] = Field(description="where the defect is; may be empty")
+    image_width: int = Field(ge=1, description="of the frame as captured, pixels")
+    image_height: int = Field(ge=1, description="of the frame as captured, pixels")
+    model_version: str = Field(description="the model version that judged")
+    calibration_id: str = Field(description="the thresholds that judged")
+    latencies: Latencies = Field(description="where the time went")
+    evidence: Evidence = Field(default=Evidence(), description="links to the pictures")
+    counterpart: CounterpartCheck = Field(description="the part as it would look when good")
+    decided_at: Time = Field(description="by the worker's clock; UTC")
+    traceparent: str | None = Field(
+        default=None, description="W3C trace context of the frame; null: it had none"
+    )
 
     @property
     def event_time(self) -> datetime:

@@ -29,10 +29,13 @@ def _attributes(name: str, version: str) -> dict[str, Schema]:
     """The CloudEvents attributes that every message carries."""
     major = version.partition(".")[0]
     return {
-        "ce_specversion": {"const": "1.0"},
+        "ce_specversion": {"const": "1.0", "description": "of CloudEvents"},
         "ce_id": {**_NAME, "description": "the same id is the same event, delivered again"},
         "ce_source": _text("who sent it", minLength=1),
-        "ce_type": {"const": event_type(name, int(major))},
+        "ce_type": {
+            "const": event_type(name, int(major)),
+            "description": "which message; its end is the major version",
+        },
         "ce_time": _text("RFC 3339 with a zone", format="date-time"),
         "ce_dataschema": _text(
             "names the minor version; a newer one is readable",
@@ -54,7 +57,10 @@ def frame_headers() -> Schema:
         "type": "object",
         "properties": _attributes("frame", FRAME_VERSION)
         | {
-            "content-type": {"enum": list(CONTENT_TYPES)},
+            "content-type": {
+                "enum": list(CONTENT_TYPES),
+                "description": "how the value encodes the picture",
+            },
             "ce_camera": {**_NAME, "description": "camera id; also the record's key"},
             "ce_category": {**_NAME, "description": "product category, selects the model"},
             "ce_sequence": {**_COUNT, "description": "frames of this camera since its epoch began"},
@@ -82,6 +88,7 @@ def message_headers(message: type[Message]) -> Schema:
     properties = _attributes(name, message.message_version)
     return {
         "type": "object",
-        "properties": properties | {"content-type": {"const": JSON_CONTENT_TYPE}},
+        "properties": properties
+        | {"content-type": {"const": JSON_CONTENT_TYPE, "description": "of the value"}},
         "required": ["ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time"],
     }

@@ -24,18 +24,22 @@ class Interruption(Message):
     message_name: ClassVar[str] = "interruption"
     message_version: ClassVar[str] = "1.1"  # 1.1: camera-held-back, camera_id
 
-    interruption_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    cause: InterruptionCause
-    topic: str
-    partition: Count | None = Field(default=None, description="absent: all of this worker's")
-    camera_id: Name | None = Field(default=None, description="of a camera that is held back")
+    interruption_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$", description="the same for every delivery of it"
+    )
+    cause: InterruptionCause = Field(description="why these frames are not inspected")
+    topic: str = Field(description="the frames topic")
+    partition: Count | None = Field(default=None, description="null: all of this worker's")
+    camera_id: Name | None = Field(
+        default=None, description="of a camera that is held back; else null"
+    )
     first_offset: Count | None = Field(
-        default=None, description="of the expired or unreadable records"
+        default=None, description="of the expired or unreadable records; else null"
     )
     records: Count = Field(description="how many are lost to inspection so far")
-    error: str
-    worker_id: str
-    noticed_at: Time
+    error: str = Field(description="what happened, in words, for people")
+    worker_id: str = Field(description="the worker that noticed; see its setting worker.id")
+    noticed_at: Time = Field(description="by the worker's clock; UTC")
 
     @property
     def event_id(self) -> str:

@@ -19,6 +19,7 @@ def _zoned(value: datetime) -> datetime:
         raise ValueError("the time is out of range") from None
 
 
+# On the wire RFC 3339, UTC
 Time = Annotated[datetime, AfterValidator(_zoned)]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Count = Annotated[int, Field(ge=0, lt=10**18)]  # as far as the headers of a frame count

@@ -39,37 +39,46 @@ class RejectReason(StrEnum):
 class FrameRef(WireModel):
     """Which frame a message speaks of."""
 
-    frame_id: Name
-    camera_id: Name
-    category: Name
-    sequence: Count
-    epoch: str = Field(default="0", max_length=256)
-    captured_at: Time
+    frame_id: Name = Field(description="the frame's ce_id, as its camera gave it")
+    camera_id: Name = Field(description="the frame's ce_camera")
+    category: Name = Field(description="the frame's ce_category: the product it shows")
+    sequence: Count = Field(description="the frame's number in its epoch, as its camera counts")
+    epoch: str = Field(
+        default="0", max_length=256, description="one start of the camera process; 0: none was said"
+    )
+    captured_at: Time = Field(description="when the picture was taken, by the camera's clock; UTC")
     content: str | None = Field(
         default=None,
         max_length=64,
-        description="digest of the picture's bytes: tells frames apart that bear the same id",
+        description="digest of the picture's bytes (SHA-256, first 16 hex digits): tells frames "
+        "apart that bear the same id; null: of a worker before 1.1",
     )
 
 
 class RecordRef(WireModel):
     """Where a record stands in Kafka."""
 
-    topic: str
-    partition: Count
-    offset: Count
+    topic: str = Field(description="its topic")
+    partition: Count = Field(description="its partition, from 0")
+    offset: Count = Field(description="its offset in the partition, from 0")
 
 
 class Latencies(WireModel):
     """Milliseconds spent in each step, and from capture to the verdict."""
 
-    queued_ms: float = Field(ge=0, description="from capture until the worker had the record")
-    decode_ms: float = Field(ge=0)
-    batch_wait_ms: float = Field(ge=0)
-    inference_ms: float = Field(
-        ge=0, description="the batch's time on the device, explanation included"
+    queued_ms: float = Field(
+        ge=0, description="milliseconds from capture until the worker had the record; two clocks"
     )
-    total_ms: float = Field(ge=0, description="from capture to the verdict")
+    decode_ms: float = Field(ge=0, description="milliseconds to decode the picture")
+    batch_wait_ms: float = Field(
+        ge=0, description="milliseconds until its batch was full or old enough"
+    )
+    inference_ms: float = Field(
+        ge=0, description="milliseconds of its batch on the device, explanation included"
+    )
+    total_ms: float = Field(
+        ge=0, description="milliseconds from capture to the verdict; two clocks"
+    )
 
 
 def outcome_id(source: str, frame_id: str, run: str = LIVE) -> str:
@@ -101,14 +110,22 @@ def _only(name: str, other: str) -> dict[str, Any]:
 class InspectorMessage(Message):
     """What the three messages of an inspector share: one frame's outcome, and who decided it."""
 
-    outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$")
-    frame: FrameRef | None = Field(description="absent when the frame's headers were unreadable")
-    record: RecordRef
-    run: str = Field(default=LIVE, description="live, or the id of a replay")
-    replayed_from: str | None = Field(
-        default=None, description="topic/partition/offset of the record that was sent again"
+    outcome_id: str = Field(
+        pattern=r"^[0-9a-f]{32}$",
+        description="of source, frame id and run: the same for every delivery of one frame",
     )
-    worker_id: str
+    frame: FrameRef | None = Field(
+        description="which frame; null when its headers were unreadable: see `record`"
+    )
+    record: RecordRef = Field(description="the frame's record in Kafka")
+    run: str = Field(
+        default=LIVE, description="live, or the id of the replay that sent the frame again"
+    )
+    replayed_from: str | None = Field(
+        default=None,
+        description="topic/partition/offset of the record that was sent again; null: live",
+    )
+    worker_id: str = Field(description="the worker that decided; see its setting worker.id")
 
     @property
     def event_id(self) -> str:
@@ -134,16 +151,36 @@ class Outcome(InspectorMessage):
     message_name: ClassVar[str] = "outcome"
     message_version: ClassVar[str] = "1.1"  # 1.1: frame.content, more reasons
 
-    verdict: Verdict | None = Field(default=None, description="absent when the frame was rejected")
-    rejected: RejectReason | None = Field(default=None, description="absent when inspected")
-    image_score: float | None = None
-    image_threshold: float | None = None
-    member_scores: dict[str, float] = Field(default_factory=dict)
-    model_version: str | None = None
-    calibration_id: str | None = None
-    latencies: Latencies | None = None
-    decided_at: Time
-    traceparent: str | None = None
+    verdict: Verdict | None = Field(default=None, description="null when the frame was rejected")
+    rejected: RejectReason | None = Field(
+        default=None, description="why it was not inspected; null when it was"
+    )
+    image_score: float | None = Field(
+        default=None,
+        description="how anomalous the frame is, without unit; comparable within one "
+        "calibration_id; null when rejected",
+    )
+    image_threshold: float | None = Field(
+        default=None, description="a score above it is a defect, same scale; null when rejected"
+    )
+    member_scores: dict[str, float] = Field(
+        default_factory=dict,
+        description="scoring method -> its own score of the frame, without unit; empty when "
+        "rejected",
+    )
+    model_version: str | None = Field(
+        default=None, description="the model version that judged; null when rejected"
+    )
+    calibration_id: str | None = Field(
+        default=None, description="the thresholds that judged; null when rejected"
+    )
+    latencies: Latencies | None = Field(
+        default=None, description="where the time went; null when rejected"
+    )
+    decided_at: Time = Field(description="by the worker's clock; UTC")
+    traceparent: str | None = Field(
+        default=None, description="W3C trace context of the frame; null: it had none"
+    )
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:

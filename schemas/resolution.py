@@ -23,12 +23,14 @@ class Resolution(Message):
     message_name: ClassVar[str] = "resolution"
 
     outcome_id: str = Field(pattern=r"^[0-9a-f]{32}$", description="of the dead letter")
-    action: Action
-    run: str | None = Field(default=None, description="of the replayed frame's outcome")
+    action: Action = Field(description="what was done")
+    run: str | None = Field(
+        default=None, description="of the replayed frame's outcome; null when discarded"
+    )
     original: RecordRef = Field(description="the record that was rejected")
-    by: Name
-    why: str
-    resolved_at: Time
+    by: Name = Field(description="who decided, user@host")
+    why: str = Field(description="their reason")
+    resolved_at: Time = Field(description="by the operator's clock; UTC")
 
     @property
     def event_id(self) -> str:

@@ -21,6 +21,7 @@ _EXIT_OUTPUT = 74  # EX_IOERR
 # name -> "module:attribute"; the attribute is a function or a typer.Typer with subcommands
 COMMANDS = {
     "demo": "workers.demo.command:demo",
+    "servers": "workers.servers.command:servers",
     "camera": "workers.camera.command:camera",
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
@@ -39,7 +40,11 @@ COMMANDS = {
     "doctor": "workers.doctor.command:doctor",
 }
 
-EXTRAS = {"demo": "demo", "notifier": "notifier"}  # the other heavy commands: worker
+EXTRAS = {
+    "demo": "demo",
+    "servers": "embedded",
+    "notifier": "notifier",
+}  # the other heavy commands: worker
 
 
 class LazyCommands(TyperGroup):

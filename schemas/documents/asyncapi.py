@@ -6,7 +6,9 @@ from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
+from schemas.documents import samples
 from schemas.envelope import JSON_CONTENT_TYPE
+from schemas.frame import encode_frame
 from schemas.headers import message_headers
 from schemas.interruption import Interruption
 from schemas.message import Message
@@ -85,23 +87,37 @@ def document() -> Node:
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": JSON_CONTENT_TYPE,
-        "servers": {"broker": _server()},
+        "servers": {"broker": _server("kafka"), "secured": _server("kafka-secure")},
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
         "operations": {
             f"{who}-{what}-{topic.name}": _operation(what, topic) for who, what, topic in OPERATIONS
         },
         "components": {
-            "messages": {"frame": _frame()} | {m.message_name: _json(m) for m in MESSAGES}
+            "messages": {"frame": _frame()} | {m.message_name: _json(m) for m in MESSAGES},
+            "securitySchemes": _SCHEMES,
         },
     }
 
 
-def _server() -> Node:
+_SCHEMES: dict[str, Node] = {
+    "plain": {"type": "plain", "description": "kafka.security.mechanism PLAIN, over TLS only"},
+    "scram-256": {"type": "scramSha256", "description": "kafka.security.mechanism SCRAM-SHA-256"},
+    "scram-512": {"type": "scramSha512", "description": "kafka.security.mechanism SCRAM-SHA-512"},
+    "certificate": {"type": "X509", "description": "mutual TLS: kafka.security.tls"},
+}
+_LOGINS = {"kafka": ("scram-256", "scram-512"), "kafka-secure": tuple(_SCHEMES)}
+
+
+def _server(protocol: str) -> Node:
+    tls = " with TLS" if protocol == "kafka-secure" else ", no TLS"
+    schemes = [{"$ref": f"#/components/securitySchemes/{each}"} for each in _LOGINS[protocol]]
     return {
         "host": "{bootstrap}",
-        "protocol": "kafka",
-        "description": "setting kafka.bootstrap_servers",
+        "protocol": protocol,
+        "description": f"setting kafka.bootstrap_servers{tls}. A login as the broker wants it, one "
+        "of those below or none: kafka.security. docs/security.md names the rights",
         "variables": {"bootstrap": {"default": "127.0.0.1:9092"}},
+        "security": schemes,
     }
 
 
@@ -142,6 +158,13 @@ def _frame() -> Node:
         "headers": {"$ref": "./json/frame-headers.json"},
         "payload": {"type": "string", "format": "binary"},
         "bindings": _keyed(key_of("frame")),
+        "examples": [
+            {
+                "name": "frame",
+                "summary": "headers only: the payload is the picture",
+                "headers": samples.as_text(encode_frame(samples.FRAME).headers),
+            }
+        ],
     }
 
 
@@ -155,7 +178,18 @@ def _json(message: type[Message]) -> Node:
         "headers": message_headers(message),
         "payload": {"$ref": f"./json/{name}.json"},
         "bindings": _keyed(key_of(name)),
+        "examples": [_example(each) for each in samples.MESSAGES if _is_of(each, name)],
     }
+
+
+def _is_of(sample: str, message: str) -> bool:
+    return samples.MESSAGES[sample].message_name == message
+
+
+def _example(name: str) -> Node:
+    message = samples.MESSAGES[name]
+    headers = samples.as_text(message.encode().headers)
+    return {"name": name, "headers": headers, "payload": message.model_dump(mode="json")}
 
 
 def _keyed(description: str) -> Node:

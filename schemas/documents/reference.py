@@ -43,11 +43,14 @@ data in the value. The same for machines: [AsyncAPI](../schemas/asyncapi.yaml), 
    not hear of it. Read `alarms`, or `outcomes` with `rejected`, or `dead-letters`.
 
 Subscribers that do all this: [Python](examples/python/subscriber.py),
-[JavaScript](examples/javascript/subscriber.js); [rights](security.md) that they need.
+[JavaScript](examples/javascript/subscriber.js); producers of frames:
+[Python](examples/python/producer.py), [JavaScript](examples/javascript/producer.js);
+[rights](security.md) that they need.
 
 ```
 pip install "confluent-kafka>=2.11,<3"
 KAFKA=127.0.0.1:9092 python docs/examples/python/subscriber.py
+KAFKA=127.0.0.1:9092 CAMERA=line-1 CATEGORY=bolts python docs/examples/python/producer.py 1.png
 ```
 
 ## Topics
@@ -60,6 +63,17 @@ Every message has `ce_specversion` (`1.0`), `ce_id`, `ce_source`, `ce_type` and 
 have `ce_dataschema` (names the minor version), `ce_partitionkey` (the record's key) and
 `ce_traceparent` (W3C trace context). JSON messages have the `content-type` `application/json`.
 Values are UTF-8.
+
+## Fields
+
+Every field of a message's version is written; one that has nothing to say is `null`, or an empty
+list or mapping. "present" below says what a reader may count on: `always`, in every version. A
+value that may be null has `or null` in its type, and its meaning says when. The others came with a
+later minor version: read them as the default that the schema names when they are absent.
+
+Times are RFC 3339 in UTC. Lengths and places are pixels of **the frame as captured**, x to the
+right and y down from the top left corner, unless a field says canvas: the canvas is what the
+network saw, after the category's view cut and scaled the frame. Scores and thresholds have no unit.
 """
 
 
@@ -90,7 +104,7 @@ def _frame() -> str:
     schema = frame_headers()
     required = set(schema["required"])
     rows = [
-        [f"`{name}`", type_in_words(node, {}), _yes(name in required), node.get("description", "")]
+        [f"`{name}`", type_in_words(node, {}), _written(name in required), node["description"]]
         for name, node in schema["properties"].items()
     ]
     head = ["header", "type", "required", "meaning"]
@@ -112,7 +126,7 @@ def _message(model: type[Message]) -> str:
         f"## {name}\n\n{(model.__doc__ or '').strip().splitlines()[0]} "
         f"Type `{event_type(name, major)}`, version {model.message_version}, key: {key_of(name)}.\n"
         f"Samples: {links}; [schema](../schemas/json/{name}.json).\n\n"
-        + table([["field", "type", "required", "meaning"], *rows])
+        + table([["field", "type", "present", "meaning"], *rows])
         + _sample(name)
     )
 
@@ -134,10 +148,10 @@ def _fields(node: Node, definitions: Node, prefix: str) -> Iterator[list[str]]:
         text = field.get("description", "")
         if inside is None:
             kind = type_in_words(field, definitions)
-            yield [f"`{prefix}{name}`", kind, _yes(name in required), text]
+            yield [f"`{prefix}{name}`", kind, _present(name in required), text]
         else:
             kind = "list of objects" if mark else "object"
-            yield [f"`{prefix}{name}`", kind, _yes(name in required), text]
+            yield [f"`{prefix}{name}`", kind, _present(name in required), text]
             yield from _fields(inside, definitions, f"{prefix}{name}{mark}.")
 
 
@@ -152,7 +166,11 @@ def _object_in(field: Mapping[str, Any], definitions: Node) -> tuple[Node | None
     return None, ""
 
 
-def _yes(required: bool) -> str:
+def _present(required: bool) -> str:
+    return "always" if required else ""
+
+
+def _written(required: bool) -> str:
     return "yes" if required else ""
 
 

@@ -1,6 +1,7 @@
 """One sample of every message, for people who write the other end and for the tests."""
 
 import base64
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,6 +58,13 @@ _LATENCIES = Latencies(
     queued_ms=12.5, decode_ms=9.1, batch_wait_ms=18.0, inference_ms=142.4, total_ms=182.0
 )
 
+
+def _link(picture: str) -> str:
+    """As workers write them: named by the content's digest, in the store of evidence.url."""
+    digest = hashlib.sha256(picture.encode()).hexdigest()
+    return f"s3://plant/evidence/{digest[:2]}/{digest}.png"
+
+
 OUTCOME = Outcome(
     outcome_id=_ID,
     frame=_REF,
@@ -102,7 +110,10 @@ DEFECT = DefectEvent(
     calibration_id="60303ae22b998861",
     latencies=_LATENCIES,
     evidence=Evidence(
-        heatmap="evidence/019ceb8a/heatmap.png", notes={"frame": "not stored (setting)"}
+        frame=_link("frame"),
+        heatmap=_link("heatmap"),
+        outline=_link("outline"),
+        notes={"counterpart": "StoreUnavailable: s3://plant/evidence: ConnectTimeout"},
     ),
     counterpart=CounterpartCheck(
         status="convincing",
@@ -175,7 +186,7 @@ ALARM = Alarm(
     last_seen=CAPTURED,
     count=1,
     frame_ids=[FRAME.frame_id],
-    evidence="evidence/019ceb8a/heatmap.png",
+    evidence=_link("heatmap"),
     raised_at=DECIDED,
 )
 

@@ -26,6 +26,9 @@ from rendered_chart import (
     workloads,
 )
 
+from workers.inspector.settings import InspectorSettings
+from workers.notifier.settings import NotifierProcessSettings
+
 OLDEST, NEWEST = "1.30.0", "1.37.0"  # Chart.yaml's kubeVersion, and the newest with schemas
 ADDED = {"Deployment": 11, "StatefulSet": 11, "Job": 4}  # -<hash> in a label; -<index> of a host
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -455,3 +458,12 @@ def test_a_notifier_that_is_not_there_is_not_missed() -> None:
     names = [rule.get("alert", "") for group in groups for rule in group["rules"]]
     assert "StreamInspectorNoWorkerReady" in names
     assert not [name for name in names if name.startswith("StreamInspectorNotifier")]
+
+
+def test_the_groups_are_those_of_the_processes_own_files() -> None:
+    """Who moves from a file to the chart goes on where they were, and is told nothing twice."""
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert values["notifier"]["group"] == NotifierProcessSettings().notifier.group
+    assert values["inspector"]["group"] == InspectorSettings().worker.group
+    shipped = yaml.safe_load((CHART.parents[1] / "configs/notifier.yaml").read_text())
+    assert values["notifier"]["group"] == shipped["notifier"]["group"]

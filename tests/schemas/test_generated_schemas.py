@@ -116,3 +116,50 @@ def test_the_headers_of_a_message_keep_its_asyncapi_schema(name: str) -> None:
     message = samples.MESSAGES[name]
     schema = document()["components"]["messages"][message.message_name]["headers"]
     Draft202012Validator(schema).validate(samples.as_text(message.encode().headers))
+
+
+def objects(schema: dict) -> Iterator[tuple[str, dict]]:
+    yield schema.get("title", ""), schema
+    yield from schema.get("$defs", {}).items()
+
+
+@pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.stem)
+def test_every_field_says_what_it_means_and_null_what_it_stands_for(path: Path) -> None:
+    for name, node in objects(json.loads(path.read_text())):
+        for field, about in node.get("properties", {}).items():
+            text = about.get("description", "")
+            assert len(text) > 3, f"{name}.{field}"
+            null = {"type": "null"} in about.get("anyOf", [])
+            assert null == ("null" in text) or not null, f"{name}.{field}: when is it null?"
+            assert "absent" not in text or name == "Frame headers", f"{name}.{field}: it is null"
+
+
+def test_lengths_scores_and_times_say_their_unit_and_space() -> None:
+    units = ("pixels", "without unit", "scale", "milliseconds", "UTC")
+    for path in SCHEMAS:
+        for name, node in objects(json.loads(path.read_text())):
+            for field, about in node.get("properties", {}).items():
+                plain = about.get("anyOf", [about])[0]
+                measured = plain.get("type") == "number" or plain.get("format") == "date-time"
+                if measured and not field.startswith("ce_"):
+                    assert any(unit in about["description"] for unit in units), f"{name}.{field}"
+    box = json.loads((HERE / "json/defect.json").read_text())["$defs"]["Box"]["properties"]
+    assert all("frame as captured" in about["description"] for about in box.values())
+
+
+def test_every_message_has_examples_that_keep_its_schemas() -> None:
+    for name, message in document()["components"]["messages"].items():
+        assert message["examples"], name
+        for example in message["examples"]:
+            if name != "frame":
+                validator(name).validate(example["payload"])
+                Draft202012Validator(message["headers"]).validate(example["headers"])
+
+
+def test_the_logins_of_the_settings_are_security_schemes() -> None:
+    root = document()
+    kinds = {each["type"] for each in root["components"]["securitySchemes"].values()}
+    assert kinds == {"plain", "scramSha256", "scramSha512", "X509"}
+    for server in root["servers"].values():
+        assert server["security"]
+        assert all(resolve(each["$ref"], root) for each in server["security"])

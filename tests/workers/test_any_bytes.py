@@ -31,6 +31,7 @@ from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing, Partition, Record
+from workers.runtime.listing import Form
 from workers.runtime.settings.process import TopicSettings
 
 MUTATED = 10_000
@@ -136,11 +137,11 @@ def test_a_desk_resolves_every_good_letter_and_sends_nothing_elsewhere(action: A
 
 def test_a_desk_lists_every_good_letter(capsys: pytest.CaptureFixture[str]) -> None:
     line = Line()
-    line.desk.overview(Filter(), settled=False, json=False)
+    line.desk.overview(Filter(), settled=False, form=Form.TABLE)
     said = line.printed
     assert clean(said)
     assert f"records of {TOPICS.dead_letters} cannot be read" in said
-    line.desk.overview(Filter(), settled=False, json=True)
+    line.desk.overview(Filter(), settled=False, form=Form.JSON)
     out, err = capsys.readouterr()
     assert {json.loads(each)["outcome_id"] for each in out.splitlines()} >= OPEN
     assert clean(out)

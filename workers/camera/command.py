@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.host.terminal import Table, Terminal, complain, text
+from workers.runtime.host.terminal import Terminal, complain, text
+from workers.runtime.listing import AsCsv, AsJson, Column, Form, Listing, Shown, form
 from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
@@ -45,6 +46,8 @@ def camera(
     sent_log: SentLog = None,
     bootstrap_servers: Bootstrap = None,
     show_spread: ShowSpread = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Play pictures as cameras do: onto the frames topic, in order, at a steady rate.
 
@@ -69,9 +72,10 @@ def camera(
         "camera.sent_log": sent_log,
         "kafka.bootstrap_servers": bootstrap_servers,
     }
+    how = form(as_json, as_csv)
     settings = _load(config, assignments or [], flags)
     if show_spread:
-        _show_spread(settings)
+        _show_spread(settings, how)
         return
     raise typer.Exit(_run(settings))
 
@@ -110,16 +114,18 @@ def _run(settings: Any) -> int:
     return run_process("camera", settings.log, body)
 
 
-def _show_spread(settings: Any) -> None:
+def _show_spread(settings: Any, how: Form) -> None:
     from workers.camera.spread import even_map, spread
 
     cameras, partitions = settings.camera.camera_ids, settings.topics.partitions
     found = spread(cameras, partitions, settings.camera.partitions)
-    table = Table("partition", "cameras", title=f"topic {settings.topics.frames}")
+    console, columns = Terminal(), (Column("partition", right=True), Column("cameras"))
+    listing = Listing(console, *columns, form=how, title=f"topic {settings.topics.frames}")
     for index, names in sorted(found.items()):
-        table.add_row(str(index), text(", ".join(names)) if names else text(("none", "dim")))
-    console = Terminal()
-    console.print(table)
+        listing.add(index, Shown(list(names), ", ".join(names) or "none", "" if names else "dim"))
+    listing.close()
+    if how is not Form.TABLE:
+        return
     empty = sum(not names for names in found.values())
     if empty and len(cameras) > 1:
         pairs = ", ".join(

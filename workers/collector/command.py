@@ -8,7 +8,7 @@ import typer
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain
-from workers.runtime.settings.moments import moment
+from workers.runtime.moments import ago
 from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
@@ -23,7 +23,7 @@ Categories = Annotated[
 ]
 Cameras = Annotated[list[str] | None, typer.Option("--camera", help="only this camera, repeatable")]
 Since = Annotated[
-    str | None, typer.Option("--since", help="captured since: 90m, 2h, 3d or 2026-01-31T08:00")
+    str | None, typer.Option("--since", help="captured since: 90m, 2h, 3d or 2026-01-31T08:00Z")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="captured before, likewise")]
 Share = Annotated[
@@ -89,7 +89,8 @@ def collect(
         "kafka.bootstrap_servers": servers,
     }
     now = datetime.now(UTC)
-    times = [None if text is None else moment(text, now) for text in (since, until)]
+    given = {"--since": since, "--until": until}
+    times = [None if text is None else ago(text, now, option) for option, text in given.items()]
     raise typer.Exit(_run(_load(config, assignments or [], flags), times))
 
 

@@ -134,11 +134,15 @@ def _say(
 def _progress(console: Console) -> Iterator[OnProgress]:
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=30),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
+        BarColumn(bar_width=None),
     )
-    with Progress(*columns, console=console) if console.is_terminal else nullcontext() as bar:
+    with (
+        Progress(*columns, console=console, expand=True)
+        if console.is_terminal
+        else nullcontext() as bar
+    ):
         task = bar.add_task("frames", total=None) if bar else None
         told = time.monotonic()
 

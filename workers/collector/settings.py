@@ -7,7 +7,8 @@ from pydantic import Field
 
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.names import Name
-from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.operator import OperatorSettings
+from workers.runtime.settings.process import LogSettings, Section
 from workers.runtime.settings.shares import AsShare
 
 # any: outcomes are not read; good: only what passed is taken; apart: the others lie apart
@@ -39,7 +40,7 @@ class CollectSettings(Section):
     )
 
 
-class CollectorProcessSettings(ProcessSettings):
+class CollectorProcessSettings(OperatorSettings):
     """Everything `stream-inspector collect` can be told."""
 
     log: LogSettings = LogSettings(level="warning")  # this command talks to people

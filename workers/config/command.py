@@ -52,7 +52,7 @@ SETTINGS = {
     Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
-    Process.DLQ: "workers.runtime.settings.process:ProcessSettings",
+    Process.DLQ: "workers.runtime.settings.operator:OperatorSettings",
     Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",
     Process.TRAINER: "workers.offline.settings:TrainerProcessSettings",

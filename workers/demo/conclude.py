@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from workers.demo.page.report import Page, figures, write_page
 from workers.demo.settings import DemoSettings
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.setup import Setup
+from workers.runtime.moments import said
 
 _MOST_ROWS = 40  # of dead letters and of alarms on the page
 _LINKS = ("summary.json", "sent.jsonl", "outcomes.jsonl", "pictures/", "logs/")
@@ -118,9 +119,9 @@ def _page(summary: dict[str, Any], material: Material, observer: Observer) -> Pa
     alarms = sorted(observer.alarms.values(), key=lambda alarm: alarm.raised_at)
     return Page(
         summary=summary,
-        when=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+        when=said(datetime.now(UTC)),
         sections=sections(material),
-        figures=figures(material.books, material.sent),
+        figures=figures(material.books, material.sent, summary["latency_ms"]),
         rejected=[_rejected_row(letter) for letter in observer.dead_letters[:_MOST_ROWS]],
         alarms=[_alarm_row(alarm) for alarm in alarms[:_MOST_ROWS]],
         links={name.rstrip("/"): name for name in _LINKS},

@@ -11,7 +11,8 @@ from schemas.resolution import Action
 from workers.dlq.letters import Filter
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import complain
-from workers.runtime.settings.moments import moment
+from workers.runtime.listing import AsCsv, AsJson, form
+from workers.runtime.moments import ago
 
 dlq = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +37,7 @@ Ids = Annotated[
     typer.Option("--id", help="frame id, the first characters of `id`, or `record`"),
 ]
 Since = Annotated[
-    str | None, typer.Option("--since", help="rejected since: 90m, 2h, 3d or 2026-01-31T08:00")
+    str | None, typer.Option("--since", help="rejected since: 90m, 2h, 3d or 2026-01-31T08:00Z")
 ]
 Until = Annotated[str | None, typer.Option("--until", help="rejected before, likewise")]
 Why = Annotated[str, typer.Option("--why", help="reason, for those who look later")]
@@ -54,7 +55,8 @@ def list_letters(
     since: Since = None,
     until: Until = None,
     settled: Annotated[bool, typer.Option("--all", help="the settled ones too")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="one JSON object per line")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     config: Config = None,
     assignments: Assignments = None,
     servers: Servers = None,
@@ -65,9 +67,10 @@ def list_letters(
     """
     from workers.dlq import run
 
+    how = form(as_json, as_csv)
     wanted = make_filter(reasons, categories, cameras, ids, since, until)
     with run.desk(config, assignments, servers) as desk:
-        desk.overview(wanted, settled, as_json)
+        desk.overview(wanted, settled, how)
 
 
 @dlq.command("show")
@@ -79,6 +82,7 @@ def show_letter(
     out: Annotated[
         Path | None, typer.Option("--out", help="write the original bytes: a file or a folder")
     ] = None,
+    as_json: AsJson = False,
     config: Config = None,
     assignments: Assignments = None,
     servers: Servers = None,
@@ -90,7 +94,7 @@ def show_letter(
     from workers.dlq import run
 
     with run.desk(config, assignments, servers) as desk:
-        desk.show(name, out)
+        desk.show(name, out, as_json)
 
 
 @dlq.command("replay")
@@ -164,8 +168,8 @@ def make_filter(  # noqa: PLR0917 - one flag each
         frozenset(categories or ()),
         frozenset(cameras or ()),
         tuple(ids or ()),
-        None if since is None else moment(since, now),
-        None if until is None else moment(until, now),
+        None if since is None else ago(since, now, "--since"),
+        None if until is None else ago(until, now, "--until"),
     )
 
 

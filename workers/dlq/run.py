@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from json import dumps
 from pathlib import Path
 
 import typer
@@ -21,10 +22,10 @@ from workers.dlq.letters import (
 )
 from workers.dlq.replay import Counts, Decision, Settle, open_letters, resolve
 from workers.dlq.show import (
-    as_json,
-    details_of,
-    interruptions_table,
-    table_of,
+    everything_of,
+    list_interruptions,
+    list_letters,
+    tell_letter,
     write_bytes,
 )
 from workers.runtime.bus.kafka.connect import create_topics
@@ -34,11 +35,10 @@ from workers.runtime.bus.ports import Delivery, Gap, Record
 from workers.runtime.errors import WorkerError
 from workers.runtime.host.operator import operator
 from workers.runtime.host.terminal import Terminal, complain, text
-from workers.runtime.settings.process import (
-    ProcessSettings,
-    TopicSettings,
-    parse_assignments,
-)
+from workers.runtime.listing import Form
+from workers.runtime.moments import period
+from workers.runtime.settings.operator import OperatorSettings
+from workers.runtime.settings.process import TopicSettings, parse_assignments
 from workers.runtime.telemetry.logs import setup_logging
 
 _NOT_FOUND = 65  # EX_DATAERR
@@ -61,36 +61,37 @@ class Desk:
         self._console = console
         self._reading = Reading()
 
-    def overview(self, wanted: Filter, settled: bool, json: bool) -> None:
+    def overview(self, wanted: Filter, settled: bool, form: Form) -> None:
         """Print the letters that are meant; open ones only unless `settled`."""
         known = self._known()
         meant = (letter for letter in self._letters() if wanted.takes(letter))
         chosen = (letter for letter in meant if settled or key_of(letter) not in known)
-        if json:
-            for letter in chosen:
-                typer.echo(as_json(letter, known.get(key_of(letter))))
+        list_letters(chosen, known, self._console, form)
+        if form is not Form.TABLE:
             for line in self._reading.passed.lines():
                 complain(line)  # the other stream is for programs
             return
-        table = table_of(chosen, known)
-        self._console.print(table if table.row_count else "no dead letters")
         if self._reading.interruptions and wanted.empty:
-            self._console.print(interruptions_table(self._reading.interruptions))
+            list_interruptions(self._reading.interruptions, self._console)
         self._say(self._reading.passed.lines())
 
-    def show(self, name: str, out: Path | None) -> None:
+    def show(self, name: str, out: Path | None, json: bool = False) -> None:
         """Print one letter. Exits with 65 when there is none, or more than one."""
         found = [letter for letter in self._letters() if Filter(ids=(name,)).takes(letter)]
         if len(found) != 1:
             known = ", ".join(f"{each.outcome_id[:12]} at {where(each)}" for each in found[:10])
-            said = (
+            wrong = (
                 f"{name} names several dead letters: {known}"
                 if found
                 else f"no dead letter is named {name}; see `stream-inspector dlq list --all`"
             )
-            self._say([said, *self._reading.passed.lines()])
+            self._say([wrong, *self._reading.passed.lines()])
             raise typer.Exit(_NOT_FOUND)
-        self._console.print(details_of(found[0], self._known().get(key_of(found[0]))))
+        resolution = self._known().get(key_of(found[0]))
+        if json:
+            typer.echo(dumps(everything_of(found[0], resolution)))
+        else:
+            tell_letter(found[0], resolution, self._console)
         if out is not None:
             write_bytes(found[0], out, self._console)
 
@@ -101,6 +102,9 @@ class Desk:
             decision = Decision(action, operator(), why, _now())
             meant = open_letters(self._letters(), wanted, self._known(), counts)
             resolve(meant, decision, self._topics, settle, counts)
+        meant_time = period(wanted.since, wanted.until)
+        if meant_time:
+            self._say([f"rejected {meant_time}"])
         self._say(counts.lines(action, self._topics.frames, dry_run=dry_run))
         self._say(self._reading.passed.lines())
 
@@ -144,7 +148,7 @@ def desk(config: Path | None, assignments: list[str] | None, servers: str | None
         flags = parse_assignments(assignments or [])
         if servers is not None:
             flags["kafka.bootstrap_servers"] = servers
-        settings = ProcessSettings.load(config, flags)
+        settings = OperatorSettings.load(config, flags)
         setup_logging(settings.log, "dlq")
         kafka, topics = settings.kafka, settings.topics
 

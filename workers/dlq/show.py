@@ -1,12 +1,10 @@
 """Dead letters on the terminal, as JSON, and their bytes as files."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.text import Text
+from rich.console import Console
 
 from schemas.dead_letter import DeadLetter
 from schemas.interruption import Interruption
@@ -20,56 +18,94 @@ from workers.dlq.letters import (
     key_of,
 )
 from workers.runtime.errors import SettingsError
-from workers.runtime.host.terminal import Table, text
+from workers.runtime.host.terminal import text
+from workers.runtime.listing import Column, Form, Kind, Listing, Shown
+from workers.runtime.moments import said
 
 _ID_SHOWN = 12  # characters: enough to name a letter
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/bmp": ".bmp", "image/tiff": ".tiff"}
 
 
-def as_json(letter: DeadLetter, resolution: Resolution | None) -> str:
-    """One line for programs; without the bytes, which `show --out` writes."""
-    content = letter.model_dump(mode="json", exclude={"original": {"value"}})
+def everything_of(letter: DeadLetter, resolution: Resolution | None) -> dict[str, Any]:
+    """All that programs are told; without the bytes, which `show --out` writes."""
+    content: dict[str, Any] = letter.model_dump(mode="json", exclude={"original": {"value"}})
     content["bytes"] = len(letter.original.value_bytes() or b"")
     content["resolution"] = resolution and resolution.model_dump(mode="json")
-    return json.dumps(content)
+    return content
 
 
-def table_of(letters: Iterable[DeadLetter], known: Resolutions) -> Table:
-    """One row a letter."""
-    table = Table("id", "rejected", "reason", "category", "camera", "record", "state", "error")
+_LETTERS = (
+    Column("id"),
+    Column("rejected"),
+    Column("reason"),
+    Column("camera"),
+    Column("state"),
+    Column("error", kind=Kind.SPARE),
+    Column("category", kind=Kind.EXTRA),
+    Column("record", kind=Kind.EXTRA),
+)
+_INTERRUPTIONS = (
+    Column("noticed"),
+    Column("cause"),
+    Column("where"),
+    Column("records", right=True),
+    Column("error", kind=Kind.CUT),
+)
+
+
+def list_letters(
+    letters: Iterable[DeadLetter], known: Resolutions, console: Console, form: Form
+) -> None:
+    """One line a letter."""
+    listing = Listing(console, *_LETTERS, form=form, empty="no dead letters")
     for letter in letters:
-        record = letter.record
-        table.add_row(
-            letter.outcome_id[:_ID_SHOWN],
-            f"{letter.rejected_at:%Y-%m-%d %H:%M:%S}",
+        record, resolution = letter.record, known.get(key_of(letter))
+        listing.add(
+            Shown(letter.outcome_id, letter.outcome_id[:_ID_SHOWN]),
+            letter.rejected_at,
             letter.reason.value,
-            category_of(letter) or "-",
-            camera_of(letter) or "-",
+            camera_of(letter),
+            state(resolution),
+            letter.error,
+            category_of(letter),
             f"{record.topic}/{record.partition}/{record.offset}",
-            state(known.get(key_of(letter))),
-            letter.error or "-",
+            whole=everything_of(letter, resolution) if form is Form.JSON else None,
         )
-    return table
+    listing.close()
 
 
-def interruptions_table(interruptions: Iterable[Interruption]) -> Table:
+def list_interruptions(interruptions: Iterable[Interruption], console: Console) -> None:
     """Frames of which no record is in hand: nothing can be replayed, their parts need a look."""
-    table = Table("noticed", "cause", "where", "records", "error", title="not inspected, no record")
+    listing = Listing(console, *_INTERRUPTIONS, title="not inspected, no record")
     for each in interruptions:
-        noticed = f"{each.noticed_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(noticed, each.cause.value, each.key, str(each.records), each.error or "-")
-    return table
+        listing.add(each.noticed_at, each.cause.value, each.key, each.records, each.error)
+    listing.close()
 
 
-def details_of(letter: DeadLetter, resolution: Resolution | None) -> RenderableType:
+def tell_letter(letter: DeadLetter, resolution: Resolution | None, console: Console) -> None:
     """Everything but the bytes."""
+    facts = Listing(console, Column(""), Column("", name="value"))
+    for name, value in _facts(letter, resolution).items():
+        if value is not None:
+            facts.add(Shown(name, name, "bold"), value)
+    facts.close()
+    console.print()
+    headers = Listing(
+        console, Column("header"), Column("value"), title="headers of the original record"
+    )
+    for name, data in letter.original.header_bytes():
+        headers.add(name, data.decode("utf-8", "backslashreplace"))
+    headers.close()
+
+
+def _facts(letter: DeadLetter, resolution: Resolution | None) -> dict[str, Any]:
     record, size = letter.record, len(letter.original.value_bytes() or b"")
-    facts: dict[str, Any] = {
+    facts = {
         "outcome id": letter.outcome_id,
         "reason": letter.reason.value,
         "error": letter.error,
         "attempts": letter.attempts,
-        "rejected": f"{letter.rejected_at.isoformat()} by {letter.worker_id}",
+        "rejected": f"{said(letter.rejected_at)} by {letter.worker_id}",
         "frame": frame_of(letter),
         "camera": camera_of(letter),
         "category": category_of(letter),
@@ -79,17 +115,11 @@ def details_of(letter: DeadLetter, resolution: Resolution | None) -> RenderableT
         "bytes": f"{size} ({content_type_of(letter) or 'content type unknown'})",
         "state": state(resolution),
     }
-    if resolution is not None:
-        at = resolution.resolved_at.isoformat()
-        facts["settled"] = f"{at} by {resolution.by}: {resolution.why}"
-    grid = Table.grid(padding=(0, 2))
-    for name, value in facts.items():
-        if value is not None:
-            grid.add_row(Text(name, style="bold"), str(value))
-    headers = Table("header", "value", title="headers of the original record", title_justify="left")
-    for name, data in letter.original.header_bytes():
-        headers.add_row(name, data.decode("utf-8", "backslashreplace"))
-    return Group(grid, "", headers)
+    if resolution is None:
+        return facts
+    return facts | {
+        "settled": f"{said(resolution.resolved_at)} by {resolution.by}: {resolution.why}"
+    }
 
 
 def state(resolution: Resolution | None) -> str:

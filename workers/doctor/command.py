@@ -12,7 +12,12 @@ from workers.runtime.settings.process import ProcessSettings, parse_assignments
 
 if TYPE_CHECKING:
     from workers.doctor.examine import Line
+    from workers.runtime.categories import Category
 
+_CATEGORIES = (
+    "correct the file, or add <category>.yaml to categories.folder; "
+    "`stream-inspector config check category --config FILE` looks at one"
+)
 _PATIENCE_S = 5.0  # with servers that do not answer; a process itself waits longer at its start
 
 
@@ -97,14 +102,19 @@ def examined(
     setup_logging(LogSettings(level="error"), "doctor")  # retries are told by their outcome
     try:
         settings = _class(process).load(config, parse_assignments(assignments))
-        categories = (
-            known_categories(settings.categories) if isinstance(settings, InspectorSettings) else {}
-        )
     except SettingsError as error:
         for text in str(error).splitlines():
             finding = failed(text, f"correct it; `stream-inspector config show {process}` helps")
             yield Line("settings", "read", finding, 0.0)
         return
+    categories: dict[str, Category] = {}
+    if isinstance(settings, InspectorSettings):
+        try:
+            categories = known_categories(settings.categories)
+        except SettingsError as error:
+            for text in str(error).splitlines():
+                finding = failed(text, _CATEGORIES, "categories")
+                yield Line("settings", "categories", finding, 0.0)
     with planned(_impatient(settings), config, categories, cameras, quick=quick) as checks:
         yield from examine(checks)
 

@@ -34,8 +34,9 @@ def examine(checks: Iterable[Check]) -> Iterator[Line]:
 
 
 def _findings(check: Check, unmet: set[str]) -> list[Finding]:
-    if check.needs in unmet:
-        return [skipped(f"needs `{check.needs}`, which is not ok")]
+    lacking = check.lacks(unmet)
+    if lacking is not None:
+        return [skipped(f"needs `{lacking}`, which is not ok")]
     answer: queue.Queue[list[Finding]] = queue.Queue(1)
     work = threading.Thread(target=lambda: answer.put(_run(check)), name=check.title, daemon=True)
     work.start()
@@ -52,9 +53,11 @@ def _run(check: Check) -> list[Finding]:
     try:
         return check.run()
     except AccessDenied as error:
-        return [failed(str(error), "grant the right, or set a login that has it", check.setting)]
+        return [failed(str(error), error.do, check.setting)]
     except WorkerError as error:
         return [failed(str(error), check.do, check.setting)]
+    except OSError as error:  # of files, sockets and stores: the surroundings, no fault of ours
+        return [failed(f"{type(error).__name__}: {error}", check.do, check.setting)]
     except Exception as error:
         kind = type(error).__name__
         return [failed(f"{kind}: {error}", "if the message does not tell, report it as a fault")]

@@ -1,6 +1,6 @@
 """What a check finds, and what a check is."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -53,17 +53,22 @@ def or_ok(problems: Iterable[Finding | None], says: str) -> list[Finding]:
 class Check:
     """Something to look at.
 
-    `needs` is the check without which this one cannot be done; `do` and `setting` are the advice
+    `needs` are the checks without which this one cannot be done; `do` and `setting` are the advice
     when it raises.
     """
 
     area: str
     name: str
     run: Callable[[], list[Finding]]
-    needs: str | None = None  # "area: name"
+    needs: str | tuple[str, ...] | None = None  # "area: name", or several
     limit_s: float = 20.0
     do: str = "see the message"
     setting: str | None = None
+
+    def lacks(self, unmet: Collection[str]) -> str | None:
+        """The first of the checks it needs that is not ok."""
+        needs = (self.needs,) if isinstance(self.needs, str) else self.needs or ()
+        return next((each for each in needs if each in unmet), None)
 
     @property
     def title(self) -> str:

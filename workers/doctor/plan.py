@@ -50,7 +50,7 @@ def settings_plan(
         Check("settings", "files", partial(settings_checks.check_files, settings)),
         Check("settings", "secrets", partial(settings_checks.check_secrets, settings, file)),
     ]
-    if isinstance(settings, InspectorSettings):
+    if isinstance(settings, InspectorSettings) and categories:
         run = partial(settings_checks.check_masks, categories)
         found.append(Check("settings", "categories", run))
     if isinstance(settings, NotifierProcessSettings):

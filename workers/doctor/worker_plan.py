@@ -14,6 +14,7 @@ from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis_survey import RedisSurvey
 
 _LOAD_S = 300.0  # a model that this device has not seen is exported and timed first
+_PRESENT = "device: present"
 _DEVICE = ("present", "engine", "threads", "memory")
 
 
@@ -33,29 +34,48 @@ def _own_plan(
 ) -> list[Check]:
     models, evidence = settings.models, settings.evidence
     null = models.null_detector_ms is not None  # inspects nothing, and needs no models
-    found = [] if null else [_store("models", partial(_models_store, models.store), "models.store")]
+    found = (
+        []
+        if null
+        else [_store("models", partial(_models_store, models.store), "models.store", _READ)]
+    )
     if evidence.url:
-        found.append(_store("evidence", partial(_evidence_store, evidence.url), "evidence.url"))
+        found.append(
+            _store("evidence", partial(_evidence_store, evidence.url), "evidence.url", _WRITE)
+        )
     found += [Check("device", name, partial(_device, name, settings)) for name in _DEVICE]
     if not quick:
         run = partial(_device, "precision", settings)
-        found.append(Check("device", "precision", run, "device: present", 60.0))
+        found.append(Check("device", "precision", run, _PRESENT, 60.0))
     if not null:
         run = partial(_room, settings, tuple(categories))
-        found.append(Check("models", "memory", run, "stores: models"))
+        found.append(Check("models", "memory", run, ("stores: models", _PRESENT)))
     for category in () if null else categories.values():
         name = category.name
         found.append(Check("models", name, partial(_version, settings, category), "stores: models"))
         if not quick:
             run = partial(_on_device, settings, name)
             found.append(
-                Check("models", f"{name} on {models.device}", run, f"models: {name}", _LOAD_S)
+                Check(
+                    "models",
+                    f"{name} on {models.device}",
+                    run,
+                    (_PRESENT, f"models: {name}"),
+                    _LOAD_S,
+                )
             )
     return found
 
 
-def _store(name: str, run: Callable[[], list[Finding]], setting: str) -> Check:
-    return Check("stores", name, run, do="name one that this user may use", setting=setting)
+_READ = "let this user read there (mount it; give the right to list and get), or name another store"
+_WRITE = (
+    "let this user write there (mount a volume; create the bucket, give the right to put), or "
+    "name another place"
+)
+
+
+def _store(name: str, run: Callable[[], list[Finding]], setting: str, do: str) -> Check:
+    return Check("stores", name, run, do=do, setting=setting)
 
 
 def _models_store(url: str) -> list[Finding]:

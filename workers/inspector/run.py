@@ -42,6 +42,7 @@ def run_worker(
     settings: InspectorSettings, categories: Mapping[str, Category], stop: StopSignal
 ) -> None:
     """Inspect until stopped. Raises Fatal."""
+    _log.info("starting", categories=sorted(categories), broker=settings.kafka.bootstrap_servers)
     with open_tracing(settings.tracing, "worker", settings.worker_id) as tracing:
         _run(settings, categories, stop, tracing)
 

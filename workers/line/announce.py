@@ -1,6 +1,5 @@
 """Announces pauses on the topic of camera states."""
 
-import re
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,31 +10,22 @@ from schemas.camera_state import CameraCondition, CameraState
 from schemas.excerpt import excerpt
 from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.host.operator import operator
-from workers.runtime.settings.process import ProcessSettings
+from workers.runtime.moments import ahead, said
+from workers.runtime.settings.operator import OperatorSettings
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _NAME_LIMIT = 256  # characters, as of a frame's camera
 _LONGEST = timedelta(days=31)  # a notifier believes no longer pause
 
 
-class LineSettings(ProcessSettings):
+class LineSettings(OperatorSettings):
     """Everything that `stream-inspector line` can be told."""
 
 
 def end_of_pause(text: str, now: datetime) -> datetime:
-    """`45m` from now, or an ISO time (local where it names no zone). Raises typer.BadParameter."""
-    span = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    try:
-        if span:
-            end = now + timedelta(**{_UNITS[span[2]]: int(span[1])})
-        else:
-            end = datetime.fromisoformat(text).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            f"--until {text!r} is neither 45m, 8h or 3d nor 2026-01-31T14:00"
-        ) from None
+    """`45m` from now, or an ISO time (UTC where it names no zone). Raises typer.BadParameter."""
+    end = ahead(text, now, "--until")
     if end <= now:
-        raise typer.BadParameter(f"--until {text!r} is {end.astimezone():%Y-%m-%d %H:%M}: over")
+        raise typer.BadParameter(f"--until {text!r} is {said(end)}: over")
     if end - now > _LONGEST:
         raise typer.BadParameter(f"--until {text!r} is more than 31 days from now")
     return end

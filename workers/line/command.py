@@ -27,7 +27,7 @@ Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
 @line.command()
 def pause(
     *,
-    until: Annotated[str, typer.Option(help="45m, 8h, 3d, or a time: 2026-01-31T14:00+01:00")],
+    until: Annotated[str, typer.Option(help="45m, 8h, 3d, or a time: 2026-01-31T14:00Z")],
     cameras: Cameras = None,
     why: Why = "",
     config: Config = None,
@@ -42,16 +42,18 @@ def pause(
 
       stream-inspector line pause --camera line-1-cam-2 --camera 'line-3-*' --until 2026-01-31T14:00
 
-    Without --camera it is meant for all of them. Times without a zone are this machine's. At most
+    Without --camera it is meant for all of them. Times without a zone are UTC. At most
     31 days. Defects and missing frames are told all the same.
     """
     from workers.line.announce import end_of_pause
+    from workers.runtime.moments import said
 
     end = end_of_pause(until, datetime.now(UTC))
     settings = _load(config, assignments or [], bootstrap_servers)
     code = _announce(settings, "paused", cameras or ["*"], why, end)
     if code == 0:
-        typer.echo(f"silence is no alarm until {end.astimezone().isoformat(timespec='seconds')}")
+        minutes = (end - datetime.now(UTC)).total_seconds() / 60
+        typer.echo(f"silence is no alarm until {said(end)}, in {minutes:.0f} min")
     raise typer.Exit(code)
 
 

@@ -7,6 +7,7 @@ import typer
 
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain
+from workers.runtime.listing import AsCsv, AsJson, Form, form
 from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
@@ -44,6 +45,8 @@ def notifier(
     bootstrap_servers: Bootstrap = None,
     show_undelivered: ShowUndelivered = False,
     resend_refused: ResendRefused = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Tell people about defects, and about parts that nobody inspected.
 
@@ -69,9 +72,10 @@ def notifier(
         "notifier.folder": folder,
         "kafka.bootstrap_servers": bootstrap_servers,
     }
+    how = form(as_json, as_csv)
     settings = _load(config, assignments or [], flags)
     if show_undelivered:
-        _show(settings)
+        _show(settings, how)
         return
     if resend_refused:
         raise typer.Exit(_resend(settings.notifier.folder))
@@ -89,10 +93,10 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
         raise typer.Exit(SettingsError.exit_code) from None
 
 
-def _show(settings: Any) -> None:
+def _show(settings: Any, how: Form) -> None:
     from workers.notifier.delivering.show import show_undelivered
 
-    show_undelivered(settings.notifier.folder, Terminal())
+    show_undelivered(settings.notifier.folder, Terminal(), how)
 
 
 def _resend(folder: Path) -> int:

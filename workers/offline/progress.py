@@ -1,5 +1,6 @@
 """A progress bar for training: stage, loss and the time left. Ends training on Ctrl-C."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -17,6 +18,9 @@ from stream_inspector.training.progress import Progress as Step
 from workers.offline.run import Interrupted
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
+
+_LINE_EVERY_S = 30.0
+_WORTH_SAYING_S = 5.0
 
 OnStep = Callable[[Step], None]
 OnWork = Callable[[str, int, int], None]  # stage, done, of how many
@@ -66,17 +70,36 @@ class _Bars:
 
 
 class _Lines:
-    """A line at every quarter of a stage."""
+    """A line at every quarter of a stage, and in a long one more often; with the time left."""
 
-    def __init__(self, console: Console) -> None:
-        self._console, self._told = console, set[tuple[str, int]]()
+    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console, self._clock = console, clock
+        self._told = set[tuple[str, int]]()
+        self._began = dict[str, tuple[float, int]]()  # stage -> when, and how far it was then
+        self._last = clock()
 
     def __call__(self, step: Step) -> None:
+        now = self._clock()
+        self._began.setdefault(step.stage, (now, step.step))
         quarter = (step.stage, 4 * step.step // max(1, step.total))
-        if quarter not in self._told:
+        if quarter not in self._told or now - self._last >= _LINE_EVERY_S:
             self._told.add(quarter)
-            done = f"  {step.stage} {step.step}/{step.total} {_loss(step)}"
-            self._console.print(text(done.rstrip()))
+            self._last = now
+            done = f"  {step.stage} {step.step}/{step.total} {_loss(step)}".rstrip()
+            self._console.print(text(done, self._left(step, now)))
+
+    def _left(self, step: Step, now: float) -> str:
+        began, first = self._began[step.stage]
+        done = step.step - first
+        seconds = (now - began) / done * (step.total - step.step) if done else 0.0
+        return f", about {in_words(seconds)} left" if seconds >= _WORTH_SAYING_S else ""
+
+
+def in_words(seconds: float) -> str:
+    """A time span for people."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _loss(step: Step) -> str:
@@ -85,10 +108,11 @@ def _loss(step: Step) -> str:
 
 def _columns(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description:<28}", markup=False),
-        BarColumn(bar_width=30),
+        TextColumn("{task.description:<16}", markup=False),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]:<12}", markup=False),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[loss]:<10}", markup=False),
+        BarColumn(bar_width=None),  # what is left of the line
         console=console,
+        expand=True,
     )

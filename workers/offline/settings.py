@@ -2,14 +2,15 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings.process import LogSettings, ProcessSettings, Section
+from workers.runtime.settings.operator import OperatorSettings, without
+from workers.runtime.settings.process import LogSettings, Section
 from workers.runtime.settings.shares import Rate, RateOrNone
 
 if TYPE_CHECKING:
@@ -102,13 +103,27 @@ class BudgetSettings(Section):
         )
 
 
+# what a worker's `models` says beside the store
+OF_A_WORKER = frozenset(
+    {
+        *("refresh_s", "require_redis", "memory_mb", "patience_s", "device", "engine"),
+        *("engine_cache", "threads", "null_detector_ms"),
+    }
+)
+
+
 class ModelStoreSettings(Section):
     """Where model versions are kept."""
 
     store: str = Field(default="models", description="a folder, or a URL such as s3://bucket/x")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _pass_over(cls, given: Any) -> Any:
+        return without(given, OF_A_WORKER)
 
-class TrainerProcessSettings(ProcessSettings):
+
+class TrainerProcessSettings(OperatorSettings):
     """Everything the offline commands can be told."""
 
     log: LogSettings = LogSettings(level="warning")  # these commands talk to people

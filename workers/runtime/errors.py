@@ -82,9 +82,15 @@ class AdvertisedUnreachable(ServerUnreachable):
 
 
 class AccessDenied(Fatal):
-    """A server knows us not, or does not allow this."""
+    """A server knows us not, or does not allow this; `do` says what helps."""
 
     exit_code = 77  # EX_NOPERM
+
+    def __init__(
+        self, message: str, do: str = "grant the right, or set a login that has it"
+    ) -> None:
+        super().__init__(message)
+        self.do = do
 
 
 class DeviceHung(Fatal):

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from workers.runtime.errors import SettingsError
-from workers.runtime.host.terminal import Table, Terminal, complain, lines
+from workers.runtime.host.terminal import Terminal, complain
+from workers.runtime.listing import AsCsv, AsJson, Column, Listing, form
 from workers.runtime.settings.process import parse_assignments
 
 topics = typer.Typer(no_args_is_help=True, help="The stage's topics on Kafka.")
@@ -33,6 +33,8 @@ def create(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only say what is missing or different")
     ] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
     """Create the topics that are missing; say where existing ones differ.
 
@@ -47,6 +49,7 @@ def create(
 
     Exit codes: 0 all topics are there, 69 no broker, 77 login or right refused, 78 wrong setting.
     """
+    how = form(as_json, as_csv)
     from workers.topics.settings import TopicsProcessSettings
 
     overrides = {"kafka.bootstrap_servers": bootstrap_servers} if bootstrap_servers else {}
@@ -67,10 +70,10 @@ def create(
         states.extend(ensure_topics(settings.kafka, settings.plans(), dry_run=dry_run))
 
     code = run_process("topics", settings.log, body)
-    table = Table("topic", "", "differs")
+    columns = (Column("topic"), Column("state"), Column("differs"))
+    listing = Listing(Terminal(), *columns, form=how)
     for state in states:
         word = ("missing" if dry_run else "created") if state.created else "there"
-        table.add_row(state.name, word, Text(lines("\n".join(state.differences))))
-    if states:
-        Terminal().print(table)
+        listing.add(state.name, word, "; ".join(state.differences) or None)
+    listing.close()
     raise typer.Exit(code)

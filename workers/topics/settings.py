@@ -7,7 +7,8 @@ from pydantic import Field, field_validator
 from schemas.topics import TOPICS, Topic
 from workers.runtime.bus.kafka.admin.topics import TopicPlan
 from workers.runtime.bus.kafka.client import record_limit
-from workers.runtime.settings.process import ProcessSettings, Section
+from workers.runtime.settings.operator import OperatorSettings
+from workers.runtime.settings.process import Section
 
 _MS_PER_HOUR = 3_600_000
 
@@ -40,7 +41,7 @@ class PlanSection(Section):
         return value
 
 
-class TopicsProcessSettings(ProcessSettings):
+class TopicsProcessSettings(OperatorSettings):
     """Everything that `stream-inspector topics` can be told."""
 
     plan: PlanSection = PlanSection()

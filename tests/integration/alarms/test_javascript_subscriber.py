@@ -1,5 +1,6 @@
 """`docs/examples/javascript`: a subscriber in another language reads the defects topic."""
 
+import os
 import shutil
 import subprocess
 from dataclasses import replace
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.documents.samples import DEFECT, OUTCOME
+from schemas.documents.samples import DEFECT, OUTCOME, PNG
+from tests.integration.alarms.producers import check_frames, pictures
 from tests.integration.alarms.subscribers import PATIENCE_S, abort, event, subscriber
 from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
@@ -24,7 +26,7 @@ INSTALL = "apt-get install -y nodejs npm (Node 20 or newer)"
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example with what it needs; npm keeps the packages in its own cache."""
     folder = tmp_path_factory.mktemp("javascript")
-    for name in ("package.json", "package-lock.json", "subscriber.js"):
+    for name in ("package.json", "package-lock.json", "subscriber.js", "producer.js"):
         shutil.copy(EXAMPLE / name, folder)
     npm = _tool("npm")
     done = subprocess.run(
@@ -94,3 +96,23 @@ def test_it_tells_each_committed_defect_once(
     assert f"{topic} 0 at " in errors
     assert "No CloudEvent detected" in errors
     assert "type io.stream-inspector.outcome.v1" in errors
+
+
+def test_its_frames_are_those_that_a_worker_reads(
+    apache_kafka: KafkaSettings, prefix: str, example: Path, tmp_path: Path
+) -> None:
+    topic, files = f"{prefix}frames", pictures(tmp_path)
+    create_topics(apache_kafka, {topic: 4})
+    settings = {"KAFKA": apache_kafka.bootstrap_servers, "TOPIC": topic}
+    done = subprocess.run(
+        [_tool("node"), "producer.js", *map(str, files)],
+        cwd=example,
+        env=os.environ | settings | {"CAMERA": "line-1", "CATEGORY": "bolts"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(files)} frames" in done.stdout
+    check_frames(apache_kafka, topic, [PNG] * len(files))

@@ -4,9 +4,11 @@ import threading
 import uuid
 from collections.abc import Iterator
 
+import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
+from workers.runtime.errors import StoreUnavailable
 from workers.runtime.registry.registry import Registry, Superseded
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobStore
@@ -31,7 +33,18 @@ def server() -> Iterator[None]:
 
 @pytest.fixture
 def url(server: None) -> str:
-    return f"s3://plant-{uuid.uuid4()}/models"
+    bucket = f"plant-{uuid.uuid4()}"
+    fsspec.filesystem("s3", use_listings_cache=False).mkdir(bucket)
+    return f"s3://{bucket}/models"
+
+
+def test_a_bucket_that_is_not_there_is_named_and_not_created(server: None) -> None:
+    typo = f"plamt-{uuid.uuid4()}"
+    store = open_blobs(f"s3://{typo}/models")
+    for write in (store.write, store.create):
+        with pytest.raises(StoreUnavailable, match=f"there is no {typo}.*nothing is created"):
+            write("x/1", b"first")
+    assert not fsspec.filesystem("s3", use_listings_cache=False).exists(typo)
 
 
 def test_a_blob_is_created_once_and_seen_by_others(url: str) -> None:

@@ -17,6 +17,7 @@ from workers.dlq.run import Desk
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing
+from workers.runtime.listing import Form
 from workers.runtime.settings.process import TopicSettings
 
 TOPICS = TopicSettings()
@@ -136,12 +137,12 @@ def test_the_list_shows_open_letters_and_interruptions(counter: Counter) -> None
     counter.put(letter(1), letter(2), samples.INTERRUPTION)
     counter.desk().resolve(Action.DISCARDED, Filter(ids=("frame-1",)), "no part", dry_run=False)
     counter.console = Console(record=True, width=200)
-    counter.desk().overview(Filter(), settled=False, json=False)
+    counter.desk().overview(Filter(), settled=False, form=Form.TABLE)
     assert letter(2).outcome_id[:12] in counter.printed
     assert "open" in counter.printed
     assert "discarded" not in counter.printed
     assert "1200 records" in counter.printed
-    counter.desk().overview(Filter(), settled=True, json=False)
+    counter.desk().overview(Filter(), settled=True, form=Form.TABLE)
     assert "discarded" in counter.printed
 
 
@@ -149,7 +150,7 @@ def test_the_json_list_is_a_line_a_letter(
     counter: Counter, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counter.put(letter(1), letter(2))
-    counter.desk().overview(Filter(), settled=False, json=True)
+    counter.desk().overview(Filter(), settled=False, form=Form.JSON)
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["outcome_id"] for row in rows] == [letter(1).outcome_id, letter(2).outcome_id]
     assert rows[0]["bytes"] == 20
@@ -178,7 +179,7 @@ def test_a_name_that_fits_none_or_many_says_so(counter: Counter, name: str, word
 def test_records_that_are_no_letters_are_counted(counter: Counter) -> None:
     counter.put(letter(1))
     counter.put(samples.OUTCOME)
-    counter.desk().overview(Filter(), settled=False, json=False)
+    counter.desk().overview(Filter(), settled=False, form=Form.TABLE)
     assert "1 records of dead-letters cannot be read" in counter.printed
 
 

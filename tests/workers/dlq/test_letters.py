@@ -13,7 +13,7 @@ from schemas.frame import decode_frame
 from schemas.outcome import RejectReason
 from workers.dlq.letters import Filter, camera_of, category_of
 from workers.dlq.replay import again, run_of
-from workers.runtime.settings.moments import moment
+from workers.runtime.moments import ago
 
 LETTER = samples.DEAD_LETTER
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -47,23 +47,6 @@ def test_an_unreadable_frame_is_found_by_its_raw_headers() -> None:
     assert (category_of(letter), camera_of(letter)) == ("fryum", "line-1-cam-2")
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("90m", NOW - timedelta(minutes=90)),
-        ("3d", NOW - timedelta(days=3)),
-        ("2026-01-31T08:00+01:00", datetime(2026, 1, 31, 7, tzinfo=UTC)),
-    ],
-)
-def test_times_are_ages_or_moments(text: str, expected: datetime) -> None:
-    assert moment(text, NOW) == expected
-
-
-def test_a_wrong_time_is_refused_with_examples() -> None:
-    with pytest.raises(typer.BadParameter, match="2h"):
-        moment("yesterday", NOW)
-
-
 def test_a_replay_is_the_original_record_with_its_lineage() -> None:
     outgoing = again(LETTER)
     frame = decode_frame(outgoing.message.headers, outgoing.message.value)
@@ -94,4 +77,4 @@ def test_a_replay_of_a_replay_has_one_run_and_the_last_place() -> None:
 @pytest.mark.parametrize("text", ["999999d", "99999-01-01", "tomorrow", "0001-01-01T00:00+14:00"])
 def test_times_that_no_calendar_has_are_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="neither"):
-        moment(text, NOW)
+        ago(text, NOW, "--since")

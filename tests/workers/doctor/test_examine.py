@@ -31,6 +31,15 @@ def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
     assert "a: second" in lines[2].finding.says
 
 
+def test_a_check_may_need_several() -> None:
+    checks = [
+        Check("device", "present", lambda: [BAD]),
+        Check("models", "bolts", lambda: [ok("there")]),
+        Check("models", "on cuda", lambda: [BAD], needs=("models: bolts", "device: present")),
+    ]
+    assert "device: present" in list(examine(checks))[-1].finding.says
+
+
 def test_a_warning_skips_nothing() -> None:
     checks = [Check("a", "1", lambda: [ODD]), Check("a", "2", lambda: [ok("asked")], needs="a: 1")]
     assert [line.finding.says for line in examine(checks)] == ["odd", "asked"]
@@ -41,6 +50,8 @@ def test_a_warning_skips_nothing() -> None:
     [
         (ServerUnreachable("no answer at h:1"), "no answer at h:1", "start it"),
         (AccessDenied("not for you"), "not for you", "grant the right, or set a login that has it"),
+        (AccessDenied("no TLS", "set the protocol"), "no TLS", "set the protocol"),
+        (NotADirectoryError("evidence"), "NotADirectoryError: evidence", "start it"),
         (KeyError("x"), "KeyError: 'x'", "if the message does not tell, report it as a fault"),
     ],
 )

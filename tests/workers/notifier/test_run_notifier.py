@@ -106,7 +106,7 @@ def test_what_waits_and_what_was_refused_is_listed(tmp_path: Path) -> None:
     with console.capture() as shown:
         assert show_undelivered(folder, console) == 2
     assert "json-abc123" in shown.get()
-    assert "refused: HTTP 413" in shown.get()
+    assert "refused  2026-03-14T09:26:53Z  warning   HTTP 413" in shown.get()
     assert shown.get().count(r"[red]odd\x1b[2J") == 2
 
 

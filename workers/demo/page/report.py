@@ -1,6 +1,7 @@
 """One self-contained HTML page of a run: the numbers, and every kind of verdict as pictures.
 
-Pictures are inlined, so the page can be mailed; their number is bounded and the rest is linked.
+Small pictures are inlined, so the page can be mailed; their number is bounded, the rest is linked.
+The whole ones lie beside it, a click away.
 """
 
 import math
@@ -13,7 +14,7 @@ from workers.demo.books.lines import Observed, SentFrame
 from workers.demo.books.tally import Tally
 from workers.demo.page.figures import latency_figure
 from workers.offline.evaluate.report.figures import jitter, score_figure
-from workers.offline.report.page import environment
+from workers.offline.report.page import Album, environment
 from workers.offline.report.plot import Dot
 
 MOST_DEFECTS = 24
@@ -67,15 +68,15 @@ class Page:
     links: Mapping[str, str] = field(default_factory=dict)
 
 
-def render_page(page: Page) -> str:
-    """The HTML text."""
+def render_page(page: Page, path: Path) -> str:
+    """The HTML text of a page that will lie at `path`; writes its whole pictures beside it."""
     template = environment(__package__).get_template("report.html.j2")
-    return template.render(page=page, headline=headline(page.summary))
+    return template.render(page=page, album=Album(path), headline=headline(page.summary))
 
 
 def write_page(page: Page, path: Path) -> Path:
     """Write the page; returns its path."""
-    path.write_text(render_page(page), encoding="utf-8", errors="backslashreplace")
+    path.write_text(render_page(page, path), encoding="utf-8", errors="backslashreplace")
     return path
 
 
@@ -90,16 +91,17 @@ def headline(summary: Mapping[str, Any]) -> str:
     return f"{quality['true_alarms']} of {bad} defects found, {false}"
 
 
-def figures(books: Tally, sent: Mapping[str, SentFrame]) -> dict[str, str]:
-    """The two figures of a run."""
+def figures(
+    books: Tally, sent: Mapping[str, SentFrame], latency: Mapping[str, float | None]
+) -> dict[str, str]:
+    """The two figures of a run; `latency` as its summary says it, so that all say the same."""
     timed = [o for o in books.outcomes.values() if o.captured_at is not None and o.latency_ms]
     start = min((o.captured_at or 0.0 for o in timed), default=0.0)
     over_time = [
         Dot((o.captured_at or 0.0) - start, o.latency_ms or 0.0, _style(o, sent), _tip(o, sent))
         for o in timed
     ]
-    ordered = sorted(dot.y for dot in over_time) or [0.0]
-    p50, p95 = (ordered[min(len(ordered) - 1, int(s * len(ordered)))] for s in (0.5, 0.95))
+    p50, p95 = (latency[name] or 0.0 for name in ("p50", "p95"))
     return {"latency": latency_figure(over_time, p50, p95), "scores": _scores(books, sent)}
 
 

@@ -12,7 +12,6 @@ from workers.runtime.registry.registry import CorruptVersion, Registry, UnknownV
 
 _OLD_DAYS = 365  # lamps age, suppliers change: good parts of a year ago may look different
 _MIB = 2**20
-_ACTIVATE_ANOTHER = "activate another (`stream-inspector model list CATEGORY`), or push again"
 
 
 def check_version(registry: Registry, category: Category, now: datetime) -> list[Finding]:

@@ -2,12 +2,13 @@
 
 from workers.doctor.checks import clocks as clock_checks
 from workers.doctor.checks import redis as redis_checks
-from workers.doctor.findings import Check, Finding, ok, skipped
+from workers.doctor.findings import Check, Finding, failed, ok, skipped
 from workers.runtime.errors import WorkerError
 from workers.runtime.store.redis_survey import RedisFacts, RedisSurvey
 
 REACHABLE = "Redis: reachable"
 _START = "start it, name the right one, or open the network between"
+_TLS = "write redis:// for a port without TLS and rediss:// for one with it, or name the other port"
 _GRANT = (
     "let its user run PING, SET, GET, GETRANGE, DEL, INCRBY, EXPIRE, MULTI, EXEC, PUBLISH, "
     "SUBSCRIBE on keys and channels stream-inspector:*, in-work:*, attempts:*"
@@ -49,6 +50,8 @@ class RedisDesk:
         try:
             self._facts = self._survey.facts()
         except WorkerError as error:
+            if "SSL" in str(error):
+                return [failed(str(error), _TLS, "redis.url")]
             if self._required:
                 raise
             says = f"{error}; the worker starts without it (models.require_redis: false)"

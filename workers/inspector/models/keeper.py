@@ -226,6 +226,7 @@ class ModelKeeper:
         self, category: str, version: str, asked_at: float | None, ahead: bool
     ) -> LoadedModel:
         files = None
+        _log.info("loading a model, which takes a while", category=category, version=version)
         if version not in self._sizes:
             files = self._fetch(version)
             self._sizes[version] = self._size(files[0])
@@ -238,7 +239,9 @@ class ModelKeeper:
         self._sizes[version] = model.bytes
         if model.bytes > size:
             self._make_room(category, version, model.bytes, asked_at)
-        self._metrics.model_load.observe(time.monotonic() - started)
+        seconds = time.monotonic() - started
+        _log.info("model loaded", version=version, seconds=round(seconds, 1), engine=model.engine)
+        self._metrics.model_load.observe(seconds)
         self._metrics.model_loads.labels("loaded").inc()
         return model
 

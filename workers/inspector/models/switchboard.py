@@ -47,8 +47,8 @@ class Switchboard:
                 return
         if version is None:
             self.unknown[category] = (
-                f"{category} has no active model: train and calibrate one, then "
-                f"`stream-inspector model push` and `model activate`"
+                f"{category} has no active model: `stream-inspector model push runs/{category} "
+                "--activate` after training, or `model activate` one that the store has"
             )
             return
         self.unknown.pop(category, None)

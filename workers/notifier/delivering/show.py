@@ -8,18 +8,28 @@ from schemas.alarm import Alarm
 from workers.notifier.delivering.journal import WAITING, read_lines
 from workers.notifier.delivering.outbox import FILE
 from workers.notifier.delivering.refused import read_refused
-from workers.runtime.host.terminal import Table
+from workers.runtime.listing import Column, Form, Kind, Listing
+
+_COLUMNS = (
+    Column("channel"),
+    Column("state"),
+    Column("raised"),
+    Column("severity"),
+    Column("reason", kind=Kind.CUT),
+    Column("message", kind=Kind.CUT),
+    Column("alarm", kind=Kind.EXTRA),
+)
 
 
-def show_undelivered(folder: Path, console: Console) -> int:
+def show_undelivered(folder: Path, console: Console, form: Form = Form.TABLE) -> int:
     """List both; returns how many alarms these are. Needs no broker and disturbs no notifier."""
-    table = Table("channel", "state", "raised", "severity", "alarm", title="undelivered alarms")
+    listing = Listing(console, *_COLUMNS, form=form, empty="every alarm was delivered")
     for channel, alarm in _waiting(folder):
-        _add(table, channel, "waits", alarm)
+        _add(listing, channel, "waits", None, alarm)
     for refused in read_refused(folder):
-        _add(table, refused.channel, f"refused: {refused.reason}", refused.alarm)
-    console.print(table if table.row_count else "every alarm was delivered")
-    return table.row_count
+        _add(listing, refused.channel, "refused", refused.reason, refused.alarm)
+    listing.close()
+    return listing.count
 
 
 def _waiting(folder: Path) -> list[tuple[str, Alarm]]:
@@ -32,6 +42,6 @@ def _waiting(folder: Path) -> list[tuple[str, Alarm]]:
     ]
 
 
-def _add(table: Table, channel: str, state: str, alarm: Alarm) -> None:
-    raised = f"{alarm.raised_at:%Y-%m-%d %H:%M:%SZ}"
-    table.add_row(channel, state, raised, alarm.severity.value, alarm.message)
+def _add(listing: Listing, channel: str, state: str, why: str | None, alarm: Alarm) -> None:
+    about = (alarm.raised_at, alarm.severity.value, why, alarm.message, alarm.alarm_id)
+    listing.add(channel, state, *about)

@@ -26,6 +26,9 @@ def compare(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="also write the figures to this file")
     ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="also write the table to this file")
+    ] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", help="to train with: feature-fast | pixel-small")
     ] = None,
@@ -64,5 +67,5 @@ def compare(
         "trainer.on_corrupt": on_corrupt,
     }
     settings = load_settings(config, assignments, flags)
-    wanted = Comparison(data, model, methods, json_file)
+    wanted = Comparison(data, model, methods, json_file, csv_file)
     run_command("compare", settings, lambda stop: run(settings, wanted, console, stop))

@@ -13,7 +13,7 @@ from stream_inspector.image.view.canvas import View
 from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset
 from workers.offline.compare.methods import ALL, OURS, Images, Row, compare_methods, means
-from workers.offline.compare.table import comparison_table
+from workers.offline.compare.table import tell_comparison, write_csv
 from workers.offline.detector import make_detector
 from workers.offline.fit import GoodImages, fit_model, load_good
 from workers.offline.images.datasets import CategoryFolder, categories_in, licence_notes
@@ -37,6 +37,7 @@ class Comparison:
     model: Path | None = None  # a model's folder, or a folder of them; None: train now
     methods: str | None = None  # comma-separated; None: all
     json_file: Path | None = None
+    csv_file: Path | None = None
 
 
 def compare(
@@ -55,7 +56,9 @@ def compare(
     comparer = _Comparer(settings, methods, console, stop)
     rows = [row for each in categories for row in comparer.rows(each, models.get(each.name))]
     average = means(rows) if len(categories) > 1 else []
-    console.print(comparison_table([*rows, *average]))
+    tell_comparison([*rows, *average], console)
+    if wanted.csv_file:
+        write_csv([*rows, *average], wanted.csv_file)
     if wanted.json_file:
         figures = {"rows": [asdict(row) for row in rows], "mean": [asdict(row) for row in average]}
         wanted.json_file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,41 +1,56 @@
-"""Methods side by side, as a terminal table."""
+"""Methods side by side, as a list."""
 
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from rich.box import SIMPLE_HEAD
+from rich.console import Console
 
 from workers.offline.compare.methods import OURS, Row
 from workers.offline.scoring.columns import COLUMNS, number
-from workers.runtime.host.terminal import Table
+from workers.runtime.host.terminal import text
+from workers.runtime.listing import Column, Listing, Shown
+
+_METRICS = {name: key for name, key in COLUMNS.items() if not key.startswith("large")}
+_COLUMNS = (
+    *(Column("category"), Column("method")),
+    *(Column(head.replace("@", " @"), name=name, right=True) for head, name in _METRICS.items()),
+    Column("fit s", name="fit_seconds", right=True),
+    Column("ms an image", name="ms_per_image", right=True, pattern=".1f"),
+    Column("MB", name="megabytes", right=True, pattern=".1f"),
+)
 
 
-def comparison_table(rows: Iterable[Row]) -> Table:
-    """Ranking metrics, time and memory, one row a category and method."""
-    table = Table(
-        box=SIMPLE_HEAD,  # 80 columns have no room for lines
-        pad_edge=False,
-        collapse_padding=True,
-        title="Same good images, features, blur and metrics",
-        caption="fit and ms: with the features; MB: beside the feature network, which all share",
-        caption_justify="left",
-    )
-    metrics = {name: key for name, key in COLUMNS.items() if not key.startswith("large")}
-    for name in ("category", "method"):
-        table.add_column(name, no_wrap=True)
-    for name in (*metrics, "fit s", "ms an image", "MB"):
-        table.add_column(name.replace("@", " @"), justify="right", min_width=5)
+def tell_comparison(rows: Iterable[Row], console: Console) -> None:
+    """Ranking metrics, time and memory, one line a category and method."""
+    listing = Listing(console, *_COLUMNS, title="Same good images, features, blur and metrics")
     previous = ""
     for row in rows:
         if previous not in {"", row.category}:
-            table.add_section()
-        table.add_row(
-            "" if row.category == previous else row.category,
-            row.method,
-            *(number(getattr(row.ranking, metric)) for metric in metrics.values()),
-            "given" if row.fit_seconds is None else f"{row.fit_seconds:.1f}",
-            f"{row.ms_per_image:.1f}",
-            f"{row.megabytes:.1f}",
-            style="bold" if row.method == OURS else None,
-        )
+            listing.rule()
+        _add(listing, row)
         previous = row.category
-    return table
+    listing.close()
+    said = "fit and ms: with the features; MB: beside the feature network, which all share"
+    console.print(text((said, "dim italic")))
+
+
+def write_csv(rows: Iterable[Row], file: Path) -> None:
+    """The same for programs."""
+    with Listing.into(file, *_COLUMNS) as listing:
+        for row in rows:
+            _add(listing, row)
+
+
+def _add(listing: Listing, row: Row) -> None:
+    figures: list[Any] = [getattr(row.ranking, metric) for metric in _METRICS.values()]
+    fit = row.fit_seconds
+    listing.add(
+        row.category,
+        row.method,
+        *(Shown(value, number(value)) for value in figures),
+        Shown(fit, "given" if fit is None else f"{fit:.1f}"),
+        row.ms_per_image,
+        row.megabytes,
+        style="bold" if row.method == OURS else "",
+    )

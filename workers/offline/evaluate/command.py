@@ -31,6 +31,9 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="also write the figures to this file")
     ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="also write the table to this file")
+    ] = None,
     save_maps: Annotated[
         Path | None,
         typer.Option("--save-maps", help="folder for float32 TIFF maps, for others' evaluators"),
@@ -79,6 +82,7 @@ def evaluate(
         category=category,
         resolution=parse_size(resolution),
         json_file=json_file,
+        csv_file=csv_file,
         maps=save_maps,
         html=html,
         counterparts=counterparts,

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from workers.offline.evaluate.report.examples import choose
 from workers.offline.evaluate.report.material import report_material
 from workers.offline.evaluate.report.pages import write_category, write_index
 from workers.offline.evaluate.saved_maps import map_paths, save_maps
-from workers.offline.evaluate.tables import category_table, evaluation_table
+from workers.offline.evaluate.tables import tell_categories, tell_evaluation, write_csv
 from workers.offline.images.datasets import categories_in, licence_notes, missing_masks
 from workers.offline.images.pairing import Pair, pair
 from workers.offline.model_folder import models_in, read_model
@@ -30,6 +30,7 @@ from workers.offline.scoring.ranking import CURVE_RATES, LARGE, Evaluation, mean
 from workers.offline.settings import TrainerProcessSettings, TrainerSettings
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.moments import said
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Wanted:
     category: str | None = None
     resolution: Size | None = None  # None: the model's input size
     json_file: Path | None = None
+    csv_file: Path | None = None
     maps: Path | None = None
     html: Path | None = None
     counterparts: bool = True
@@ -60,12 +62,14 @@ def evaluate(
     for each in pairing.pairs:
         with work_bar(console, stop) as on_work:
             cards.append(evaluator.measure(each, on_work))
-        console.print(evaluation_table(cards[-1]))
+        tell_evaluation(cards[-1], console)
     if len(cards) > 1:
-        console.print(category_table(cards))
+        tell_categories(cards, console)
     if wanted.json_file:
         wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
         wanted.json_file.write_text(json.dumps(figures(cards), indent=1) + "\n")
+    if wanted.csv_file:
+        write_csv(cards, wanted.csv_file)
     if wanted.html:
         console.print(text(f"Report: {write_index(wanted.html, cards, evaluator.when)}"))
 
@@ -87,7 +91,7 @@ class _Evaluator:
     def __init__(self, settings: TrainerSettings, wanted: Wanted, console: Console) -> None:
         self._settings, self._wanted, self._console = settings, wanted, console
         self._loaded: tuple[Path, Detector] | None = None
-        self.when = datetime.now().astimezone().strftime("%d %B %Y, %H:%M")
+        self.when = said(datetime.now(UTC))
 
     def measure(self, each: Pair, on_work: OnWork) -> Evaluation:
         """Read, score, measure and write one category."""
@@ -135,9 +139,10 @@ class _Evaluator:
         if self._loaded is None or self._loaded[0] != folder:
             how = self._settings
             self._loaded = None  # frees the last one's memory first
+            self._console.print("Loading the model ...")
             model = read_model(folder)
             self._loaded = (folder, make_detector(model, how))
         return self._loaded[1]
 
-    def _warn(self, what: str, said: str) -> None:
-        self._console.print(text((what, "yellow"), f" {said}"))
+    def _warn(self, what: str, words: str) -> None:
+        self._console.print(text((what, "yellow"), f" {words}"))

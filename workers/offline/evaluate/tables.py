@@ -1,50 +1,60 @@
-"""How a model ranks labelled images, as terminal tables."""
+"""How a model ranks labelled images, as lists."""
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
 
 from workers.offline.scoring.columns import COLUMNS, in_order, number
 from workers.offline.scoring.maps import ENSEMBLE
 from workers.offline.scoring.ranking import LARGE, Evaluation, Ranking, mean_rankings
-from workers.runtime.host.terminal import Table
+from workers.runtime.host.terminal import text
+from workers.runtime.listing import Column, Listing, Shown
+
+_METRICS = tuple(
+    Column(head.replace("@", " @"), name=name, right=True) for head, name in COLUMNS.items()
+)
 
 
-def evaluation_table(card: Evaluation) -> Table:
-    """Ranking metrics, one row a member."""
-    table = _ranking_table(
-        f"{card.category}: {card.n_good} good, {card.n_defective} defective test images",
-        _caption(card),
-    )
+def tell_evaluation(card: Evaluation, console: Console) -> None:
+    """Ranking metrics, one line a member; what they hold for below."""
+    title = f"{card.category}: {card.n_good} good, {card.n_defective} defective test images"
+    listing = Listing(console, Column("", name="member"), *_METRICS, title=title)
     for name in in_order(card.members):
-        _add_row(table, name, card.members[name], bold=name == ENSEMBLE)
-    return table
+        _add(listing, [name], card.members[name], bold=name == ENSEMBLE)
+    listing.close()
+    for line in _caption(card):
+        console.print(text((line, "dim italic")), soft_wrap=True)
 
 
-def category_table(cards: Sequence[Evaluation]) -> Table:
+def tell_categories(cards: Sequence[Evaluation], console: Console) -> None:
     """The ensemble on each category, and each member's mean."""
-    table = _ranking_table("The ensemble on each category, and the mean of every member", "")
+    title = "The ensemble on each category, and the mean of every member"
+    listing = Listing(console, Column("", name="category"), *_METRICS, title=title)
     for card in cards:
-        _add_row(table, card.category, card.members[ENSEMBLE])
-    table.add_section()
+        _add(listing, [card.category], card.members[ENSEMBLE])
+    listing.rule()
     means = mean_rankings(card.members for card in cards)
     for name in in_order(means):
-        _add_row(table, f"mean, {name}", means[name], bold=name == ENSEMBLE)
-    return table
+        _add(listing, [f"mean, {name}"], means[name], bold=name == ENSEMBLE)
+    listing.close()
 
 
-def _ranking_table(title: str, caption: str) -> Table:
-    table = Table(title=title, caption=caption, caption_justify="left")
-    table.add_column("")
-    for name in COLUMNS:
-        table.add_column(name, justify="right")
-    return table
+def write_csv(cards: Sequence[Evaluation], file: Path) -> None:
+    """Every member of every category, one line each."""
+    with Listing.into(file, Column("category"), Column("member"), *_METRICS) as listing:
+        for card in cards:
+            for name in in_order(card.members):
+                _add(listing, [card.category, name], card.members[name])
 
 
-def _add_row(table: Table, name: str, ranking: Ranking, *, bold: bool = False) -> None:
-    values = (number(getattr(ranking, field)) for field in COLUMNS.values())
-    table.add_row(name, *values, style="bold" if bold else None)
+def _add(listing: Listing, names: list[str], ranking: Ranking, *, bold: bool = False) -> None:
+    found = (getattr(ranking, field) for field in COLUMNS.values())
+    values = (Shown(value, number(value)) for value in found)
+    listing.add(*names, *values, style="bold" if bold else "")
 
 
-def _caption(card: Evaluation) -> str:
+def _caption(card: Evaluation) -> list[str]:
     height, width = card.resolution
     lines = [
         f"at {height} x {width} px; {card.n_large_regions} of {card.n_regions} defect regions have "
@@ -66,4 +76,4 @@ def _caption(card: Evaluation) -> str:
             f"change {number(made.change_inside)} in the defect, {number(made.change_outside)} "
             "outside"
         )
-    return "\n".join(lines)
+    return lines

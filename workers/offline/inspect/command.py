@@ -7,6 +7,7 @@ import typer
 
 from workers.offline import options
 from workers.runtime.host.terminal import Terminal
+from workers.runtime.listing import AsCsv, AsJson, form
 
 console = Terminal()
 
@@ -30,6 +31,8 @@ def inspect(
     explain: Annotated[
         bool, typer.Option("--explain/--no-explain", help="make normal counterparts of defects")
     ] = True,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     engine: options.Engine = None,
     on_corrupt: options.OnCorruptFlag = None,
     config: options.Config = None,
@@ -62,10 +65,19 @@ def inspect(
             ),
         )
         return
+    how = form(as_json, as_csv)
     run_command(
         "inspect",
         settings,
-        lambda _: offline.inspect(
-            settings, model, images, out, category=category, explain=explain, console=console
+        lambda stop: offline.inspect(
+            settings,
+            model,
+            images,
+            out,
+            category=category,
+            explain=explain,
+            console=console,
+            stop=stop,
+            form=how,
         ),
     )

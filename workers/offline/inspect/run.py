@@ -7,15 +7,18 @@ from rich.console import Console
 from stream_inspector.errors import DataError
 from workers.offline.detector import make_detector
 from workers.offline.images.views import find_category
-from workers.offline.inspect.files import find_images, inspect_files, pictures
+from workers.offline.inspect.files import Inspected, find_images, inspect_files, pictures
 from workers.offline.inspect.names import result_names
-from workers.offline.inspect.table import inspection_table
+from workers.offline.inspect.table import add_inspection, inspections
 from workers.offline.inspect.view_pictures import planned_view, write_view_pictures
 from workers.offline.model_folder import read_model
 from workers.offline.presets import find_preset
+from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
-from workers.runtime.host.terminal import text
+from workers.runtime.host.terminal import Terminal, text
+from workers.runtime.lifecycle import StopSignal
+from workers.runtime.listing import Form
 
 
 def inspect(
@@ -27,27 +30,31 @@ def inspect(
     category: str | None,
     explain: bool,
     console: Console,
+    stop: StopSignal,
+    form: Form = Form.TABLE,
 ) -> None:
     """Inspect files; pictures go to `out` as <file>-<picture>.png."""
     if folder is None:
         raise SettingsError("--model: give the folder that `train` wrote")
+    aside = Terminal(stderr=True)  # so that the list alone is on standard output
+    aside.print("Loading the model ...")
     detector = make_detector(read_model(folder), settings.trainer)
-    results, name, bad = [], detector.model.category(category), list[str]()
-    paths = find_images(sources)
+    paths, name, bad = find_images(sources), detector.model.category(category), list[str]()
     names = dict(zip(paths, result_names(paths), strict=True))
-    found = inspect_files(
-        detector, paths, name, explain=explain, on_bad=lambda error: bad.append(str(error))
-    )
-    for result in found:
-        results.append(result)
-        if out:
-            out.mkdir(parents=True, exist_ok=True)
-            for picture, png in pictures(result).items():
-                (out / f"{names[result.path]}-{picture}.png").write_bytes(png)
-    console.print(inspection_table(results))
-    if out:
+    listing = inspections(console, form)
+    with work_bar(aside, stop) as on_work:
+        results = inspect_files(
+            detector, paths, name, explain=explain, on_bad=lambda error: bad.append(str(error))
+        )
+        for result in results:
+            add_inspection(listing, result)
+            on_work("inspecting", paths.index(result.path) + 1, len(paths))
+            if out:
+                _write(result, out, names[result.path])
+    listing.close()
+    if out and form is Form.TABLE:
         console.print(text(f"Pictures are in {out}"))
-    _say_bad(bad, len(paths), settings.trainer.on_corrupt, console)
+    _say_bad(bad, len(paths), settings.trainer.on_corrupt, aside)
 
 
 def _say_bad(bad: list[str], of: int, on_corrupt: str, console: Console) -> None:
@@ -59,6 +66,12 @@ def _say_bad(bad: list[str], of: int, on_corrupt: str, console: Console) -> None
             f"{len(bad)} of {of} files could not be inspected, the others were; with --on-corrupt "
             "skip that is no failure"
         )
+
+
+def _write(result: Inspected, out: Path, name: str) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    for picture, png in pictures(result).items():
+        (out / f"{name}-{picture}.png").write_bytes(png)
 
 
 def show_view(

@@ -8,6 +8,7 @@ import typer
 
 from workers.offline import options
 from workers.runtime.host.terminal import Terminal
+from workers.runtime.listing import AsCsv, AsJson, form
 
 if TYPE_CHECKING:
     from workers.offline.model.run import Desk
@@ -64,6 +65,12 @@ def push(
 @model.command("list")
 def list_versions(
     category: Annotated[str | None, typer.Argument(help="product category; default: all")] = None,
+    *,
+    activations: Annotated[
+        bool, typer.Option("--activations", help="of a category: only who activated what when")
+    ] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     store: options.Store = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -72,12 +79,22 @@ def list_versions(
 
     Example: stream-inspector model list bolts
     """
-    _run("list", store, config, assignments, lambda desk: desk.overview(category))
+    how = form(as_json, as_csv)
+    _run(
+        "list",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.overview(category, how, activations),
+    )
 
 
 @model.command()
 def show(
     version: Version,
+    *,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     store: options.Store = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -86,7 +103,8 @@ def show(
 
     Example: stream-inspector model show 0123abcd
     """
-    _run("show", store, config, assignments, lambda desk: desk.show(version))
+    how = form(as_json, as_csv)
+    _run("show", store, config, assignments, lambda desk: desk.show(version, how))
 
 
 @model.command()
@@ -95,6 +113,8 @@ def diff(
     second: Version,
     *,
     everything: Annotated[bool, typer.Option("--all", help="what is equal, too")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     store: options.Store = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -103,7 +123,14 @@ def diff(
 
     Example: stream-inspector model diff bolts 0123abcd
     """
-    _run("diff", store, config, assignments, lambda desk: desk.diff(first, second, everything))
+    how = form(as_json, as_csv)
+    _run(
+        "diff",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.diff(first, second, everything, how),
+    )
 
 
 @model.command()
@@ -176,6 +203,8 @@ def gc(
         typer.Option("--keep-last", min=1, help="keep each category's last activations' versions"),
     ] = 3,
     by: By = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
     store: options.Store = None,
     config: options.Config = None,
     assignments: options.Assignments = None,
@@ -190,7 +219,8 @@ def gc(
     from workers.runtime.registry.care import Retention
 
     retention = Retention(keep_last, keep_days)
-    _run("gc", store, config, assignments, lambda desk: desk.collect(retention, by, apply))
+    how = form(as_json, as_csv)
+    _run("gc", store, config, assignments, lambda desk: desk.collect(retention, by, apply, how))
 
 
 @model.command()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import typer
 from rich.console import Console
 
 from stream_inspector.errors import InspectorError
@@ -13,8 +14,9 @@ from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.host.operator import operator
-from workers.runtime.host.terminal import text
+from workers.runtime.host.terminal import plain, text
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.listing import Form
 from workers.runtime.registry.activations import ROLLBACK
 from workers.runtime.registry.care import (
     Retention,
@@ -106,32 +108,43 @@ class Desk:
             for category in verified.categories:
                 self._activate(category, version, by, why, seen[category])
 
-    def overview(self, category: str | None) -> None:
-        """List the categories, or one category's versions and activations."""
+    def overview(self, category: str | None, form: Form, activations: bool) -> None:
+        """List the categories, or one category's versions and activations.
+
+        Programs get one list: the versions, or with `activations` these.
+        """
         if category is None:
             names = self._registry.categories()
             newest = self._registry.activations.newest
             rows = [(n, len(self._registry.versions(n)), newest(n)) for n in names]
-            self._console.print(tables.categories_table(rows))
+            tables.list_categories(rows, self._console, form)
             return
         history = self._registry.history(category)
-        current = history[-1].version if history else None
-        manifests = {v: self._known_manifest(v) for v in self._registry.versions(category)}
-        self._console.print(tables.versions_table(category, manifests, current))
-        self._console.print(tables.activations_table({category: history}))
+        if not activations:
+            current = history[-1].version if history else None
+            manifests = {v: self._known_manifest(v) for v in self._registry.versions(category)}
+            tables.list_versions(category, manifests, current, self._console, form)
+        if activations or form is Form.TABLE:
+            tables.list_activations({category: history}, self._console, form)
 
-    def show(self, name: str) -> None:
-        """Show one version."""
+    def show(self, name: str, form: Form) -> None:
+        """Show one version; JSON has its whole manifest, CSV its values."""
         version = self._resolve(name)
         noted = self._registry.digests(version)
-        self._console.print(tables.version_details(self._manifest(version), noted))
-        every = histories_of(self._registry)
-        self._console.print(tables.activations_table(every, version))
+        manifest = self._manifest(version)
+        if form is Form.JSON:
+            typer.echo(json.dumps({**manifest, "noted": dict(noted)}))
+        elif form is Form.CSV:
+            tables.list_values(manifest, self._console, form)
+        else:
+            tables.tell_version(manifest, noted, self._console)
+            self._console.print()
+            tables.list_activations(histories_of(self._registry), self._console, form, version)
 
-    def diff(self, first: str, second: str, everything: bool) -> None:
+    def diff(self, first: str, second: str, everything: bool, form: Form) -> None:
         """Show what differs between two versions."""
-        manifests = [self._manifest(self._resolve(name)) for name in (first, second)]
-        self._console.print(tables.difference_table(*manifests, everything=everything))
+        old, new = (self._manifest(self._resolve(name)) for name in (first, second))
+        tables.list_differences(old, new, self._console, form, everything=everything)
 
     def activate(
         self, category: str, name: str, by: str | None, why: str, expect: int | None
@@ -152,24 +165,32 @@ class Desk:
         seen = history[-1].number if expect is None else expect
         self._activate(category, version, by, f"{ROLLBACK}{why}", seen)
 
-    def collect(self, retention: Retention, by: str | None, apply: bool) -> None:
+    def collect(
+        self, retention: Retention, by: str | None, apply: bool, form: Form = Form.TABLE
+    ) -> None:
         """Show what may go, and remove it if that is wanted."""
         now, histories = datetime.now(UTC), histories_of(self._registry)
         fates = [(h, kept_because(h, histories, retention, now)) for h in holdings(self._registry)]
-        self._console.print(tables.fates_table(fates))
+        tables.list_fates(fates, self._console, form)
         going = [holding for holding, kept in fates if kept is None]
         size = tables.megabytes(sum(holding.size or 0 for holding in going))
         if not apply:
             said = f"{len(going)} of {len(fates)} versions would be removed ({size})"
-            self._console.print(text(f"{said}; --apply does it"))
+            self._say(f"{said}; --apply does it", form)
             return
         removed = 0
         for holding in going:
             kept = collect(self._registry, holding.version, retention, by or operator(), now)
             removed += kept is None
             if kept is not None:
-                self._console.print(text(f"{holding.version} stays: {kept}"))
-        self._console.print(text(f"{removed} versions removed"))
+                self._say(f"{holding.version} stays: {kept}", form)
+        self._say(f"{removed} versions removed", form)
+
+    def _say(self, words: str, form: Form) -> None:
+        if form is Form.TABLE:
+            self._console.print(text(words))
+        else:
+            typer.echo(plain(words), err=True)  # the other stream is for programs
 
     def verify(self, repair: bool = False) -> None:
         """Check everything; `repair`: move broken activations aside before.

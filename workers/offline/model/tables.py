@@ -1,13 +1,13 @@
-"""Model versions on the terminal."""
+"""Model versions as lists: for people, and for programs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.console import Console
 
-from workers.runtime.host.terminal import Table, text
+from workers.runtime.listing import Column, Form, Kind, Listing, Shown
+from workers.runtime.moments import said_again
 from workers.runtime.registry.care import Holding
 from workers.runtime.registry.registry import Activation
 
@@ -16,102 +16,143 @@ _OWN = ("tensors", "version")  # told in a line of their own
 _TOLD = ("provenance", "calibrations", "views")  # of a version alone; a preset has too many values
 
 
-def categories_table(rows: Iterable[tuple[str, int, Activation | None]]) -> Table:
-    """One row a category: how many versions, and what is active."""
-    table = Table("category", "versions", "active", "since", "by", "why", title="model store")
+def list_categories(
+    rows: Iterable[tuple[str, int, Activation | None]], console: Console, form: Form
+) -> None:
+    """One line a category: how many versions, and what is active."""
+    columns = (
+        *(Column("category"), Column("versions", right=True), Column("active"), Column("since")),
+        *(Column("by", kind=Kind.SPARE), Column("why", kind=Kind.SPARE)),
+    )
+    listing = Listing(console, *columns, form=form, title="model store", empty=_NO_MODELS)
     for name, count, last in rows:
-        about = (last.version, last.at, last.by, last.why) if last else ("none", "", "", "")
-        table.add_row(name, str(count), *about)
-    return table
+        about = (last.version, _time(last.at), last.by, last.why) if last else (None,) * 4
+        listing.add(name, count, *about)
+    listing.close()
 
 
-def versions_table(
-    category: str, manifests: Mapping[str, Mapping[str, Any]], current: str | None
-) -> Table:
-    """One row a version of a category."""
-    table = Table("version", "", "preset", "calibration", title=f"{category} in the model store")
+_NO_MODELS = "no models here; put one in with `stream-inspector model push <folder> --activate`"
+
+
+def list_versions(
+    category: str,
+    manifests: Mapping[str, Mapping[str, Any]],
+    current: str | None,
+    console: Console,
+    form: Form,
+) -> None:
+    """One line a version of a category."""
+    columns = (
+        *(Column("version"), Column("active"), Column("preset")),
+        Column("calibration", kind=Kind.SPARE),
+    )
+    title = f"{category} in the model store"
+    listing = Listing(console, *columns, form=form, title=title, empty=f"no versions of {category}")
     for version, manifest in manifests.items():
         calibration = manifest.get("calibrations", {}).get(category, {})
-        active = Text("active", style="green") if version == current else ""
-        preset = manifest.get("preset", {}).get("name", "?")
-        table.add_row(version, active, text(preset), text(calibration.get("promise", "none")))
-    return table
+        active = Shown(version == current, "active" if version == current else "", "green")
+        preset = manifest.get("preset", {}).get("name")
+        listing.add(version, active, preset, calibration.get("promise"))
+    listing.close()
 
 
-def activations_table(
-    histories: Mapping[str, Sequence[Activation]], version: str | None = None
-) -> Table:
+def list_activations(
+    histories: Mapping[str, Sequence[Activation]],
+    console: Console,
+    form: Form,
+    version: str | None = None,
+) -> None:
     """Who activated what when, and why; of one version only if it is given."""
-    table = Table("category", "no.", "version", "from", "until", "by", "why", title="activations")
+    columns = (
+        *(Column("category"), Column("no.", name="number", right=True), Column("version")),
+        *(Column("from"), Column("why", kind=Kind.SPARE), Column("by", kind=Kind.SPARE)),
+        Column("until", kind=Kind.EXTRA),
+    )
+    listing = Listing(console, *columns, form=form, title="activations", empty="never active")
     for category, history in histories.items():
         for entry, successor in zip_longest(history, history[1:]):
             if version in (None, entry.version):
-                until = successor.at if successor else "now"
-                table.add_row(
-                    category,
-                    str(entry.number),
-                    entry.version,
-                    entry.at,
-                    until,
-                    text(entry.by),
-                    text(entry.why),
-                )
-    return table
+                until = _time(successor.at) if successor else Shown(None, "now")
+                known = (category, entry.number, entry.version, _time(entry.at))
+                listing.add(*known, entry.why, entry.by, until)
+    listing.close()
 
 
-def version_details(manifest: Mapping[str, Any], noted: Mapping[str, Any]) -> RenderableType:
+def tell_version(manifest: Mapping[str, Any], noted: Mapping[str, Any], console: Console) -> None:
     """What a version is made of: origin, preset, thresholds and what they promise."""
-    facts = Table.grid(padding=(0, 2))
+    facts = Listing(console, Column(""), Column("", name="value"))
     size = noted.get("bytes")
     tensors = f"{len(manifest['tensors'])}, {megabytes(size) if size else 'size not noted'}"
     own = {
         "version": manifest["version"],
-        "pushed": noted.get("pushed_at", "not noted"),
+        "pushed": said_again(noted.get("pushed_at", "not noted")),
         "tensors": tensors,
         "preset": manifest.get("preset", {}).get("name", "?"),
         "categories": ", ".join(manifest.get("categories", ())),
     }
+    for name, calibration in manifest.get("calibrations", {}).items():
+        own[name] = calibration.get("promise", "no promise")
     for name, value in own.items():
-        facts.add_row(Text(name, style="bold"), text(value))
-    promises = [
-        Text(f"{name}: {calibration.get('promise', 'no promise')}")
-        for name, calibration in manifest.get("calibrations", {}).items()
-    ]
-    table = Table("", "value")
+        facts.add(Shown(name, name, "bold"), value)
+    facts.close()
+    console.print()
+    list_values(manifest, console, Form.TABLE)
+
+
+def list_values(manifest: Mapping[str, Any], console: Console, form: Form) -> None:
+    """Where a version comes from, its thresholds and its views, one line a value."""
+    listing = Listing(console, Column("setting"), Column("value"), form=form)
     for path, value in _flat({name: manifest.get(name, {}) for name in _TOLD}):
         if value != {}:
-            table.add_row(text(path), text(_shown(value)))
-    return Group(facts, *promises, table)
+            listing.add(path, Shown(value, _shown(value)))
+    listing.close()
 
 
-def difference_table(
-    first: Mapping[str, Any], second: Mapping[str, Any], *, everything: bool
-) -> Table:
+def list_differences(
+    first: Mapping[str, Any],
+    second: Mapping[str, Any],
+    console: Console,
+    form: Form,
+    *,
+    everything: bool,
+) -> None:
     """Two manifests side by side: what differs, or everything."""
     left, right = dict(_flat(first)), dict(_flat(second))
-    table = Table("", first["version"], second["version"], "change")
+    columns = (
+        *(Column("setting"), Column("change")),
+        Column(first["version"], name="first", kind=Kind.CUT),
+        Column(second["version"], name="second", kind=Kind.CUT),
+    )
+    listing = Listing(console, *columns, form=form, empty="the two are the same")
     for path in [*left, *(path for path in right if path not in left)]:
         old, new = left.get(path), right.get(path)
         if everything or old != new:
-            table.add_row(text(path), text(_shown(old)), text(_shown(new)), text(_change(old, new)))
+            pair = (Shown(value, _shown(value)) for value in (old, new))
+            listing.add(path, _change(old, new), *pair)
     weights, others = first["tensors"], second["tensors"]
     differ = sum(weights.get(name) != others.get(name) for name in weights.keys() | others.keys())
     if everything or differ:
-        change = f"{differ} differ" if differ else ""
-        table.add_row("tensors", str(len(weights)), str(len(others)), change)
-    table.caption = None if table.row_count else "the two are the same"
-    return table
+        listing.add("tensors", f"{differ} differ" if differ else "", len(weights), len(others))
+    listing.close()
 
 
-def fates_table(fates: Iterable[tuple[Holding, str | None]]) -> Table:
+def list_fates(fates: Iterable[tuple[Holding, str | None]], console: Console, form: Form) -> None:
     """What gc does with each version."""
-    table = Table("version", "categories", "size", "pushed", "fate", title="model store")
+    columns = (
+        *(Column("version"), Column("size", right=True), Column("pushed")),
+        *(Column("fate", kind=Kind.CUT), Column("categories", kind=Kind.CUT)),
+    )
+    listing = Listing(console, *columns, form=form, title="model store", empty=_NO_MODELS)
     for holding, kept in fates:
-        fate = Text("goes", style="yellow") if kept is None else Text(f"stays: {kept}")
-        size = "?" if holding.size is None else megabytes(holding.size)
-        names = ", ".join(holding.categories) or "none"
-        table.add_row(holding.version, names, size, holding.pushed_at or "?", fate)
-    return table
+        fate = Shown("goes", "goes", "yellow") if kept is None else f"stays: {kept}"
+        size = None if holding.size is None else Shown(holding.size, megabytes(holding.size))
+        pushed = None if holding.pushed_at is None else _time(holding.pushed_at)
+        listing.add(holding.version, size, pushed, fate, list(holding.categories))
+    listing.close()
+
+
+def _time(noted: str) -> Shown:
+    return Shown(noted, said_again(noted))
 
 
 def megabytes(size: int) -> str:

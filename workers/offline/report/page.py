@@ -1,16 +1,23 @@
 """What all HTML pages share: one look, pictures inside the page, numbers as people read them."""
 
 import base64
+import hashlib
 import io
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image as Pillow
 
+from stream_inspector.image.pictures import encode_png
 from stream_inspector.verdict import Image
 
 PICTURE_WIDTH = 256  # pixels at most, each way: it bounds the size of a page
 _QUALITY = 85
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+_SHOWN_BY_BROWSERS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 
 
 def environment(package: str) -> Environment:
@@ -26,13 +33,49 @@ def environment(package: str) -> Environment:
 
 def inline(encoded: bytes) -> str:
     """An encoded picture as a small data URI."""
-    with Pillow.open(io.BytesIO(encoded), formats=("PNG", "JPEG", "BMP", "TIFF")) as opened:
+    with Pillow.open(io.BytesIO(encoded), formats=_FORMATS) as opened:
         return _data_uri(opened.convert("RGB"))
 
 
 def thumbnail(image: Image) -> str:
     """A picture [H, W, 3] as a small data URI."""
     return _data_uri(Pillow.fromarray(np.ascontiguousarray(image)))
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A small picture inside the page, and the whole one a click away."""
+
+    caption: str
+    uri: str
+    href: str
+
+
+class Album:
+    """The whole pictures of a page, in a folder beside it; names are their digests."""
+
+    def __init__(self, page: Path) -> None:
+        self._folder = page.with_name(f"{page.stem}-pictures")
+
+    def add(self, caption: str, image: Image, original: Path | None = None) -> Picture:
+        """A picture [H, W, 3]; `original`: the file it was cut from, which is shown instead."""
+        shown = original is not None and original.suffix.lower() in _SHOWN_BY_BROWSERS
+        if original is not None and shown and original.is_file():
+            return self._added(caption, original.read_bytes(), original.suffix.lower())
+        return self._added(caption, encode_png(image), ".png")
+
+    def add_encoded(self, caption: str, data: bytes) -> Picture:
+        """A picture that is PNG, JPEG, BMP or TIFF already."""
+        with Pillow.open(io.BytesIO(data), formats=_FORMATS) as opened:
+            if opened.format == "TIFF":
+                return self.add(caption, np.asarray(opened.convert("RGB")))
+            return self._added(caption, data, f".{(opened.format or 'png').lower()}")
+
+    def _added(self, caption: str, data: bytes, suffix: str) -> Picture:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._folder / f"{hashlib.sha256(data).hexdigest()[:24]}{suffix}"
+        file.write_bytes(data)
+        return Picture(caption, inline(data), quote(f"{self._folder.name}/{file.name}"))
 
 
 def number(value: float | None, pattern: str = ".3f") -> str:

@@ -50,6 +50,7 @@ def train(
     def left_out(said: str) -> None:
         console.print(text(("left out", "yellow"), f" {said}"))
 
+    console.print("Reading the good images ...")
     good = source.read(preset, how, settings.categories, left_out)
     for name, images in good.items():
         parts = (
@@ -65,6 +66,7 @@ def train(
     fitted = _fitted(good, preset, how, file, strict, console=console, stop=stop)
     write_model(fitted.model, folder)
     file.remove()
+    console.print("Setting the thresholds ...")
     model = _calibrated(fitted, good, accepted, how, folder)
     write_model(model, folder)
     spent = f" in {folder} ({time.monotonic() - start:.0f} s)"

@@ -17,6 +17,8 @@ from schemas import excerpt as excerpts
 from schemas.excerpt import excerpt
 
 _LINE, _CELL = 10_000, 1000  # characters that are shown of one part of a line, and in a table
+_ENDLESS = 100_000  # columns
+_ESCAPE = 10  # characters for one that cannot be printed: \\U0010ffff
 
 Part = object | tuple[object, str]  # what is said, and its style
 
@@ -53,6 +55,8 @@ class Terminal(Console):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"markup": False, "emoji": False} | options)
+        if not self.is_terminal and options.get("width") is None:
+            self.width = _ENDLESS  # a pipe or a file has no edge at which lines would have to break
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -17,7 +17,13 @@ from types import TracebackType
 from typing import Self
 
 from workers.runtime.servers.kafka_jars import Jars, kafka_jars
-from workers.runtime.servers.process import HOST, ServerFailed, ServerProcess, free_ports
+from workers.runtime.servers.process import (
+    HOST,
+    ServerFailed,
+    ServerProcess,
+    free_ports,
+    require_free,
+)
 
 PLAINTEXT = {"PLAINTEXT": "PLAINTEXT"}  # listener name -> security protocol
 _READY_S = 90.0
@@ -87,7 +93,7 @@ class KafkaNode:
         self._number, self._folder, self._jars = number, folder, jars
         self._process: ServerProcess | None = None
         self._starts = 0
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
 
     @property
     def _settings(self) -> Path:
@@ -98,6 +104,8 @@ class KafkaNode:
         complete = dict(settings) | {"log.dirs": str(self._folder / "data")}
         self._settings.write_text("".join(f"{k}={v}\n" for k, v in complete.items()))
         self._settings.chmod(0o600)  # may hold passwords
+        if (self._folder / "data" / "meta.properties").exists():
+            return  # of an earlier run
         users = [part for user in scram for part in ("--add-scram", user)]
         cluster = f"--cluster-id={cluster_id}"  # in one word: it may begin with a dash
         command = self._jars.java(
@@ -132,6 +140,15 @@ class KafkaNode:
         tail = self._process.log_tail() if self._process else ""
         raise ServerFailed(f"Kafka broker {self._number} did not start:\n{tail}")
 
+    @property
+    def running(self) -> bool:
+        """Whether its process is alive."""
+        return self._process is not None and self._process.running
+
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self._process.log_tail() if self._process else ""
+
     def kill(self) -> None:
         """SIGKILL."""
         if self._process is not None:
@@ -152,7 +169,10 @@ class KafkaNode:
 
 
 class ApacheKafka:
-    """A cluster: starts on enter, stops on exit and forgets its data; dies with this process."""
+    """A cluster: starts on enter, stops on exit; dies with this process.
+
+    It forgets its data, unless it has a folder for it.
+    """
 
     def __init__(
         self,
@@ -163,12 +183,16 @@ class ApacheKafka:
         *,
         controllers: str = "PLAINTEXT",
         advertised: Mapping[str, int] | None = None,
+        port: int = 0,
+        folder: Path | None = None,
     ) -> None:
         """`listeners`: name -> protocol, the first one is used between brokers.
 
         `controllers`: the protocol between controllers. `advertised`: listener -> port of a proxy
-        in front of it, for one broker.
+        in front of it, for one broker. `port`: of the first broker's first listener; 0: a free
+        one. `folder`: keeps the data.
         """
+        self._port, self._kept = port, folder
         self._advertised = advertised
         self._controllers = controllers
         self._count, self._listeners, self._scram = nodes, listeners, scram
@@ -188,11 +212,15 @@ class ApacheKafka:
 
     def start(self) -> Self:
         """Start all and wait until they serve. Raises ServerFailed."""
+        if self._port:
+            require_free(self._port)
         jars = kafka_jars()
         names = [*self._listeners, _CONTROLLER]
         free = iter(free_ports(self._count * len(names)))
         self._ports = [{name: next(free) for name in names} for _ in range(self._count)]
-        self._folder = Path(tempfile.mkdtemp(prefix="stream-inspector-kafka-"))
+        if self._port:
+            self._ports[0][names[0]] = self._port
+        self._folder = self._kept or Path(tempfile.mkdtemp(prefix="stream-inspector-kafka-"))
         numbers = range(1, self._count + 1)
         self.nodes = [KafkaNode(n, self._folder / str(n), jars) for n in numbers]
         try:
@@ -223,16 +251,25 @@ class ApacheKafka:
         with ThreadPoolExecutor(self._count) as pool:
             list(pool.map(prepare, range(1, self._count + 1)))
 
+    @property
+    def running(self) -> bool:
+        """Whether all of them are alive."""
+        return bool(self.nodes) and all(node.running for node in self.nodes)
+
+    def last_words(self) -> str:
+        """The end of the logs of those that ended."""
+        return "\n".join(node.last_words() for node in self.nodes if not node.running)
+
     def stop(self) -> None:
-        """Stop all and forget the data."""
+        """Stop all and forget the data that no folder keeps."""
         for node in self.nodes:
             node.ask_to_stop()
         for node in self.nodes:
             node.stop()
         self.nodes = []
-        if self._folder is not None:
+        if self._folder is not None and self._kept is None:
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        self._folder = None
 
     def __enter__(self) -> Self:
         return self.start()

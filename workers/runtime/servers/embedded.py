@@ -1,7 +1,7 @@
 """The embedded Kafka-compatible broker (Tansu) and Redis-compatible store (Valkey).
 
-Everything is kept in memory and is gone when they stop. Point `kafka.bootstrap_servers` and
-`redis.url` at real servers for anything that matters.
+What they keep is gone when they stop, but for a store with a folder. Point
+`kafka.bootstrap_servers` and `redis.url` at real servers for anything that matters.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from workers.runtime.servers.process import (
     ServerProcess,
     free_ports,
     listens,
+    require_free,
 )
 
 _READY_S = 15.0
@@ -29,12 +30,14 @@ _ATTEMPTS = 5  # another process may take the free port before the server does
 
 
 class _Embedded:
-    """A server on a free port: starts on enter, stops on exit, and dies with this process."""
+    """A server on a port, by default a free one: starts on enter, stops on exit, dies with us."""
 
     name = ""
 
-    def __init__(self) -> None:
-        self.port = 0
+    def __init__(self, port: int = 0, data: Path | None = None) -> None:
+        """`data`: the folder for what it keeps; None: nothing is kept."""
+        self._wanted, self._data = port, data
+        self.port = port
         self._process: ServerProcess | None = None
         self._folder: Path | None = None
 
@@ -47,6 +50,8 @@ class _Embedded:
 
     def start(self) -> Self:
         """Start and wait until it answers. Raises ServerFailed."""
+        if self._wanted:
+            require_free(self._wanted)
         problem = ""
         for _ in range(_ATTEMPTS):
             self._launch()
@@ -57,7 +62,7 @@ class _Embedded:
         raise ServerFailed(f"the embedded {self.name} did not start:\n{problem}")
 
     def _launch(self) -> None:
-        (self.port,) = free_ports(1)
+        self.port = self._wanted or free_ports(1)[0]
         self._folder = Path(tempfile.mkdtemp(prefix=f"stream-inspector-{self.name}-"))
         command = self._command(self.port, self._folder)
         self._process = ServerProcess(command, self._folder / "log")
@@ -75,8 +80,12 @@ class _Embedded:
         """Whether the server's process is alive."""
         return self._process is not None and self._process.running
 
+    def last_words(self) -> str:
+        """The end of its log."""
+        return self._process.log_tail() if self._process else ""
+
     def stop(self) -> None:
-        """Stop the server and forget its data."""
+        """Stop the server; what it keeps beside its data folder is forgotten."""
         if self._process is not None:
             self._process.stop()
             self._process = None
@@ -142,9 +151,9 @@ class EmbeddedStore(_Embedded):
         options = {
             "port": str(port),
             "bind": HOST,
-            "dir": str(folder),
+            "dir": str(self._data or folder),
             "save": "",
-            "appendonly": "no",
+            "appendonly": "yes" if self._data else "no",
         }
         flags = [part for name, value in options.items() for part in (f"--{name}", value)]
         return [str(get_binary_path()), *flags]

@@ -81,8 +81,18 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
+def require_free(port: int) -> None:
+    """Raises ServerFailed when somebody uses the port."""
+    if not _is_free(port):
+        raise ServerFailed(
+            f"{HOST}:{port} is in use: stop what listens there, or give another port (0: a free "
+            "one) with --kafka-port or --redis-port"
+        )
+
+
 def _is_free(port: int) -> bool:
     with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # just left is free
         probe.bind((HOST, port))
         return True
     return False

@@ -162,16 +162,14 @@ class RemoteBlobs:
     def write(self, name: str, data: bytes) -> str:
         """Store a blob and return its URL."""
         with _translated(self._name):
-            self._make_parent(name)
-            self._filesystem.pipe_file(self._path(name), data)
+            self._put(name, data)
             return str(self._filesystem.unstrip_protocol(self._path(name)))
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free."""
         with _translated(self._name):
-            self._make_parent(name)
             try:
-                self._filesystem.pipe_file(self._path(name), data, mode="create")
+                self._put(name, data, mode="create")
             except FileExistsError:
                 return False
         return True
@@ -181,8 +179,22 @@ class RemoteBlobs:
         with _translated(self._name), contextlib.suppress(FileNotFoundError):
             self._filesystem.rm_file(self._path(name))
 
-    def _make_parent(self, name: str) -> None:
-        self._filesystem.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
+    def _put(self, name: str, data: bytes, **how: Any) -> None:
+        """Write into what is there: folders are made where they are missing, buckets never."""
+        path = self._path(name)
+        bucket = path.partition("/")[0]  # empty where paths begin at a root
+        try:
+            if not bucket:
+                self._filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._filesystem.pipe_file(path, data, **how)
+        except FileNotFoundError:
+            if not bucket or not self._filesystem.exists(bucket):
+                raise StoreUnavailable(
+                    f"{self._name}: there is no {bucket or 'such place'}: nothing is created here; "
+                    "correct the URL, or create it first"
+                ) from None
+            self._filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._filesystem.pipe_file(path, data, **how)
 
     def names(self, prefix: str) -> list[str]:
         """The names under a prefix, sorted."""

@@ -1,11 +1,23 @@
 import re
+import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stream_inspector.image.pictures import encode_png
-from workers.demo.page.report import Card, Page, Section, headline, render_page, write_page
+from workers.demo.books.lines import Observed, SentFrame
+from workers.demo.books.tally import tally
+from workers.demo.page.report import (
+    Card,
+    Page,
+    Section,
+    figures,
+    headline,
+    render_page,
+    write_page,
+)
 from workers.offline.report.page import inline
 
 PNG = encode_png(np.full((600, 900, 3), 90, np.uint8))
@@ -57,7 +69,9 @@ def card(**changes: object) -> Card:
 
 def page(*cards: Card, **changes: object) -> str:
     section = Section("Defects", "Raised.", cards)
-    return render_page(Page(summary(**changes), "today", [section], {}))
+    return render_page(
+        Page(summary(**changes), "today", [section], {}), Path(tempfile.mkdtemp()) / "report.html"
+    )
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
@@ -129,3 +143,23 @@ def test_a_run_without_truth_has_a_page_too(tmp_path: Path) -> None:
     assert "recall" not in text
     written = write_page(Page(summary(), "today", [], {}), tmp_path / "report.html")
     assert written.read_text().startswith("<!doctype html>")
+
+
+def test_whole_pictures_are_a_click_away(tmp_path: Path) -> None:
+    section = Section("Defects", "Raised.", [card(pictures={"frame": PNG, "heatmap": PNG})])
+    written = write_page(Page(summary(), "today", [section], {}), tmp_path / "report.html")
+    links = re.findall(r'<a href="([^"]+)" title="the whole picture"><img', written.read_text())
+    assert len(links) == 2
+    assert all((tmp_path / link).read_bytes() == PNG for link in links)
+
+
+def test_the_figure_says_the_same_latency_as_the_tile() -> None:
+    """Frames whose capture is unknown count in neither or in both."""
+    timed = Observed(*("o1", "a", "cam-1", "pass", None, 1.0, 2.0, "v", "c", "w"), 0.0, 0.5, 400.0)
+    books = tally([sent("a")], [timed])
+    told = {"p50": 259.0, "p95": 999.0}
+    assert "p50 259 ms" in figures(books, {"a": sent("a")}, told)["latency"]
+
+
+def sent(name: str) -> SentFrame:
+    return SentFrame(name, "cam-1", 0, "nut", datetime(2026, 1, 1, tzinfo=UTC), "good")

@@ -110,6 +110,7 @@ def test_what_is_missing_says_how_to_fix_it(models: Models) -> None:
     models.activate("bolts", "v1")
     assert models.versions() == {"bolts": "v1"}
     assert "model activate" in models.keeper.models.missing["nuts"]
+    assert "model push runs/nuts --activate" in models.keeper.models.missing["nuts"]
     assert models.keeper.models.view("nuts") is None
 
 
@@ -119,6 +120,14 @@ def test_a_new_activation_replaces_the_old(models: Models) -> None:
     assert models.versions() == {"bolts": "v2"}
     models.keeper.refresh()
     assert models.loads == ["v1", "v2"]  # nothing is loaded twice
+
+
+def test_a_load_is_said_before_it_begins_and_when_it_is_done(models: Models) -> None:
+    with capture_logs() as logs:
+        models.activate("bolts", "v1")
+    said = [(each["event"], each.get("version")) for each in logs]
+    begun = said.index(("loading a model, which takes a while", "v1"))
+    assert begun < said.index(("model loaded", "v1")) < said.index(("model in use", "v1"))
 
 
 def test_a_version_for_two_categories_is_loaded_once(models: Models) -> None:

@@ -61,7 +61,7 @@ def test_images_that_made_the_model_set_no_thresholds(
     result = calibrate(model_folder, "--good", mixed)
 
     assert result.exit_code == 65
-    assert "2 of these images trained or normalised the model" in result.stderr
+    assert "3 of these images trained or normalised the model" in result.stderr
 
 
 def test_a_copy_counts_once(
@@ -76,7 +76,10 @@ def test_a_copy_counts_once(
     result = calibrate(model_folder, "--data", flanges, "--good", doubled)
 
     assert result.exit_code == 0, result.output
-    assert calibration(model_folder).n_images == 12 + len(good_files(flanges).calibrate)
+    files = good_files(flanges)  # all of which the model was fitted to: they are cross-fitted
+    own = len(files.train) + len(files.select) + len(files.calibrate)
+    assert calibration(model_folder).n_images == 12 + own
+    assert calibration(model_folder).folds == 10
 
 
 def test_a_folder_that_has_changed_is_refused(
@@ -240,5 +243,8 @@ def test_the_page_shows_the_nearest_images_and_painted_defects(
     shown = [float(s) for s in re.findall(r'class="where">score (\S+),', text)]
     told = np.sort(np.abs(np.array(shown) - calibration(model_folder).image_threshold))
     assert told == pytest.approx(nearest, abs=0.02)
-    assert set(re.findall(r'(?:src|href)="([^":]+)', text)) <= {"data"}
+    assert set(re.findall(r'src="([^":]+)', text)) <= {"data"}
+    whole = re.findall(r'href="([^"]+)"', text)
+    assert len(whole) == 2 * 8
+    assert all((page.parent / each).is_file() for each in whole)
     assert calibration(model_folder).promise.split(".")[0] in text

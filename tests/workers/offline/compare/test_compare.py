@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -6,9 +8,10 @@ from typer.testing import CliRunner, Result
 from stream_inspector.model.version import Model
 from workers.cli import app
 from workers.offline.compare.methods import OURS, Row, means
-from workers.offline.compare.table import comparison_table
+from workers.offline.compare.table import tell_comparison, write_csv
 from workers.offline.model_folder import write_model
 from workers.offline.scoring.ranking import Ranking
+from workers.runtime.host.terminal import Terminal
 
 
 def run(*arguments: object) -> Result:
@@ -69,10 +72,17 @@ def test_the_mean_is_over_categories() -> None:
     assert means([_row("a", 0.5, None), _row("b", 1.0, 3.0)])[0].fit_seconds is None
 
 
-def test_the_table_names_a_category_once() -> None:
-    table = comparison_table([_row("a", 0.5, None), _row("a", 0.75, 1.0), _row("b", 1, 2)])
-    cells = [[str(cell) for cell in column.cells] for column in table.columns]
-    assert cells[0] == ["a", "", "b"]
-    assert cells[2] == ["0.500", "0.750", "1.000"]
-    assert cells[3] == ["n/a"] * 3
-    assert cells[6] == ["given", "1.0", "2.0"]
+def test_the_table_names_its_category_in_every_line(tmp_path: Path) -> None:
+    out = io.StringIO()
+    rows = [_row("a", 0.5, None), _row("a", 0.75, 1.0), _row("b", 1, 2)]
+    tell_comparison(rows, Terminal(file=out))
+    words = [line.split() for line in out.getvalue().splitlines() if "padim" in line]
+    assert [each[0] for each in words] == ["a", "a", "b"]
+    assert [each[2] for each in words] == ["0.500", "0.750", "1.000"]
+    assert [each[3] for each in words] == ["n/a"] * 3
+    assert [each[-3] for each in words] == ["given", "1.0", "2.0"]
+    write_csv(rows, tmp_path / "sub/table.csv")
+    with (tmp_path / "sub/table.csv").open() as file:
+        read = list(csv.DictReader(file))
+    assert [each["aupro_30"] for each in read] == [""] * 3
+    assert [float(each["image_auroc"]) for each in read] == [0.5, 0.75, 1]

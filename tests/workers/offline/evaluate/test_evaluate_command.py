@@ -65,7 +65,7 @@ def test_a_root_is_measured_where_there_is_a_model(
     assert "at 64 x 64 px" in result.output
     assert "MVTec AD" not in result.output  # the licence of what is measured, not of the rest
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
-        *("index.html", "category-flanges.html")
+        *("index.html", "category-flanges.html", "category-flanges-pictures")
     }
     page = (tmp_path / "report/category-flanges.html").read_text()
     for caption in ("stain/0.png", "KL map", "Truth", "Counterpart", "step 1"):

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from workers.offline.inspect.table import inspection_table
+from workers.offline.inspect.table import add_inspection, inspections
 from workers.runtime.host.terminal import Terminal, plain
+from workers.runtime.listing import Form
 
 NASTY = ("[bold].jpg", "[link=x.png]x.png", "[/].png", "\x1b[2J.png", "a\nb.png", "\udcff.png")
 
@@ -22,6 +23,8 @@ def test_names_of_files_are_shown_whole(name: str, console: type[Console]) -> No
     )
     result: Any = SimpleNamespace(path=Path(name), verdict=verdict, counterpart=None)
     out = io.StringIO()
-    console(file=out, width=150).print(inspection_table([result]))
+    listing = inspections(console(file=out, width=150), Form.TABLE)
+    add_inspection(listing, result)
+    listing.close()
     assert plain(name) in out.getvalue()
     assert all(line.isprintable() for line in out.getvalue().split("\n"))

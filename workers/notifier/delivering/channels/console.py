@@ -10,6 +10,7 @@ from workers.notifier.delivering.channels.channel import DeliveryFailed
 from workers.notifier.delivering.text import headline
 from workers.runtime.host.streams import trouble
 from workers.runtime.host.terminal import Terminal, text
+from workers.runtime.moments import said
 
 _COLOURS = {Severity.INFO: "green", Severity.WARNING: "yellow", Severity.CRITICAL: "bold red"}
 
@@ -48,7 +49,7 @@ class ConsoleChannel:
 def line(alarm: Alarm) -> Text:
     """The alarm as one line."""
     return text(
-        f"{alarm.raised_at.astimezone():%H:%M:%S} ",
+        f"{said(alarm.raised_at)} ",
         (headline(alarm), _COLOURS[alarm.severity]),
         f" {alarm.message} ",
         (alarm.alarm_id[:8], "dim"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from stream_inspector.threshold.pixels import share_above
 from stream_inspector.verdict import Image, ScoreMap
 from workers.offline.calibrate.held_out import GoodScores, HeldOut
 from workers.offline.calibrate.report.figures import rate_figure, score_histogram
-from workers.offline.report.page import environment, thumbnail
+from workers.offline.report.page import Album, Picture, environment
 from workers.offline.scoring.labelled import LabelledImages
+from workers.runtime.moments import said
 
 NEAREST = 8  # good images, and as many escaped defects
 _ROWS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3)  # of the table that are shown
@@ -51,12 +52,13 @@ class ScoreCard:
     alarms: bool
     near: bool
     shape: tuple[int, int]  # (width, height) of the picture
-    input: str  # data URIs
-    heat: str
+    input: Picture
+    heat: Picture
 
 
 def write_thresholds(path: Path, shown: Shown) -> Path:
     """Write the page; returns its path."""
+    album = Album(path)
     made, check = shown.calibration, shown.calibration.defects or shown.painted
     text = (
         environment(__package__)
@@ -64,14 +66,14 @@ def write_thresholds(path: Path, shown: Shown) -> Path:
         .render(
             category=shown.category,
             version=shown.version,
-            when=datetime.now().astimezone().strftime("%d %B %Y, %H:%M"),
+            when=said(datetime.now(UTC)),
             made=made,
             check=check,
             curve=_curve(shown, check),
             scores=score_histogram(made, _defect_scores(shown.test)),
             rows=[_nearest_row(made, rate) for rate in _ROWS],
-            nearest=_nearest_good(shown),
-            escaped=_escaped(shown),
+            nearest=_nearest_good(shown, album),
+            escaped=_escaped(shown, album),
         )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -95,46 +97,53 @@ def _nearest_row(made: Calibration, rate: float) -> tuple[float, float]:
     return min(made.fpr_table, key=lambda row: abs(np.log(row[0] / rate)))
 
 
-def _nearest_good(shown: Shown) -> list[ScoreCard]:
+def _nearest_good(shown: Shown, album: Album) -> list[ScoreCard]:
     """The good images nearest to the threshold, the highest score first."""
     scores = shown.good.image_scores
     order = np.argsort(np.abs(scores - shown.calibration.image_threshold), kind="stable")[:NEAREST]
     picked = sorted(order.tolist(), key=lambda index: -float(scores[index]))
     images, maps, paths = shown.held.images, shown.good.maps, shown.held.paths
-    return [
-        _card(shown.calibration, paths[i].name, float(scores[i]), images[i], maps[i])
-        for i in picked
-    ]
+    found = (_Scored(paths[i], paths[i].name, float(scores[i]), images[i], maps[i]) for i in picked)
+    return [_card(shown.calibration, each, album) for each in found]
 
 
-def _escaped(shown: Shown) -> list[ScoreCard]:
+def _escaped(shown: Shown, album: Album) -> list[ScoreCard]:
     """Defective images that do not alarm, the lowest score first."""
     if shown.test is None:
         return []
     scored, images = shown.test.scored, shown.test.images
     passed = scored.defective & (scored.image_scores <= shown.calibration.image_threshold)
     lowest = sorted(np.flatnonzero(passed).tolist(), key=lambda i: float(scored.image_scores[i]))
-    return [
-        _card(
-            shown.calibration,
+    found = (
+        _Scored(
+            images.files[i].path,
             f"{images.files[i].kind}/{images.files[i].path.name}",
             float(scored.image_scores[i]),
             images.images[i],
             scored.maps[i],
         )
         for i in lowest[:NEAREST]
-    ]
+    )
+    return [_card(shown.calibration, each, album) for each in found]
 
 
-def _card(
-    made: Calibration, title: str, score: float, image: Image, score_map: ScoreMap
-) -> ScoreCard:
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    file: Path
+    title: str
+    score: float
+    image: Image
+    score_map: ScoreMap
+
+
+def _card(made: Calibration, of: _Scored, album: Album) -> ScoreCard:
+    heat = heatmap(of.image, of.score_map, *heat_range(made.pixel_threshold))
     return ScoreCard(
-        title=title,
-        score=score,
-        alarms=score > made.image_threshold,
-        near=made.near_miss_threshold < score <= made.image_threshold,
-        shape=(image.shape[1], image.shape[0]),
-        input=thumbnail(image),
-        heat=thumbnail(heatmap(image, score_map, *heat_range(made.pixel_threshold))),
+        title=of.title,
+        score=of.score,
+        alarms=of.score > made.image_threshold,
+        near=made.near_miss_threshold < of.score <= made.image_threshold,
+        shape=(of.image.shape[1], of.image.shape[0]),
+        input=album.add("Input", of.image, of.file),
+        heat=album.add("Scores", heat),
     )

@@ -13,18 +13,11 @@ from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image
 from workers.offline.evaluate.report.examples import Outcome
 from workers.offline.evaluate.report.material import Material
-from workers.offline.report.page import thumbnail
+from workers.offline.report.page import Album, Picture
 
 MAPS = {"kl": "KL map", "features": "Feature map", "ensemble": "Final map"}
+_INPUT = "Input"
 _TRUTH_COLOUR = (64, 200, 120)
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A small picture, inside the page."""
-
-    caption: str
-    uri: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +34,21 @@ class Card:
     note: str = ""
 
 
-def make_card(material: Material, index: int) -> Card:
+def make_card(material: Material, index: int, album: Album) -> Card:
     """Draw one test image."""
     file = material.test.files[index]
+    drawn = _drawn(material, index)
     return Card(
         title=f"{file.kind}/{file.path.name}",
         outcome=material.judged.outcome(index),
         score=float(material.judged.scores[index]),
         threshold=material.judged.threshold,
-        pictures=[Picture(caption, thumbnail(image)) for caption, image in _drawn(material, index)],
+        pictures=[
+            album.add(caption, image, file.path if caption == _INPUT else None)
+            for caption, image in drawn
+        ],
         steps=[
-            Picture(f"step {number}", thumbnail(step))
+            album.add(f"step {number}", step)
             for number, step in enumerate(material.steps.get(index, ()), 1)
         ],
         shape=material.shapes[index],
@@ -68,7 +65,7 @@ def _drawn(material: Material, index: int) -> list[tuple[str, Image]]:
     found = material.counterparts.get(index)
     counterpart = [("Counterpart", found.image)] if found else []
     truth = _truth(image, material.test.truth.masks[index])
-    return [("Input", image), *truth, *maps, *counterpart]
+    return [(_INPUT, image), *truth, *maps, *counterpart]
 
 
 def _truth(image: Image, mask: NDArray[np.bool_] | None) -> list[tuple[str, Image]]:

@@ -1,7 +1,7 @@
 """The report of `evaluate` as HTML: a page for each category, and one that lists them.
 
-Pages load nothing from elsewhere; pictures are small and their number is bounded, so that a page
-stays a few megabytes however large the test set.
+Pages load nothing from elsewhere; the pictures inside are small and their number is bounded, so
+that a page stays a few megabytes however large the test set. The whole ones lie beside it.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from workers.offline.evaluate.report.cards import Card, make_card
 from workers.offline.evaluate.report.examples import Judged, choose
 from workers.offline.evaluate.report.figures import jitter, pro_figure, score_figure
 from workers.offline.evaluate.report.material import Material
-from workers.offline.report.page import environment
+from workers.offline.report.page import Album, environment
 from workers.offline.report.plot import Dot
 from workers.offline.scoring.columns import COLUMNS, in_order
 from workers.offline.scoring.ranking import LARGE, Evaluation, mean_rankings
@@ -33,6 +33,7 @@ class Section:
 def write_category(folder: Path, card: Evaluation, material: Material, when: str) -> Path:
     """Write a category's page; returns its path."""
     page = environment(__package__).get_template("category.html.j2")
+    path = folder / page_name(card.category)
     text = page.render(
         card=card,
         when=when,
@@ -41,10 +42,10 @@ def write_category(folder: Path, card: Evaluation, material: Material, when: str
         large=LARGE,
         scores=_scores(material.judged),
         curves=pro_figure({name: card.members[name].pro for name in in_order(card.members)}),
-        sections=_sections(material),
+        sections=_sections(material, Album(path)),
         index=INDEX,
     )
-    return _write(folder / page_name(card.category), text)
+    return _write(path, text)
 
 
 def write_index(folder: Path, cards: Sequence[Evaluation], when: str) -> Path:
@@ -71,7 +72,7 @@ def page_name(category: str) -> str:
     return f"category-{safe}.html"
 
 
-def _sections(material: Material) -> list[Section]:
+def _sections(material: Material, album: Album) -> list[Section]:
     examples = choose(material.judged)
     missed, false = examples.n_missed, examples.n_false_alarms
     return [
@@ -79,19 +80,19 @@ def _sections(material: Material) -> list[Section]:
             "Worst misses" if missed else "No defect is missed",
             missed,
             _MISSED if missed else _NONE_MISSED,
-            [make_card(material, index) for index in examples.missed],
+            [make_card(material, index, album) for index in examples.missed],
         ),
         Section(
             "Worst false alarms" if false else "No false alarm",
             false,
             _FALSE if false else _NONE_FALSE,
-            [make_card(material, index) for index in examples.false_alarms],
+            [make_card(material, index, album) for index in examples.false_alarms],
         ),
         Section(
             "Defects that were found",
             len(examples.found),
             _FOUND,
-            [make_card(material, index) for index in examples.found],
+            [make_card(material, index, album) for index in examples.found],
         ),
     ]
 

@@ -11,7 +11,7 @@ from kafka.record import util as record_util
 
 from workers.runtime.bus.kafka import login
 from workers.runtime.bus.kafka.advertised import NotReached, reach_advertised
-from workers.runtime.bus.kafka.refusals import overheard, refusal
+from workers.runtime.bus.kafka.refusals import advice, overheard, refusal
 from workers.runtime.errors import (
     AccessDenied,
     AdvertisedUnreachable,
@@ -106,7 +106,7 @@ def _reached(make: Callable[[int], _Client], timeout_ms: int) -> _Client:
 def _given_up(kafka: KafkaSettings, error: errors.KafkaError, refused: str | None) -> Fatal:
     address, within = kafka.bootstrap_servers, f"within {kafka.connect_timeout_s:g} s"
     if refused:
-        return AccessDenied(f"no access to Kafka at {address}: {refused}")
+        return AccessDenied(f"no access to Kafka at {address}: {refused}", advice(refused))
     if isinstance(error, NotReached):
         return AdvertisedUnreachable(
             f"Kafka at {address} answers, but names an address for itself that could not be "
@@ -114,5 +114,6 @@ def _given_up(kafka: KafkaSettings, error: errors.KafkaError, refused: str | Non
             "correct it, or open the network to that address"
         )
     return ServerUnreachable(
-        f"no Kafka broker answered at {address} {within} (setting kafka.bootstrap_servers): {error}"
+        f"no Kafka broker answered at {address} {within} (setting kafka.bootstrap_servers): "
+        f"{error}. For a trial `stream-inspector servers` starts one"
     )

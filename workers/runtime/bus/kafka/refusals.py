@@ -69,6 +69,20 @@ def refusal(lines: Sequence[str], security: KafkaSecurity) -> str | None:
     )
 
 
+_ADVICE = {
+    "(kafka.security.protocol": "set it to what this listener speaks (PLAINTEXT, SSL, "
+    "SASL_PLAINTEXT, SASL_SSL), or name the port of the broker's other listener",
+    "kafka.security.tls.ca_file": "name the certificate of the authority that signed the broker's",
+    "kafka.security.tls.certificate_file": "name a certificate and key that the broker trusts",
+    "refuses the login": "correct user, password or mechanism, or create the user on the broker",
+}
+
+
+def advice(refused: str) -> str:
+    """What to do about a refusal."""
+    return next(do for words, do in _ADVICE.items() if words in refused)
+
+
 def _login(security: KafkaSecurity) -> str:
     return (
         f"kafka.security.username {security.username}, its password, and kafka.security.mechanism "

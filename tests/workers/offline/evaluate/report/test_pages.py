@@ -12,6 +12,7 @@ from workers.offline.evaluate.report.examples import MOST, Judged
 from workers.offline.evaluate.report.material import SHOWN, Material
 from workers.offline.evaluate.report.pages import page_name, write_category, write_index
 from workers.offline.images.datasets import LabelledFile
+from workers.offline.report.page import Album
 from workers.offline.scoring.labelled import LabelledImages
 from workers.offline.scoring.ranking import Evaluation, Truth, operating_point, rank
 
@@ -55,8 +56,9 @@ def card(of: Material, category: str = "nut") -> Evaluation:
     )
 
 
-def test_a_card_shows_input_truth_and_the_members_maps() -> None:
-    good, bad = make_card(material(), 1), make_card(material(), 11)
+def test_a_card_shows_input_truth_and_the_members_maps(tmp_path: Path) -> None:
+    album = Album(tmp_path / "page.html")
+    good, bad = make_card(material(), 1, album), make_card(material(), 11, album)
 
     assert [picture.caption for picture in bad.pictures] == [
         *("Input", "Truth", "KL map", "Feature map", "Final map")
@@ -71,7 +73,7 @@ def test_a_card_shows_the_counterpart_and_the_way_to_it(tmp_path: Path) -> None:
     case.counterparts[11] = Counterpart(grey, 3.0, 2.0, False, 2)  # type: ignore[index]
     case.steps[11] = [grey, grey]  # type: ignore[index]
 
-    shown = make_card(case, 11)
+    shown = make_card(case, 11, Album(tmp_path / "page.html"))
 
     assert shown.pictures[-1].caption == "Counterpart"
     assert [picture.caption for picture in shown.steps] == ["step 1", "step 2"]
@@ -82,7 +84,12 @@ def test_a_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
     case = material(kind="<b>bent & torn</b>")
     page = write_category(tmp_path, card(case, "<nut>"), case, "today").read_text()
 
-    assert set(re.findall(r'(?:src|href)="([^":]+)', page)) == {"data", "index.html"}
+    assert set(re.findall(r'src="([^":]+)', page)) == {"data"}
+    links = set(re.findall(r'href="([^"]+)"', page))
+    beside = links - {"index.html"}
+    assert beside
+    assert all((tmp_path / each).is_file() for each in beside)
+    assert page.count("<img") == page.count('title="the whole picture"><img')
     assert not re.findall(r"url\(|@import|<script", page)
     assert "&lt;b&gt;bent &amp; torn&lt;/b&gt;" in page
     assert "<nut>" not in page
@@ -120,3 +127,20 @@ def test_the_index_lists_the_categories_and_the_means(tmp_path: Path) -> None:
     assert set(re.findall(r'href="([^"]+)"', page)) == {page_name("nut"), page_name("bolt/m8")}
     assert "/" not in page_name("bolt/m8")
     assert "mahalanobis" in page
+
+
+def test_a_narrow_screen_shows_tables_as_lists_with_their_heads(tmp_path: Path) -> None:
+    case = material()
+    pages = [
+        write_category(tmp_path, card(case), case, "today"),
+        write_index(tmp_path, [card(case), card(case, "bolt")], "today"),
+    ]
+    for page in pages:
+        text = page.read_text()
+        rows = [row for row in re.findall(r"<tr.*?</tr>", text, re.DOTALL) if "<td" in row]
+        assert rows
+        for row in rows:
+            assert row.count("<td") == row.count("data-head=") + 1, row
+        assert 'name="viewport"' in text
+        assert "attr(data-head)" in text
+        assert "overflow-x" not in text  # nothing lies beyond the edge

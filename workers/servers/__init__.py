@@ -1,0 +1,1 @@
+"""Broker and store for a trial: started, kept while the command runs, stopped in order."""
