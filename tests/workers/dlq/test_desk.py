@@ -203,7 +203,7 @@ def test_letters_of_frames_that_bear_one_id_are_settled_one_by_one(counter: Coun
         ("replayed", 1),
         ("replayed", 3),
     ]
-    counter.desk().overview(Filter(), settled=True, json=False)
+    counter.desk().overview(Filter(), settled=True, form=Form.TABLE)
     assert all(f"frames/2/{offset}" in counter.printed for offset in (1, 2, 3))
     with pytest.raises(typer.Exit):
         counter.desk().show("frame-1", None)
