@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from queue import SimpleQueue
 from typing import Any, Self
 
 from kafka import KafkaConsumer, TopicPartition
@@ -115,6 +116,7 @@ class Observer:
         )
         self._client.assign([TopicPartition(t, p) for t in self._names for p in range(partitions)])
         self._stop = threading.Event()
+        self._anew: SimpleQueue[str] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self.written: list[str] = []
         self.outcomes: list[Outcome] = []
@@ -181,8 +183,16 @@ class Observer:
             told=self._told,
         )
 
+    def read_anew(self, topic: str) -> None:
+        """A topic was made anew: where we were in the old one says nothing of it."""
+        self._anew.put(topic)
+
     def _run(self) -> None:
         while not self._stop.is_set():
+            while not self._anew.empty():
+                topic = self._anew.get()
+                ours = [tp for tp in self._client.assignment() if tp.topic == topic]
+                self._client.seek_to_beginning(*ours)
             try:
                 batches = self._client.poll(timeout_ms=100)
             except KafkaError:  # a broker is away

@@ -112,6 +112,7 @@ def delete_topic(stage: Stage, world: World, number: int) -> float:  # noqa: ARG
         admin.delete_topics([topic])
     stage.rest(4)
     create_topics(world.settings, {topic: stage.partitions})
+    stage.observer.read_anew(topic)
     return at
 
 
