@@ -29,8 +29,9 @@ from stream_inspector.presets import Preset, preset_from_dict
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image
 
-FORMAT = 8
-_BEFORE_SELF_TESTS = 7  # read, and written for a model that has none: its version stays the same
+FORMAT = 9
+# Read, and written for models that have nothing newer: their versions stay the same.
+_PLAIN, _WITH_SELF_TESTS = 7, 8
 _SELF_TEST_IMAGE = "self_test.image"
 Scalar = str | int | float | bool | None
 
@@ -157,7 +158,7 @@ def load_model(files: ModelFiles) -> Model:
 def _manifest(model: Model) -> dict[str, Any]:
     tests = {name: each.to_dict() for name, each in model.self_tests.items()}
     return {
-        "format": FORMAT if tests else _BEFORE_SELF_TESTS,
+        "format": _format(model),
         "categories": list(model.categories),
         "preset": json.loads(json.dumps(model.preset.to_dict())),
         "provenance": dict(model.provenance),
@@ -166,6 +167,17 @@ def _manifest(model: Model) -> dict[str, Any]:
         "backbones": _backbones(),
         "tensors": {name: _describe(tensor) for name, tensor in sorted(model.tensors.items())},
     } | ({"self_tests": tests} if tests else {})
+
+
+def _format(model: Model) -> int:
+    """The oldest that says all of it: code of before refuses by the number what it cannot read."""
+    preset = model.preset
+    read = (value for view in model.views.values() for value in view.reading.values())
+    if preset.nearby or preset.mixture.place is not None or not preset.scoring.sampled:
+        return FORMAT
+    if any(value is not None for value in read):
+        return FORMAT
+    return _WITH_SELF_TESTS if model.self_tests else _PLAIN
 
 
 def _backbones() -> dict[str, str]:
@@ -188,10 +200,10 @@ def _read_manifest(data: bytes) -> dict[str, Any]:
         raise ModelCorrupt(f"the manifest is not JSON: {error}") from error
     if not isinstance(manifest, dict):
         raise ModelCorrupt("the manifest is not a JSON object")
-    if manifest.get("format") not in {_BEFORE_SELF_TESTS, FORMAT}:
+    if manifest.get("format") not in range(_PLAIN, FORMAT + 1):
         raise ModelUnsupported(
             f"the model has format {manifest.get('format')!r}, this code reads "
-            f"{_BEFORE_SELF_TESTS} and {FORMAT}: train it again or upgrade"
+            f"{_PLAIN} to {FORMAT}: train it again or upgrade"
         )
     if manifest.get("backbones") != _backbones():
         raise ModelUnsupported(

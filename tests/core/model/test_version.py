@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported, UnknownCategory
+from stream_inspector.image.view.canvas import View
 from stream_inspector.model import version as model_module
 from stream_inspector.model.version import FORMAT, Model, ModelFiles, load_model, save_model
 from stream_inspector.presets import PRESETS
@@ -98,7 +99,7 @@ def test_a_manifest_without_a_preset_is_corrupt() -> None:
 
 
 def test_a_newer_format_is_unsupported() -> None:
-    with pytest.raises(ModelUnsupported, match=f"format 99, this code reads 7 and {FORMAT}"):
+    with pytest.raises(ModelUnsupported, match=f"format 99, this code reads 7 to {FORMAT}"):
         load_model(_edited(format=99))
 
 
@@ -124,3 +125,16 @@ def test_a_unified_model_wants_every_image_to_have_its_category() -> None:
         UNIFIED.labels(["disc", "bolt"], 2)
     with pytest.raises(ValueError, match="1 categories for 2 images"):
         UNIFIED.labels(["disc"], 2)
+
+
+def test_the_format_is_the_oldest_that_says_all_of_a_model(fitted: Model) -> None:
+    """Code of before refuses by its number what it cannot read."""
+
+    def written(model: Model) -> int:
+        return int(json.loads(save_model(model).manifest)["format"])
+
+    old = replace(fitted, self_tests={}, views={})
+    assert written(old) in {7, FORMAT}
+    near = replace(old.preset, mixture=replace(old.preset.mixture, place=1))
+    assert written(replace(old, preset=near)) == FORMAT
+    assert written(replace(old, views={"disc": View((64, 64), upright=True)})) == FORMAT
