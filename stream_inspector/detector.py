@@ -1,6 +1,6 @@
 """Images -> score maps -> verdicts: the only place where the steps of inspection meet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -33,7 +33,6 @@ from stream_inspector.model.assembly import (
 from stream_inspector.model.footprint import footprint
 from stream_inspector.model.version import Model
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble
-from stream_inspector.score.scorer import Statistics
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.threshold.judge import judge
 from stream_inspector.verdict import Image, Verdict
@@ -184,30 +183,33 @@ class Detector:
                 )
         return [self.model.calibrations[name] for name in named]
 
-    def statistics(self, category: str) -> Statistics:
-        """What the model knows of a category's features. Raises UnknownCategory."""
-        return self._scorer.statistics[self.model.labels([category], 1)[0]]
-
     def raw_maps(self, images: Sequence[Image], labels: Sequence[int]) -> dict[str, Tensor]:
         """Members' maps on the canvas's grid before normalisation, [B, h, w]; one forward."""
-        return self._raw(images, labels, self._scorer.maps)
+        return self._merged(labels, self._scorer.maps(*self._forward(images, labels)))
 
-    def network_maps(self, images: Sequence[Image], labels: Sequence[int]) -> dict[str, Tensor]:
-        """The same of the network's members and the control alone."""
-        return self._raw(images, labels, self._scorer.network_maps)
+    def features(
+        self, images: Sequence[Image], labels: Sequence[int]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Features of the images' tiles [B * T, C, h, w], and the raw maps of the network's members
+        and the control, [B, h, w] each; one forward.
+        """
+        x, features, told = self._forward(images, labels)
+        return features, self._merged(labels, self._scorer.network_maps(x, features, told))
 
-    def _raw(
-        self,
-        images: Sequence[Image],
-        labels: Sequence[int],
-        maps: Callable[[Tensor, Tensor, Tensor], dict[str, Tensor]],
-    ) -> dict[str, Tensor]:
+    def _forward(
+        self, images: Sequence[Image], labels: Sequence[int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Tiles in [-1, 1] [B * T, 3, H, W], their features and labels."""
         views = [self._view(k) for k in labels]
         prepared = [view.prepare(image) for view, image in zip(views, images, strict=True)]
         x = to_tensor(cut(views[0], prepared)).to(self.device)
         (features,) = self.runners.runners["features"](x)
         told = torch.tensor(labels, device=self.device).repeat_interleave(len(views[0].corners))
-        return {name: merge(views[0], each) for name, each in maps(x, features, told).items()}
+        return x, features, told
+
+    def _merged(self, labels: Sequence[int], tiles: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        view = self._view(labels[0])  # all views of a model have the same tiles
+        return {name: merge(view, maps) for name, maps in tiles.items()}
 
     def _score(
         self, images: Sequence[Image], labels: Sequence[int]

@@ -70,9 +70,8 @@ class Diffusion:
     plan: TrainingPlan
     score_steps: tuple[int, ...]  # steps of the score chain at which the scores are read
     score_chain: int = CHAIN  # steps that chain is respaced to; all of them: original steps
-    sampled: bool = field(
-        default=True, metadata=_LATER
-    )  # scored at one x_t of fixed noise; else at its mean
+    # Scored at one x_t of fixed noise; else at the mean of q(x_t | x_0).
+    sampled: bool = field(default=True, metadata=_LATER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,8 @@ class MixturePlan:
 
     components: int
     shrink: float  # share of the identity in the covariances of standardised features
-    place: int | None = field(
-        default=None, metadata=_LATER
-    )  # cells within which a component must have been seen; None: any
+    # Cells within which a component must have been seen to count; None: wherever it was.
+    place: int | None = field(default=None, metadata=_LATER)
 
 
 @dataclass(frozen=True, slots=True)

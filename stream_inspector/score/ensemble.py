@@ -54,13 +54,10 @@ class Ensemble:
         return {name: _masked(each, self.view) for name, each in maps.items()}, scores
 
 
-def fit_ensemble(
-    raw: Mapping[str, Tensor], held_out: Mapping[str, Tensor], preset: Preset, view: View
-) -> Ensemble:
-    """Fit to raw maps [N, h, w] of good images, trained on and held out, by raw map name.
+def fit_ensemble(raw: Mapping[str, Tensor], preset: Preset, view: View) -> Ensemble:
+    """Fit to raw maps [N, h, w] of good images as new ones would have them, by raw map name.
 
-    How much a view swings is measured on the held-out part alone. Normalisation per image takes
-    nothing from good images: centre 0 and spread 1.
+    Normalisation per image takes nothing from good images: centre 0 and spread 1.
     """
     if preset.normalisation == PER_IMAGE:
         return Ensemble(
@@ -71,8 +68,8 @@ def fit_ensemble(
             {member: torch.ones(1) for member in members(preset)},
         )
     cells = torch.from_numpy(view.cells(_grid(raw)))
-    normalisers = {name: fit_normaliser(raw[name], held_out[name], cells) for name in raw}
-    views = member_views(held_out, normalisers)
+    normalisers = {name: fit_normaliser(maps, cells) for name, maps in raw.items()}
+    views = member_views(raw, normalisers)
     tops = {member: _enlarged(views[member], preset, view)[1] for member in members(preset)}
     variance = {member: top.var(dim=1) for member, top in tops.items()}
     common = torch.stack(list(variance.values())).mean()

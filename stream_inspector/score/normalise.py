@@ -54,17 +54,14 @@ class PerImage:
         return ((maps - inside.mean(1)[:, None, None]) / deviation)[None]
 
 
-def fit_normaliser(trained: Tensor, held_out: Tensor, cells: Tensor | None = None) -> Normaliser:
-    """Fit to maps [N, h, w] of good images: places from all, level and scale from the held-out.
+def fit_normaliser(maps: Tensor, cells: Tensor | None = None) -> Normaliser:
+    """Fit to maps [N, h, w] of good images that the member has not seen, or is brought to the level
+    of such (`to_level_of`).
 
     Only the inspected `cells` [h, w] count in what is said of all positions together.
-
-    A deviation per position needs many images. A member scores what it was trained on lower on the
-    whole, the more so with few images, so those maps are brought to the held-out ones' level first.
     """
     if cells is None:
-        cells = torch.ones(trained.shape[1:], dtype=torch.bool)
-    maps = torch.cat([to_level_of(held_out[:, cells], trained, cells), held_out])
+        cells = torch.ones(maps.shape[1:], dtype=torch.bool)
     mean, spread = maps.mean(0), maps.std(0)
     deviation = (spread + FLOOR * spread[cells].mean()).clamp_min(1e-12)
     z = ((maps - mean) / deviation)[:, cells]
@@ -74,7 +71,11 @@ def fit_normaliser(trained: Tensor, held_out: Tensor, cells: Tensor | None = Non
 
 
 def to_level_of(target: Tensor, maps: Tensor, cells: Tensor) -> Tensor:
-    """Maps [N, h, w] with the overall mean and deviation on the cells of a target [M, cells]."""
+    """Maps [N, h, w] with the overall mean and deviation on the cells of a target [M, cells].
+
+    A member scores what it was trained on lower on the whole, the more so with few images; how
+    places differ is told by all images, and a deviation per position needs many.
+    """
     inside = maps[:, cells]
     scale = target.std() / inside.std().clamp_min(1e-12)
     return (maps - inside.mean()) * scale + target.mean()

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import TooFewImages
-from stream_inspector.features import load_feature_net, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, merge, tile_cells
+from stream_inspector.image.view.tiles import merge, tile_cells
+from stream_inspector.model.assembly import for_category, unpack_statistics
 from stream_inspector.presets import Preset
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble, fit_ensemble
 from stream_inspector.score.normalise import to_level_of
 from stream_inspector.score.scorer import Statistics, fit_statistics
+from stream_inspector.score.whitening import Whitening
 from stream_inspector.verdict import Image
 
 FOLDS = 10  # of members: a fold's then lack a tenth of what the model's have seen
@@ -51,7 +52,7 @@ class Material:
     network: Raw  # raw maps of the network and of the control, at one level
     view: View
     preset: Preset
-    statistics: Statistics  # the model's own, whose whitening folds keep
+    whitening: Whitening  # the model's own, which folds keep
     seed: int
 
     @property
@@ -68,7 +69,7 @@ class Material:
             self.preset,
             self.seed,
             tile_cells(self.view, self.preset.grid),
-            self.statistics.whitening,
+            self.whitening,
         )
 
 
@@ -116,25 +117,21 @@ def measure(
 ) -> Material:
     """Features of canvases [H, W, 3] and what the network says of them."""
     model, view = detector.model, detector.model.view(category)
-    net, label = (
-        load_feature_net(model.preset.grid).to(detector.device),
-        model.labels([category], 1),
-    )
-    features, raw = list[Tensor](), list[Raw]()
+    label, features, raw = model.labels([category], 1), list[Tensor](), list[Raw]()
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        x = to_tensor(cut(view, [view.prepare(image) for image in chunk]))
-        features.append(net(x.to(detector.device)).cpu())
-        raw.append(detector.network_maps(chunk, label * len(chunk)))
+        seen_now, maps = detector.features(chunk, label * len(chunk))
+        features.append(seen_now.cpu())
+        raw.append({name: each.cpu() for name, each in maps.items()})
         on_images(start + len(chunk), len(images))
-    maps = {name: torch.cat([each[name].cpu() for each in raw]) for name in raw[0]}
+    maps = {name: torch.cat([each[name] for each in raw]) for name in raw[0]}
     seed = int(model.provenance.get("seed") or 0)
     return Material(
         torch.cat(features),
         maps if seen is None else _at_one_level(maps, torch.from_numpy(seen), view),
         view,
         model.preset,
-        detector.statistics(category),
+        unpack_statistics(model.preset, for_category(category, model.tensors)).whitening,
         seed,
     )
 
@@ -176,7 +173,7 @@ def scores_by_others(raw: Raw, preset: Preset, view: View, folds: int = _NORMALI
     scores: dict[str, NDArray[np.float64]] = {}
     for fold in range(folds):
         others = _of(raw, every[every % folds != fold])
-        ensemble = fit_ensemble(others, others, preset, view)
+        ensemble = fit_ensemble(others, preset, view)
         inside = every[fold::folds]
         for part in np.array_split(inside, -(-len(inside) // _CHUNK)):
             _score(ensemble, raw, part, maps, scores)

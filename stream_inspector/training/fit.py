@@ -290,7 +290,7 @@ def _with_everything(
             raw = out_of_fold(material, folds_for(len(every)))
             on_scores(name, images, scores_by_others(raw, model.preset, material.view))
         tensors |= of_category(name, pack_statistics(material.fitted()))
-        ensemble = fit_ensemble(raw, raw, model.preset, material.view)
+        ensemble = fit_ensemble(raw, model.preset, material.view)
         tensors |= of_category(name, pack_ensemble(ensemble))
         done += len(every)
     return replace(model, tensors=tensors)

@@ -52,7 +52,7 @@ def test_normalisation_sees_inspected_cells_only() -> None:
     maps = torch.rand(9, 4, 4, generator=GENERATOR)
     spoilt = maps.clone()
     spoilt[:, :, 3] = 1e4
-    fitted = [fit_normaliser(each[:6], each[6:], CELLS[0]) for each in (maps, spoilt)]
+    fitted = [fit_normaliser(each, CELLS[0]) for each in (maps, spoilt)]
     assert torch.equal(fitted[0].overall, fitted[1].overall)
     assert torch.equal(fitted[0].deviation[:, :3], fitted[1].deviation[:, :3])
 
@@ -67,10 +67,10 @@ def test_scores_beside_a_mask_are_not_diluted_by_it() -> None:
     flat = {name: torch.full((1, 8, 8), 3.0) for name in names}
     for maps in flat.values():
         maps[:, :, 4:] = -1e4  # under the mask; would pull down its neighbours
-    maps, scores = fit_ensemble(raw, raw, preset, view).combine(flat)
+    maps, scores = fit_ensemble(raw, preset, view).combine(flat)
     inside = maps["mahalanobis"][0][:, :8]
     assert float(inside.std()) < 0.3 * float(inside.mean())
-    reference = fit_ensemble(raw, raw, preset, whole).combine(
+    reference = fit_ensemble(raw, preset, whole).combine(
         {name: torch.full((1, 8, 8), 3.0) for name in names}
     )
     assert float(scores["ensemble"]) == pytest.approx(float(reference[1]["ensemble"]), rel=0.5)
