@@ -46,9 +46,9 @@ def inspect(
         results = inspect_files(
             detector, paths, name, explain=explain, on_bad=lambda error: bad.append(str(error))
         )
-        for result in results:
+        for done, result in enumerate(results, 1):
             add_inspection(listing, result)
-            on_work("inspecting", paths.index(result.path) + 1, len(paths))
+            on_work("inspecting", done + len(bad), len(paths))
             if out:
                 _write(result, out, names[result.path])
     listing.close()
