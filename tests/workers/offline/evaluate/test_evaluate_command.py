@@ -29,6 +29,7 @@ def root(flanges: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_member_is_reported_and_both_ensembles(
     model_folder: Path, flanges: Path, tmp_path: Path
 ) -> None:
@@ -52,6 +53,7 @@ def test_every_member_is_reported_and_both_ensembles(
     assert card["counterparts"] is None
 
 
+@pytest.mark.slow
 def test_a_root_is_measured_where_there_is_a_model(
     model_folder: Path, root: Path, tmp_path: Path
 ) -> None:
@@ -75,6 +77,7 @@ def test_a_root_is_measured_where_there_is_a_model(
     assert told["counterparts"]["change_outside"] is not None
 
 
+@pytest.mark.slow
 def test_saved_maps_are_what_was_measured(
     model_folder: Path, flanges: Path, tmp_path: Path
 ) -> None:
