@@ -8,6 +8,9 @@ from stream_inspector.errors import UnknownCategory
 from stream_inspector.model.version import Model
 from stream_inspector.training.fit import Good, fit_unified
 
+# Their models are trained first; in one process, which trains them once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("generation")]
+
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samples_are_pictures_of_the_networks_size_and_follow_the_seed(
@@ -22,7 +25,6 @@ def test_samples_are_pictures_of_the_networks_size_and_follow_the_seed(
     assert not np.array_equal(one[0], one[1])
 
 
-@pytest.mark.slow
 def test_a_unified_model_draws_the_category_that_is_asked_for() -> None:
     good = {name: Good(good_images(8, seed), good_images(4, 9)) for seed, name in enumerate("ab")}
     model = fit_unified(good, tiny_feature_preset(), 0, lambda _: None)

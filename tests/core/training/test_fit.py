@@ -169,12 +169,18 @@ TWO = {
 }
 
 
+# In one process, which trains the models once.
+UNIFIED = pytest.mark.xdist_group("unified")
+
+
 @pytest.fixture(scope="module", params=["pixel", "feature"])
 def unified(request: pytest.FixtureRequest) -> Model:
     preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
     return fit_unified(TWO, preset, 3, _quiet)
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_a_unified_model_finds_the_defects_of_each_category(unified: Model) -> None:
     fresh = good_images(6, seed=5)
     dark = [255 - image for image in fresh]
@@ -185,12 +191,16 @@ def test_a_unified_model_finds_the_defects_of_each_category(unified: Model) -> N
     assert scores[13] > scores[7:13].max()
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_the_same_image_is_judged_as_its_category(unified: Model) -> None:
     detector, image = Detector(unified, engine="torch"), GOOD[0]
     as_disc, as_dark = detector.score([image, image], ["disc", "dark"]).image_scores
     assert as_dark > as_disc + 1
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
     detector, images = Detector(unified, engine="torch"), good_images(3, seed=4)
     mixed = detector.score([images[0], 255 - images[1], images[2]], ["disc", "dark", "disc"])
@@ -210,6 +220,8 @@ def test_another_engine_is_told_the_category_too() -> None:
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3 * expected.maps.std())
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_the_network_is_told_the_category(unified: Model) -> None:
     assert unified.preset.scoring.network.classes == 2
     assert unified.tensors["network.label_emb.weight"].shape[0] == 2
@@ -222,6 +234,7 @@ def test_the_network_is_told_the_category(unified: Model) -> None:
     assert not np.allclose(before, after)
 
 
+@UNIFIED
 @pytest.mark.slow
 def test_each_category_is_calibrated_and_explained_on_its_own(unified: Model) -> None:
     held = good_images(30, seed=9)

@@ -178,4 +178,4 @@ def test_samples_are_drawn_into_a_picture(model_folder: Path, tmp_path: Path) ->
 
     assert result.exit_code == 0, result.output
     with PIL.Image.open(sheet) as picture:
-        assert picture.width > picture.height >= 128
+        assert picture.width > picture.height >= 64

@@ -13,6 +13,9 @@ from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
 from stream_inspector.verdict import Image
 
+# Their models are trained first; in one process, which trains them once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("views")]
+
 IGNORED = np.zeros((64, 64), bool)
 IGNORED[20:40, 40:60] = True  # half of the scratch
 MASKED = View((64, 64), ignored=runs(IGNORED))
@@ -94,7 +97,6 @@ def test_a_defect_is_found_where_it_lies_in_the_frame_across_tiles(tiled: Model)
     assert 600 < region.x + region.width / 2 < 1060  # the scratch: 720 to 960
 
 
-@pytest.mark.slow
 def test_only_tiles_with_a_defect_are_changed(tiled: Model) -> None:
     detector, image = Detector(tiled, engine="torch"), wide_scratched(wide_images(1, seed=50)[0])
     scores = np.full((64, 112), -5, np.float32)
@@ -112,7 +114,6 @@ def test_a_unified_model_needs_one_tiling() -> None:
         fit_unified(good, tiny_pixel_preset(), 7, lambda _: None)
 
 
-@pytest.mark.slow
 def test_categories_of_a_unified_model_have_masks_of_their_own() -> None:
     good = {
         "open": Good(good_images(12), good_images(6, seed=1)),

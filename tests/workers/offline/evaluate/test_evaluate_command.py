@@ -47,7 +47,7 @@ def test_every_member_is_reported_and_both_ensembles(
         *("ensemble", "kl+features", "kl", "features", "mahalanobis", "control")
     }
     assert (card["n_good"], card["n_defective"], card["n_masks"]) == (1, 1, 1)
-    assert card["resolution"] == [256, 256]
+    assert card["resolution"] == [128, 128]
     assert len(card["members"]["kl"]["pro"]) == len(told["curve_rates"])
     assert told["mean"]["kl"] == card["members"]["kl"]
     assert card["counterparts"] is None
