@@ -92,7 +92,8 @@ def calibrate(
     say_promises(renewed, console)
     _say_check(made.defects, console)
     if wanted.report:
-        shown = Shown(name, renewed.version, made, held, good, tested, painted)
+        view = renewed.view(name)
+        shown = Shown(name, renewed.version, made, held, good, tested, painted, view)
         console.print(text(f"Report: {write_thresholds(wanted.report, shown)}"))
 
 

@@ -16,8 +16,8 @@ from stream_inspector.image.masks import MaskFound, mask_found
 from stream_inspector.image.traits import other_pictures, turn_of
 from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.pro import binarise_mask
+from workers.offline.images.datasets import images_in
 from workers.offline.noted import noted
-from workers.runtime.datasets.files import images_in
 from workers.runtime.decoders.current import current
 from workers.runtime.host.regular_file import read_regular
 

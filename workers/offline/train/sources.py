@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from stream_inspector.errors import DataError
@@ -16,6 +17,7 @@ from workers.offline.images.views import (
     refuse_different_tiles,
     view_for,
 )
+from workers.offline.progress import OnWork
 from workers.offline.settings import TrainerSettings
 from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.datasets.files import name_of
@@ -40,6 +42,7 @@ class Source:
         settings: TrainerSettings,
         categories: CategoriesSection,
         on_skip: OnSkip,
+        on_work: OnWork = lambda _stage, _done, _of: None,
     ) -> dict[str, GoodImages]:
         """All good images, by category, each through its category's view.
 
@@ -58,10 +61,14 @@ class Source:
         known = {name: find_category(name, categories) for name in folders}
         views = {n: self._view(known[n], preset, folders[n], layout) for n in folders}
         refuse_different_tiles(views)
-        return {
-            n: _of(known[n], load_good(folders[n], views[n], on_corrupt, on_skip, layout))
-            for n in folders
-        }
+
+        def load(name: str) -> GoodImages:
+            on_read = partial(on_work, "reading" if len(folders) == 1 else f"reading {name}")
+            return load_good(
+                folders[name], views[name], on_corrupt, on_skip, layout, on_read=on_read
+            )
+
+        return {name: _of(known[name], load(name)) for name in folders}
 
     def _view(self, category: Category, preset: Preset, folder: Path, layout: str) -> View:
         """One network for several categories has one input size, whatever the frames' shapes."""

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from stream_inspector.image.pictures import heat_range, heatmap
+from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.threshold.defects import DefectCheck, Labelled
 from stream_inspector.threshold.pixels import share_above
 from stream_inspector.verdict import Image, ScoreMap
 from workers.offline.calibrate.held_out import GoodScores, HeldOut
 from workers.offline.calibrate.report.figures import rate_figure, score_histogram
+from workers.offline.images.views import usual_frame
 from workers.offline.report.page import Album, Picture, environment
 from workers.offline.scoring.labelled import LabelledImages
 from workers.runtime.moments import said
@@ -41,6 +43,7 @@ class Shown:
     good: GoodScores
     test: Tested | None
     painted: DefectCheck | None
+    view: View
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class ScoreCard:
     score: float
     alarms: bool
     near: bool
-    shape: tuple[int, int]  # (width, height) of the picture
+    shape: tuple[int, int]  # (width, height) of what is inspected, in pixels as captured
     input: Picture
     heat: Picture
 
@@ -104,7 +107,7 @@ def _nearest_good(shown: Shown, album: Album) -> list[ScoreCard]:
     picked = sorted(order.tolist(), key=lambda index: -float(scores[index]))
     images, maps, paths = shown.held.images, shown.good.maps, shown.held.paths
     found = (_Scored(paths[i], paths[i].name, float(scores[i]), images[i], maps[i]) for i in picked)
-    return [_card(shown.calibration, each, album) for each in found]
+    return [_card(shown, each, album) for each in found]
 
 
 def _escaped(shown: Shown, album: Album) -> list[ScoreCard]:
@@ -124,7 +127,7 @@ def _escaped(shown: Shown, album: Album) -> list[ScoreCard]:
         )
         for i in lowest[:NEAREST]
     )
-    return [_card(shown.calibration, each, album) for each in found]
+    return [_card(shown, each, album) for each in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +139,15 @@ class _Scored:
     score_map: ScoreMap
 
 
-def _card(made: Calibration, of: _Scored, album: Album) -> ScoreCard:
+def _card(shown: Shown, of: _Scored, album: Album) -> ScoreCard:
+    made, view = shown.calibration, shown.view
     heat = heatmap(of.image, of.score_map, *heat_range(made.pixel_threshold))
     return ScoreCard(
         title=of.title,
         score=of.score,
         alarms=of.score > made.image_threshold,
         near=made.near_miss_threshold < of.score <= made.image_threshold,
-        shape=(of.image.shape[1], of.image.shape[0]),
+        shape=view.place(usual_frame([of.file], view.upright)).size(view.canvas),
         input=album.add("Input", of.image, of.file),
         heat=album.add("Scores", heat),
     )

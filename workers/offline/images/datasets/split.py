@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from stream_inspector.errors import DataError, TooFewImages
+from workers.offline.images.datasets.left_out import tell_left_out
 from workers.runtime.datasets.detect import AUTO, layout_of
 from workers.runtime.host.regular_file import open_regular
 
@@ -38,6 +39,7 @@ def good_files(
     A file that cannot be read is an error, too, unless somebody takes it.
     """
     paths = layout_of(folder, layout).good(folder)
+    tell_left_out(paths)
     by_digest = dict[str, Path]()
     for path in paths:
         try:
