@@ -98,7 +98,7 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
         allowed = ", ".join((*ENCODED, *RAW_CHANNELS))
         raise Undecodable(f"content type {content_type!r} is not supported; allowed: {allowed}")
     if not data:
-        raise Undecodable("frame has no bytes; the camera sent an empty value")
+        raise Undecodable("no bytes: a camera sent an empty value, or the file is empty")
     return _encoded(data, view, limits)
 
 
@@ -133,10 +133,9 @@ def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
 
 
 def _unidentified(data: bytes) -> str:
-    what = looks_like(data)
-    wanted = "PNG, JPEG, BMP or TIFF"
+    what, wanted = looks_like(data), "PNG, JPEG, BMP or TIFF"
     if what:
-        return f"the {len(data)} bytes are {what}; save the picture as {wanted}"
+        return f"the {len(data)} bytes are {what}; what can be read is {wanted}"
     return f"{len(data)} bytes are no whole {wanted} image (they begin with {data[:8].hex(' ')})"
 
 

@@ -246,7 +246,9 @@ def test_formats_that_are_not_ours_are_not_opened(kind: str) -> None:
     ],
 )
 def test_what_the_bytes_are_instead_is_said(data: bytes, what: str) -> None:
-    with pytest.raises(Undecodable, match=rf"the {len(data)} bytes are .*{what}.*; save"):
+    with pytest.raises(
+        Undecodable, match=rf"the {len(data)} bytes are .*{what}.*; what can be read"
+    ):
         pixels(data)
 
 

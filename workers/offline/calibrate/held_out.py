@@ -22,7 +22,7 @@ from stream_inspector.threshold.calibrate import CrossFit
 from stream_inspector.training.cross_fit import cross_fit, folds_for
 from stream_inspector.verdict import Image
 from workers.offline.fit import SEEN, short_digests, source_key
-from workers.offline.images.datasets import GoodFiles, file_digest, good_files, images_in
+from workers.offline.images.datasets import GoodFiles, all_good, file_digest, good_files
 from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble
@@ -76,7 +76,7 @@ def read_held_out(
         paths += files.calibrate
     folded = len(paths) if folds else 0
     if good is not None:
-        further = _digests(images_in(good), _leaves(settings, console))
+        further = _digests(all_good(good, settings.layout), _leaves(settings, console))
         paths += _further(model, category, further, good, paths)
     images = read_by_path(
         paths,

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from workers.offline.images.datasets.left_out import tell_left_out
 from workers.offline.images.datasets.licence import licence_notes
-from workers.offline.images.datasets.split import GoodFiles, file_digest, good_files, split
+from workers.offline.images.datasets.split import (
+    GoodFiles,
+    all_good,
+    file_digest,
+    good_files,
+    split,
+)
 from workers.runtime.datasets import files
 from workers.runtime.datasets.detect import (
     AUTO,
@@ -24,6 +30,7 @@ __all__ = [
     "CategoryFolder",
     "GoodFiles",
     "LabelledFile",
+    "all_good",
     "categories_in",
     "file_digest",
     "good_files",

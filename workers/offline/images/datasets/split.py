@@ -38,8 +38,7 @@ def good_files(
 
     A file that cannot be read is an error, too, unless somebody takes it.
     """
-    paths = layout_of(folder, layout).good(folder)
-    tell_left_out(paths)
+    paths = all_good(folder, layout)
     by_digest = dict[str, Path]()
     for path in paths:
         try:
@@ -60,6 +59,13 @@ def good_files(
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
     of_each = {path: digest for digest, path in by_digest.items()}
     return GoodFiles(*split(ordered), digest=together, digests=of_each)
+
+
+def all_good(folder: Path, layout: str = AUTO) -> list[Path]:
+    """The good images of a folder. Raises DataError; what lies beside them is told."""
+    paths = layout_of(folder, layout).good(folder)
+    tell_left_out(paths)
+    return paths
 
 
 def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
