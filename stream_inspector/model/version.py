@@ -177,6 +177,9 @@ def _format(model: Model) -> int:
         return FORMAT
     if any(value is not None for value in read):
         return FORMAT
+    made = model.calibrations.values()
+    if any(each.looks or (each.defects and each.defects.kinds) for each in made):
+        return FORMAT
     return _WITH_SELF_TESTS if model.self_tests else _PLAIN
 
 

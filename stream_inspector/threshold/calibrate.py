@@ -1,6 +1,6 @@
 """Held-out good images + a budget -> the thresholds, and in words what they promise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from stream_inspector.errors import CalibrationRefused
+from stream_inspector.image.appearance import ASPECTS, Appearance
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.order import (
     certified_rank,
@@ -56,6 +57,8 @@ def calibrate(
     strict: bool = False,
     cross_fit: CrossFit | None = None,
     images_digest: str = "",
+    highest: float | None = None,
+    looks: Sequence[Appearance] = (),
 ) -> Calibration:
     """Thresholds from good maps [N, H, W] and image scores [N] that nothing else has used.
 
@@ -65,6 +68,10 @@ def calibrate(
     budgeted share of good images lies above. `strict` asks that it holds with
     `budget.confidence` for this one, and refuses when N cannot carry that; at most that share of
     good images has more than the budgeted share of its pixels above the pixel threshold, too.
+
+    The image threshold is lowered to `highest`, so that defects do not pass; what it then promises
+    is told. Raises CalibrationRefused when every good image would alarm. `looks` [N] of the images
+    are kept, to see when later ones look different.
     """
     scores = np.sort(np.asarray(good_image_scores, np.float64))
     if strict and cross_fit is not None:
@@ -73,6 +80,9 @@ def calibrate(
         )
     _check(good_maps, scores, budget, strict)
     rank = _rank(scores.size, budget, strict)
+    image_threshold = float(scores[rank - 1])
+    if highest is not None and highest < image_threshold:
+        image_threshold, rank = highest, _rank_below(scores, highest)
     certified = certified_rate(scores.size, rank, budget.confidence)
     table, pixel_threshold = _pixels(good_maps, budget, rank, strict)
     rate = _expected_rate(good_maps, budget, pixel_threshold, strict)
@@ -86,7 +96,7 @@ def calibrate(
     return Calibration(
         id="",
         n_images=scores.size,
-        image_threshold=float(scores[rank - 1]),
+        image_threshold=image_threshold,
         pixel_threshold=pixel_threshold,
         near_miss_threshold=float(scores[min(near, rank) - 1]),
         min_area_px=smallest_region(good_maps, pixel_threshold, rank),
@@ -100,7 +110,17 @@ def calibrate(
         strict=strict,
         folds=cross_fit.folds if cross_fit else 0,
         images_digest=images_digest,
+        looks=_ascending(looks),
     ).named()
+
+
+def _ascending(looks: Sequence[Appearance]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Each aspect's numbers, with as many digits as say something."""
+    every = zip(*(look.values for look in looks), strict=True)
+    return tuple(
+        (name, tuple(sorted(float(f"{value:.6g}") for value in values)))
+        for name, values in zip(ASPECTS, every, strict=False)
+    )
 
 
 def _rank(n: int, budget: Budget, strict: bool) -> int:
@@ -110,6 +130,14 @@ def _rank(n: int, budget: Budget, strict: bool) -> int:
     if strict:
         return certified_rank(n, budget.image_false_reject, budget.confidence)
     return conformal_rank(n, budget.image_false_reject)
+
+
+def _rank_below(scores: Scores, threshold: float) -> int:
+    """How many good scores do not exceed a threshold."""
+    rank = int(np.searchsorted(scores, threshold, side="right"))
+    if not rank:
+        raise CalibrationRefused("every good image would alarm at that threshold")
+    return rank
 
 
 def _near_share(n: int, budget: Budget) -> float:

@@ -18,6 +18,7 @@ from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelUnsupported, TooFewImages
 from stream_inspector.features import LITE0
+from stream_inspector.image.appearance import appearance
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import (
     of_category,
@@ -175,6 +176,7 @@ def calibrate(
         member_scores=scores.member_image_scores,
         strict=strict,
         images_digest=images_digest(images),
+        looks=[*map(appearance, images)],
     )
     chosen, test = choose(scores.image_scores, calibration.image_threshold)
     return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
@@ -203,6 +205,7 @@ def calibrate_cross_fitted(
         member_scores=scores.member_image_scores,
         cross_fit=CrossFit(folds_for(len(images)), np.arange(len(images)) < seen),
         images_digest=images_digest(images),
+        looks=[*map(appearance, images)],
     )
     chosen, test = choose(scores.image_scores, calibration.image_threshold)
     detector = detector or Detector(model, engine="torch")

@@ -143,6 +143,12 @@ def _knows(model: Model, category: str, files: GoodFiles) -> bool:
     return bool(torch.isin(digests, tensors[SEEN]).any())
 
 
+def digests_seen(model: Model, category: str) -> set[int]:
+    """Of the files that the model was fitted to, as `short_digests` makes them."""
+    tensors = for_category(category, model.tensors)
+    return set(tensors[SEEN].tolist()) if SEEN in tensors else set()
+
+
 def _digests(paths: Sequence[Path], leave: Callable[[DataError], None] | None) -> dict[Path, str]:
     found = dict[Path, str]()
     for path in paths:
@@ -166,8 +172,7 @@ def _further(
     once = {digest: path for path, digest in digests.items()}
     for path in known:
         once.pop(file_digest(path), None)
-    tensors = for_category(category, model.tensors)
-    seen = set(tensors[SEEN].tolist()) if SEEN in tensors else set[int]()
+    seen = digests_seen(model, category)
     used = [p for d, p in once.items() if int(short_digests([d])[0]) in seen]
     if used:
         raise DataError(
