@@ -121,6 +121,19 @@ def shift(what: str, good: int, places: Sequence[float] | deque[float]) -> Shift
     return Shift(what, place, chance(good, len(places), place))
 
 
+def shifts(
+    reference: Reference, scores: Sequence[float], looks: Sequence[Appearance], limit: float
+) -> list[Shift]:
+    """What differs in a whole set of images, by more than that chance of each number."""
+    places = [reference.places(*each) for each in zip(scores, looks, strict=True)]
+    found = [
+        shift(name, values.size, [place[name] for place in places])
+        for name, values in reference.numbers.items()
+        if places
+    ]
+    return [each for each in found if each.chance <= limit]
+
+
 def chance(good: int, frames: int, place: float) -> float:
     """At most the chance of so uneven a mean place of m frames among n exchangeable images.
 

@@ -8,7 +8,16 @@ from stream_inspector.image.appearance import ASPECTS, Appearance, appearance
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.calibrate import calibrate
-from stream_inspector.threshold.drift import CHANCE, SCORE, STEP, WINDOW, Reference, Watch, chance
+from stream_inspector.threshold.drift import (
+    CHANCE,
+    SCORE,
+    STEP,
+    WINDOW,
+    Reference,
+    Watch,
+    chance,
+    shifts,
+)
 
 CALM = Appearance(100.0, 0.5, 0.5, 0.5)
 
@@ -146,3 +155,13 @@ def test_the_promise_is_one_false_alarm_in_millions_of_frames() -> None:
     looked_at, numbers = 1 / STEP, 1 + len(ASPECTS)
 
     assert 1 / (CHANCE * looked_at * numbers) >= 2e6
+
+
+def test_a_whole_set_is_compared_at_once() -> None:
+    rng = np.random.default_rng(7)
+    known = reference(rng, 200)
+    scores = rng.gamma(2.0, size=25).tolist()
+
+    assert shifts(known, scores, looks(rng, 25), 0.01) == []
+    assert [s.what for s in shifts(known, scores, looks(rng, 25, light=-6.0), 0.01)] == ["light"]
+    assert shifts(known, [], [], 0.01) == []

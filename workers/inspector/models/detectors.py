@@ -69,6 +69,7 @@ class ModelLoader:
                 name: trained_view(model.provenance, name) for name in model.calibrations
             },
             bytes=detector.bytes,
+            references={name: each.reference for name, each in model.calibrations.items()},
         )
         for category in loaded.views:
             check(loaded, category, model)

@@ -103,7 +103,7 @@ class _Evaluator:
         )
         card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
         made, known = dict[int, Counterpart](), detector.model.calibrations.get(each.category)
-        card = with_results(card, scored.image_scores[ENSEMBLE], test.files, known)
+        card = with_results(card, scored.image_scores[ENSEMBLE], test, known)
         card = replace(card, category=name)
         maker = Counterparts(detector, each.category, test, scored)
         if self._wanted.counterparts and known:

@@ -58,6 +58,9 @@ def _tell_threshold(card: Evaluation, console: Console) -> None:
             Shown(kind.alarming.value, str(kind.alarming)),
         )
     listing.close()
+    for line in card.shifts:
+        shifted = f"Good test images differ from those that set the threshold: {line}"
+        console.print(text((shifted, "yellow")), soft_wrap=True)
 
 
 def at_threshold(card: Evaluation) -> str:

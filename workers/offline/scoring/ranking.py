@@ -116,6 +116,7 @@ class Evaluation:
     kinds: tuple[KindAlarms, ...] = ()  # at the threshold; none without thresholds
     images: tuple[ImageResult, ...] = ()
     confidence: float = CONFIDENCE  # of intervals
+    shifts: tuple[str, ...] = ()  # in what good test images differ from those that calibrated
 
     @property
     def recall(self) -> Share | None:
