@@ -28,6 +28,9 @@ from stream_inspector.threshold.pixels import (
 
 FEWEST_IMAGES = 5  # below this even the largest good score says next to nothing
 NEAR_MISS_FACTOR = 3.0  # near misses begin where this many times the budgeted share would alarm
+_PROVISIONAL = (
+    "Provisional: made of few images, without training a network; add images with `train --more`."
+)
 _SUSPICIOUS = 0.01  # chance that cross-fitted scores lie so low by accident
 
 Scores = NDArray[np.float64]
@@ -59,6 +62,7 @@ def calibrate(
     images_digest: str = "",
     highest: float | None = None,
     looks: Sequence[Appearance] = (),
+    provisional: bool = False,
 ) -> Calibration:
     """Thresholds from good maps [N, H, W] and image scores [N] that nothing else has used.
 
@@ -71,7 +75,7 @@ def calibrate(
 
     The image threshold is lowered to `highest`, so that defects do not pass; what it then promises
     is told. Raises CalibrationRefused when every good image would alarm. `looks` [N] of the images
-    are kept, to see when later ones look different.
+    are kept, to see when later ones look different. The promise of a `provisional` model says so.
     """
     scores = np.sort(np.asarray(good_image_scores, np.float64))
     if strict and cross_fit is not None:
@@ -88,6 +92,7 @@ def calibrate(
     rate = _expected_rate(good_maps, budget, pixel_threshold, strict)
     near = conformal_rank(scores.size, _near_share(scores.size, budget))
     words = (
+        *((_PROVISIONAL,) if provisional else ()),
         _of_images(scores.size, rank, certified, budget),
         _of_pixels(rate, certified, budget, strict),
         *_of_folds(cross_fit, np.asarray(good_image_scores)),
@@ -200,10 +205,11 @@ def _of_folds(cross_fit: CrossFit | None, scores: Scores) -> list[str]:
     if cross_fit is None:
         return []
     remembered = cross_fit.remembered(scores)
+    networks = " but by networks that may have" if cross_fit.seen.any() else ""
     text = (
         f"Approximate: cross-fitted in {cross_fit.folds} folds, each image scored by statistics "
-        "that did not see it but by networks that may have; the shares hold as far as the model's "
-        "own statistics score new images like those of the folds."
+        f"that did not see it{networks}; the shares hold as far as the model's own statistics "
+        "score new images like those of the folds."
     )
     if remembered is None or remembered >= _SUSPICIOUS:
         return [text]

@@ -63,7 +63,7 @@ class ModelLoader:
             calibrations={name: each.id for name, each in model.calibrations.items()},
             views={name: model.view(name) for name in model.calibrations},
             inspect=detector.inspect,
-            explain=detector.explain,
+            explain=detector.explain if detector.explains else None,
             engine=str(detector.engine),
             trained_views={
                 name: trained_view(model.provenance, name) for name in model.calibrations

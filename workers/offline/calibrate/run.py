@@ -93,7 +93,9 @@ def calibrate(
     with work_bar(console, stop) as on_work:
         good = score_good(detector, held, name, on_work)
         tested = None if test is None else score_tested(detector, test, name, on_work)
-        made, settled = _thresholds(accepted, wanted, held, good, tested)
+        made, settled = _thresholds(
+            accepted, wanted, held, good, tested, provisional=model.provisional
+        )
         shown = Shown(name, model.version, made, held, good, tested, settled=settled)
         if wanted.report:
             shown = _with_more(shown, detector, model.view(name), on_work)
@@ -141,6 +143,8 @@ def _thresholds(
     held: HeldOut,
     good: GoodScores,
     tested: Tested | None,
+    *,
+    provisional: bool,
 ) -> tuple[Calibration, Settled | None]:
     """The calibration, with what it does to known defects. Raises CalibrationRefused."""
     settings = partial(
@@ -153,6 +157,7 @@ def _thresholds(
         cross_fit=good.cross_fit,
         images_digest=images_digest(held.images),
         looks=[*map(appearance, held.images)],
+        provisional=provisional,
     )
     made = settings()
     if tested is None:

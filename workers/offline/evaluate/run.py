@@ -104,9 +104,9 @@ class _Evaluator:
         card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
         made, known = dict[int, Counterpart](), detector.model.calibrations.get(each.category)
         card = with_results(card, scored.image_scores[ENSEMBLE], test, known)
-        card = replace(card, category=name)
+        card = replace(card, category=name, provisional=detector.model.provisional)
         maker = Counterparts(detector, each.category, test, scored)
-        if self._wanted.counterparts and known:
+        if self._wanted.counterparts and known and detector.explains:
             made = maker.all(partial(on_work, f"{name}: counterparts"))
             card = replace(card, counterparts=maker.quality(made))
         if self._wanted.maps:

@@ -43,6 +43,9 @@ def tell_evaluation(card: Evaluation, console: Console) -> None:
 
 def _tell_threshold(card: Evaluation, console: Console) -> None:
     """Recall and false alarms first: the rest ranks, this is what happens on the line."""
+    if card.provisional:
+        said = f"{card.category}: a provisional model, of few images and without a network"
+        console.print(text((said, "yellow")))
     if not card.kinds:
         console.print(text((f"{card.category}: not calibrated, so nothing alarms", "yellow")))
         return

@@ -51,9 +51,16 @@ def list_versions(
     for version, manifest in manifests.items():
         calibration = manifest.get("calibrations", {}).get(category, {})
         active = Shown(version == current, "active" if version == current else "", "green")
-        preset = manifest.get("preset", {}).get("name")
+        preset = _preset(manifest)
         listing.add(version, active, preset, calibration.get("promise"))
     listing.close()
+
+
+def _preset(manifest: Mapping[str, Any]) -> str | None:
+    """Its name, and that the version is provisional where it is."""
+    name: str | None = manifest.get("preset", {}).get("name")
+    few = manifest.get("provenance", {}).get("provisional")
+    return f"{name} (provisional)" if few else name
 
 
 def list_activations(
@@ -87,7 +94,7 @@ def tell_version(manifest: Mapping[str, Any], noted: Mapping[str, Any], console:
         "version": manifest["version"],
         "pushed": said_again(noted.get("pushed_at", "not noted")),
         "tensors": tensors,
-        "preset": manifest.get("preset", {}).get("name", "?"),
+        "preset": _preset(manifest) or "?",
         "categories": ", ".join(manifest.get("categories", ())),
     }
     for name, calibration in manifest.get("calibrations", {}).items():

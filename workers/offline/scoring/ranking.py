@@ -116,6 +116,7 @@ class Evaluation:
     kinds: tuple[KindAlarms, ...] = ()  # at the threshold; none without thresholds
     images: tuple[ImageResult, ...] = ()
     confidence: float = CONFIDENCE  # of intervals
+    provisional: bool = False  # of few images, without a network
     shifts: tuple[str, ...] = ()  # in what good test images differ from those that calibrated
 
     @property
