@@ -6,17 +6,15 @@ images stay in the model, so that later ones join them.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelUnsupported, TooFewImages
-from stream_inspector.features import load_feature_net, to_tensor
+from stream_inspector.features import FeatureNet, load_feature_net, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, tile_cells
+from stream_inspector.image.view.tiles import cut, merge, tile_cells
 from stream_inspector.model.assembly import (
     for_category,
     of_category,
@@ -27,10 +25,10 @@ from stream_inspector.model.assembly import (
 from stream_inspector.model.version import PROVISIONAL, Model
 from stream_inspector.presets import Preset
 from stream_inspector.score.ensemble import fit_ensemble
-from stream_inspector.score.scorer import fit_statistics
+from stream_inspector.score.whitening import control_maps, fit_whitening
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.calibrate import FEWEST_IMAGES
-from stream_inspector.training.cross_fit import FOLDS, measure, out_of_fold, scores_by_others
+from stream_inspector.training.cross_fit import FOLDS, Material, out_of_fold, scores_by_others
 from stream_inspector.training.fit import Good, calibrate_cross_fitted, provenance
 from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.verdict import Image
@@ -51,7 +49,6 @@ def fit_few(
     seed: int,
     budget: Budget,
     on_progress: OnProgress,
-    device: str = "cpu",
 ) -> Model:
     """A calibrated model of 5 to MOST good images: each scored by statistics of the others.
 
@@ -66,24 +63,16 @@ def fit_few(
         raise ValueError(f"{len(kept)} images: a provisional model keeps {MOST} at most")
     images, folds = list(kept.values()), min(FOLDS, len(kept))
 
-    def told(done: int, total: int) -> None:
-        on_progress(Progress("statistics", done, total))
-
-    tensors = pack_shared({}, 1.0) | of_category(category, _statistics(images, preset, seed, view))
-    about = provenance({category: Good(images, [])}, seed, None) | {
-        PROVISIONAL: True,
-        "device": device,
-    }
-    model = Model((category,), preset, tensors, about, views={category: view})
-    detector = Detector(model, device, engine="torch")
+    net = load_feature_net(preset.grid)  # weights are kept, and none may be made in inference mode
     with torch.inference_mode():
-        material = measure(detector, images, category, told)
+        material = _measured(net, images, view, preset, seed=seed, on_progress=on_progress)
         raw = out_of_fold(material, folds)
         scores = scores_by_others(raw, preset, view)
-        ensemble = pack_ensemble(fit_ensemble(raw, preset, view))
-    own = of_category(category, {**ensemble, **_kept(kept)})
-    made = replace(model, tensors={**tensors, **own})
-    return calibrate_cross_fitted(made, images, scores, budget, seen=0, folds=folds)
+        known = pack_statistics(material.fitted()) | pack_ensemble(fit_ensemble(raw, preset, view))
+    about = provenance({category: Good(images, [])}, seed, None) | {PROVISIONAL: True}
+    tensors = pack_shared({}, 1.0) | of_category(category, {**known, **_kept(kept)})
+    model = Model((category,), preset, tensors, about, views={category: view})
+    return calibrate_cross_fitted(model, images, scores, budget, seen=0, folds=folds)
 
 
 def kept_images(model: Model, category: str) -> dict[str, Image]:
@@ -108,13 +97,22 @@ def _kept(kept: Kept) -> dict[str, Tensor]:
     }
 
 
-def _statistics(
-    images: Sequence[Image], preset: Preset, seed: int, view: View
-) -> dict[str, Tensor]:
-    net = load_feature_net(preset.grid)
-    tiles = cut(view, [view.prepare(image) for image in images])
-    with torch.inference_mode():
-        parts = (tiles[start : start + _CHUNK] for start in range(0, len(tiles), _CHUNK))
-        features = torch.cat([net(to_tensor(part)) for part in parts])
-        fitted = fit_statistics(features, preset, seed, tile_cells(view, preset.grid))
-    return pack_statistics(fitted)
+def _measured(
+    net: FeatureNet,
+    images: Sequence[Image],
+    view: View,
+    preset: Preset,
+    *,
+    seed: int,
+    on_progress: OnProgress,
+) -> Material:
+    """Features of canvases [H, W, 3], and the control: there is no network to ask."""
+    features = list[Tensor]()
+    for start in range(0, len(images), _CHUNK):
+        chunk = [view.prepare(image) for image in images[start : start + _CHUNK]]
+        features.append(net(to_tensor(cut(view, chunk))))
+        on_progress(Progress("statistics", start + len(chunk), len(images)))
+    every = torch.cat(features)
+    whitening = fit_whitening(every, tile_cells(view, preset.grid))
+    control = torch.cat([control_maps(whitening.whiten(part)) for part in features])
+    return Material(every, {"control": merge(view, control)}, view, preset, whitening, seed)

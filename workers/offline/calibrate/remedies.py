@@ -82,9 +82,9 @@ def _trials(of: Material) -> list[tuple[Remedy, Trial | None]]:
         (today, _trial),
         (fewer, partial(_trial, share=0.5)),
         _enlarged(
-            of, 1.5, "more pixels", "state a larger `size` in the category's file, and train"
+            of, 1.5, "more pixels", "a larger view.input_size in the category's file, then train"
         ),
-        _enlarged(of, 2.0, "tiles, 2 x 2", "state `tiles` in the category's file, and train"),
+        _enlarged(of, 2.0, "tiles, 2 x 2", "view.tiles in the category's file, then train"),
         (other, partial(_trial, backbone=LITE2)),
     ]
 
@@ -92,8 +92,8 @@ def _trials(of: Material) -> list[tuple[Remedy, Trial | None]]:
 _UNTRIED = (
     Remedy(
         "a smaller region",
-        "state `region` in the category's file where the part fills little of the frame, or "
-        "`ignore` where good parts differ: what is not looked at cannot raise the threshold",
+        "view.region in the category's file where the part fills little of the frame, view.ignore "
+        "where good parts differ: what is not looked at cannot raise the threshold",
         note="only who knows the part can say where to look",
     ),
     Remedy(

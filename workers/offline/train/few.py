@@ -135,7 +135,6 @@ def _few(
         seed=how.seed,
         budget=terms.accepted.as_budget(),
         on_progress=terms.show,
-        device=how.device,
     )
 
 
