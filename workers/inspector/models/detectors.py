@@ -73,6 +73,11 @@ class ModelLoader:
         )
         for category in loaded.views:
             check(loaded, category, model)
+        if model.provisional:
+            _log.warning(
+                "this version is provisional: of few good images, without a network",
+                version=model.version,
+            )
         untested = sorted(model.calibrations.keys() - model.self_tests.keys())
         if untested:
             _log.warning(

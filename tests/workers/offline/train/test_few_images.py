@@ -135,23 +135,30 @@ def test_four_images_are_too_few(views: Path, tmp_path: Path) -> None:
 def test_people_see_that_it_is_provisional(few: Path, tmp_path: Path) -> None:
     data = tmp_path / "flange"
     pictures(data / "test/good", 100, 2)
-    pictures(data / "test/bent", 200, 2)
+    for path in pictures(data / "test/bent", 200, 2).iterdir():
+        with Image.open(path) as picture:
+            picture.paste((255, 0, 255), (40, 40, 80, 80))
+            picture.save(path)
     store = ("--store", tmp_path / "store")
 
     evaluated = run(
         *("evaluate", "--model", few / "model", "--data", data, "--engine", "torch"),
         *("--html", tmp_path / "look"),
     )
+    inspected = run("inspect", "--model", few / "model", data / "test/bent", "--engine", "torch")
     pushed = run("model", "push", few / "model", *store)
-    listed, shown = (
-        run("model", "list", "flange", *store),
-        run("model", "show", model(few).version, *store),
-    )
+    run("model", "activate", "flange", model(few).version, "--why", "test", *store)
+    overview, listed = run("model", "list", *store), run("model", "list", "flange", *store)
+    shown = run("model", "show", model(few).version, *store)
 
     assert evaluated.exit_code == 0, evaluated.output
     assert "a provisional model" in evaluated.output
     assert "Provisional." in (tmp_path / "look/category-flange.html").read_text()
+    assert "a provisional model" in inspected.stderr
+    assert inspected.exit_code == 0, inspected.output
+    assert inspected.stdout.count("defect") == 2
     assert pushed.exit_code == 0, pushed.output
+    assert "(provisional)" in overview.output
     assert "few-images (provisional)" in listed.output
     assert "few-images (provisional)" in shown.output
 
