@@ -183,6 +183,7 @@ def test_an_external_metric_is_the_lag_of_this_group_and_topic() -> None:
     assert metric["external"]["target"] == {"type": "AverageValue", "averageValue": "200"}
 
 
+@pytest.mark.slow
 def test_a_stable_worker_has_a_transactional_id_of_its_own() -> None:
     objects = render(supported("stable-ids"))
     (container,) = one(objects, "StatefulSet", "inspector")["spec"]["template"]["spec"][

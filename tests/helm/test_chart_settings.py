@@ -158,6 +158,7 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
         assert settings.tracing.sample_share == 0.5, name
 
 
+@pytest.mark.slow
 def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:
     secure = {key: supported("secure")[key] for key in ("kafka", "redis")}
     found = everywhere(secure)
@@ -199,6 +200,7 @@ def leaves(node: Any) -> list[str]:
     return [str(node)]
 
 
+@pytest.mark.slow
 def test_what_a_user_adds_wins_and_large_numbers_stay_whole(everywhere: Any) -> None:
     values = {
         "inspector": {"config": {"worker": {"threads": 5}, "log": {}}},
@@ -214,6 +216,7 @@ def test_what_a_user_adds_wins_and_large_numbers_stay_whole(everywhere: Any) -> 
     assert found["training"].budget.image_false_reject == 0.02
 
 
+@pytest.mark.slow
 def test_topics_are_planned_as_the_values_say(everywhere: Any) -> None:
     job = {"replicationFactor": 3, "minInsyncReplicas": 2, "retentionHours": {"deadLetters": 5}}
     plan = everywhere({"topics": {"job": job}})["topics"].plan

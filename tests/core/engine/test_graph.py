@@ -26,6 +26,7 @@ def exported(request: pytest.FixtureRequest) -> tuple[Part, bytes]:
 
 @pytest.mark.parametrize("engine", SESSIONS)
 @pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.slow
 def test_engines_agree_at_every_batch(
     engine: str, batch: int, exported: tuple[Part, bytes]
 ) -> None:

@@ -58,6 +58,7 @@ def test_the_manifest_alone_says_it(fitted: Model) -> None:
         footprint_of(b"{}", "cpu")
 
 
+@pytest.mark.slow
 def test_a_detector_is_gone_when_nobody_holds_it(fitted: Model) -> None:
     gc.disable()
     try:

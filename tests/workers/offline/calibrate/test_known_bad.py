@@ -21,7 +21,7 @@ def scrap(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight defective pictures of two kinds, one of them unsorted, and no mask."""
     folder = tmp_path_factory.mktemp("scrap")
     for index in range(8):
-        kind = "stain" if index % 2 else "dent"
+        kind = "dent" if index % 2 else "stain"
         at = folder / kind if index else folder
         at.mkdir(exist_ok=True)
         Image.fromarray(render(300 + index, 0, kind).image).save(at / f"{index}.png")
