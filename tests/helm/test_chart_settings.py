@@ -29,6 +29,8 @@ from workers.config.command import Process, settings_class
 from workers.runtime.categories import CategorySettings, read_categories, read_category
 from workers.runtime.settings.process import ProcessSettings
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart-settings")]
+
 # component -> what reads its file: `stream-inspector config check <process>`
 PROCESSES = {
     "inspector": Process.WORKER,
@@ -158,7 +160,6 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
         assert settings.tracing.sample_share == 0.5, name
 
 
-@pytest.mark.slow
 def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:
     secure = {key: supported("secure")[key] for key in ("kafka", "redis")}
     found = everywhere(secure)
@@ -200,7 +201,6 @@ def leaves(node: Any) -> list[str]:
     return [str(node)]
 
 
-@pytest.mark.slow
 def test_what_a_user_adds_wins_and_large_numbers_stay_whole(everywhere: Any) -> None:
     values = {
         "inspector": {"config": {"worker": {"threads": 5}, "log": {}}},
@@ -216,7 +216,6 @@ def test_what_a_user_adds_wins_and_large_numbers_stay_whole(everywhere: Any) -> 
     assert found["training"].budget.image_false_reject == 0.02
 
 
-@pytest.mark.slow
 def test_topics_are_planned_as_the_values_say(everywhere: Any) -> None:
     job = {"replicationFactor": 3, "minInsyncReplicas": 2, "retentionHours": {"deadLetters": 5}}
     plan = everywhere({"topics": {"job": job}})["topics"].plan
