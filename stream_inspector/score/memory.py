@@ -76,7 +76,9 @@ class Candidates:
         generator = torch.Generator().manual_seed(self.seed)
         c = self.features.shape[2]
         projection = torch.randn(c, PROJECTED, generator=generator) / PROJECTED**0.5
-        return torch.cat([part.float() @ projection for part in torch.split(self.features, _GROUPS)])
+        return torch.cat(
+            [part.float() @ projection for part in torch.split(self.features, _GROUPS)]
+        )
 
     def memory(self, images: Tensor | None = None) -> Memory:
         """The memory of some images [N]; None: of all."""

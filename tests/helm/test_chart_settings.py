@@ -29,6 +29,8 @@ from workers.config.command import Process, settings_class
 from workers.runtime.categories import CategorySettings, read_categories, read_category
 from workers.runtime.settings.process import ProcessSettings
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart-settings")]
+
 # component -> what reads its file: `stream-inspector config check <process>`
 PROCESSES = {
     "inspector": Process.WORKER,

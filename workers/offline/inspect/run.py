@@ -42,12 +42,18 @@ def inspect(
         make_folder(out)
     aside.print("Loading the model ...")
     detector = make_detector(read_model(folder), settings.trainer)
+    if detector.model.provisional:
+        aside.print(text(("a provisional model", "yellow"), ", of few images and no network"))
     name = detector.model.category(category)
     names = dict(zip(paths, result_names(paths), strict=True))
     listing = inspections(console, form)
     with work_bar(aside, stop) as on_work:
         results = inspect_files(
-            detector, paths, name, explain=explain, on_bad=lambda error: bad.append(str(error))
+            detector,
+            paths,
+            name,
+            explain=explain and detector.explains,
+            on_bad=lambda error: bad.append(str(error)),
         )
         for done, result in enumerate(results, 1):
             add_inspection(listing, result)

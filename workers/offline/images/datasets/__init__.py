@@ -8,6 +8,7 @@ from pathlib import Path
 from workers.offline.images.datasets.left_out import tell_left_out
 from workers.offline.images.datasets.licence import licence_notes
 from workers.offline.images.datasets.split import (
+    LEAST_GOOD,
     GoodFiles,
     all_good,
     file_digest,
@@ -27,6 +28,7 @@ from workers.runtime.datasets.layout import LabelledFile, missing_masks
 
 __all__ = [
     "LAYOUTS",
+    "LEAST_GOOD",
     "CategoryFolder",
     "GoodFiles",
     "LabelledFile",
