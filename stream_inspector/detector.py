@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stream_inspector.backbones import is_packaged
 from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.counterpart.gradient_denoising import (
     COUNTERPARTS,
@@ -21,12 +22,13 @@ from stream_inspector.engine.cache import Cache
 from stream_inspector.engine.choose import Engine, choose
 from stream_inspector.engine.part import Part
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import LEVELS, LITE0, load_feature_net, to_tensor
+from stream_inspector.features import to_tensor
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.tiles import cut, merge
 from stream_inspector.model.assembly import (
     for_category,
     unpack_ensemble,
+    unpack_features,
     unpack_network,
     unpack_scorer,
 )
@@ -259,8 +261,11 @@ def _parts(model: Model) -> list[Part]:
     t = torch.full((_EXAMPLE,), scoring.score_steps[0])
     label = (torch.zeros(_EXAMPLE, dtype=torch.int64),) if scoring.network.classes else ()
     unet = unpack_network("network", scoring, model.tensors)
-    features = load_feature_net(preset.grid)
+    features, looked = unpack_features(preset, model.tensors), preset.backbone
+    named = f"{looked.architecture} {looked.levels}"
+    if not is_packaged(looked):
+        named = str(looked)
     return [
-        Part("features", features, (images,), f"{LITE0.architecture} {LEVELS} {preset.grid}", True),
+        Part("features", features, (images,), f"{named} {preset.grid}", True),
         Part("network", unet, (x, t, *label), f"{scoring.channels} {scoring.network}", False),
     ]

@@ -26,6 +26,7 @@ from stream_inspector.model.assembly import (
     for_category,
     pixel_prefix,
     unpack_examiner,
+    unpack_features,
     unpack_guide,
     unpack_network,
     unpack_usual_change,
@@ -127,7 +128,7 @@ class Explainer:
     @cached_property
     def _guides(self) -> list[Distance]:
         """By class label."""
-        net = load_feature_net(self._model.preset.grid).to(self._device)
+        net = unpack_features(self._model.preset, self._tensors).to(self._device)
         return [unpack_guide(net, *told) for told in self._categories()]
 
     @cached_property

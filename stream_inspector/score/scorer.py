@@ -19,7 +19,7 @@ from stream_inspector.score.mahalanobis import pooled
 from stream_inspector.score.memory import Memory, fit_memory
 from stream_inspector.score.mixture import Mixture, fit_mixture
 from stream_inspector.score.reconstruction import reconstruction_maps
-from stream_inspector.score.whitening import Whitening, control_maps, fit_whitening
+from stream_inspector.score.whitening import Whitening, control_maps, fit_whitening, unchanged
 
 
 def members(preset: Preset) -> tuple[str, ...]:
@@ -72,8 +72,11 @@ def fit_statistics(
     A network is bound to the whitening that it was trained on: a fold keeps it.
     """
 
+    if whitening is None:
+        fit = fit_whitening if preset.whitened else unchanged
+        whitening = fit(features, cells)
     return Statistics(
-        whitening or fit_whitening(features, cells),
+        whitening,
         fit_mixture(features, preset.mixture, seed, cells),
         fit_memory(features, preset.nearby, seed, cells) if preset.nearby else None,
     )
@@ -105,11 +108,15 @@ class Scorer:
         white = by_label(labels, features, lambda k, f: self.statistics[k].whitening.whiten(f))
         kls, errors = self._diffusion_maps(x, white, labels)
         steps = zip(self.preset.scoring.score_steps, kls, strict=True)
-        maps = {f"kl.{step}": pooled(kl, self.preset.grid) for step, kl in steps}
+        maps = {f"kl.{step}": self._kept(kl) for step, kl in steps}
         maps["control"] = control_maps(white)
         if has_feature_error(self.preset):
             maps["features"] = errors.mean(0)
         return maps
+
+    def _kept(self, kl: Tensor) -> Tensor:
+        """KL maps at the resolution that is scored, [B, h, w]: a mean hides what a pixel shows."""
+        return pooled(kl, self.preset.grid) if self.preset.pooled_kl else kl
 
     def _diffusion_maps(self, x: Tensor, white: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """KL maps and feature errors of all noise levels, [T, B, h, w] each; one forward."""

@@ -49,7 +49,7 @@ class Source:
             raise SettingsError("give either --data FOLDER or --synthetic COUNT")
         if self.synthetic:
             category = find_category(self._only_name(None), categories)
-            view = view_for(category, preset.input_size, DEFAULT_SIZE[::-1])
+            view = view_for(category, preset.input_size, DEFAULT_SIZE[::-1], preset.multiple)
             return {
                 category.name: _of(category, synthetic_good(self.synthetic, settings.seed, view))
             }
