@@ -10,6 +10,8 @@
 # make image-check    install an image's packages into an empty environment, and start it there
 # make docs   write the generated pages: configuration, messages, metrics
 # make clean  remove everything that was made
+# Each of the many processes that tests start would compile all of its packages again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -146,7 +146,7 @@ class Detector:
         """Normal counterparts of defective images, examined by a network that did not guide them.
 
         `settings` is the preset's variant unless given; `on_round` hears of every round of each
-        category's tiles. Raises UnknownCategory.
+        image's tiles, one image after the other. Raises UnknownCategory.
         """
         labels = self.model.labels(categories, len(images))
         settings = settings or COUNTERPARTS[self.preset.counterpart]

@@ -16,10 +16,10 @@ from stream_inspector.features import resized
 from stream_inspector.presets import Preset
 from stream_inspector.score.kl import kl_maps
 from stream_inspector.score.mahalanobis import pooled
-from stream_inspector.score.memory import Memory, fit_memory
-from stream_inspector.score.mixture import Mixture, fit_mixture
+from stream_inspector.score.memory import Memory
+from stream_inspector.score.mixture import Mixture
 from stream_inspector.score.reconstruction import reconstruction_maps
-from stream_inspector.score.whitening import Whitening, control_maps, fit_whitening, unchanged
+from stream_inspector.score.whitening import Whitening, control_maps
 
 
 def members(preset: Preset) -> tuple[str, ...]:
@@ -62,24 +62,6 @@ class Statistics:
         if self.nearby:
             maps["nearby"] = self.nearby.maps(features)
         return maps
-
-
-def fit_statistics(
-    features: Tensor, preset: Preset, seed: int, cells: Tensor, whitening: Whitening | None = None
-) -> Statistics:
-    """Fit to good features [N * T, C, h, w] of the inspected `cells` [T, h, w].
-
-    A network is bound to the whitening that it was trained on: a fold keeps it.
-    """
-
-    if whitening is None:
-        fit = fit_whitening if preset.whitened else unchanged
-        whitening = fit(features, cells)
-    return Statistics(
-        whitening,
-        fit_mixture(features, preset.mixture, seed, cells),
-        fit_memory(features, preset.nearby, seed, cells) if preset.nearby else None,
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,7 @@ class Checkpoints:
     """When the state of all stages is handed out, and the one to go on from."""
 
     every: int = 0  # steps, and when `on_progress` raises; 0: never
+    # Of tensors that change with the next step.
     save: Callable[[Tensors], None] = lambda _: None
     last: Tensors = field(default_factory=dict)
 

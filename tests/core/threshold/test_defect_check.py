@@ -172,6 +172,7 @@ def test_a_target_that_good_pixels_never_reach_takes_the_tables_first_rate() -> 
     assert rate_for_pro(labelled(lift=50), good_maps(), 1.0) == pytest.approx(1e-5)
 
 
+@pytest.mark.slow
 def test_the_intervals_cover_the_true_pro_as_often_as_they_say() -> None:
     thresholds = calibrated().thresholds
     many = labelled(bad=1000, good=0, seed=5)
