@@ -52,7 +52,7 @@ class NetworkShape:
     @property
     def deepest(self) -> int:
         """Pixels of x by which its sides divide."""
-        return self.patch * 2 ** (len(self.multipliers) - 1)
+        return self.patch << (len(self.multipliers) - 1)
 
 
 @dataclass(frozen=True, slots=True)
