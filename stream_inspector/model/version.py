@@ -33,6 +33,7 @@ from stream_inspector.verdict import Image
 FORMAT = 10
 # Read, and written for models that have nothing newer: their versions stay the same.
 _PLAIN, _WITH_SELF_TESTS, _WITH_PLACE = 7, 8, 9
+PROVISIONAL = "provisional"  # in the provenance: from few images, without a network
 _SELF_TEST_IMAGE = "self_test.image"
 Scalar = str | int | float | bool | None
 
@@ -65,6 +66,11 @@ class Model:
     def version(self) -> str:
         """16 hex digits over everything in the artefact."""
         return version_of(_manifest(self))
+
+    @property
+    def provisional(self) -> bool:
+        """Whether it was made of few images, without training a network."""
+        return bool(self.provenance.get(PROVISIONAL))
 
     def category(self, wanted: str | None = None) -> str:
         """The category that is meant: the wanted one, or the only one. Raises UnknownCategory."""
@@ -183,6 +189,9 @@ def _format(model: Model) -> int:
     if preset.nearby or preset.mixture.place is not None or not preset.scoring.sampled:
         return _WITH_PLACE
     if any(value is not None for value in read):
+        return _WITH_PLACE
+    made = model.calibrations.values()
+    if any(each.looks or (each.defects and each.defects.kinds) for each in made):
         return _WITH_PLACE
     return _WITH_SELF_TESTS if model.self_tests else _PLAIN
 

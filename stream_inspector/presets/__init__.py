@@ -32,6 +32,7 @@ __all__ = [
     "B4",
     "CHAIN",
     "FEATURE_FAST",
+    "FEW_IMAGES",
     "GOOD_IMAGES",
     "LITE0",
     "LITE2",
@@ -115,6 +116,15 @@ FEATURE_FAST = Preset(
     smoothing=4.0,
 )
 
+# For 5 to 20 good images: no network is scored or trained; place and memory do it alone.
+FEW_IMAGES = replace(
+    FEATURE_FAST,
+    name="few-images",
+    feature=FEATURE_FAST.feature and replace(FEATURE_FAST.feature, score_steps=()),
+    mixture=MixturePlan(components=48, shrink=0.2, place=2),
+    weights=(("mahalanobis", 1.0), ("nearby", 1.0)),
+)
+
 # RAN sections A to D. T = {5, 50, 100} counts on the 250 steps: original steps 20, 201 and 401.
 PAPER = Preset(
     name="paper",
@@ -155,4 +165,4 @@ PAPER = Preset(
     pooled_kl=False,
 )
 
-PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST, PAPER)}
+PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST, FEW_IMAGES, PAPER)}

@@ -147,6 +147,11 @@ class Preset:
     pooled_kl: bool = field(default=True, metadata=_LATER)
 
     @property
+    def trained(self) -> bool:
+        """Whether networks are trained; without any only frozen features tell good from bad."""
+        return bool(self.scoring.score_steps)
+
+    @property
     def scoring(self) -> Diffusion:
         """The diffusion whose KL and reconstruction error are scored."""
         return self.feature or self.pixel

@@ -25,7 +25,7 @@ from stream_inspector.score.whitening import Whitening, control_maps
 def members(preset: Preset) -> tuple[str, ...]:
     """The scores that a preset's models give; those in no weight are there to compare with."""
     return (
-        "kl",
+        *(("kl",) if preset.trained else ()),
         *(("features",) if has_feature_error(preset) else ()),
         "mahalanobis",
         *(("nearby",) if preset.nearby else ()),
@@ -88,6 +88,8 @@ class Scorer:
     def network_maps(self, x: Tensor, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The same of the network's members, and of the control: one whitening for all."""
         white = by_label(labels, features, lambda k, f: self.statistics[k].whitening.whiten(f))
+        if not self.preset.trained:
+            return {"control": control_maps(white)}
         kls, errors = self._diffusion_maps(x, white, labels)
         steps = zip(self.preset.scoring.score_steps, kls, strict=True)
         maps = {f"kl.{step}": self._kept(kl) for step, kl in steps}

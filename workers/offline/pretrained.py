@@ -24,6 +24,7 @@ from stream_inspector.presets import Backbone, Preset, for_categories
 from stream_inspector.training.start import Start
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.surroundings import hub_open
 
 HUB = "hub"
 Say = Callable[[str], None]
@@ -94,7 +95,7 @@ def _backbone(backbone: Backbone, source: str, say: Say) -> dict[str, Tensor]:
 
 def _from_hub(backbone: Backbone) -> dict[str, Tensor]:
     try:
-        with torch.random.fork_rng(devices=[]):
+        with hub_open(), torch.random.fork_rng(devices=[]):
             return full(backbone, pretrained=True).state_dict()
     except Exception as error:  # timm, the hub's client and the network raise many kinds
         why = " ".join(str(error).split())[:300]

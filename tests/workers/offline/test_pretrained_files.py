@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 import timm
 import torch
@@ -19,6 +20,7 @@ from workers.offline.presets import trainers_preset
 from workers.offline.pretrained import read_weights, starting_weights
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.host import surroundings
 
 STATE = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.steps": torch.tensor(3)}
 TINY = "test_efficientnet"
@@ -158,6 +160,7 @@ def test_the_hub_is_asked_for_a_backbone_that_no_package_has(
     state = timm.create_model(TINY).state_dict()
     save_file(state, revision / "snapshots/abc/model.safetensors")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(surroundings, "_ours", set())  # the operator says: no connection
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     told: list[str] = []
     how = settings(backbone=TINY)
@@ -167,6 +170,25 @@ def test_the_hub_is_asked_for_a_backbone_that_no_package_has(
 
     with pytest.raises(DataError, match=r"tf_efficientnet_b4.aa_in1k cannot be fetched .*FILE"):
         starting_weights(PAPER, settings(), 1, told.append)
+
+
+@pytest.mark.parametrize("operators", [True, False])
+def test_the_hub_is_closed_to_all_else_and_where_the_operator_says_so(
+    monkeypatch: pytest.MonkeyPatch, operators: bool
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(surroundings, "_ours", set() if operators else {"HF_HUB_OFFLINE"})
+    asked: list[bool] = []
+
+    def offline(*_: Any, **__: Any) -> None:
+        asked.append(huggingface_hub.constants.HF_HUB_OFFLINE)
+        raise OSError("nobody there")
+
+    monkeypatch.setattr("workers.offline.pretrained.full", offline)
+    with pytest.raises(DataError, match=r"from timm's hub \(nobody there\)"):
+        starting_weights(PAPER, settings(), 1, print)
+    assert asked == [operators]
+    assert huggingface_hub.constants.HF_HUB_OFFLINE is True
 
 
 @pytest.mark.parametrize("name", ["resnet18:a", "resnet18:1,b"])

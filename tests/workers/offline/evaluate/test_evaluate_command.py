@@ -51,6 +51,17 @@ def test_every_member_is_reported_and_both_ensembles(
     assert len(card["members"]["kl"]["pro"]) == len(told["curve_rates"])
     assert told["mean"]["kl"] == card["members"]["kl"]
     assert card["counterparts"] is None
+    assert [(kind["kind"], kind["images"]) for kind in card["kinds"]] == [("stain", 1), ("good", 1)]
+    assert card["recall"]["value"] == card["at_threshold"]["recall"]
+    assert card["false_alarms"]["high"] > 0.9  # one image says little
+    assert [(each["file"], each["defective"]) for each in card["images"]] == [
+        *(("good/0.png", False), ("stain/0.png", True))
+    ]
+    limit = card["at_threshold"]["threshold"]
+    assert all((i["score"] > limit) == (i["verdict"] == "defect") for i in card["images"])
+    lines = result.output.splitlines()
+    leads = next(n for n, line in enumerate(lines) if "at the threshold" in line)
+    assert leads < next(n for n, line in enumerate(lines) if "AUROC" in line)
 
 
 @pytest.mark.slow
