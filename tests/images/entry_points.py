@@ -19,6 +19,7 @@ LIGHT: list[EntryPoint] = [
     (["topics", "create", *KAFKA], UNREACHABLE),
     (["dlq", "list", *KAFKA], UNREACHABLE),
     (["config", "check", "camera", "--config", str(CONFIGS / "camera.yaml")], 0),
+    (["config", "check", "gate", "--config", str(CONFIGS / "gate.yaml")], 0),
     (["config", "check", "notifier", "--config", str(CONFIGS / "notifier.yaml")], 0),
 ]
 CATEGORIES = ["--set", f"categories.folder={ROOT / 'configs' / 'categories'}"]
