@@ -3,6 +3,7 @@
 # make check  for daily work, two minutes: lint, and the tests that start no server or process
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
 # make bench-thresholds   do thresholds keep what they promise, in a simulation and on real images
+# make bench-recipe       choose members without the pictures that judge them, and measure the choice
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
@@ -10,13 +11,15 @@
 # make image-check    install an image's packages into an empty environment, and start it there
 # make docs   write the generated pages: configuration, messages, metrics
 # make clean  remove everything that was made
+# Each of the many processes that tests start would compile all of its packages again.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-stream bench-models chaos image-check schemas metrics docs clean install
+.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-models chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -56,6 +59,9 @@ bench-inference: $(READY)
 
 bench-thresholds: $(READY)
 	$(BIN)/python -m benchmarks.thresholds $(ARGS)
+
+bench-recipe: $(READY)
+	$(BIN)/python -m benchmarks.recipe $(ARGS)
 
 bench-stream: $(READY)
 	$(BIN)/python -m benchmarks.stream $(ARGS)

@@ -12,23 +12,23 @@ Unit = Literal["px"]
 
 
 class Box(WireModel):
-    """A bounding box in pixels of the frame as captured; x and y name the top left corner."""
+    """A bounding box in pixels of the upright frame; x and y name the top left corner."""
 
-    x: int = Field(ge=0, description="left edge, pixels of the frame as captured, from the left")
-    y: int = Field(ge=0, description="top edge, pixels of the frame as captured, from the top")
-    width: int = Field(ge=1, description="pixels of the frame as captured")
-    height: int = Field(ge=1, description="pixels of the frame as captured")
+    x: int = Field(ge=0, description="left edge, pixels of the upright frame, from the left")
+    y: int = Field(ge=0, description="top edge, pixels of the upright frame, from the top")
+    width: int = Field(ge=1, description="pixels of the upright frame")
+    height: int = Field(ge=1, description="pixels of the upright frame")
 
 
 class Region(WireModel):
-    """One connected anomalous region, in pixels of the frame as captured."""
+    """One connected anomalous region, in pixels of the upright frame."""
 
     box: Box = Field(description="the smallest upright box around it")
     polygon: list[tuple[int, int]] = Field(
-        description="outline, clockwise, as (x, y) points in pixels of the frame as captured; of "
+        description="outline, clockwise, as (x, y) points in pixels of the upright frame; of "
         "an event that was too large for its topic the corners of the box"
     )
-    area_px: int = Field(ge=1, description="square pixels of the frame as captured")
+    area_px: int = Field(ge=1, description="square pixels of the upright frame")
     peak_score: float = Field(
         description="highest score of a pixel in it, without unit; compare with pixel_threshold"
     )
@@ -43,7 +43,7 @@ class Evidence(WireModel):
     heatmap: str | None = Field(
         default=None,
         description="URL of a PNG: the scores over what the network saw, which is the canvas of "
-        "the category's view and not the frame as captured; null: see notes",
+        "the category's view and not the whole frame; null: see notes",
     )
     outline: str | None = Field(
         default=None, description="URL of a PNG of the canvas: the regions; null: see notes"
@@ -106,8 +106,8 @@ class DefectEvent(InspectorMessage):
         default_factory=dict, description="scoring method -> its own score, without unit"
     )
     regions: list[Region] = Field(description="where the defect is; may be empty")
-    image_width: int = Field(ge=1, description="of the frame as captured, pixels")
-    image_height: int = Field(ge=1, description="of the frame as captured, pixels")
+    image_width: int = Field(ge=1, description="of the upright frame, pixels")
+    image_height: int = Field(ge=1, description="of the upright frame, pixels")
     model_version: str = Field(description="the model version that judged")
     calibration_id: str = Field(description="the thresholds that judged")
     latencies: Latencies = Field(description="where the time went")

@@ -132,6 +132,11 @@ class Detector:
             scores = self.score([self.model.self_test_image(name)], [name])
             test.check(float(scores.image_scores[0]))
 
+    @property
+    def explains(self) -> bool:
+        """Whether the model has a network that makes counterparts."""
+        return self.preset.trained
+
     def explain(
         self,
         images: Sequence[Image],
@@ -144,8 +149,10 @@ class Detector:
         """Normal counterparts of defective images, examined by a network that did not guide them.
 
         `settings` is the preset's variant unless given; `on_round` hears of every round of each
-        category's tiles. Raises UnknownCategory.
+        category's tiles. Raises UnknownCategory, and ModelUnsupported where no network is trained.
         """
+        if not self.explains:
+            raise ModelUnsupported(f"model {self.model.version} is provisional: it has no network")
         labels = self.model.labels(categories, len(images))
         settings = settings or COUNTERPARTS[self.preset.counterpart]
         return self._explainer.explain(images, verdicts, labels, settings, on_round)
@@ -251,16 +258,19 @@ def _join(chunks: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> Scor
 
 
 def _parts(model: Model) -> list[Part]:
-    """The two networks of the serving path with inputs of their shapes."""
+    """The networks of the serving path with inputs of their shapes."""
     preset, scoring = model.preset, model.preset.scoring
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(_EXAMPLE, 3, *preset.input_size, generator=generator) * 2 - 1
+    net = load_feature_net(preset.grid)
+    features = Part(
+        "features", net, (images,), f"{LITE0.architecture} {LEVELS} {preset.grid}", True
+    )
+    if not preset.trained:
+        return [features]
     x = torch.randn(_EXAMPLE, scoring.channels, *scoring.size, generator=generator)
     t = torch.full((_EXAMPLE,), scoring.score_steps[0])
     label = (torch.zeros(_EXAMPLE, dtype=torch.int64),) if scoring.network.classes else ()
     unet = unpack_network("network", scoring, model.tensors)
-    features = load_feature_net(preset.grid)
-    return [
-        Part("features", features, (images,), f"{LITE0.architecture} {LEVELS} {preset.grid}", True),
-        Part("network", unet, (x, t, *label), f"{scoring.channels} {scoring.network}", False),
-    ]
+    shape = f"{scoring.channels} {scoring.network}"
+    return [features, Part("network", unet, (x, t, *label), shape, False)]

@@ -123,6 +123,11 @@ class Preset:
     nearby: MemoryPlan | None = field(default=None, metadata=_LATER)
 
     @property
+    def trained(self) -> bool:
+        """Whether networks are trained; without any only frozen features tell good from bad."""
+        return bool(self.scoring.score_steps)
+
+    @property
     def scoring(self) -> Diffusion:
         """The diffusion whose KL and reconstruction error are scored."""
         return self.feature or self.pixel
@@ -287,6 +292,15 @@ FEATURE_FAST = Preset(
     smoothing=4.0,
 )
 
+# For 5 to 20 good images: no network is scored or trained; place and memory do it alone.
+FEW_IMAGES = replace(
+    FEATURE_FAST,
+    name="few-images",
+    feature=FEATURE_FAST.feature and replace(FEATURE_FAST.feature, score_steps=()),
+    mixture=MixturePlan(components=48, shrink=0.2, place=2),
+    weights=(("mahalanobis", 1.0), ("nearby", 1.0)),
+)
+
 # RAN sections A to D. T = {5, 50, 100} counts on the 250 steps: original steps 20, 201 and 401.
 PAPER = Preset(
     name="paper",
@@ -325,4 +339,4 @@ PAPER = Preset(
     counterpart="paper",
 )
 
-PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST, PAPER)}
+PRESETS = {preset.name: preset for preset in (PIXEL_SMALL, FEATURE_FAST, FEW_IMAGES, PAPER)}

@@ -39,7 +39,7 @@ class Collector:
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}/v1/traces"
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def __exit__(self, *error: object) -> None:

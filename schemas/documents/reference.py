@@ -71,9 +71,11 @@ list or mapping. "present" below says what a reader may count on: `always`, in e
 value that may be null has `or null` in its type, and its meaning says when. The others came with a
 later minor version: read them as the default that the schema names when they are absent.
 
-Times are RFC 3339 in UTC. Lengths and places are pixels of **the frame as captured**, x to the
-right and y down from the top left corner, unless a field says canvas: the canvas is what the
-network saw, after the category's view cut and scaled the frame. Scores and thresholds have no unit.
+Times are RFC 3339 in UTC. Lengths and places are pixels of **the upright frame**, x to the right
+and y down from the top left corner, unless a field says canvas: the canvas is what the network saw,
+after the category's view cut and scaled the frame. Upright is as image viewers show it, turned as
+its EXIF orientation says; a category whose view has `orientation: stored` means its pixels as they
+are stored. Scores and thresholds have no unit.
 """
 
 

@@ -7,6 +7,7 @@ import torch
 
 from stream_inspector.diffusion.sample import ddim, sample
 from stream_inspector.diffusion.schedule import linear_schedule, respace, respaced_step
+from stream_inspector.errors import ModelUnsupported
 from stream_inspector.features import to_images
 from stream_inspector.model.assembly import bind, pixel_prefix, unpack_network
 from stream_inspector.model.version import Model
@@ -34,6 +35,8 @@ def sample_images(
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler {sampler!r} is none of {', '.join(SAMPLERS)}")
+    if not model.preset.trained:
+        raise ModelUnsupported(f"model {model.version} is provisional: it has no network")
     pixel, label = model.preset.pixel, model.categories.index(model.category(category))
     schedule = respace(linear_schedule(CHAIN), steps)
     network = unpack_network(pixel_prefix(model.preset), pixel, model.tensors).to(device)

@@ -68,7 +68,7 @@ class Decoded:
     """One frame, ready for the detector."""
 
     image: Image  # [H, W, 3], the view's canvas
-    original_size: tuple[int, int]  # (width, height) as captured
+    original_size: tuple[int, int]  # (width, height), upright unless the view says otherwise
     damage: str | None = None  # what was lost of it, where that is accepted
     traits: Traits = NONE
 

@@ -32,6 +32,7 @@ from stream_inspector.verdict import Image
 FORMAT = 9
 # Read, and written for models that have nothing newer: their versions stay the same.
 _PLAIN, _WITH_SELF_TESTS = 7, 8
+PROVISIONAL = "provisional"  # in the provenance: from few images, without a network
 _SELF_TEST_IMAGE = "self_test.image"
 Scalar = str | int | float | bool | None
 
@@ -64,6 +65,11 @@ class Model:
     def version(self) -> str:
         """16 hex digits over everything in the artefact."""
         return version_of(_manifest(self))
+
+    @property
+    def provisional(self) -> bool:
+        """Whether it was made of few images, without training a network."""
+        return bool(self.provenance.get(PROVISIONAL))
 
     def category(self, wanted: str | None = None) -> str:
         """The category that is meant: the wanted one, or the only one. Raises UnknownCategory."""
@@ -176,6 +182,9 @@ def _format(model: Model) -> int:
     if preset.nearby or preset.mixture.place is not None or not preset.scoring.sampled:
         return FORMAT
     if any(value is not None for value in read):
+        return FORMAT
+    made = model.calibrations.values()
+    if any(each.looks or (each.defects and each.defects.kinds) for each in made):
         return FORMAT
     return _WITH_SELF_TESTS if model.self_tests else _PLAIN
 

@@ -94,9 +94,8 @@ def member_views(
     """The views of each member, [V, B, h, w]; the KL of several steps becomes their mean."""
     views = {name: normalisers[name].views(maps) for name, maps in raw.items()}
     steps = [view for name, view in views.items() if name.startswith("kl.")]
-    return {name: view for name, view in views.items() if not name.startswith("kl.")} | {
-        "kl": torch.stack(steps).mean(0)
-    }
+    others = {name: view for name, view in views.items() if not name.startswith("kl.")}
+    return others | ({"kl": torch.stack(steps).mean(0)} if steps else {})
 
 
 def _enlarged(views: Tensor, preset: Preset, view: View) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,7 @@ choice would forget it and alarm at each of them.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -17,6 +18,7 @@ _ROUNDS = 32
 _POWER = 12.0  # of the distance: 4 forgets rare places
 _LEAST = 1e-12  # so that there are always enough to draw from
 _PAIRS = 1 << 23  # distances held at a time, 32 MiB
+_GROUPS = 16  # blocks projected at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,19 +60,54 @@ def _to_nearest(points: Tensor, centres: Tensor, norms: Tensor) -> Tensor:
     return (points.square().sum(2) + products.amin(2)).clamp_min(0)
 
 
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Good features drawn at random near each block: what its memory is chosen from."""
+
+    features: Tensor  # [G, P, C], half precision as in a model version
+    image: Tensor  # [G, P]: which image each is from
+    blocks: tuple[int, int, int]  # tiles, rows, columns: G of them
+    plan: MemoryPlan
+    seed: int
+
+    @cached_property
+    def points(self) -> Tensor:
+        """Their random projections, in which the choice is made, [G, P, D]."""
+        generator = torch.Generator().manual_seed(self.seed)
+        c = self.features.shape[2]
+        projection = torch.randn(c, PROJECTED, generator=generator) / PROJECTED**0.5
+        return torch.cat(
+            [part.float() @ projection for part in torch.split(self.features, _GROUPS)]
+        )
+
+    def memory(self, images: Tensor | None = None) -> Memory:
+        """The memory of some images [N]; None: of all."""
+        every = torch.ones_like(self.image, dtype=torch.bool)
+        allowed = every if images is None else torch.isin(self.image, images)
+        count = min(self.plan.vectors, int(allowed.sum(1).min()))
+        generator = torch.Generator().manual_seed(self.seed)
+        chosen = spread_out(self.points, count, generator, allowed)
+        group = torch.arange(len(chosen))[:, None]
+        bank = self.features[group, chosen].float()
+        return Memory(bank.reshape(*self.blocks, *bank.shape[1:]))
+
+
+def draw_candidates(features: Tensor, plan: MemoryPlan, seed: int, cells: Tensor) -> Candidates:
+    """Draw from good features [N * T, C, h, w] of the inspected `cells` [T, h, w]."""
+    generator = torch.Generator().manual_seed(seed)
+    found = features.movedim(1, -1).reshape(-1, *cells.shape, features.shape[1])
+    count = min(plan.candidates, 2 * len(found) * (plan.block + 2 * plan.margin) ** 2)
+    places = _neighbourhoods(cells, plan)
+    images = torch.randint(len(found), (len(places), count), generator=generator)
+    drawn = [
+        _drawn(found, image, place, generator) for image, place in zip(images, places, strict=True)
+    ]
+    return Candidates(torch.stack(drawn), images, _blocks(cells, plan), plan, seed)
+
+
 def fit_memory(features: Tensor, plan: MemoryPlan, seed: int, cells: Tensor) -> Memory:
     """Choose among good features [N * T, C, h, w] of the inspected `cells` [T, h, w]."""
-    c = features.shape[1]
-    generator = torch.Generator().manual_seed(seed)
-    found = features.movedim(1, -1).reshape(-1, *cells.shape, c)  # [N, T, h, w, C]
-    count = min(plan.candidates, 2 * len(found) * (plan.block + 2 * plan.margin) ** 2)
-    candidates = torch.stack(
-        [_drawn(found, place, count, generator) for place in _neighbourhoods(cells, plan)]
-    )
-    projection = torch.randn(c, PROJECTED, generator=generator) / PROJECTED**0.5
-    chosen = spread_out(candidates @ projection, min(plan.vectors, count), generator)
-    bank = candidates.gather(1, chosen[..., None].expand(-1, -1, c))
-    return Memory(bank.reshape(*_blocks(cells, plan), -1, c))
+    return draw_candidates(features, plan, seed, cells).memory()
 
 
 def _blocks(cells: Tensor, plan: MemoryPlan) -> tuple[int, int, int]:
@@ -96,29 +133,34 @@ def _neighbourhoods(cells: Tensor, plan: MemoryPlan) -> list[Tensor]:
     return found
 
 
-def _drawn(found: Tensor, place: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """`count` features at random, images and cells with replacement, [count, C]."""
-    image = torch.randint(len(found), (count,), generator=generator)
-    cell = place[torch.randint(len(place), (count,), generator=generator)]
-    return found[image, cell[:, 0], cell[:, 1], cell[:, 2]]
+def _drawn(found: Tensor, image: Tensor, place: Tensor, generator: torch.Generator) -> Tensor:
+    """A feature of each image [P], its cell at random, [P, C] in half precision."""
+    cell = place[torch.randint(len(place), (len(image),), generator=generator)]
+    return found[image, cell[:, 0], cell[:, 1], cell[:, 2]].half()
 
 
-def spread_out(points: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Indices [G, count] of points [G, P, D] that leave none of their group far from all of them.
+def spread_out(
+    points: Tensor, count: int, generator: torch.Generator, allowed: Tensor | None = None
+) -> Tensor:
+    """Indices [G, count] of points [G, P, D] that leave none of their group far from all of them;
+    of those that are `allowed` [G, P].
 
     In rounds, each drawing with the 12th power of the distance to what the rounds before chose.
     That comes near to always taking the farthest (k-centres, Gonzalez 1985), and is a few matrix
     products where that is one pass over all points for each point chosen.
     """
     groups, size, _ = points.shape
+    allowed = torch.ones(groups, size, dtype=torch.bool) if allowed is None else allowed
     norms, group = points.square().sum(2), torch.arange(groups)[:, None]
     gap = torch.full((groups, size), torch.inf)
     each = -(-count // _ROUNDS)
-    chosen = newest = torch.rand(groups, size, generator=generator).topk(each, dim=1).indices
+    first = torch.rand(groups, size, generator=generator) * allowed
+    chosen = newest = first.topk(each, dim=1).indices
     while chosen.shape[1] < count:
         nearer = _to_nearest(points, points[group, newest], norms[group, newest])
         gap = torch.minimum(gap, nearer)
-        weight = (gap / gap.amax(1, keepdim=True).clamp_min(_LEAST)).pow(_POWER / 2) + _LEAST
+        farthest = (gap * allowed).amax(1, keepdim=True).clamp_min(_LEAST)
+        weight = ((gap / farthest).pow(_POWER / 2) + _LEAST) * allowed
         weight.scatter_(1, chosen, 0.0)
         newest = torch.multinomial(weight, min(count - chosen.shape[1], each), generator=generator)
         chosen = torch.cat([chosen, newest], 1)

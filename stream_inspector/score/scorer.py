@@ -16,16 +16,16 @@ from stream_inspector.features import resized
 from stream_inspector.presets import Preset
 from stream_inspector.score.kl import kl_maps
 from stream_inspector.score.mahalanobis import pooled
-from stream_inspector.score.memory import Memory, fit_memory
-from stream_inspector.score.mixture import Mixture, fit_mixture
+from stream_inspector.score.memory import Memory
+from stream_inspector.score.mixture import Mixture
 from stream_inspector.score.reconstruction import reconstruction_maps
-from stream_inspector.score.whitening import Whitening, control_maps, fit_whitening
+from stream_inspector.score.whitening import Whitening, control_maps
 
 
 def members(preset: Preset) -> tuple[str, ...]:
     """The scores that a preset's models give; those in no weight are there to compare with."""
     return (
-        "kl",
+        *(("kl",) if preset.trained else ()),
         *(("features",) if has_feature_error(preset) else ()),
         "mahalanobis",
         *(("nearby",) if preset.nearby else ()),
@@ -64,21 +64,6 @@ class Statistics:
         return maps
 
 
-def fit_statistics(
-    features: Tensor, preset: Preset, seed: int, cells: Tensor, whitening: Whitening | None = None
-) -> Statistics:
-    """Fit to good features [N * T, C, h, w] of the inspected `cells` [T, h, w].
-
-    A network is bound to the whitening that it was trained on: a fold keeps it.
-    """
-
-    return Statistics(
-        whitening or fit_whitening(features, cells),
-        fit_mixture(features, preset.mixture, seed, cells),
-        fit_memory(features, preset.nearby, seed, cells) if preset.nearby else None,
-    )
-
-
 @dataclass(frozen=True, eq=False)
 class Scorer:
     """The members of one model, ready to map."""
@@ -103,6 +88,8 @@ class Scorer:
     def network_maps(self, x: Tensor, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The same of the network's members, and of the control: one whitening for all."""
         white = by_label(labels, features, lambda k, f: self.statistics[k].whitening.whiten(f))
+        if not self.preset.trained:
+            return {"control": control_maps(white)}
         kls, errors = self._diffusion_maps(x, white, labels)
         steps = zip(self.preset.scoring.score_steps, kls, strict=True)
         maps = {f"kl.{step}": pooled(kl, self.preset.grid) for step, kl in steps}

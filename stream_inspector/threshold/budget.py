@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.threshold.defects import DefectCheck, Thresholds
+from stream_inspector.threshold.drift import Reference
+from stream_inspector.verdict import Grade
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Calibration:
     folds: int = 0  # the scores are cross-fitted: nothing is certified
     images_digest: str = ""  # of the good images' pixels, in their order
     defects: DefectCheck | None = None  # what the thresholds do to labelled images
+    looks: tuple[tuple[str, tuple[float, ...]], ...] = ()  # light, focus, ... of the good images
 
     @property
     def thresholds(self) -> Thresholds:
@@ -66,6 +69,17 @@ class Calibration:
             self.min_area_px,
             self.fpr_table,
         )
+
+    @property
+    def reference(self) -> Reference:
+        """What later frames are compared with."""
+        return Reference.of(self.image_scores, dict(self.looks))
+
+    def grade(self, image_score: float) -> Grade:
+        """What a score means; one that equals a threshold does not exceed it."""
+        if image_score > self.image_threshold:
+            return Grade.DEFECT
+        return Grade.NEAR_MISS if image_score > self.near_miss_threshold else Grade.PASS
 
     def named(self) -> Self:
         """The same with the id of its content."""
@@ -99,6 +113,7 @@ class Calibration:
         given["member_thresholds"] = tuple(
             (n, float(t)) for n, t in given.get("member_thresholds", ())
         )
+        given["looks"] = tuple((n, tuple(map(float, v))) for n, v in given.get("looks", ()))
         if given.get("defects"):
             given["defects"] = DefectCheck.from_dict(given["defects"])
         read = cls(**given)

@@ -1,6 +1,6 @@
 """Held-out good images + a budget -> the thresholds, and in words what they promise."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from stream_inspector.errors import CalibrationRefused
+from stream_inspector.image.appearance import ASPECTS, Appearance
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.order import (
     certified_rank,
@@ -27,6 +28,9 @@ from stream_inspector.threshold.pixels import (
 
 FEWEST_IMAGES = 5  # below this even the largest good score says next to nothing
 NEAR_MISS_FACTOR = 3.0  # near misses begin where this many times the budgeted share would alarm
+_PROVISIONAL = (
+    "Provisional: made of few images, without training a network; add images with `train --more`."
+)
 _SUSPICIOUS = 0.01  # chance that cross-fitted scores lie so low by accident
 
 Scores = NDArray[np.float64]
@@ -56,6 +60,9 @@ def calibrate(
     strict: bool = False,
     cross_fit: CrossFit | None = None,
     images_digest: str = "",
+    highest: float | None = None,
+    looks: Sequence[Appearance] = (),
+    provisional: bool = False,
 ) -> Calibration:
     """Thresholds from good maps [N, H, W] and image scores [N] that nothing else has used.
 
@@ -65,6 +72,10 @@ def calibrate(
     budgeted share of good images lies above. `strict` asks that it holds with
     `budget.confidence` for this one, and refuses when N cannot carry that; at most that share of
     good images has more than the budgeted share of its pixels above the pixel threshold, too.
+
+    The image threshold is lowered to `highest`, so that defects do not pass; what it then promises
+    is told. Raises CalibrationRefused when every good image would alarm. `looks` [N] of the images
+    are kept, to see when later ones look different. The promise of a `provisional` model says so.
     """
     scores = np.sort(np.asarray(good_image_scores, np.float64))
     if strict and cross_fit is not None:
@@ -73,11 +84,15 @@ def calibrate(
         )
     _check(good_maps, scores, budget, strict)
     rank = _rank(scores.size, budget, strict)
+    image_threshold = float(scores[rank - 1])
+    if highest is not None and highest < image_threshold:
+        image_threshold, rank = highest, _rank_below(scores, highest)
     certified = certified_rate(scores.size, rank, budget.confidence)
     table, pixel_threshold = _pixels(good_maps, budget, rank, strict)
     rate = _expected_rate(good_maps, budget, pixel_threshold, strict)
     near = conformal_rank(scores.size, _near_share(scores.size, budget))
     words = (
+        *((_PROVISIONAL,) if provisional else ()),
         _of_images(scores.size, rank, certified, budget),
         _of_pixels(rate, certified, budget, strict),
         *_of_folds(cross_fit, np.asarray(good_image_scores)),
@@ -86,7 +101,7 @@ def calibrate(
     return Calibration(
         id="",
         n_images=scores.size,
-        image_threshold=float(scores[rank - 1]),
+        image_threshold=image_threshold,
         pixel_threshold=pixel_threshold,
         near_miss_threshold=float(scores[min(near, rank) - 1]),
         min_area_px=smallest_region(good_maps, pixel_threshold, rank),
@@ -100,7 +115,17 @@ def calibrate(
         strict=strict,
         folds=cross_fit.folds if cross_fit else 0,
         images_digest=images_digest,
+        looks=_ascending(looks),
     ).named()
+
+
+def _ascending(looks: Sequence[Appearance]) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Each aspect's numbers, with as many digits as say something."""
+    every = zip(*(look.values for look in looks), strict=True)
+    return tuple(
+        (name, tuple(sorted(float(f"{value:.6g}") for value in values)))
+        for name, values in zip(ASPECTS, every, strict=False)
+    )
 
 
 def _rank(n: int, budget: Budget, strict: bool) -> int:
@@ -110,6 +135,14 @@ def _rank(n: int, budget: Budget, strict: bool) -> int:
     if strict:
         return certified_rank(n, budget.image_false_reject, budget.confidence)
     return conformal_rank(n, budget.image_false_reject)
+
+
+def _rank_below(scores: Scores, threshold: float) -> int:
+    """How many good scores do not exceed a threshold."""
+    rank = int(np.searchsorted(scores, threshold, side="right"))
+    if not rank:
+        raise CalibrationRefused("every good image would alarm at that threshold")
+    return rank
 
 
 def _near_share(n: int, budget: Budget) -> float:
@@ -172,10 +205,11 @@ def _of_folds(cross_fit: CrossFit | None, scores: Scores) -> list[str]:
     if cross_fit is None:
         return []
     remembered = cross_fit.remembered(scores)
+    networks = " but by networks that may have" if cross_fit.seen.any() else ""
     text = (
         f"Approximate: cross-fitted in {cross_fit.folds} folds, each image scored by statistics "
-        "that did not see it but by networks that may have; the shares hold as far as the model's "
-        "own statistics score new images like those of the folds."
+        f"that did not see it{networks}; the shares hold as far as the model's own statistics "
+        "score new images like those of the folds."
     )
     if remembered is None or remembered >= _SUSPICIOUS:
         return [text]

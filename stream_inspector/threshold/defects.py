@@ -17,31 +17,16 @@ from scipy import ndimage
 from stream_inspector.errors import CalibrationRefused, DataError
 from stream_inspector.threshold.order import clopper_pearson
 from stream_inspector.threshold.pixels import TABLE_RATES, Maps, Table
+from stream_inspector.threshold.share import KindAlarms, Share, alarms_by_kind
 
 MOST_RATE = float(TABLE_RATES[-1])  # the PRO curve is of interest up to this pixel rate
 RESAMPLES = 2000
 
 _EIGHT_CONNECTED = np.ones((3, 3))
+_LATER = frozenset({"kinds", "most_escapes", "escapes_decide"})  # ids outlive new fields
 _SEED = 0  # of the bootstrap: the same images give the same interval
 
 Masks = Sequence[NDArray[np.bool_] | None]  # [H, W] each; None: unknown
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A measured share and its two-sided confidence interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.1%} ({self.low:.1%} to {self.high:.1%})"
-
-    @classmethod
-    def of_counts(cls, found: int, of: int, confidence: float) -> "Share | None":
-        """With the interval of Clopper and Pearson; None of nothing."""
-        return cls(found / of, *clopper_pearson(found, of, confidence)) if of else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +44,9 @@ class DefectCheck:
     confidence: float
     synthetic: bool = False  # painted defects: curves compare, their level means nothing
     target_pro: float | None = None  # the pixel rate was chosen for it
+    kinds: tuple[KindAlarms, ...] = ()  # of defects, where they are told apart
+    most_escapes: float | None = None  # share that may pass, as it was stated
+    escapes_decide: bool = False  # the image threshold was lowered for it
 
     def lines(self) -> list[str]:
         """What was measured, as sentences with intervals."""
@@ -73,11 +61,18 @@ class DefectCheck:
                 f"At the pixel threshold the PRO of {self.regions} defect regions is {self.pro}; "
                 f"a reported region touches {self.region_recall} of them."
             )
+        if len(self.kinds) > 1:
+            each = (
+                f"{kind.kind} {kind.images - kind.alarms} of {kind.images}" for kind in self.kinds
+            )
+            told.append(f"By kind, what passes: {', '.join(each)}.")
         return [*told, f"In brackets: {self.confidence:.0%} confidence."]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return {**asdict(self), "curve": [list(row) for row in self.curve]}
+        """Plain JSON types. What came later is left out where it says nothing."""
+        plain = {**asdict(self), "curve": [list(row) for row in self.curve]}
+        plain["kinds"] = [kind.to_dict() for kind in self.kinds]
+        return {name: value for name, value in plain.items() if value or name not in _LATER}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Self:
@@ -85,7 +80,8 @@ class DefectCheck:
         shares = ("escape_rate", "false_rejects", "pro", "region_recall")
         read = {name: plain[name] and Share(**plain[name]) for name in shares}
         curve = tuple((float(rate), float(pro)) for rate, pro in plain["curve"])
-        return cls(**{**plain, **read, "curve": curve})
+        kinds = tuple(map(KindAlarms.from_dict, plain.get("kinds", ())))
+        return cls(**{**plain, **read, "curve": curve, "kinds": kinds})
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,6 +92,7 @@ class Labelled:
     image_scores: NDArray[np.float64]  # [N]
     defective: NDArray[np.bool_]  # [N]
     masks: Masks  # N
+    kinds: Sequence[str] = ()  # N; none: not told apart
 
     def regions(self) -> "Regions":
         """The defect regions of the masks that are known, 8-connected, without what is not seen."""
@@ -184,6 +181,7 @@ def check_defects(labelled: Labelled, thresholds: Thresholds, confidence: float)
         region_recall=None,
         curve=(),
         confidence=confidence,
+        kinds=_kinds(labelled, thresholds, confidence),
     )
     if not len(regions):
         return measured
@@ -193,6 +191,17 @@ def check_defects(labelled: Labelled, thresholds: Thresholds, confidence: float)
         region_recall=_recall(labelled, regions, thresholds, confidence),
         curve=tuple((rate, regions.pro(at)) for rate, at in thresholds.table),
     )
+
+
+def _kinds(labelled: Labelled, thresholds: Thresholds, confidence: float) -> tuple[KindAlarms, ...]:
+    """Of defects; none where they are not told apart."""
+    if not labelled.kinds:
+        return ()
+    limits = thresholds.image, thresholds.near_miss
+    found = alarms_by_kind(
+        labelled.image_scores, labelled.defective, labelled.kinds, limits, confidence
+    )
+    return tuple(each for each in found if each.defective)
 
 
 def rate_for_pro(

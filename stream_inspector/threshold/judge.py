@@ -31,7 +31,7 @@ def judge(
         raise InspectorError(
             f"image score {image_score} or its map is not finite; the model is unusable here"
         )
-    grade = _grade(image_score, calibration)
+    grade = calibration.grade(image_score)
     return Verdict(
         grade=grade,
         image_score=float(image_score),
@@ -41,12 +41,6 @@ def judge(
         score_map=score_map,
         member_scores=dict(member_scores),
     )
-
-
-def _grade(image_score: float, calibration: Calibration) -> Grade:
-    if image_score > calibration.image_threshold:
-        return Grade.DEFECT
-    return Grade.NEAR_MISS if image_score > calibration.near_miss_threshold else Grade.PASS
 
 
 def _regions(

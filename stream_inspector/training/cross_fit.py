@@ -8,6 +8,7 @@ others. So the scores stand for those of new images approximately, and certify n
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -21,8 +22,10 @@ from stream_inspector.image.view.tiles import merge, tile_cells
 from stream_inspector.model.assembly import for_category, unpack_statistics
 from stream_inspector.presets import Preset
 from stream_inspector.score.ensemble import ENSEMBLE, Ensemble, fit_ensemble
+from stream_inspector.score.memory import Candidates, draw_candidates
+from stream_inspector.score.mixture import fit_mixture
 from stream_inspector.score.normalise import to_level_of
-from stream_inspector.score.scorer import Statistics, fit_statistics
+from stream_inspector.score.scorer import Statistics
 from stream_inspector.score.whitening import Whitening
 from stream_inspector.verdict import Image
 
@@ -60,16 +63,25 @@ class Material:
         """Images."""
         return len(self.features) // len(self.view.corners)
 
+    @cached_property
+    def cells(self) -> Tensor:
+        """Which are inspected, [T, h, w]."""
+        return tile_cells(self.view, self.preset.grid)
+
+    @cached_property
+    def candidates(self) -> Candidates | None:
+        """What memories are chosen from, those of all folds."""
+        plan = self.preset.nearby
+        return draw_candidates(self.features, plan, self.seed, self.cells) if plan else None
+
     def fitted(self, images: NDArray[np.intp] | None = None) -> Statistics:
         """Statistics of some of the images; None: of all."""
-        tiles = len(self.view.corners)
-        picked = slice(None) if images is None else _tiles_of(images, tiles)
-        return fit_statistics(
-            self.features[picked],
-            self.preset,
-            self.seed,
-            tile_cells(self.view, self.preset.grid),
+        picked = None if images is None else torch.from_numpy(images)
+        tiles = slice(None) if images is None else _tiles_of(images, len(self.view.corners))
+        return Statistics(
             self.whitening,
+            fit_mixture(self.features[tiles], self.preset.mixture, self.seed, self.cells),
+            self.candidates.memory(picked) if self.candidates else None,
         )
 
 

@@ -18,6 +18,7 @@ from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.detector import Detector
 from stream_inspector.errors import ModelUnsupported, TooFewImages
 from stream_inspector.features import LITE0
+from stream_inspector.image.appearance import appearance
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import (
     of_category,
@@ -142,13 +143,13 @@ def fit_unified(
         network = learner.learn(stage, diffusion, samples, material.sigma_data)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
-    about = _provenance(good, seed, iterations) | {
+    about = provenance(good, seed, iterations) | {
         "device": execution.device,
         **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
     }
     tensors |= _usual_changes(replace(model, tensors=tensors), good, execution.device)
     made = replace(model, tensors=tensors, provenance=about)
-    return _with_everything(made, good, execution.device, on_progress, on_scores)
+    return refit(made, good, execution.device, on_progress, on_scores)
 
 
 def calibrate(
@@ -174,7 +175,9 @@ def calibrate(
         budget,
         member_scores=scores.member_image_scores,
         strict=strict,
+        provisional=model.provisional,
         images_digest=images_digest(images),
+        looks=[*map(appearance, images)],
     )
     chosen, test = choose(scores.image_scores, calibration.image_threshold)
     return model.with_calibration(named, calibration).with_self_test(named, images[chosen], test)
@@ -189,9 +192,10 @@ def calibrate_cross_fitted(
     seen: int,
     detector: Detector | None = None,
     category: str | None = None,
+    folds: int | None = None,
 ) -> Model:
     """Set a category's thresholds from cross-fitted scores of its good images, the first `seen` of
-    which trained the networks.
+    which trained the networks. `folds`: how many there were; None: as many as there can be.
 
     Raises CalibrationRefused, UnknownCategory.
     """
@@ -201,8 +205,10 @@ def calibrate_cross_fitted(
         scores.image_scores,
         budget,
         member_scores=scores.member_image_scores,
-        cross_fit=CrossFit(folds_for(len(images)), np.arange(len(images)) < seen),
+        cross_fit=CrossFit(folds or folds_for(len(images)), np.arange(len(images)) < seen),
+        provisional=model.provisional,
         images_digest=images_digest(images),
+        looks=[*map(appearance, images)],
     )
     chosen, test = choose(scores.image_scores, calibration.image_threshold)
     detector = detector or Detector(model, engine="torch")
@@ -260,7 +266,7 @@ def _at_most(good: Good, limit: int, seed: int) -> Good:
     return Good(drawn(good.train, limit - limit // 5), held, good.view)
 
 
-def _with_everything(
+def refit(
     model: Model,
     good: Mapping[str, Good],
     device: str,
@@ -296,9 +302,10 @@ def _with_everything(
     return replace(model, tensors=tensors)
 
 
-def _provenance(
+def provenance(
     good: Mapping[str, Good], seed: int, iterations: int | None
 ) -> dict[str, str | int | float | bool | None]:
+    """Where a model comes from: code, seed and images."""
     return {
         "code_version": __version__,
         "seed": seed,

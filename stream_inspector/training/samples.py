@@ -5,7 +5,7 @@ variance that the denoiser expects, and one that varies much hides no defects of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,7 +14,9 @@ from stream_inspector.features import FeatureNet, load_feature_net, resized, to_
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.tiles import cut, tile_cells
 from stream_inspector.presets import Preset
-from stream_inspector.score.scorer import Statistics, by_label, fit_statistics
+from stream_inspector.score.mixture import fit_mixture
+from stream_inspector.score.scorer import Statistics, by_label
+from stream_inspector.score.whitening import fit_whitening
 from stream_inspector.training.networks import Fixed, Rotating
 from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.verdict import Image
@@ -67,15 +69,15 @@ def gather(
     """Measure each category's canvases [H, W, 3] and bring their tiles together."""
     net, tiles = load_feature_net(preset.grid).to(device), _tiles(good, views)
     everything = [tile for each in tiles.values() for tile in each]
-    bare = replace(preset, nearby=None)  # networks do not need it
     done, statistics, white = 0, [], []
     for name, images in tiles.items():
         features = _features(net, device, images, (done, len(everything)), on_progress)
         done += len(images)
         cells = tile_cells(views[name], preset.grid)
-        statistics.append(fit_statistics(features, bare, seed, cells))
-        whiten = statistics[-1].whitening.whiten
-        white += [whiten(chunk) for chunk in torch.split(features, CHUNK)]
+        whitening = fit_whitening(features, cells)
+        mixture = fit_mixture(features, preset.mixture, seed, cells)
+        statistics.append(Statistics(whitening, mixture))
+        white += [whitening.whiten(chunk) for chunk in torch.split(features, CHUNK)]
         del features  # hundreds of megabytes
     x = _pixels(everything, preset.pixel.size)
     labels = [torch.full((len(images),), k) for k, images in enumerate(tiles.values())]

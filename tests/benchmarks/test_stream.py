@@ -8,6 +8,7 @@ from benchmarks.stream.measures import Cost, Sample, drift_mib
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
 @pytest.mark.parametrize("size", [50_000, 500_000])
+@pytest.mark.slow
 def test_a_picture_has_its_size(kind: str, size: int) -> None:
     assert len(picture(size, kind)) == pytest.approx(size, rel=0.1)
 

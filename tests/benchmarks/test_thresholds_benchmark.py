@@ -63,6 +63,7 @@ def scores(lift: float) -> Scores:
     return Scores("nuts", 100, pool, test, folds)
 
 
+@pytest.mark.slow
 def test_other_images_of_the_folder_are_asked_in_two_ways() -> None:
     rows = {(kept.name, kept.n): kept for kept in measure(scores(0.0), 0.05, 1000)}
     assert {n for _, n in rows} == {20, 40, 60}
@@ -73,6 +74,7 @@ def test_other_images_of_the_folder_are_asked_in_two_ways() -> None:
     assert in_order.chance > 0.05
 
 
+@pytest.mark.slow
 def test_a_line_that_drifts_is_noticed_in_the_order_of_names() -> None:
     case = scores(0.0)
     drifting = replace(case, pool=[value + 0.03 * i for i, value in enumerate(case.pool)])
@@ -97,6 +99,7 @@ def test_test_images_that_differ_are_noticed() -> None:
     assert alarms(scores(0.0).pool, scores(0.0).test_good, 0.05).no_fewer > 0.05
 
 
+@pytest.mark.slow
 def test_the_figure_is_well_formed_and_small(simulated: list[Kept]) -> None:
     text = draw(simulated, list(measure(scores(0.0), 0.05, 50)))
     figure = Xml.fromstring(text)  # noqa: S314

@@ -145,6 +145,7 @@ def test_a_larger_bound_needs_a_larger_threshold() -> None:
     least=st.integers(1, 64),
     most=st.integers(1, 64),
 )
+@pytest.mark.slow
 def test_the_number_follows_the_lag_within_its_bounds(
     lag: int, partitions: int, least: int, most: int
 ) -> None:

@@ -195,6 +195,7 @@ def differs(path: Path, configuration: int) -> bool:
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
+@pytest.mark.slow
 def test_every_value_is_used(path: Path) -> None:
     assert any(differs(path, number) for number in range(len(CONFIGURATIONS)))
 
@@ -381,6 +382,7 @@ VALUES = st.fixed_dictionaries(
 
 @settings(max_examples=30, deadline=None)
 @given(values=VALUES, base=st.sampled_from(["default", "secure", "mutual-tls", "folder"]))
+@pytest.mark.slow
 def test_whatever_is_allowed_gives_objects_that_kubernetes_takes(values: Values, base: str) -> None:
     for name, document in render(merged(supported(base), values)).items():
         assert not faults(document, "1.34.0"), name

@@ -135,6 +135,7 @@ def test_a_worker_without_decoders_says_so_and_ends(
     stage.errors.clear()
 
 
+@pytest.mark.slow
 def test_outcomes_leave_in_the_order_of_their_camera(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -185,6 +186,7 @@ def test_a_new_activation_is_picked_up_while_running(
     assert [o.model_version for o in bolts.outcomes_of(2)] == ["bolts-v1", "bolts-v2"]
 
 
+@pytest.mark.slow
 def test_redis_and_the_model_store_may_go_away(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -207,6 +209,7 @@ def test_a_store_that_fails_costs_the_pictures_not_the_event(
     assert "StoreUnavailable" in event.evidence.notes["frame"]
 
 
+@pytest.mark.slow
 def test_a_broker_that_goes_away_costs_nothing(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -221,6 +224,7 @@ def test_a_broker_that_goes_away_costs_nothing(
     assert [o.frame.sequence for o in bolts.outcomes_of(6)][-1] == 6
 
 
+@pytest.mark.slow
 def test_a_second_worker_takes_over_half_and_nothing_is_lost(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -235,6 +239,7 @@ def test_a_second_worker_takes_over_half_and_nothing_is_lost(
     stage.until(lambda: len({o.worker_id for o in stage.outcomes()}) == 2)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_expelled_comes_to_no_second_result(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -251,6 +256,7 @@ def test_a_worker_that_is_expelled_comes_to_no_second_result(
     assert {o.verdict for o in stage.outcomes()} == {Verdict.PASS}
 
 
+@pytest.mark.slow
 def test_a_handover_leaves_nothing_to_repeat(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -264,6 +270,7 @@ def test_a_handover_leaves_nothing_to_repeat(
     assert len(stage.outcomes()) == 40
 
 
+@pytest.mark.slow
 def test_a_stop_finishes_what_is_in_work(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

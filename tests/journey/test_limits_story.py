@@ -21,6 +21,7 @@ GOOD = 200
 BOLTS = {"categories.names": ["bolts"]}
 
 
+@pytest.mark.slow
 def test_a_flood_is_read_no_faster_than_it_is_inspected(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -36,6 +37,7 @@ def test_a_flood_is_read_no_faster_than_it_is_inspected(
     assert stage.inspectors[0]._in_flight.bytes == 0
 
 
+@pytest.mark.slow
 def test_a_partition_with_a_waiting_frame_is_not_read_on(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -95,6 +97,7 @@ def test_a_model_of_another_size_inspects_frames_that_were_decoded_for_the_old_o
     assert {outcome.model_version for outcome in outcomes} == {"bolts-v1", "bolts-v2"}
 
 
+@pytest.mark.slow
 def test_a_hung_device_ends_the_process(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -125,6 +128,7 @@ def test_a_bug_in_a_thread_ends_the_process_instead_of_freezing_it(
     assert "bug" in str(stage.errors[0])
 
 
+@pytest.mark.slow
 def test_a_verdict_that_no_message_can_hold_is_a_failed_inspection(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -143,6 +147,7 @@ def test_a_verdict_that_no_message_can_hold_is_a_failed_inspection(
     assert "the verdict cannot be told" in stage.dead_letters()[0].error
 
 
+@pytest.mark.slow
 def test_a_stop_does_not_wait_for_frames_without_a_model(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

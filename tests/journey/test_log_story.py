@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 import structlog
 from journey.conftest import CALIBRATIONS, VIEWS, brightness
 from structlog.contextvars import merge_contextvars
@@ -41,6 +42,7 @@ def test_a_rejection_names_its_frame_and_its_record(stage: Any, make_frame: Make
     assert (line["partition"], line["offset"], line["reason"]) == (1, 0, "undecodable")
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_named(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

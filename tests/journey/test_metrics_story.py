@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from prometheus_client import generate_latest
 
 from schemas.envelope import WireMessage
@@ -74,6 +75,7 @@ def test_pictures_that_cannot_be_stored_are_counted(
     assert value(stage, "inspector_evidence_failures_total") == 3  # frame, heatmap, outline
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_away_shows_in_the_metrics(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_broker_that_is_away_shows_in_the_metrics(
     stage.broker.available = True
 
 
+@pytest.mark.slow
 def test_a_category_without_a_model_is_told(stage: Any) -> None:
     stage.start()
     stage.until(lambda: value(stage, "inspector_model_missing", category="nuts") == 1, 15)
@@ -98,6 +101,7 @@ def test_a_category_without_a_model_is_told(stage: Any) -> None:
     assert stage.metrics.registry.get_sample_value("inspector_model_missing", missing) is None
 
 
+@pytest.mark.slow
 def test_partitions_that_come_and_go_are_counted(stage: Any) -> None:
     stage.start(**{"categories.names": ["bolts"]})
     stage.until(lambda: value(stage, "inspector_rebalances_total", event="assigned") == 1)
@@ -107,6 +111,7 @@ def test_partitions_that_come_and_go_are_counted(stage: Any) -> None:
     stage.until(lambda: value(stage, "inspector_rebalances_total", event="assigned") >= 2)
 
 
+@pytest.mark.slow
 def test_a_hostile_producer_cannot_grow_the_metrics(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

@@ -75,6 +75,7 @@ def waits_ms(outcomes: Sequence[Outcome]) -> list[float]:
     return [o.latencies.batch_wait_ms for o in outcomes if o.latencies]
 
 
+@pytest.mark.slow
 def test_a_batch_is_scored_by_one_version_also_across_switches(
     stage: Any, make_frame: Callable[..., Frame], picture: Callable[..., bytes]
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_batch_is_scored_by_one_version_also_across_switches(
         assert set(categories) == {version.rpartition("-")[0]}
 
 
+@pytest.mark.slow
 def test_no_frame_waits_longer_than_a_batch_because_a_model_is_loading(
     stage: Any, make_frame: Callable[..., Frame], picture: Callable[..., bytes]
 ) -> None:
@@ -126,6 +128,7 @@ def test_no_frame_waits_longer_than_a_batch_because_a_model_is_loading(
 
 
 @pytest.mark.parametrize("patience_s", [0.0, 0.2])
+@pytest.mark.slow
 def test_twenty_categories_share_the_memory_of_three(
     stage: Any,
     make_frame: Callable[..., Frame],
@@ -153,6 +156,7 @@ def test_twenty_categories_share_the_memory_of_three(
     assert not stage.inspectors[0]._keeper.models.missing
 
 
+@pytest.mark.slow
 def test_a_rare_category_is_not_starved_by_floods_that_fill_the_memory(
     stage: Any, make_frame: Callable[..., Frame], picture: Callable[..., bytes]
 ) -> None:
@@ -184,6 +188,7 @@ def test_a_rare_category_is_not_starved_by_floods_that_fill_the_memory(
     assert loader.most <= 2
 
 
+@pytest.mark.slow
 def test_without_redis_inspection_goes_on_and_an_activation_is_found(
     stage: Any, make_frame: Callable[..., Frame], picture: Callable[..., bytes]
 ) -> None:
@@ -204,6 +209,7 @@ def test_without_redis_inspection_goes_on_and_an_activation_is_found(
     assert_one_version_each(outcomes)
 
 
+@pytest.mark.slow
 def test_while_a_model_is_loading_others_on_its_partition_are_inspected(
     stage: Any, make_frame: Callable[..., Frame], picture: Callable[..., bytes]
 ) -> None:

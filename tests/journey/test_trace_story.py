@@ -100,6 +100,7 @@ def trace_of(frame: Frame) -> str:
     return frame.frame_id.replace("-", "")
 
 
+@pytest.mark.slow
 def test_a_defect_is_one_trace_from_camera_to_alarm(journey: Journey, picture: Picture) -> None:
     [frame] = journey.capture(picture(DARK))
     journey.inspect(1)
@@ -127,6 +128,7 @@ def test_a_defect_is_one_trace_from_camera_to_alarm(journey: Journey, picture: P
     assert spans["alarm"].attributes["inspector.alarm"] == alarm.alarm_id
 
 
+@pytest.mark.slow
 def test_messages_carry_the_context_that_subscribers_join(
     journey: Journey, picture: Picture
 ) -> None:
@@ -142,6 +144,7 @@ def test_messages_carry_the_context_that_subscribers_join(
     assert alarm.traceparent == wanted
 
 
+@pytest.mark.slow
 def test_a_batch_links_its_frames(journey: Journey, picture: Picture) -> None:
     frames = journey.capture(*(picture(GOOD) for _ in range(5)))
     journey.inspect(5)
@@ -161,6 +164,7 @@ def test_a_batch_links_its_frames(journey: Journey, picture: Picture) -> None:
     assert not {batch.trace for batch in batches} & {trace for trace, _ in inspects}
 
 
+@pytest.mark.slow
 def test_a_rejected_frame_is_an_error_that_leads_to_its_alarm(journey: Journey) -> None:
     [frame] = journey.capture(b"no image")
     journey.inspect(1)
@@ -172,6 +176,7 @@ def test_a_rejected_frame_is_an_error_that_leads_to_its_alarm(journey: Journey) 
     assert spans["alarm"].parent == spans["inspect"].id
 
 
+@pytest.mark.slow
 def test_what_the_camera_does_not_sample_nobody_tells(journey: Journey, picture: Picture) -> None:
     journey.capture(picture(DARK), share=0.0)
     journey.inspect(1)
@@ -180,6 +185,7 @@ def test_what_the_camera_does_not_sample_nobody_tells(journey: Journey, picture:
     assert journey.collector.spans == []
 
 
+@pytest.mark.slow
 def test_a_trace_begins_at_the_worker_when_the_camera_brings_none(
     journey: Journey, picture: Picture
 ) -> None:
@@ -195,6 +201,7 @@ def test_a_trace_begins_at_the_worker_when_the_camera_brings_none(
     assert (context.trace_id, context.span_id) == (spans["inspect"].trace, spans["inspect"].id)
 
 
+@pytest.mark.slow
 def test_clocks_that_differ_make_no_span_that_ends_before_it_began(
     journey: Journey, stage: Any, picture: Picture, make_frame: Callable[..., Frame]
 ) -> None:
@@ -207,6 +214,7 @@ def test_clocks_that_differ_make_no_span_that_ends_before_it_began(
     assert all(span.started <= span.ended for span in journey.collector.spans)
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_costs_no_frame(
     journey: Journey, stage: Any, picture: Picture, make_frame: Callable[..., Frame]
 ) -> None:

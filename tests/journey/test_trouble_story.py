@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from schemas.frame import Frame, encode_frame
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason
@@ -52,6 +54,7 @@ def test_a_rare_category_beside_a_flood_does_not_wait_for_its_end(
     assert after - before <= 16 + 4  # what was in work ahead of it, and two batches
 
 
+@pytest.mark.slow
 def test_records_that_expired_are_told_once_and_the_rest_is_inspected(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -85,6 +88,7 @@ def test_records_that_cannot_be_unpacked_are_told_in_their_place(
     assert stage.metrics.registry.get_sample_value("inspector_unreadable_records_total") == 3
 
 
+@pytest.mark.slow
 def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_repaired(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -127,6 +131,7 @@ def test_a_fault_that_rejects_everything_stops_the_reading_and_it_goes_on_when_r
     assert len(interruptions(stage)) == 1
 
 
+@pytest.mark.slow
 def test_a_camera_that_sends_junk_costs_the_others_nothing(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -153,6 +158,7 @@ def test_a_camera_that_sends_junk_costs_the_others_nothing(
     assert "junk" in (stage.inspectors[0].vitals.notes() or "")
 
 
+@pytest.mark.slow
 def test_marks_that_somebody_wrote_reject_no_frame(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -164,6 +170,7 @@ def test_marks_that_somebody_wrote_reject_no_frame(
     assert {o.rejected for o in stage.outcomes_of(40)} == {None}
 
 
+@pytest.mark.slow
 def test_a_frame_that_hangs_each_worker_is_given_up_and_the_others_pass(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -209,6 +216,7 @@ def test_a_frame_that_hangs_each_worker_is_given_up_and_the_others_pass(
     release.set()
 
 
+@pytest.mark.slow
 def test_no_good_frame_is_lost_between_five_hundred_broken_ones(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

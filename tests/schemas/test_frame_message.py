@@ -147,6 +147,7 @@ _HEADERS = st.dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(changes=_HEADERS, value=st.none() | st.binary(max_size=20))
+@pytest.mark.slow
 def test_arbitrary_headers_raise_nothing_but_schema_errors(
     changes: dict[str, bytes | None], value: bytes | None
 ) -> None:
@@ -159,6 +160,7 @@ def test_arbitrary_headers_raise_nothing_but_schema_errors(
 
 @settings(max_examples=300, deadline=None)
 @given(time=st.from_regex(r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-9:.]{2,12}[Z+-]?[0-9:]{0,6}"))
+@pytest.mark.slow
 def test_arbitrary_times_raise_nothing_but_schema_errors(time: str) -> None:
     try:
         assert decode(time=time.encode()).captured_at.tzinfo is UTC

@@ -144,7 +144,7 @@ def test_lengths_scores_and_times_say_their_unit_and_space() -> None:
                 if measured and not field.startswith("ce_"):
                     assert any(unit in about["description"] for unit in units), f"{name}.{field}"
     box = json.loads((HERE / "json/defect.json").read_text())["$defs"]["Box"]["properties"]
-    assert all("frame as captured" in about["description"] for about in box.values())
+    assert all("upright frame" in about["description"] for about in box.values())
 
 
 def test_every_message_has_examples_that_keep_its_schemas() -> None:

@@ -56,6 +56,7 @@ def test_an_attribute_that_nobody_reads_is_dropped(header: str, value: bytes) ->
 
 @settings(max_examples=200, deadline=None)
 @given(foreign=_foreign_headers, repeats=_repeats, order=st.randoms(use_true_random=False))
+@pytest.mark.slow
 def test_a_soup_of_headers_leaves_the_frame_as_it_is(
     foreign: list, repeats: list, order: object
 ) -> None:

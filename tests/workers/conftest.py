@@ -10,7 +10,7 @@ from trained import trained_once
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.version import Model
-from stream_inspector.presets import PRESETS, Preset
+from stream_inspector.presets import PRESETS, Preset, at_size
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget
 from workers.offline.fit import load_good, train_category
@@ -20,10 +20,10 @@ GOOD = 30
 
 
 def tiny_preset() -> Preset:
-    """pixel-small with a network that trains one step in a moment."""
+    """pixel-small with fewer pixels and a network that trains one step in a moment."""
     small = PRESETS["pixel-small"]
     network = replace(small.pixel.network, channels=16, multipliers=(1, 1), head_channels=16)
-    return replace(small, pixel=replace(small.pixel, network=network))
+    return at_size(replace(small, pixel=replace(small.pixel, network=network)), (128, 128))
 
 
 @pytest.fixture(scope="session")

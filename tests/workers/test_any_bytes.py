@@ -122,6 +122,7 @@ OPEN = {f"{n:031x}f" for n in range(10, GOOD)}
 
 
 @pytest.mark.parametrize("action", list(Action))
+@pytest.mark.slow
 def test_a_desk_resolves_every_good_letter_and_sends_nothing_elsewhere(action: Action) -> None:
     line = Line()
     line.desk.resolve(action, Filter(), "after repair", dry_run=False)
@@ -135,6 +136,7 @@ def test_a_desk_resolves_every_good_letter_and_sends_nothing_elsewhere(action: A
     assert clean(said)
 
 
+@pytest.mark.slow
 def test_a_desk_lists_every_good_letter(capsys: pytest.CaptureFixture[str]) -> None:
     line = Line()
     line.desk.overview(Filter(), settled=False, form=Form.TABLE)
@@ -148,6 +150,7 @@ def test_a_desk_lists_every_good_letter(capsys: pytest.CaptureFixture[str]) -> N
     assert f"records of {TOPICS.dead_letters} cannot be read" in err
 
 
+@pytest.mark.slow
 def test_a_desk_shows_a_good_letter_and_names_none_for_others() -> None:
     line = Line()
     line.desk.show(f"{GOOD - 1:031x}f", None)
@@ -204,6 +207,7 @@ def test_the_collector_takes_every_good_frame(tmp_path: Path) -> None:
     assert clean(said)
 
 
+@pytest.mark.slow
 def test_the_observer_notes_every_good_record(tmp_path: Path) -> None:
     observer = Observer(lambda: None, TOPICS, tmp_path / "book")  # type: ignore[arg-type, return-value]
     good = [passed(frame(number)) for number in range(GOOD)]

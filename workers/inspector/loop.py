@@ -16,6 +16,7 @@ import structlog
 from schemas.outcome import RejectReason
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
+from workers.inspector.guard.drift import Drift
 from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.inspector.guard.parking import Parking
 from workers.inspector.guard.triage import Trials
@@ -93,7 +94,8 @@ class Inspector:
         limit = settings.breaker
         self._breaker = Breaker(Limits(limit.share, limit.window_s, limit.min_frames, limit.rest_s))
         self._reading = State.CLOSED
-        self.vitals = Vitals(keeper, self._breaker, self._in_flight, metrics)
+        self._drift = Drift()
+        self.vitals = Vitals(keeper, self._breaker, self._in_flight, self._drift, metrics)
 
     # -- the threads ----------------------------------------------------------------------------
 
@@ -170,6 +172,7 @@ class Inspector:
             sender=self._sender,
             decode=self._decoders.decode,
             finish=self._finish,
+            drift=self._drift,
             metrics=self._metrics,
         )
 

@@ -10,6 +10,7 @@ from schemas.frame import Frame
 from schemas.outcome import RejectReason
 from stream_inspector.image.traits import NONE, Traits
 from stream_inspector.image.view.canvas import Placement, View
+from stream_inspector.threshold.drift import Reference
 from stream_inspector.verdict import Image, Verdict
 from workers.runtime.bus.ports import Outgoing, Record
 
@@ -70,6 +71,7 @@ class LoadedModel:
     engine: str = "unknown"
     trained_views: Mapping[str, str | None] = field(default_factory=dict)  # their settings
     bytes: int = 0  # on the device
+    references: Mapping[str, Reference] = field(default_factory=dict)  # good images, by category
 
     @property
     def name(self) -> ModelName:

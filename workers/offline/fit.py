@@ -32,7 +32,7 @@ from workers.runtime.categories import view_key
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
 SEEN = "seen"  # a category's tensor: digests of the files that it was fitted to
-_LEAST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
+FEWEST = 24  # good images: below, fewer than the 3 that normalisation needs are held out for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def load_good(
 ) -> GoodImages:
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
     leave = (lambda error: on_skip(str(error))) if on_corrupt == "skip" else None
-    files = good_files(folder, _LEAST, layout, leave)
+    files = good_files(folder, FEWEST, layout, leave)
     parts = (files.train, files.select, files.calibrate)
     train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
     check_good([*train, *select, *held], str(folder))

@@ -22,7 +22,8 @@ class TrainerSettings(Section):
 
     preset: str = Field(
         default="feature-fast",
-        description="feature-fast: real images; pixel-small: the paper's pixel diffusion, small",
+        description="feature-fast: real images; few-images: 5 to 64 of them, no network trained; "
+        "pixel-small: the paper's pixel diffusion, small",
     )
     normalisation: Literal["good-images", "per-image"] = Field(
         default="good-images",

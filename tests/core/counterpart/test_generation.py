@@ -8,6 +8,9 @@ from stream_inspector.errors import UnknownCategory
 from stream_inspector.model.version import Model
 from stream_inspector.training.fit import Good, fit_unified
 
+# Their models are trained first; in one process, which trains them once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("generation")]
+
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_samples_are_pictures_of_the_networks_size_and_follow_the_seed(

@@ -272,6 +272,7 @@ def test_a_counterpart_that_is_no_better_does_not_convince() -> None:
 
 
 @pytest.mark.parametrize("variant", ["masked", "released"])
+@pytest.mark.slow
 def test_the_detector_explains_its_defects(fitted: Model, variant: str) -> None:
     model = calibrate(fitted, good_images(30, seed=9), Budget(confidence=0.5))
     detector = Detector(model, engine="torch")

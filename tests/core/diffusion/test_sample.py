@@ -61,6 +61,7 @@ def test_ddim_ends_at_the_data_and_draws_nothing() -> None:
     assert torch.equal(torch.rand(1), expected)
 
 
+@pytest.mark.slow
 def test_both_samplers_draw_from_the_data_s_distribution() -> None:
     """Data of N(0, 0.5^2) has an exact linear denoiser. The posterior's variance, a lower bound,
     costs ancestral samples some of their deviation; less on a longer chain."""

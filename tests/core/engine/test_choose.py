@@ -29,6 +29,7 @@ def _forbid(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> None:
     monkeypatch.setattr(module, name, refuse)
 
 
+@pytest.mark.slow
 def test_the_fastest_engine_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     _take(monkeypatch, 9.0, 2.0, 2.0, 9.0)
     part = part_of(Small())
@@ -36,6 +37,7 @@ def test_the_fastest_engine_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["auto", "onnxruntime"])
+@pytest.mark.slow
 def test_an_engine_that_differs_is_not_used(wanted: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choosing, "disagreement", lambda *_: 0.1)
     chosen = choose([part_of(Small())], wanted, CPU, 1)
@@ -43,6 +45,7 @@ def test_an_engine_that_differs_is_not_used(wanted: str, monkeypatch: pytest.Mon
     assert "onnxruntime differs by 1.0e-01 deviations" in chosen.reason
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_runs_in_torch() -> None:
     chosen = choose([part_of(Untraceable())], "auto", CPU, 1)
     assert chosen.name == "torch"
@@ -59,6 +62,7 @@ def test_an_unknown_engine_is_refused() -> None:
         choose([], "tensorrt", CPU, None)
 
 
+@pytest.mark.slow
 def test_a_choice_is_remembered_for_other_weights_of_the_architecture(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -79,6 +83,7 @@ def test_a_choice_is_remembered_for_other_weights_of_the_architecture(
     torch.testing.assert_close(again.runners["net"](*other.example)[0], expected)
 
 
+@pytest.mark.slow
 def test_a_choice_holds_for_its_threads_and_architecture(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = Remembering()
     _take(monkeypatch, 1.0, 2.0, 2.0, 1.0, 2.0, 1.0)
@@ -92,6 +97,7 @@ def test_a_choice_holds_for_its_threads_and_architecture(monkeypatch: pytest.Mon
     assert chosen == ["torch", "onnxruntime", "onnxruntime", "torch"]
 
 
+@pytest.mark.slow
 def test_a_stated_engine_wins_over_a_remembered_one(monkeypatch: pytest.MonkeyPatch) -> None:
     cache, part = Remembering(), part_of(Small())
     _take(monkeypatch, 1.0, 2.0)
@@ -100,6 +106,7 @@ def test_a_stated_engine_wins_over_a_remembered_one(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("damage", ["other code", "no graph", "no choice"])
+@pytest.mark.slow
 def test_what_is_kept_is_replaced_when_it_does_not_serve(
     damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

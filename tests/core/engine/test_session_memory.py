@@ -1,6 +1,7 @@
 """Models that wait for their turn do not each keep what a batch needs."""
 
 import psutil
+import pytest
 import torch
 from torch import nn
 
@@ -11,6 +12,7 @@ from stream_inspector.engine.sessions import onnxruntime_runner
 _MIB = 2**20
 
 
+@pytest.mark.slow
 def test_sessions_share_the_memory_of_their_batches() -> None:
     x = torch.zeros(2, 3, 128, 128)
     layers = nn.Sequential(*(nn.Conv2d(3 if n == 0 else 64, 64, 3, padding=1) for n in range(3)))

@@ -53,6 +53,7 @@ def by_pillow(data: bytes, view: View) -> Image:
         {"quality": 97, "optimize": True, "progressive": True, "subsampling": 0},
     ],
 )
+@pytest.mark.slow
 def test_pixels_are_those_of_pillow(
     size: tuple[int, int], mode: str, canvas: tuple[int, int], options: dict[str, Any]
 ) -> None:

@@ -37,6 +37,7 @@ def _loaded(fitted: Model) -> Detector:
     return detector
 
 
+@pytest.mark.slow
 def test_it_is_what_the_tensors_take(fitted: Model) -> None:
     first = _loaded(fitted)  # with it come the backbones that all models share
     before = _storages()

@@ -38,6 +38,7 @@ def test_what_the_view_ignores_is_not_examined() -> None:
     assert examiner.of([scratched(image)]) == examiner.of([image])
 
 
+@pytest.mark.slow
 def test_every_tile_of_a_canvas_is_examined() -> None:
     def wide(images: list[Image]) -> list[Image]:
         return [np.concatenate([image, image], axis=1) for image in images]

@@ -1,6 +1,7 @@
 """The place on the PRO curve against the curve itself, intervals against what they promise."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ from stream_inspector.threshold.calibrate import calibrate
 from stream_inspector.threshold.defects import (
     DefectCheck,
     Labelled,
-    Share,
     check_defects,
     rate_for_pro,
 )
 from stream_inspector.threshold.order import clopper_pearson
 from stream_inspector.threshold.pro import pro_at, pro_curve
+from stream_inspector.threshold.share import Share
 
 SIDE = 24
 
@@ -172,6 +173,7 @@ def test_a_target_that_good_pixels_never_reach_takes_the_tables_first_rate() -> 
     assert rate_for_pro(labelled(lift=50), good_maps(), 1.0) == pytest.approx(1e-5)
 
 
+@pytest.mark.slow
 def test_the_intervals_cover_the_true_pro_as_often_as_they_say() -> None:
     thresholds = calibrated().thresholds
     many = labelled(bad=1000, good=0, seed=5)
@@ -197,3 +199,18 @@ def test_a_check_is_part_of_the_calibration_and_of_its_id() -> None:
     read = Calibration.from_dict(json.loads(json.dumps(checked.to_dict())))
     assert read == checked
     assert isinstance(read.defects, DefectCheck)
+
+
+def test_kinds_and_limits_are_kept_and_older_checks_read_as_they_were() -> None:
+    made, case = calibrated(), labelled()
+    plain = made.with_defects(check_defects(case, made.thresholds, 0.95))
+    sorted_ones = Labelled(
+        case.maps, case.image_scores, case.defective, case.masks, ["bent"] * 6 + ["good"] * 4
+    )
+    check = replace(check_defects(sorted_ones, made.thresholds, 0.95), most_escapes=0.02)
+    told = made.with_defects(check)
+
+    assert [kind.kind for kind in check.kinds] == ["bent"]
+    assert Calibration.from_dict(json.loads(json.dumps(told.to_dict()))) == told
+    assert not {"kinds", "most_escapes", "escapes_decide"} & plain.to_dict()["defects"].keys()
+    assert Calibration.from_dict(json.loads(json.dumps(plain.to_dict()))) == plain

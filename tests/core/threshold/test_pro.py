@@ -83,6 +83,7 @@ examples = st.builds(example, st.integers(0, 10**6), st.booleans(), st.sampled_f
 
 @settings(max_examples=150, deadline=None)
 @given(examples, st.sampled_from([0.05, 0.3, 1.0]), st.sampled_from([1, 2, 6]))
+@pytest.mark.slow
 def test_aupro_equals_the_brute_force(example: Example, limit: float, least: int) -> None:
     maps, masks = example
 
@@ -102,6 +103,7 @@ def test_only_the_order_of_scores_matters(example: Example, monotone: Any) -> No
 
 @settings(max_examples=100, deadline=None)
 @given(examples)
+@pytest.mark.slow
 def test_every_brute_force_point_lies_on_the_curve(example: Example) -> None:
     maps, masks = example
     fpr, pro = pro_curve(maps, masks)

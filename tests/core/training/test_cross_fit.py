@@ -26,6 +26,7 @@ def test_scores_come_back_in_the_order_of_the_images(fitted: Model) -> None:
     assert done[-1] == (20, 20)
 
 
+@pytest.mark.slow
 def test_an_image_does_not_make_itself_look_normal(fitted: Model) -> None:
     """Fitted to its own defect a mixture would forgive it; a fold's has not seen it."""
     images = good_images(20, seed=3)

@@ -56,6 +56,7 @@ def test_the_same_seed_gives_the_same_model_and_another_does_not() -> None:
     assert first.version != other.version
 
 
+@pytest.mark.slow
 def test_training_leaves_the_global_random_state_alone() -> None:
     torch.manual_seed(11)
     expected = torch.rand(1)
@@ -71,6 +72,7 @@ def test_training_leaves_the_global_random_state_alone() -> None:
         (tiny_feature_preset(), ["statistics", "examiner", "features", "pixels", "normalisation"]),
     ],
 )
+@pytest.mark.slow
 def test_progress_names_every_stage_and_reaches_its_end(preset: Preset, stages: list[str]) -> None:
     seen: list[Progress] = []
     fit(GOOD, SELECT, "disc", preset, 1, seen.append, iterations=2)
@@ -112,6 +114,7 @@ def test_calibration_refuses_a_single_image(fitted: Model) -> None:
         calibrate(fitted, GOOD[:1], Budget())
 
 
+@pytest.mark.slow
 def test_a_pixel_model_may_look_at_features_of_a_larger_image() -> None:
     preset = tiny_pixel_preset()
     pixel = replace(preset.pixel, size=(32, 32), network=replace(preset.pixel.network, patch=4))
@@ -119,6 +122,7 @@ def test_a_pixel_model_may_look_at_features_of_a_larger_image() -> None:
     assert Detector(model, engine="torch").score(GOOD[:1]).maps.shape == (1, 64, 64)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_drawing_from_many_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "MAX_IMAGES", 9)
     model = fit(GOOD, SELECT, "disc", tiny_pixel_preset(), 1, _quiet, iterations=1)
@@ -165,12 +169,18 @@ TWO = {
 }
 
 
+# In one process, which trains the models once.
+UNIFIED = pytest.mark.xdist_group("unified")
+
+
 @pytest.fixture(scope="module", params=["pixel", "feature"])
 def unified(request: pytest.FixtureRequest) -> Model:
     preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
     return fit_unified(TWO, preset, 3, _quiet)
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_a_unified_model_finds_the_defects_of_each_category(unified: Model) -> None:
     fresh = good_images(6, seed=5)
     dark = [255 - image for image in fresh]
@@ -181,12 +191,16 @@ def test_a_unified_model_finds_the_defects_of_each_category(unified: Model) -> N
     assert scores[13] > scores[7:13].max()
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_the_same_image_is_judged_as_its_category(unified: Model) -> None:
     detector, image = Detector(unified, engine="torch"), GOOD[0]
     as_disc, as_dark = detector.score([image, image], ["disc", "dark"]).image_scores
     assert as_dark > as_disc + 1
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
     detector, images = Detector(unified, engine="torch"), good_images(3, seed=4)
     mixed = detector.score([images[0], 255 - images[1], images[2]], ["disc", "dark", "disc"])
@@ -206,6 +220,8 @@ def test_another_engine_is_told_the_category_too() -> None:
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-3 * expected.maps.std())
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_the_network_is_told_the_category(unified: Model) -> None:
     assert unified.preset.scoring.network.classes == 2
     assert unified.tensors["network.label_emb.weight"].shape[0] == 2
@@ -218,6 +234,8 @@ def test_the_network_is_told_the_category(unified: Model) -> None:
     assert not np.allclose(before, after)
 
 
+@UNIFIED
+@pytest.mark.slow
 def test_each_category_is_calibrated_and_explained_on_its_own(unified: Model) -> None:
     held = good_images(30, seed=9)
     model = calibrate(unified, held, Budget(confidence=0.5), category="disc")
@@ -233,6 +251,7 @@ def test_each_category_is_calibrated_and_explained_on_its_own(unified: Model) ->
     assert len(detector.explain(images, verdicts, names)) == 2
 
 
+@pytest.mark.slow
 def test_a_unified_network_trains_for_the_plans_own_number_of_steps() -> None:
     preset = tiny_pixel_preset()
     plan = replace(preset.pixel.plan, iterations=2, unified_iterations=3)

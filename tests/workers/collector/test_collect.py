@@ -175,6 +175,7 @@ def test_a_run_that_was_killed_in_the_middle_of_a_line_is_taken_up(line: Line) -
     assert len({json.loads(text)["id"] for text in whole}) == 3
 
 
+@pytest.mark.slow
 def test_the_limit_counts_what_is_there_already(line: Line) -> None:
     for _ in range(6):
         line.frame()
@@ -387,6 +388,7 @@ def test_an_outcome_of_an_earlier_topic_of_that_name_is_none_of_this_frame(line:
 
 
 @pytest.mark.parametrize("follow", [False, True])
+@pytest.mark.slow
 def test_a_category_that_is_not_there_is_told_with_those_that_are(line: Line, follow: bool) -> None:
     for _ in range(3):
         line.frame(category="macaroni", camera_id="cam-1")

@@ -37,12 +37,14 @@ def watch(
     return books.look()[0]
 
 
+@pytest.mark.slow
 def test_it_ends_when_every_frame_has_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.demo.journey._AFTERWARDS_S", 0.1)
 
     assert watch(Books([(3, 0), (3, 1), (3, 3)])).settled
 
 
+@pytest.mark.slow
 def test_it_waits_for_cameras_that_still_send() -> None:
     books = Books([(1, 1)])
 
@@ -51,6 +53,7 @@ def test_it_waits_for_cameras_that_still_send() -> None:
     assert set(books.phases) == {"sending"}  # only the stall ended it
 
 
+@pytest.mark.slow
 def test_it_gives_up_when_nothing_moves() -> None:
     assert watch(Books([(3, 1)]), stall_s=0.5).lost == ("f1", "f2")
 

@@ -3,6 +3,7 @@
 from importlib.resources import files
 
 import numpy as np
+import pytest
 
 from stream_inspector.detector import Detector
 from stream_inspector.image.decode import DecodeLimits, decode
@@ -21,6 +22,7 @@ def test_it_is_small() -> None:
     assert sum(len(file.read_bytes()) for file in folder.iterdir()) <= MOST_BYTES
 
 
+@pytest.mark.slow
 def test_it_tells_good_parts_from_defective_ones() -> None:
     model = shipped_model(SYNTHETIC_CATEGORY)
     assert model is not None

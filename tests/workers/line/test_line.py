@@ -63,6 +63,7 @@ def test_a_name_that_no_camera_can_have_is_refused_and_shown_as_text(camera: str
     assert str(found.value).isprintable()
 
 
+@pytest.mark.slow
 def test_a_pause_that_nobody_heard_of_is_not_said_to_hold() -> None:
     nobody = ["--set", "kafka.bootstrap_servers=127.0.0.1:1", "--set", "kafka.connect_timeout_s=1"]
     result = CliRunner().invoke(app, ["line", "pause", "--until", "45m", *nobody])

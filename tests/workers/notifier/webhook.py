@@ -36,7 +36,7 @@ class Hook(ThreadingHTTPServer):
         self.accepted: list[dict] = []
         self.requests: list[Asked] = []
         super().__init__(("127.0.0.1", 0), _handler(self))
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     @property
     def asked(self) -> int:

@@ -34,6 +34,7 @@ def parts(tmp_path: Path) -> Path:
     return tmp_path / "parts"
 
 
+@pytest.mark.slow
 def test_inspect_names_a_damaged_file_and_inspects_the_others(
     parts: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -50,6 +51,7 @@ def test_inspect_names_a_damaged_file_and_inspects_the_others(
     }
 
 
+@pytest.mark.slow
 def test_results_of_files_of_one_name_lie_beside_each_other(
     model_folder: Path, tmp_path: Path
 ) -> None:
@@ -69,6 +71,7 @@ def test_results_of_files_of_one_name_lie_beside_each_other(
     assert {path.name for path in view.iterdir()} == {f"{name}-001-view.png" for name in "abc"}
 
 
+@pytest.mark.slow
 def test_a_name_that_is_no_text_is_inspected_and_evaluated(
     flanges: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -86,6 +89,7 @@ def test_a_name_that_is_no_text_is_inspected_and_evaluated(
     assert "no mask" in evaluated.output
 
 
+@pytest.mark.slow
 def test_evaluate_goes_on_without_a_damaged_mask_where_that_is_wanted(
     flanges: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -103,6 +107,7 @@ def test_evaluate_goes_on_without_a_damaged_mask_where_that_is_wanted(
     assert "0_mask.png" in skipped.output
 
 
+@pytest.mark.slow
 def test_two_maps_of_one_name_are_refused_before_anything_is_scored(
     flanges: Path, model_folder: Path, tmp_path: Path
 ) -> None:
@@ -115,6 +120,7 @@ def test_two_maps_of_one_name_are_refused_before_anything_is_scored(
     assert "scoring" not in result.output
 
 
+@pytest.mark.slow
 def test_orientations_and_bits_are_told_at_the_end_of_a_command(
     model_folder: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +140,7 @@ def test_a_folder_that_may_not_be_read_is_named(model_folder: Path, tmp_path: Pa
     assert result.exit_code == 65
 
 
+@pytest.mark.slow
 def test_an_out_folder_that_cannot_be_written_is_named(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     part(tmp_path / "0.png")
@@ -146,6 +153,7 @@ def test_an_out_folder_that_cannot_be_written_is_named(model_folder: Path, tmp_p
     assert "Traceback" not in result.output
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_when_its_limit_is_raised(model_folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "large.bmp"
     Image.fromarray(render(0, 0).image).resize((2000, 1600)).save(path)
@@ -156,6 +164,7 @@ def test_a_large_file_is_read_when_its_limit_is_raised(model_folder: Path, tmp_p
     assert read.exit_code == 0, read.output
 
 
+@pytest.mark.slow
 def test_training_says_what_lies_in_the_folder(tmp_path: Path) -> None:
     for name in ("OK", "NOK"):
         part(tmp_path / f"photos/{name}/0.png")

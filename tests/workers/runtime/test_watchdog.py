@@ -66,6 +66,7 @@ def test_a_silent_thread_ends_the_process_and_is_shown(
     assert "hangs_in_here" in str(line["stack"])
 
 
+@pytest.mark.slow
 def test_one_that_beats_rests_or_may_be_busy_goes_on(pulse: Pulse, end: End) -> None:
     with Watchdog(pulse, PATIENCE_S, end):
         assert not end.came.wait(2 * PATIENCE_S)  # it has not begun
@@ -80,6 +81,7 @@ def test_one_that_beats_rests_or_may_be_busy_goes_on(pulse: Pulse, end: End) -> 
             assert end.came.wait(5)
 
 
+@pytest.mark.slow
 def test_a_signal_that_is_not_noticed_shortens_the_patience(
     pulse: Pulse, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +98,7 @@ def test_a_signal_that_is_not_noticed_shortens_the_patience(
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 def test_a_signal_that_is_noticed_leaves_the_patience(
     pulse: Pulse, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from schemas.excerpt import excerpt
 from workers.inspector.guard.breaker import Breaker
+from workers.inspector.guard.drift import Drift
 from workers.inspector.guard.flow import InFlight
 from workers.inspector.models.source import ModelSource
 from workers.runtime.bus.ports import Consumer
@@ -27,10 +28,11 @@ class Vitals:
         keeper: ModelSource,
         breaker: Breaker,
         in_flight: InFlight,
+        drift: Drift,
         metrics: InspectorMetrics,
     ):
         self._keeper, self._breaker = keeper, breaker
-        self._in_flight, self._metrics = in_flight, metrics
+        self._in_flight, self._drift, self._metrics = in_flight, drift, metrics
         self._polled_at: float | None = None
         self._behind_since: float | None = None
         self._behind = 0  # records
@@ -91,6 +93,11 @@ class Vitals:
         if held:
             names = ", ".join(excerpt(name, 50) for name in held[:_NAMED])
             notes.append(f"{len(held)} cameras are held back: {names}")
+        if drifted := self._drift.told(time.monotonic()):
+            notes.append(
+                f"{len(drifted)} cameras no longer look like the good images: "
+                f"{'; '.join(drifted[:_NAMED])}"
+            )
         return "; ".join(notes) or None
 
     def observe(self, consumer: Consumer, committed_at: float) -> None:
@@ -103,6 +110,7 @@ class Vitals:
         metrics.uncommitted.set(self._behind_s(in_work + self._lag(consumer), committed_at, now))
         metrics.stopped.set(self._breaker.open)
         metrics.held_back.set(len(self._breaker.held(now)))
+        metrics.drifted.hold(self._drift.counts(now))
         asked = tuple(self._servers)  # another thread may add one
         metrics.up.hold({(server,): float(server not in self.away) for server in asked})
         models = self._keeper.models

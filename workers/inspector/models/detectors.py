@@ -63,15 +63,21 @@ class ModelLoader:
             calibrations={name: each.id for name, each in model.calibrations.items()},
             views={name: model.view(name) for name in model.calibrations},
             inspect=detector.inspect,
-            explain=detector.explain,
+            explain=detector.explain if detector.explains else None,
             engine=str(detector.engine),
             trained_views={
                 name: trained_view(model.provenance, name) for name in model.calibrations
             },
             bytes=detector.bytes,
+            references={name: each.reference for name, each in model.calibrations.items()},
         )
         for category in loaded.views:
             check(loaded, category, model)
+        if model.provisional:
+            _log.warning(
+                "this version is provisional: of few good images, without a network",
+                version=model.version,
+            )
         untested = sorted(model.calibrations.keys() - model.self_tests.keys())
         if untested:
             _log.warning(

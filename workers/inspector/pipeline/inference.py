@@ -17,7 +17,9 @@ from structlog.contextvars import bound_contextvars
 from schemas.outcome import Latencies, RejectReason
 from stream_inspector.errors import FrameRejected
 from stream_inspector.image.view.canvas import View
+from stream_inspector.threshold.drift import Reference
 from stream_inspector.verdict import Grade, Verdict
+from workers.inspector.guard.drift import Drift, Seen
 from workers.inspector.guard.flow import Leases, Open
 from workers.inspector.messages.rejections import rejected
 from workers.inspector.messages.verdicts import Judged, Sender, defective, passed
@@ -33,6 +35,7 @@ from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
 _IDLE_S = 0.1
+_NOTHING = Reference({})  # of models that keep no good images' numbers
 
 Finish = Callable[[Ticket, Result], None]
 
@@ -52,13 +55,14 @@ class Inference:
         sender: Sender,
         decode: Decode,
         finish: Finish,
+        drift: Drift,
         metrics: InspectorMetrics,
     ):
         self._admitted: queue.SimpleQueue[Admitted] = queue.SimpleQueue()
         self._batcher, self._keeper, self._leases = batcher, keeper, leases
         self._explainer, self._evidence = explainer, evidence
         self._pool, self._sender, self._decode = pool, sender, decode
-        self._finish, self._metrics = finish, metrics
+        self._finish, self._drift, self._metrics = finish, drift, metrics
         self._busy_since: float | None = None
         self._open = Open()
         self._numbers = itertools.count(1)  # of batches, for the log
@@ -170,8 +174,8 @@ class Inference:
             rejection = Rejection(item.ticket, item.frame, reason, result.error, result.attempts)
             self._reject(rejection)
             return
-        judged = self._judged(item, result, model, started)
-        self._pool.submit(lambda: self._tell(item, lambda: passed(judged, self._sender)))
+        judged, seen = self._judged(item, result, model, started), _seen(item, result, model)
+        self._pool.submit(lambda: self._tell(item, lambda: passed(judged, self._sender), seen))
 
     def _explain(
         self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
@@ -179,15 +183,15 @@ class Inference:
         self._busy_since = time.monotonic()
         explanation = self._explainer.explain(model, item.image, verdict, item.frame.category)
         self._metrics.explained.labels(explanation.check.status).inc()
-        judged = self._judged(item, verdict, model, started)
+        judged, seen = self._judged(item, verdict, model, started), _seen(item, verdict, model)
 
         def messages() -> Result:
             evidence = self._evidence.write(judged, explanation)
             return defective(judged, evidence, explanation.check, self._sender)
 
-        self._pool.submit(lambda: self._tell(item, messages))
+        self._pool.submit(lambda: self._tell(item, messages, seen))
 
-    def _tell(self, item: Admitted, messages: Callable[[], Result]) -> None:
+    def _tell(self, item: Admitted, messages: Callable[[], Result], seen: Seen) -> None:
         """A verdict that no message can hold is a failed inspection, not a crash on every retry."""
         ids = log_ids(item.ticket.record, item.frame)
         try:
@@ -200,6 +204,7 @@ class Inference:
             self._reject(Rejection(item.ticket, item.frame, reason, text))
             return
         self._finish(item.ticket, result)
+        self._drift.note(seen, time.monotonic())
 
     def _reject(self, rejection: Rejection) -> None:
         result = rejected(rejection, datetime.now(UTC), self._sender)
@@ -220,6 +225,13 @@ class Inference:
         for stage in ("queued", "decode", "batch_wait", "inference"):
             self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)
         return Judged(item, verdict, model.name, latencies, decided_at)
+
+
+def _seen(item: Admitted, verdict: Verdict, model: LoadedModel) -> Seen:
+    """What the frame says of drift. It holds none of the model's memory."""
+    frame, name = item.frame, item.frame.category
+    reference = model.references.get(name, _NOTHING)
+    return Seen(frame.camera_id, name, model.version, reference, item.image, verdict.image_score)
 
 
 def _is_defect(result: Verdict | Failure) -> bool:

@@ -28,6 +28,8 @@ def with_tuned_alpha(
             "--tune-alpha: the categories of a unified model share their weights; train a model "
             "of its own for a category whose alpha is to be tuned"
         )
+    if model.provisional:
+        raise SettingsError("--tune-alpha: a provisional model has no network whose share to tune")
     (name,), preset = model.categories, model.preset
     test = read_labelled(
         test_files(labelled, settings.layout),

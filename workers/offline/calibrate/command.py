@@ -34,6 +34,21 @@ def calibrate(
             "--defects", help="labelled images: escapes, recall and PRO at the thresholds"
         ),
     ] = None,
+    known_bad: Annotated[
+        Path | None,
+        typer.Option(
+            "--known-bad",
+            help="folder of defective pictures, no masks; sub-folders are kinds: what passes",
+        ),
+    ] = None,
+    most_escapes: Annotated[
+        str | None,
+        typer.Option(
+            "--most-escapes",
+            help="accepted share of those that pass, 0.02 or 2%; decides unless --false-reject is "
+            "given too",
+        ),
+    ] = None,
     target_pro: Annotated[
         str | None,
         typer.Option(
@@ -71,13 +86,18 @@ def calibrate(
     and the confidence. Too few images for it: the weaker promise is told, or with --strict the
     number of missing images. docs/thresholds.md explains what is promised.
 
+    With pictures of defective parts, see what passes: the report draws escapes against false
+    alarms, shows both kinds of mistakes where two limits cannot hold together, and tries what may
+    help.
+
     Examples:
 
       stream-inspector calibrate --model runs/bolts --data photos/bolts --false-reject 0.02
 
       stream-inspector calibrate --model runs/bolts --good photos/bolts-of-march --strict
 
-      stream-inspector calibrate --model runs/bolts --data photos/bolts --folds 10
+      stream-inspector calibrate --model runs/bolts --data photos/bolts --known-bad photos/scrap \
+--most-escapes 2% --false-reject 5% --report look.html
 
       stream-inspector calibrate --model runs/bolts --data photos/bolts --defects photos/bolts \
 --target-pro 0.9 --report thresholds.html
@@ -107,6 +127,8 @@ def calibrate(
         folds=folds,
         tune_alpha=tune_alpha,
         defects=defects,
+        known_bad=known_bad,
+        most_escapes=_escapes(most_escapes),
         target_pro=_target(target_pro),
         report=report,
         stated=stated(assignments, flags),
@@ -116,10 +138,22 @@ def calibrate(
 
 def _target(text: str | None) -> float | None:
     """The PRO that is asked for. Ends the process when it is no share of 1% or more."""
-    try:
-        found = None if text is None else float(as_share(text))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--target-pro") from None
+    found = _share(text, "--target-pro")
     if found is not None and not found >= _LEAST_TARGET:
         raise typer.BadParameter("at least 0.01, or 1%", param_hint="--target-pro")
     return found
+
+
+def _escapes(text: str | None) -> float | None:
+    """The share that may pass. Ends the process when it is none between 0 and 1."""
+    found = _share(text, "--most-escapes")
+    if found is not None and not 0 < found < 1:
+        raise typer.BadParameter("more than none, less than all: 2%", param_hint="--most-escapes")
+    return found
+
+
+def _share(text: str | None, flag: str) -> float | None:
+    try:
+        return None if text is None else float(as_share(text))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None

@@ -18,11 +18,17 @@ from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.model.assembly import for_category
 from stream_inspector.model.version import Model
-from stream_inspector.threshold.calibrate import CrossFit
+from stream_inspector.threshold.calibrate import FEWEST_IMAGES, CrossFit
 from stream_inspector.training.cross_fit import cross_fit, folds_for
 from stream_inspector.verdict import Image
 from workers.offline.fit import SEEN, short_digests, source_key
-from workers.offline.images.datasets import GoodFiles, file_digest, good_files, images_in
+from workers.offline.images.datasets import (
+    LEAST_GOOD,
+    GoodFiles,
+    file_digest,
+    good_files,
+    images_in,
+)
 from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble
@@ -125,7 +131,8 @@ def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork
 def _own_files(
     model: Model, category: str, data: Path, settings: TrainerSettings, console: Console
 ) -> GoodFiles:
-    files = good_files(data, layout=settings.layout, on_unreadable=_leaves(settings, console))
+    least = FEWEST_IMAGES if model.provisional else LEAST_GOOD
+    files = good_files(data, least, settings.layout, _leaves(settings, console))
     if files.digest != model.provenance.get(source_key(category)):
         raise DataError(
             f"{data}: is not, or no longer, what this model was trained on; put images that it "
@@ -141,6 +148,12 @@ def _knows(model: Model, category: str, files: GoodFiles) -> bool:
         return False
     digests = short_digests(files.digests[path] for path in files.calibrate)
     return bool(torch.isin(digests, tensors[SEEN]).any())
+
+
+def digests_seen(model: Model, category: str) -> set[int]:
+    """Of the files that the model was fitted to, as `short_digests` makes them."""
+    tensors = for_category(category, model.tensors)
+    return set(tensors[SEEN].tolist()) if SEEN in tensors else set()
 
 
 def _digests(paths: Sequence[Path], leave: Callable[[DataError], None] | None) -> dict[Path, str]:
@@ -166,8 +179,7 @@ def _further(
     once = {digest: path for path, digest in digests.items()}
     for path in known:
         once.pop(file_digest(path), None)
-    tensors = for_category(category, model.tensors)
-    seen = set(tensors[SEEN].tolist()) if SEEN in tensors else set[int]()
+    seen = digests_seen(model, category)
     used = [p for d, p in once.items() if int(short_digests([d])[0]) in seen]
     if used:
         raise DataError(

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import CalibrationRefused
+from stream_inspector.image.appearance import appearance
+from stream_inspector.image.view.canvas import View
 from stream_inspector.model.self_test import choose
 from stream_inspector.model.version import Model
 from stream_inspector.threshold.budget import Budget, Calibration
@@ -16,27 +18,27 @@ from stream_inspector.threshold.calibrate import calibrate as set_thresholds
 from stream_inspector.threshold.defects import (
     MOST_RATE,
     DefectCheck,
-    Labelled,
     check_defects,
     rate_for_pro,
 )
+from stream_inspector.threshold.trade_off import Settled, settle
 from stream_inspector.training.fit import images_digest
 from workers.offline.calibrate.alpha import with_tuned_alpha
 from workers.offline.calibrate.held_out import GoodScores, HeldOut, read_held_out, score_good
 from workers.offline.calibrate.painted import painted_defects
-from workers.offline.calibrate.report.thresholds import Shown, Tested, write_thresholds
-from workers.offline.images.datasets import missing_masks, test_files
+from workers.offline.calibrate.report.shown import Shown, Tested, trade_off
+from workers.offline.calibrate.report.thresholds import write_thresholds
+from workers.offline.calibrate.tested import passes_too_much, read_tested, remedies, score_tested
 from workers.offline.images.views import find_category
 from workers.offline.model_folder import read_model, write_model
 from workers.offline.progress import OnWork, work_bar
 from workers.offline.promises import say_promises
-from workers.offline.scoring.labelled import LabelledImages, read_labelled
-from workers.offline.scoring.maps import score_ensemble
-from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
+from workers.offline.settings import BudgetSettings, TrainerProcessSettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
 
+_FALSE_REJECT = "budget.image_false_reject"
 _PIXEL_RATE = "budget.pixel_false_positive"
 
 
@@ -52,6 +54,8 @@ class Wanted:
     folds: int = 0
     tune_alpha: Path | None = None
     defects: Path | None = None  # labelled images
+    known_bad: Path | None = None  # whole pictures of defective parts
+    most_escapes: float | None = None  # share of defective images that may pass
     target_pro: float | None = None
     report: Path | None = None
     stated: Collection[str] = ()  # settings that the command line states
@@ -77,23 +81,33 @@ def calibrate(
     if wanted.tune_alpha is not None:
         model = with_tuned_alpha(model, wanted.tune_alpha, settings.trainer, console)
     detector = Detector(model, settings.trainer.device, engine="torch")
-    test = _read_test(wanted, detector, name, settings.trainer, console)
+    test = read_tested(
+        detector,
+        name,
+        settings.trainer,
+        console,
+        labelled=wanted.defects,
+        known_bad=wanted.known_bad,
+        good=held.paths,
+    )
     with work_bar(console, stop) as on_work:
         good = score_good(detector, held, name, on_work)
-        tested = None if test is None else _scored(detector, test, name, on_work)
-        made = _thresholds(accepted, wanted, held, good, tested)
-        painted = None
-        if wanted.report and tested is None:
-            painted = painted_defects(detector, held.images, name, made, on_work)
+        tested = None if test is None else score_tested(detector, test, name, on_work)
+        made, settled = _thresholds(
+            accepted, wanted, held, good, tested, provisional=model.provisional
+        )
+        shown = Shown(name, model.version, made, held, good, tested, settled=settled)
+        if wanted.report:
+            shown = _with_more(shown, detector, model.view(name), on_work)
     renewed = _with_self_test(model.with_calibration(name, made), detector, name, held, good)
     write_model(renewed, wanted.out)
     place = f" in {wanted.out}, from {len(held.images)} good images"
     console.print(text("Model ", (renewed.version, "bold"), place))
     say_promises(renewed, console)
-    _say_check(made.defects, console)
+    _say_check(made.defects, settled, console)
     if wanted.report:
-        shown = Shown(name, renewed.version, made, held, good, tested, painted)
-        console.print(text(f"Report: {write_thresholds(wanted.report, shown)}"))
+        page = write_thresholds(wanted.report, replace(shown, version=renewed.version))
+        console.print(text(f"Report: {page}"))
 
 
 def _refuse_impossible(wanted: Wanted) -> None:
@@ -105,6 +119,10 @@ def _refuse_impossible(wanted: Wanted) -> None:
         raise SettingsError("--folds 1: one fold leaves nothing to fit to; give 2 or more")
     if wanted.target_pro is not None and wanted.defects is None:
         raise SettingsError("--target-pro: give --defects, labelled images with masks")
+    if wanted.most_escapes is not None and wanted.defects is None and wanted.known_bad is None:
+        raise SettingsError(
+            "--most-escapes: give --known-bad, pictures of defective parts, or --defects"
+        )
 
 
 def _with_self_test(
@@ -119,37 +137,18 @@ def _with_self_test(
     return model.with_self_test(name, image, test)
 
 
-def _read_test(
-    wanted: Wanted, detector: Detector, name: str, settings: TrainerSettings, console: Console
-) -> LabelledImages | None:
-    if wanted.defects is None:
-        return None
-    test = read_labelled(
-        test_files(wanted.defects, settings.layout),
-        detector.model.view(name),
-        on_corrupt=settings.on_corrupt,
-        on_skip=lambda said: console.print(text(("left out", "yellow"), f" {said}")),
-    )
-    if note := missing_masks(test.files):
-        console.print(text((note, "yellow")))
-    return test
-
-
-def _scored(detector: Detector, test: LabelledImages, name: str, on_work: OnWork) -> Tested:
-    scored = score_ensemble(detector, test.images, name, partial(on_work, "labelled images"))
-    truth = test.truth
-    return Tested(test, Labelled(scored.maps, scored.image_scores, truth.defective, truth.masks))
-
-
 def _thresholds(
     accepted: BudgetSettings,
     wanted: Wanted,
     held: HeldOut,
     good: GoodScores,
     tested: Tested | None,
-) -> Calibration:
-    """The calibration, with what it does to labelled defects. Raises CalibrationRefused."""
-    made = set_thresholds(
+    *,
+    provisional: bool,
+) -> tuple[Calibration, Settled | None]:
+    """The calibration, with what it does to known defects. Raises CalibrationRefused."""
+    settings = partial(
+        set_thresholds,
         good.maps,
         good.image_scores,
         _with_target(accepted.as_budget(), wanted, good, tested),
@@ -157,9 +156,15 @@ def _thresholds(
         strict=accepted.strict,
         cross_fit=good.cross_fit,
         images_digest=images_digest(held.images),
+        looks=[*map(appearance, held.images)],
+        provisional=provisional,
     )
+    made = settings()
     if tested is None:
-        return made
+        return made, None
+    settled = _settled(accepted, wanted, made, tested)
+    if settled and settled.chosen.threshold < made.image_threshold:
+        made = settings(highest=settled.chosen.threshold)
     check = check_defects(tested.scored, made.thresholds, made.budget.confidence)
     target = wanted.target_pro
     if target is not None and check.pro and check.pro.value < target - 1e-9:
@@ -167,7 +172,38 @@ def _thresholds(
             f"a strict pixel threshold reaches a PRO of {check.pro.value:.3f} at that rate, short "
             f"of {target:g}: leave out --strict, or state --pixel-rate instead of --target-pro"
         )
-    return made.with_defects(replace(check, target_pro=target))
+    check = replace(
+        check,
+        target_pro=target,
+        most_escapes=wanted.most_escapes,
+        escapes_decide=bool(settled and settled.chosen is settled.by_escapes),
+    )
+    return made.with_defects(check), settled
+
+
+def _settled(
+    accepted: BudgetSettings, wanted: Wanted, made: Calibration, tested: Tested
+) -> Settled | None:
+    """Both limits together: escapes decide where no share of false alarms was asked for."""
+    if wanted.most_escapes is None:
+        return None
+    asked = accepted.strict or _FALSE_REJECT in wanted.stated
+    return settle(
+        trade_off(made, tested.scored),
+        made.image_threshold,
+        wanted.most_escapes,
+        made.budget.image_false_reject,
+        escapes_decide=not asked,
+    )
+
+
+def _with_more(shown: Shown, detector: Detector, view: View, on_work: OnWork) -> Shown:
+    """What only the page tells: painted defects, and what helps where too much passes."""
+    painted = painted_defects(
+        detector, shown.held.images, shown.category, shown.calibration, on_work
+    )
+    tried = remedies(shown, view, on_work) if passes_too_much(shown) else ()
+    return replace(shown, painted=painted, remedies=tried)
 
 
 def _with_target(budget: Budget, wanted: Wanted, good: GoodScores, tested: Tested | None) -> Budget:
@@ -179,12 +215,15 @@ def _with_target(budget: Budget, wanted: Wanted, good: GoodScores, tested: Teste
     return replace(budget, pixel_false_positive=rate)
 
 
-def _say_check(check: DefectCheck | None, console: Console) -> None:
+def _say_check(check: DefectCheck | None, settled: Settled | None, console: Console) -> None:
     if check is None:
         return
     for line in check.lines():
         console.print(text(line))
-    if check.target_pro is not None:
-        chosen = f"The pixel rate was chosen for a PRO of {check.target_pro:g} on these images:"
+    if settled:
+        style = "" if settled.both_hold else "yellow"
+        console.print(text((settled.line(), style)))
+    if check.target_pro is not None or check.escapes_decide:
+        chosen = "A threshold was chosen by these images:"
         advice = " their figures are optimistic, measure on others"
         console.print(text((chosen, "yellow"), advice))

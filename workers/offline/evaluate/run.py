@@ -27,6 +27,7 @@ from workers.offline.progress import OnWork, work_bar
 from workers.offline.scoring.labelled import LabelledImages, read_labelled
 from workers.offline.scoring.maps import ENSEMBLE, in_frame, report_card, score_all
 from workers.offline.scoring.ranking import CURVE_RATES, LARGE, Evaluation, mean_rankings
+from workers.offline.scoring.results import with_results
 from workers.offline.settings import TrainerProcessSettings, TrainerSettings
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
@@ -101,9 +102,11 @@ class _Evaluator:
             detector, test.images, each.category, partial(on_work, f"{name}: scoring")
         )
         card = report_card(detector.model, detector.engine, each.category, scored, test.truth)
-        card, made = replace(card, category=name), dict[int, Counterpart]()
+        made, known = dict[int, Counterpart](), detector.model.calibrations.get(each.category)
+        card = with_results(card, scored.image_scores[ENSEMBLE], test, known)
+        card = replace(card, category=name, provisional=detector.model.provisional)
         maker = Counterparts(detector, each.category, test, scored)
-        if self._wanted.counterparts and each.category in detector.model.calibrations:
+        if self._wanted.counterparts and known and detector.explains:
             made = maker.all(partial(on_work, f"{name}: counterparts"))
             card = replace(card, counterparts=maker.quality(made))
         if self._wanted.maps:

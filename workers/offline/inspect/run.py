@@ -39,12 +39,18 @@ def inspect(
     aside = Terminal(stderr=True)  # so that the list alone is on standard output
     aside.print("Loading the model ...")
     detector = make_detector(read_model(folder), settings.trainer)
+    if detector.model.provisional:
+        aside.print(text(("a provisional model", "yellow"), ", of few images and no network"))
     paths, name, bad = find_images(sources), detector.model.category(category), list[str]()
     names = dict(zip(paths, result_names(paths), strict=True))
     listing = inspections(console, form)
     with work_bar(aside, stop) as on_work:
         results = inspect_files(
-            detector, paths, name, explain=explain, on_bad=lambda error: bad.append(str(error))
+            detector,
+            paths,
+            name,
+            explain=explain and detector.explains,
+            on_bad=lambda error: bad.append(str(error)),
         )
         for done, result in enumerate(results, 1):
             add_inspection(listing, result)

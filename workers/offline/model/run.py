@@ -117,7 +117,12 @@ class Desk:
             names = self._registry.categories()
             newest = self._registry.activations.newest
             rows = [(n, len(self._registry.versions(n)), newest(n)) for n in names]
-            tables.list_categories(rows, self._console, form)
+            few = {
+                last.version
+                for *_, last in rows
+                if last and tables.is_provisional(self._known_manifest(last.version))
+            }
+            tables.list_categories(rows, self._console, form, few)
             return
         history = self._registry.history(category)
         if not activations:

@@ -1,6 +1,6 @@
 """Model versions as lists: for people, and for programs."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -17,17 +17,24 @@ _TOLD = ("provenance", "calibrations", "views")  # of a version alone; a preset 
 
 
 def list_categories(
-    rows: Iterable[tuple[str, int, Activation | None]], console: Console, form: Form
+    rows: Iterable[tuple[str, int, Activation | None]],
+    console: Console,
+    form: Form,
+    provisional: Collection[str] = (),
 ) -> None:
-    """One line a category: how many versions, and what is active."""
+    """One line a category: how many versions, and what is active; some of it is provisional."""
     columns = (
         *(Column("category"), Column("versions", right=True), Column("active"), Column("since")),
         *(Column("by", kind=Kind.SPARE), Column("why", kind=Kind.SPARE)),
     )
     listing = Listing(console, *columns, form=form, title="model store", empty=_NO_MODELS)
     for name, count, last in rows:
-        about = (last.version, _time(last.at), last.by, last.why) if last else (None,) * 4
-        listing.add(name, count, *about)
+        if last is None:
+            listing.add(name, count, *(None,) * 4)
+            continue
+        said = f"{last.version} (provisional)" if last.version in provisional else last.version
+        active = Shown(last.version, said)
+        listing.add(name, count, active, _time(last.at), last.by, last.why)
     listing.close()
 
 
@@ -51,9 +58,20 @@ def list_versions(
     for version, manifest in manifests.items():
         calibration = manifest.get("calibrations", {}).get(category, {})
         active = Shown(version == current, "active" if version == current else "", "green")
-        preset = manifest.get("preset", {}).get("name")
+        preset = _preset(manifest)
         listing.add(version, active, preset, calibration.get("promise"))
     listing.close()
+
+
+def _preset(manifest: Mapping[str, Any]) -> str | None:
+    """Its name, and that the version is provisional where it is."""
+    name: str | None = manifest.get("preset", {}).get("name")
+    return f"{name} (provisional)" if is_provisional(manifest) else name
+
+
+def is_provisional(manifest: Mapping[str, Any]) -> bool:
+    """Whether a version was made of few images, without a network."""
+    return bool(manifest.get("provenance", {}).get("provisional"))
 
 
 def list_activations(
@@ -87,7 +105,7 @@ def tell_version(manifest: Mapping[str, Any], noted: Mapping[str, Any], console:
         "version": manifest["version"],
         "pushed": said_again(noted.get("pushed_at", "not noted")),
         "tensors": tensors,
-        "preset": manifest.get("preset", {}).get("name", "?"),
+        "preset": _preset(manifest) or "?",
         "categories": ", ".join(manifest.get("categories", ())),
     }
     for name, calibration in manifest.get("calibrations", {}).items():

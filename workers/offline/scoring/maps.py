@@ -59,7 +59,9 @@ def score_all(
         _keep(maps, len(images), rows, {ENSEMBLE: part.maps, **part.members})
         _keep(scores, len(images), rows, {ENSEMBLE: part.image_scores, **part.member_image_scores})
         on_scored(first + len(batch), len(images))
-    if has_feature_error(detector.preset):  # else KL is all that the diffusion says
+    if detector.preset.trained and has_feature_error(
+        detector.preset
+    ):  # else KL is all that the diffusion says
         weights = {name: w for name, w in detector.preset.weights if name in DIFFUSION.split("+")}
         maps[DIFFUSION], scores[DIFFUSION] = _weighted(maps, weights), _weighted(scores, weights)
     return Scored(maps, scores, 1000 * seconds / len(images))

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from stream_inspector.counterpart.quality import CounterpartQuality
 from stream_inspector.errors import DataError
 from stream_inspector.threshold.pro import area_under, pro_at, rank_pixels, region_areas, roc_auc
+from stream_inspector.threshold.share import KindAlarms, Share
 
+CONFIDENCE = 0.95  # of intervals, unless a calibration states another
 LARGE = 10  # pixels: smaller regions are often specks of a mask, smaller than the maps can tell
 CURVE_RATES = 0.3 * np.linspace(0, 1, 61) ** 2  # of the PRO curve as data; dense where it is steep
 
@@ -83,6 +85,17 @@ class OperatingPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageResult:
+    """What became of one test image."""
+
+    file: str  # kind/name
+    kind: str
+    defective: bool
+    score: float
+    verdict: str  # defect, near_miss or pass; empty without thresholds
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """A model's report card on one category."""
 
@@ -100,12 +113,35 @@ class Evaluation:
     at_threshold: OperatingPoint | None
     ms_per_image: float
     counterparts: CounterpartQuality | None = None
+    kinds: tuple[KindAlarms, ...] = ()  # at the threshold; none without thresholds
+    images: tuple[ImageResult, ...] = ()
+    confidence: float = CONFIDENCE  # of intervals
+    provisional: bool = False  # of few images, without a network
+    shifts: tuple[str, ...] = ()  # in what good test images differ from those that calibrated
+
+    @property
+    def recall(self) -> Share | None:
+        """Share of defective images that alarm; None without any, or without thresholds."""
+        return self._alarming(defective=True)
+
+    @property
+    def false_alarms(self) -> Share | None:
+        """Share of good images that alarm; None without any, or without thresholds."""
+        return self._alarming(defective=False)
+
+    def _alarming(self, *, defective: bool) -> Share | None:
+        of = [kind for kind in self.kinds if kind.defective == defective]
+        alarms, images = (sum(getattr(kind, n) for kind in of) for n in ("alarms", "images"))
+        return Share.of_counts(alarms, images, self.confidence)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         plain = asdict(self)
         plain["members"] = {name: asdict(ranking) for name, ranking in self.members.items()}
         plain["at_threshold"] = self.at_threshold.to_dict() if self.at_threshold else None
+        for name in ("recall", "false_alarms"):
+            found = getattr(self, name)
+            plain[name] = asdict(found) if found else None
         return plain
 
 

@@ -7,6 +7,7 @@ import typer
 
 from workers.offline import options
 from workers.runtime.host.terminal import Terminal
+from workers.runtime.lifecycle import StopSignal
 
 console = Terminal()
 
@@ -29,11 +30,15 @@ def train(
     out: Annotated[
         Path | None, typer.Option("--out", help="folder to write; default runs/<category>")
     ] = None,
+    more: Annotated[
+        Path | None,
+        typer.Option("--more", help="folder of further good images: they join the model in --out"),
+    ] = None,
     synthetic: Annotated[
         int, typer.Option("--synthetic", help="render this many good frames instead of --data")
     ] = 0,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="feature-fast | pixel-small | paper")
+        str | None, typer.Option("--preset", help="feature-fast | few-images | pixel-small | paper")
     ] = None,
     normalisation: Annotated[
         str | None,
@@ -62,17 +67,23 @@ def train(
     what follows from its content. Labelled test images are never opened. After a kill the same
     command goes on from the last checkpoint in --out; training.csv there holds every step.
 
+    With 5 to 23 good images the model is provisional: no network is trained, which takes less than
+    a minute. --more adds images to a model; one that is not provisional needs its --data, too.
+
     Examples:
 
       stream-inspector train --data photos/bolts --category bolts
 
       stream-inspector train --data photos/bolts --categories configs/categories
 
+      stream-inspector train --more photos/bolts-of-today --out runs/bolts
+
       stream-inspector train --unified --data photos --category bolts --category nuts
 
       stream-inspector train --synthetic 400 --category flange --preset pixel-small
     """
     from workers.offline.run import load_settings, run_command, stated
+    from workers.offline.train.few import grow, growing
     from workers.offline.train.run import train as run
     from workers.offline.train.sources import Source
 
@@ -92,6 +103,13 @@ def train(
     settings = load_settings(config, assignments, flags)
     source = Source(tuple(data or ()), synthetic, tuple(category or ()), unified)
     told = stated(assignments, flags)
+    if more is not None:
+
+        def growth(stop: StopSignal) -> None:
+            grow(settings, growing(more, source, out), console, stop, stated=told)
+
+        run_command("train", settings, growth)
+        return
     run_command(
         "train", settings, lambda stop: run(settings, source, out, console, stop, stated=told)
     )

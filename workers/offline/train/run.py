@@ -25,6 +25,7 @@ from workers.offline.settings import BudgetSettings, TrainerProcessSettings, Tra
 from workers.offline.train import checkpoint
 from workers.offline.train import log as training_log
 from workers.offline.train.checkpoint import CheckpointFile
+from workers.offline.train.few import train_few
 from workers.offline.train.log import TrainingLog
 from workers.offline.train.sources import Source
 from workers.runtime.host.terminal import text
@@ -45,6 +46,11 @@ def train(
     What the command line states of the budget is `stated`: it wins over the categories' files.
     """
     how, start = settings.trainer, time.monotonic()
+    few = source.few(how, settings.budget, stated)
+    if few is not None:
+        place = out or Path("runs") / few[0]
+        train_few(settings, few, place, console, stop, stated=stated)
+        return
     preset = replace(find_preset(how.preset), normalisation=how.normalisation)
 
     def left_out(said: str) -> None:

@@ -1,28 +1,29 @@
 """Where the good images of a training come from: folders, or the renderer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stream_inspector.errors import DataError
 from stream_inspector.image.view.canvas import View
-from stream_inspector.presets import Preset
+from stream_inspector.presets import FEW_IMAGES, Preset
 from stream_inspector.synthetic import DEFAULT_SIZE
-from workers.offline.fit import GoodImages, load_good, synthetic_good
-from workers.offline.images.datasets import categories_in
+from workers.offline.fit import FEWEST, GoodImages, load_good, synthetic_good
+from workers.offline.images.datasets import categories_in, good_files
 from workers.offline.images.views import (
     find_category,
     folder_view,
     refuse_different_tiles,
     view_for,
 )
-from workers.offline.settings import TrainerSettings
+from workers.offline.settings import BudgetSettings, TrainerSettings
 from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.datasets.files import name_of
 from workers.runtime.errors import SettingsError
 from workers.runtime.registry.registry import check_name
 
 OnSkip = Callable[[str], None]
+_PRESET = "trainer.preset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,25 @@ class Source:
             for n in folders
         }
 
+    def few(
+        self, settings: TrainerSettings, budget: BudgetSettings, stated: Collection[str]
+    ) -> tuple[str, Path] | None:
+        """The category and its folder, when its images are too few for a network and nobody asked
+        for one; or when place and memory alone were asked for.
+        """
+        if self.unified or self.synthetic or len(self.data) != 1:
+            if settings.preset == FEW_IMAGES.name:
+                raise SettingsError(f"preset {FEW_IMAGES.name}: give one --data FOLDER")
+            return None
+        folder = self.data[0]
+        asked = settings.preset == FEW_IMAGES.name
+        if not asked and (_PRESET in stated or budget.strict):
+            return None
+        on_unreadable = None if settings.on_corrupt == "fail" else _ignored
+        files = good_files(folder, 1, settings.layout, on_unreadable)
+        wanted = asked or len(files.digests) < FEWEST
+        return (self._only_name(folder), folder) if wanted else None
+
     def _view(self, category: Category, preset: Preset, folder: Path, layout: str) -> View:
         """One network for several categories has one input size, whatever the frames' shapes."""
         if self.unified and category.view is None:
@@ -99,6 +119,10 @@ class Source:
         if folder is None:
             raise SettingsError("--category: give the name of the category")
         return _valid(name_of(folder))
+
+
+def _ignored(_: DataError) -> None:
+    """It is told when the image is read."""
 
 
 def _of(category: Category, images: GoodImages) -> GoodImages:

@@ -13,6 +13,9 @@ from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
 from stream_inspector.verdict import Image
 
+# Their models are trained first; in one process, which trains them once.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("views")]
+
 IGNORED = np.zeros((64, 64), bool)
 IGNORED[20:40, 40:60] = True  # half of the scratch
 MASKED = View((64, 64), ignored=runs(IGNORED))

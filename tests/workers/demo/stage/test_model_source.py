@@ -61,6 +61,7 @@ def test_other_images_seeds_and_presets_are_other_trainings() -> None:
     assert len(keys) == 5
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_writes_nothing(flanges: Path, tmp_path: Path) -> None:
     stop = StopSignal()
     stop.set()

@@ -18,6 +18,7 @@ from workers.inspector.settings import InspectorSettings, ModelsSection
 GIB = 2**30
 
 
+@pytest.mark.slow
 def test_this_machine_is_ok() -> None:
     models = ModelsSection(threads=1)
     findings = [

@@ -6,6 +6,7 @@ import pytest
 
 from workers.inspector.guard import vitals as module
 from workers.inspector.guard.breaker import Breaker, Limits
+from workers.inspector.guard.drift import Drift
 from workers.inspector.guard.flow import InFlight
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.models.source import FixedModels, Models
@@ -54,7 +55,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def make() -> tuple[Vitals, InFlight, Breaker, InspectorMetrics]:
     breaker = Breaker(Limits(share=0.5, window_s=1, min_frames=1, rest_s=60))
     in_flight, metrics = InFlight(100), InspectorMetrics()
-    return Vitals(FixedModels({}), breaker, in_flight, metrics), in_flight, breaker, metrics
+    return (
+        Vitals(FixedModels({}), breaker, in_flight, Drift(), metrics),
+        in_flight,
+        breaker,
+        metrics,
+    )
 
 
 def gauge(metrics: InspectorMetrics, name: str) -> float | None:

@@ -169,6 +169,7 @@ def test_a_refused_version_is_said_once_with_what_goes_on(models: Models) -> Non
     assert models.metric("inspector_model_refused", labels) is None
 
 
+@pytest.mark.slow
 def test_a_notice_tries_what_was_refused_again(models: Models) -> None:
     models.activate("bolts", "corrupt")
     models.sound.add("corrupt")  # somebody repairs it
@@ -179,6 +180,7 @@ def test_a_notice_tries_what_was_refused_again(models: Models) -> None:
         models.until(lambda: models.versions() == {"bolts": "corrupt", "nuts": "v2"})
 
 
+@pytest.mark.slow
 def test_an_activation_is_in_use_within_a_second_of_its_notice(models: Models) -> None:
     with models.following(every_s=60.0):
         models.push_and_activate("bolts", "v1")
@@ -301,6 +303,7 @@ def test_without_the_store_a_fresh_worker_believes_redis_and_asks_the_store_soon
     assert board.active["bolts"] == "v2"
 
 
+@pytest.mark.slow
 def test_a_flood_of_notices_does_not_keep_the_stores_busy(models: Models) -> None:
     models.activate("bolts", "v1")
     asked: list[str] = []

@@ -79,6 +79,7 @@ def test_no_room_says_the_numbers_and_the_setting(shelf: Shelf) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 4)), max_size=40))
+@pytest.mark.slow
 def test_the_bound_holds_whatever_is_asked(asked: list[tuple[str, int]]) -> None:
     shelf = Shelf(6, patience_s=0.0)
     for now, (version, size) in enumerate(asked):

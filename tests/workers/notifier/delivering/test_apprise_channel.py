@@ -23,6 +23,7 @@ def channel(hook: Hook, **options: object) -> AppriseChannel:
     return AppriseChannel(SecretStr(hook.url), **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_webhook_gets_the_alarm_with_its_id(hook: Hook) -> None:
     channel(hook).send([ALARM])
     (message,) = hook.accepted
@@ -115,6 +116,7 @@ def test_a_redirect_to_nonsense_is_a_failure(hook: Hook, location: str) -> None:
         channel(hook).send([ALARM])
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_comes_is_bounded(hook: Hook) -> None:
     hook.hangs = True
     begun = time.monotonic()
@@ -140,6 +142,7 @@ def test_an_alarm_that_was_taken_is_taken_whatever_the_answer_says(
     assert hook.asked == 1
 
 
+@pytest.mark.slow
 def test_an_answer_that_never_ends_is_one_after_all(hook: Hook) -> None:
     hook.drips = True
     begun = time.monotonic()
@@ -233,6 +236,7 @@ def test_a_webhook_for_machines_gets_every_alarm(hook: Hook, tmp_path: Path) -> 
     assert all("alarm 0000" in message["message"] for message in hook.accepted)
 
 
+@pytest.mark.slow
 def test_a_webhook_that_never_answers_costs_only_itself(hook: Hook, tmp_path: Path) -> None:
     hook.hangs = True
     ear = Ear()

@@ -58,6 +58,7 @@ def test_a_hiccup_is_no_failure(tmp_path: Path) -> None:
         assert delivery.couriers[0].counts.failed == 0
 
 
+@pytest.mark.slow
 def test_a_channel_that_comes_back_gets_everything_in_order(tmp_path: Path) -> None:
     ear = Ear()
     ear.trouble = failing(6)
@@ -140,6 +141,7 @@ def test_receivers_that_have_it_are_not_told_for_ever(tmp_path: Path) -> None:
         assert ear.tries == 2
 
 
+@pytest.mark.slow
 def test_a_channel_that_hangs_costs_only_itself_and_is_noticed(tmp_path: Path) -> None:
     release = threading.Event()
     hung, alive = Ear("hung"), Ear("alive")
@@ -159,6 +161,7 @@ def test_a_channel_that_hangs_costs_only_itself_and_is_noticed(tmp_path: Path) -
         assert delivery.problem() is None
 
 
+@pytest.mark.slow
 def test_a_try_that_comes_back_late_is_not_repeated(tmp_path: Path) -> None:
     ear = Ear()
     ear.trouble = lambda alarms: time.sleep(0.3)
@@ -191,6 +194,7 @@ def test_few_alarms_are_told_one_by_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("digests", [True, False])
+@pytest.mark.slow
 def test_a_defect_among_many_alarms_arrives_at_once(tmp_path: Path, digests: bool) -> None:
     """With a channel that takes a second for each message."""
     slow = Ear(digests=digests, at_a_time=1)
@@ -259,6 +263,7 @@ def choking(*messages: str) -> object:
 
 
 @pytest.mark.parametrize(("digests", "at_a_time"), [(False, 1), (False, 100), (True, 1)])
+@pytest.mark.slow
 def test_an_alarm_that_a_channel_chokes_on_does_not_stop_the_others(
     tmp_path: Path, digests: bool, at_a_time: int
 ) -> None:
@@ -282,6 +287,7 @@ def test_an_alarm_that_a_channel_chokes_on_does_not_stop_the_others(
     assert len(ear.messages) == len(set(ear.messages))
 
 
+@pytest.mark.slow
 def test_an_outage_blames_no_alarm(tmp_path: Path) -> None:
     ear = Ear(at_a_time=1)
     ear.trouble = failing(12, answering=True)
@@ -292,6 +298,7 @@ def test_an_outage_blames_no_alarm(tmp_path: Path) -> None:
     assert list(read_refused(tmp_path)) == []
 
 
+@pytest.mark.slow
 def test_an_alarm_that_failed_during_an_outage_waits_for_the_next_one(tmp_path: Path) -> None:
     ear = Ear(at_a_time=1)
     ear.trouble = choking("m1")

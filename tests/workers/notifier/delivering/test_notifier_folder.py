@@ -25,6 +25,7 @@ from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal
 
 
+@pytest.mark.slow
 def test_two_notifiers_in_one_folder_do_not_write_over_each_other(tmp_path: Path) -> None:
     first, second = Ear("ear"), Ear("ear")
     first.trouble = second.trouble = away
@@ -89,6 +90,7 @@ def test_former_alarms_that_cannot_be_read_end_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("running", [True, False])
+@pytest.mark.slow
 def test_what_was_refused_is_sent_again_when_somebody_says_so(
     tmp_path: Path, running: bool
 ) -> None:

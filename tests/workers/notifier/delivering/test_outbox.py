@@ -114,6 +114,7 @@ def test_the_file_is_compacted_now_and_then(tmp_path: Path) -> None:
     assert waiting(outbox(tmp_path)) == []
 
 
+@pytest.mark.slow
 def test_a_compaction_moves_what_waits(tmp_path: Path) -> None:
     box = outbox(tmp_path)
     put(box, *(notice(n) for n in range(4000)))

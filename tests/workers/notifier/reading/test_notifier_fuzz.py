@@ -118,6 +118,7 @@ def good_frame(number: int, camera: str) -> FrameRef:
 
 
 @pytest.mark.parametrize("round_", range(ROUNDS))
+@pytest.mark.slow
 def test_a_broken_record_costs_no_good_one(tmp_path: Path, round_: int) -> None:
     random_ = random.Random(SEED + round_)  # noqa: S311
     stage = Stage(tmp_path)

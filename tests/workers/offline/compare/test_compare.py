@@ -3,6 +3,7 @@ import io
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from stream_inspector.model.version import Model
@@ -18,6 +19,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["compare", *(str(argument) for argument in arguments)])
 
 
+@pytest.mark.slow
 def test_methods_are_measured_beside_ours_in_every_category_of_a_root(
     tiny_model: Model, flanges: Path, tmp_path: Path
 ) -> None:
@@ -43,6 +45,7 @@ def test_methods_are_measured_beside_ours_in_every_category_of_a_root(
     assert [row["fit_seconds"] is None for row in rows] == [True, False, True, False]
 
 
+@pytest.mark.slow
 def test_without_a_model_ours_is_trained(flanges: Path, tmp_path: Path) -> None:
     file = tmp_path / "ours.json"
     given = ("--methods", "ours", "--preset", "pixel-small", "--iterations", 1)

@@ -29,6 +29,7 @@ def root(flanges: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_every_member_is_reported_and_both_ensembles(
     model_folder: Path, flanges: Path, tmp_path: Path
 ) -> None:
@@ -46,12 +47,24 @@ def test_every_member_is_reported_and_both_ensembles(
         *("ensemble", "kl+features", "kl", "features", "mahalanobis", "control")
     }
     assert (card["n_good"], card["n_defective"], card["n_masks"]) == (1, 1, 1)
-    assert card["resolution"] == [256, 256]
+    assert card["resolution"] == [128, 128]
     assert len(card["members"]["kl"]["pro"]) == len(told["curve_rates"])
     assert told["mean"]["kl"] == card["members"]["kl"]
     assert card["counterparts"] is None
+    assert [(kind["kind"], kind["images"]) for kind in card["kinds"]] == [("stain", 1), ("good", 1)]
+    assert card["recall"]["value"] == card["at_threshold"]["recall"]
+    assert card["false_alarms"]["high"] > 0.9  # one image says little
+    assert [(each["file"], each["defective"]) for each in card["images"]] == [
+        *(("good/0.png", False), ("stain/0.png", True))
+    ]
+    limit = card["at_threshold"]["threshold"]
+    assert all((i["score"] > limit) == (i["verdict"] == "defect") for i in card["images"])
+    lines = result.output.splitlines()
+    leads = next(n for n, line in enumerate(lines) if "at the threshold" in line)
+    assert leads < next(n for n, line in enumerate(lines) if "AUROC" in line)
 
 
+@pytest.mark.slow
 def test_a_root_is_measured_where_there_is_a_model(
     model_folder: Path, root: Path, tmp_path: Path
 ) -> None:
@@ -75,6 +88,7 @@ def test_a_root_is_measured_where_there_is_a_model(
     assert told["counterparts"]["change_outside"] is not None
 
 
+@pytest.mark.slow
 def test_saved_maps_are_what_was_measured(
     model_folder: Path, flanges: Path, tmp_path: Path
 ) -> None:

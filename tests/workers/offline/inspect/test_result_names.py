@@ -1,6 +1,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,7 @@ def test_a_name_fits_into_a_file_system() -> None:
         st.from_regex(r"([aA-]{1,2}/){0,2}[aA1-]{1,3}\.(png|jpg)", fullmatch=True), unique=True
     )
 )
+@pytest.mark.slow
 def test_no_two_names_are_the_same(paths: list[str]) -> None:
     names = named(*paths)
     assert len({name.casefold() for name in names}) == len(paths)

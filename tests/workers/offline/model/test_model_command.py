@@ -64,6 +64,7 @@ def anna(tmp_path: Path) -> Operator:
     return Operator(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_version_is_pushed_activated_and_rolled_back(anna: Operator) -> None:
     old, new = anna.push(made(1), "--activate"), anna.push(made(2))
     told = anna.run("activate", "bolts", new[:6], "--why", "new lens", "--by", "anna")
@@ -88,6 +89,7 @@ def test_there_is_nothing_to_go_back_to_at_first(anna: Operator) -> None:
 
 
 @pytest.mark.parametrize("command", ["activate", "rollback"])
+@pytest.mark.slow
 def test_an_operator_who_looked_too_early_is_told_whose_change_came_between(
     anna: Operator, command: str
 ) -> None:
@@ -104,6 +106,7 @@ def test_an_operator_who_looked_too_early_is_told_whose_change_came_between(
     assert anna.registry.active("bolts") == old
 
 
+@pytest.mark.slow
 def test_a_version_shows_where_it_comes_from_and_what_it_promises(anna: Operator) -> None:
     version = anna.push(made(7), "--activate", "--why", "first")
     other = anna.push(made(8))
@@ -117,6 +120,7 @@ def test_a_version_shows_where_it_comes_from_and_what_it_promises(anna: Operator
     assert "first" not in anna.run("show", other)
 
 
+@pytest.mark.slow
 def test_two_versions_side_by_side(anna: Operator) -> None:
     first, second = anna.push(made(1)), anna.push(made(2, spread=2.0))
     told = anna.run("diff", first, second)
@@ -146,6 +150,7 @@ def test_a_model_without_thresholds_is_not_pushed(anna: Operator) -> None:
     assert anna.registry.every_version() == []
 
 
+@pytest.mark.slow
 def test_gc_shows_first_and_removes_when_told(anna: Operator) -> None:
     old, new = anna.push(made(1), "--activate"), anna.push(made(2), "--activate")
     assert "in the last 3 activations" in anna.run("gc")
@@ -173,6 +178,7 @@ def test_verify_names_what_is_damaged_and_fails(anna: Operator) -> None:
     assert f"bolts: the active version {version} is missing or wrong" in told
 
 
+@pytest.mark.slow
 def test_a_broken_activation_is_named_followed_and_moved_aside(anna: Operator) -> None:
     version = anna.push(made(1), "--activate")
     records = anna.folder / "store/categories/bolts/activations"
@@ -190,6 +196,7 @@ def test_a_broken_activation_is_named_followed_and_moved_aside(anna: Operator) -
     assert "ok" in anna.run("verify")
 
 
+@pytest.mark.slow
 def test_a_version_that_cannot_be_read_does_not_hide_the_others(anna: Operator) -> None:
     whole, broken = anna.push(made(1)), anna.push(made(2))
     (anna.folder / f"store/models/{broken}/manifest.json").write_bytes(b"{")
@@ -198,6 +205,7 @@ def test_a_version_that_cannot_be_read_does_not_hide_the_others(anna: Operator) 
     assert "not readable" in listed
 
 
+@pytest.mark.slow
 def test_a_store_that_cannot_create_exclusively_is_told(anna: Operator) -> None:
     anna.push(made(1))
     warning = "cannot create a file exclusively"

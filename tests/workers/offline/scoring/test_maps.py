@@ -12,6 +12,7 @@ from workers.offline.images.reader import read_images
 from workers.offline.scoring.maps import BATCH, DIFFUSION, ENSEMBLE, enlarged, score_all
 
 
+@pytest.mark.slow
 def test_a_set_of_several_batches_is_scored_as_each_image_alone(
     tiny_model: Model, flanges: Path
 ) -> None:

@@ -44,6 +44,7 @@ def folder(flanges: Path, tmp_path: Path) -> Path:
     return tmp_path / "flanges"
 
 
+@pytest.mark.slow
 def test_neither_training_nor_calibration_opens_them(
     folder: Path, model_folder: Path, further: Path, tmp_path: Path, opened: list[str]
 ) -> None:

@@ -47,6 +47,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_each_category_is_calibrated_within_its_own_budget(root: Path, tmp_path: Path) -> None:
     out, configured = tmp_path / "model", tmp_path / "categories"
     configured.mkdir()
@@ -65,6 +66,7 @@ def test_each_category_is_calibrated_within_its_own_budget(root: Path, tmp_path:
     assert "nuts: 5.0% false rejects at 95% needs 59" in strict.stderr
 
 
+@pytest.mark.slow
 def test_a_unified_model_goes_from_folders_to_every_categorys_switchboard(
     root: Path, tmp_path: Path
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_unified_model_goes_from_folders_to_every_categorys_switchboard(
     assert registry.active("bolts") == registry.active("nuts") == again.version
 
 
+@pytest.mark.slow
 def test_images_that_cannot_carry_thresholds_leave_a_model_to_calibrate(
     root: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_images_that_cannot_carry_thresholds_leave_a_model_to_calibrate(
     assert read_model(out).calibrations == {}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_images_is_refused_before_training(
     root: Path, tmp_path: Path
 ) -> None:

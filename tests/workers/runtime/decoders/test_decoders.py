@@ -105,6 +105,7 @@ def test_refusals_come_back_as_they_are(
     assert decoders.decode(GOOD).image.shape == (40, 60, 3)
 
 
+@pytest.mark.slow
 def test_a_slow_picture_costs_its_time_and_nothing_else() -> None:
     with Decoders(1, replace(PATIENT, cpu_s=0.4)) as decoders:
         decoders.start()
@@ -117,6 +118,7 @@ def test_a_slow_picture_costs_its_time_and_nothing_else() -> None:
         assert decoders.decode(GOOD).image.shape == (40, 60, 3)
 
 
+@pytest.mark.slow
 def test_a_process_that_stands_still_is_ended_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PATIENCE", 1)
     with Decoders(1, replace(RULES, cpu_s=0.5)) as decoders:
@@ -146,6 +148,7 @@ def killing(decoders: Decoders, times: int) -> threading.Thread:
     return thread
 
 
+@pytest.mark.slow
 def test_a_picture_that_ends_its_decoder_twice_is_refused_with_the_reason() -> None:
     with Decoders(1, replace(PATIENT, cpu_s=60)) as decoders:
         killer = killing(decoders, 2)
@@ -155,6 +158,7 @@ def test_a_picture_that_ends_its_decoder_twice_is_refused_with_the_reason() -> N
         assert decoders.decode(GOOD).image.shape == (40, 60, 3)
 
 
+@pytest.mark.slow
 def test_a_process_that_was_ended_from_outside_costs_no_picture() -> None:
     with Decoders(1, RULES) as decoders:
         for _ in range(3):

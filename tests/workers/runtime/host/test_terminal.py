@@ -70,6 +70,7 @@ def sources() -> Iterator[tuple[str, ast.Module]]:
             yield str(path.relative_to(WORKERS)), ast.parse(path.read_text())
 
 
+@pytest.mark.slow
 def test_consoles_and_tables_are_ours() -> None:
     """The terminal library's own read markup, and let control characters pass."""
     found = [
@@ -89,6 +90,7 @@ def test_consoles_and_tables_are_ours() -> None:
     assert found + made == []
 
 
+@pytest.mark.slow
 def test_what_is_printed_is_a_text_or_a_constant() -> None:
     """Never a string that was put together: it could hold anybody's words."""
     found = [
@@ -102,6 +104,7 @@ def test_what_is_printed_is_a_text_or_a_constant() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_bars_read_no_markup() -> None:
     found = [
         f"{name}:{node.lineno}"
@@ -120,6 +123,7 @@ def test_bars_read_no_markup() -> None:
     assert found == []
 
 
+@pytest.mark.slow
 def test_errors_are_said_through_one_function() -> None:
     found = [
         f"{name}:{node.lineno}"

@@ -99,6 +99,7 @@ def test_a_collector_that_is_away_is_told_in_the_log() -> None:
     assert any(line["logger"].startswith("opentelemetry.exporter") for line in told), told
 
 
+@pytest.mark.slow
 def test_a_collector_that_never_answers_holds_up_no_end() -> None:
     pytest.importorskip("opentelemetry")
     with socket.socket() as deaf:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_inspector.threshold.budget import Calibration
-from stream_inspector.threshold.defects import Share
+from stream_inspector.threshold.share import Share
 from workers.offline.report.plot import (
     BOTTOM,
     HEIGHT,

@@ -9,38 +9,17 @@ import numpy as np
 
 from stream_inspector.image.pictures import heat_range, heatmap
 from stream_inspector.threshold.budget import Calibration
-from stream_inspector.threshold.defects import DefectCheck, Labelled
+from stream_inspector.threshold.defects import DefectCheck
 from stream_inspector.threshold.pixels import share_above
 from stream_inspector.verdict import Image, ScoreMap
-from workers.offline.calibrate.held_out import GoodScores, HeldOut
 from workers.offline.calibrate.report.figures import rate_figure, score_histogram
+from workers.offline.calibrate.report.shown import Shown, Tested, trade_off
+from workers.offline.calibrate.report.trade_off import trade_off_figure
 from workers.offline.report.page import Album, Picture, environment
-from workers.offline.scoring.labelled import LabelledImages
 from workers.runtime.moments import said
 
 NEAREST = 8  # good images, and as many escaped defects
 _ROWS = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 0.3)  # of the table that are shown
-
-
-@dataclass(frozen=True)
-class Tested:
-    """Labelled images with their scores."""
-
-    images: LabelledImages
-    scored: Labelled
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Everything the page tells of."""
-
-    category: str
-    version: str
-    calibration: Calibration
-    held: HeldOut
-    good: GoodScores
-    test: Tested | None
-    painted: DefectCheck | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +38,9 @@ class ScoreCard:
 def write_thresholds(path: Path, shown: Shown) -> Path:
     """Write the page; returns its path."""
     album = Album(path)
-    made, check = shown.calibration, shown.calibration.defects or shown.painted
+    made, painted = shown.calibration, shown.painted.check if shown.painted else None
+    check = made.defects or painted
+    drawn = check if check and check.curve else painted
     text = (
         environment(__package__)
         .get_template("thresholds.html.j2")
@@ -69,16 +50,32 @@ def write_thresholds(path: Path, shown: Shown) -> Path:
             when=said(datetime.now(UTC)),
             made=made,
             check=check,
-            curve=_curve(shown, check),
+            painted=painted,
+            settled=shown.settled,
+            trade_off=_trade_off(shown),
+            remedies=shown.remedies,
+            drawn=drawn,
+            curve=_curve(shown, drawn),
             scores=score_histogram(made, _defect_scores(shown.test)),
             rows=[_nearest_row(made, rate) for rate in _ROWS],
             nearest=_nearest_good(shown, album),
             escaped=_escaped(shown, album),
+            price=_price(shown, album),
         )
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files
     return path
+
+
+def _trade_off(shown: Shown) -> str:
+    made, test, painted = shown.calibration, shown.test, shown.painted
+    return trade_off_figure(
+        trade_off(made, test.scored) if test else None,
+        trade_off(made, painted.scored) if painted else None,
+        made.image_threshold,
+        shown.settled,
+    )
 
 
 def _curve(shown: Shown, check: DefectCheck | None) -> str:
@@ -107,12 +104,31 @@ def _nearest_good(shown: Shown, album: Album) -> list[ScoreCard]:
     return [_card(shown.calibration, each, album) for each in found]
 
 
+def _price(shown: Shown, album: Album) -> list[ScoreCard]:
+    """Where two limits cannot hold: good images that alarm at the lower threshold and not at the
+    higher one, those first that a small step would make alarm.
+    """
+    settled = shown.settled
+    if settled is None or settled.both_hold:
+        return []
+    scores = shown.good.image_scores
+    low, high = settled.by_escapes.threshold, settled.by_false_alarms.threshold
+    between = np.flatnonzero((scores > low) & (scores <= high))
+    picked = sorted(between.tolist(), key=lambda index: -float(scores[index]))[:NEAREST]
+    images, maps, paths = shown.held.images, shown.good.maps, shown.held.paths
+    found = (_Scored(paths[i], paths[i].name, float(scores[i]), images[i], maps[i]) for i in picked)
+    return [_card(shown.calibration, each, album) for each in found]
+
+
 def _escaped(shown: Shown, album: Album) -> list[ScoreCard]:
     """Defective images that do not alarm, the lowest score first."""
     if shown.test is None:
         return []
     scored, images = shown.test.scored, shown.test.images
-    passed = scored.defective & (scored.image_scores <= shown.calibration.image_threshold)
+    settled, highest = shown.settled, shown.calibration.image_threshold
+    if settled and not settled.both_hold:
+        highest = settled.by_false_alarms.threshold
+    passed = scored.defective & (scored.image_scores <= highest)
     lowest = sorted(np.flatnonzero(passed).tolist(), key=lambda i: float(scored.image_scores[i]))
     found = (
         _Scored(

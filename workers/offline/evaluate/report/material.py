@@ -40,7 +40,10 @@ def report_material(model: Model, category: str, test: LabelledImages, scored: S
             f"model {model.version} has no thresholds for {category}, which a report needs: "
             "calibrate it first"
         )
-    maps, view = {name: scored.maps[name] for name in SHOWN}, model.view(category)
+    maps, view = (
+        {name: scored.maps[name] for name in SHOWN if name in scored.maps},
+        model.view(category),
+    )
     return Material(
         test=test,
         shapes=[view.place(size).size(view.canvas) for size in test.sizes],

@@ -6,7 +6,13 @@ Four layouts, one file each: MVTec AD's, BTAD's, VisA's own, and a plain folder 
 from pathlib import Path
 
 from workers.offline.images.datasets.licence import licence_notes
-from workers.offline.images.datasets.split import GoodFiles, file_digest, good_files, split
+from workers.offline.images.datasets.split import (
+    LEAST_GOOD,
+    GoodFiles,
+    file_digest,
+    good_files,
+    split,
+)
 from workers.runtime.datasets.detect import (
     AUTO,
     LAYOUTS,
@@ -19,6 +25,7 @@ from workers.runtime.datasets.layout import LabelledFile, missing_masks
 
 __all__ = [
     "LAYOUTS",
+    "LEAST_GOOD",
     "CategoryFolder",
     "GoodFiles",
     "LabelledFile",

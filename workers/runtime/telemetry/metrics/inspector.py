@@ -61,6 +61,12 @@ class InspectorMetrics(Table):
         self.unreadable = self._counter(
             "unreadable_records", "Records not inspected because their batch cannot be unpacked"
         )
+        self.drifted = self._snapshot(
+            "drifted_cameras",
+            "Cameras whose last frames differ from the good images of the model in use",
+            category=_CATEGORY,
+            what="score, light, focus, across, down",
+        )
         self.explained = self._counter(
             "explanations",
             "Normal counterparts of defects",

@@ -4,7 +4,7 @@ import numpy as np
 
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.calibrate import calibrate
-from stream_inspector.threshold.defects import Share
+from stream_inspector.threshold.share import Share
 from workers.offline.calibrate.report.figures import rate_figure, score_histogram
 
 

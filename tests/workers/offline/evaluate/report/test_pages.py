@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.threshold.share import alarms_by_kind
 from workers.offline.evaluate.report.cards import make_card
 from workers.offline.evaluate.report.examples import MOST, Judged
 from workers.offline.evaluate.report.material import SHOWN, Material
@@ -51,9 +52,22 @@ def card(of: Material, category: str = "nut") -> Evaluation:
     point = operating_point(scores, truth.defective, 2.0, 1.5)
     counts = (int((~truth.defective).sum()), int(truth.defective.sum()), 6, 6, 6)
     members = dict.fromkeys(names, ranking)
-    return Evaluation(
+    made = Evaluation(
         category, "v1", "c1", "torch", (SIDE, SIDE), *counts, members, point, ms_per_image=9.5
     )
+    kinds = alarms_by_kind(scores, truth.defective, of.judged.kinds, (2.0, 1.5), 0.95)
+    return replace(made, kinds=kinds)
+
+
+def test_the_page_leads_with_what_the_threshold_does_by_kind(tmp_path: Path) -> None:
+    page = write_category(tmp_path, card(material()), material(), "today").read_text()
+    index = write_index(tmp_path, [card(material())], "today").read_text()
+
+    assert "<h1>nut: 83% of defects found, 17% of good parts alarm</h1>" in page
+    assert page.index("recall at the threshold (36% to 100%)") < page.index("image AUROC")
+    assert "<td>bent</td>" in page
+    assert "<td>good</td>" in page
+    assert "83.3% (35.9% to 99.6%)" in index
 
 
 def test_a_card_shows_input_truth_and_the_members_maps(tmp_path: Path) -> None:

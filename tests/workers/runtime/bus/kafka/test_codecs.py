@@ -38,6 +38,7 @@ def test_several_parts_are_one_stream(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PACKERS)
+@pytest.mark.slow
 def test_a_bomb_stops_at_the_limit(name: str) -> None:
     bomb = PACKERS[name](b"\0" * 200_000_000)
     tracemalloc.start()

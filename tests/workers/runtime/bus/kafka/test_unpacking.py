@@ -329,6 +329,7 @@ def test_a_poll_that_was_interrupted_does_not_spin() -> None:
     assert not log.fetcher._next_partition_records
 
 
+@pytest.mark.slow
 def test_no_mutation_hangs_raises_or_costs_a_good_record() -> None:
     chance = random.Random(17)  # noqa: S311
     for _ in range(1500):

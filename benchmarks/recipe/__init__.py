@@ -1,0 +1,1 @@
+"""Which members, with what weights, decide: chosen without the pictures that judge it."""
