@@ -73,7 +73,7 @@ def camera(
 
       stream-inspector camera --source rtsp://10.0.0.7/main --preview look.png
 
-      stream-inspector camera --list --set camera.device.cti=[/opt/maker/producer.cti]
+      stream-inspector camera --list --config configs/camera.yaml
 
       stream-inspector camera --set camera.count=8 --set topics.partitions=8 --show-spread
 

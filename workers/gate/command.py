@@ -82,12 +82,12 @@ def _run(settings: Any) -> int:
         return KafkaReader(settings.kafka, topic, f"{client_id}-{topic}", since, pulse)
 
     def body(stop: StopSignal) -> None:
-        with stop.at_once():
+        def prepare() -> None:
+            read = (names.frames, names.outcomes)
             if names.create:
-                kafka.create_topics(
-                    settings.kafka,
-                    dict.fromkeys((names.frames, names.outcomes), names.partitions),
-                )
-        run_gate(settings, open_topic, stop)
+                with stop.at_once():
+                    kafka.create_topics(settings.kafka, dict.fromkeys(read, names.partitions))
+
+        run_gate(settings, open_topic, stop, prepare)
 
     return run_process("gate", settings.log, body)

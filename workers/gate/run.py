@@ -29,12 +29,18 @@ log = structlog.get_logger(__name__)
 Open = Callable[[str, Pulse, datetime], Reader]  # topic, pulse, since
 
 
-def run_gate(settings: GateProcessSettings, open_topic: Open, stop: StopSignal) -> None:
-    """Run until a stop is asked for. Raises Fatal."""
+def run_gate(
+    settings: GateProcessSettings,
+    open_topic: Open,
+    stop: StopSignal,
+    prepare: Callable[[], None] = lambda: None,
+) -> None:
+    """Run until a stop is asked for. `prepare` is called when the settings hold. Raises Fatal."""
     gate = settings.gate
     if not gate.cameras:
         raise SettingsError("gate.cameras: name the cameras whose parts are answered")
     channels = make_channels(gate)
+    prepare()
     metrics = GateMetrics()
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(gate.folder))
