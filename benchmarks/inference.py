@@ -203,7 +203,9 @@ def _ceilings(task: Task) -> dict[int, Ceiling]:
     torch.set_num_threads(task.threads)
     model, device = read_model(task.folder / task.preset), torch.device(task.device)
     preset, scoring = model.preset, model.preset.scoring
-    features = shapes_of(load_feature_net(preset.grid), torch.zeros(1, 3, *preset.input_size))
+    features = shapes_of(
+        load_feature_net(preset.grid, preset.backbone), torch.zeros(1, 3, *preset.input_size)
+    )
     x = torch.zeros(1, scoring.channels, *scoring.size)
     network = unpack_network("network", scoring, model.tensors)
     unet = shapes_of(network, x, torch.tensor([scoring.score_steps[0]]))

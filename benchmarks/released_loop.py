@@ -20,8 +20,8 @@ from stream_inspector.diffusion.posterior import (
     posterior_mean,
 )
 from stream_inspector.diffusion.schedule import diffuse
-from stream_inspector.features import load_feature_net, resized, to_tensor
-from stream_inspector.model.assembly import bind, for_category, unpack_network
+from stream_inspector.features import resized, to_tensor
+from stream_inspector.model.assembly import bind, for_category, unpack_features, unpack_network
 from stream_inspector.model.version import Model
 from stream_inspector.score.whitening import Whitening
 from stream_inspector.verdict import Image
@@ -36,7 +36,7 @@ class ReleasedLoop:
         self.preset, self.device = model.preset, torch.device(device)
         own = for_category(model.category(), model.tensors)
         self._whitening = Whitening(*(own[f"whitening.{n}"].to(device) for n in ("mean", "matrix")))
-        self._features = load_feature_net(self.preset.grid).to(self.device)
+        self._features = unpack_features(self.preset, model.tensors).to(self.device)
         scoring = self.preset.scoring
         network = unpack_network("network", scoring, model.tensors).to(self.device)
         self._denoiser: Denoiser = bind(scoring, network, float(model.tensors["sigma_data"]))

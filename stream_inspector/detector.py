@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from stream_inspector.backbones import is_packaged
 from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.counterpart.gradient_denoising import (
     COUNTERPARTS,
@@ -21,12 +22,13 @@ from stream_inspector.engine.cache import Cache
 from stream_inspector.engine.choose import Engine, choose
 from stream_inspector.engine.part import Part
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import LEVELS, LITE0, load_feature_net, to_tensor
+from stream_inspector.features import to_tensor
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.tiles import cut, merge
 from stream_inspector.model.assembly import (
     for_category,
     unpack_ensemble,
+    unpack_features,
     unpack_network,
     unpack_scorer,
 )
@@ -149,7 +151,8 @@ class Detector:
         """Normal counterparts of defective images, examined by a network that did not guide them.
 
         `settings` is the preset's variant unless given; `on_round` hears of every round of each
-        category's tiles. Raises UnknownCategory, and ModelUnsupported where no network is trained.
+        image's tiles, one image after the other. Raises UnknownCategory, and ModelUnsupported where
+        no network is trained.
         """
         if not self.explains:
             raise ModelUnsupported(f"model {self.model.version} is provisional: it has no network")
@@ -262,10 +265,10 @@ def _parts(model: Model) -> list[Part]:
     preset, scoring = model.preset, model.preset.scoring
     generator = torch.Generator().manual_seed(0)
     images = torch.rand(_EXAMPLE, 3, *preset.input_size, generator=generator) * 2 - 1
-    net = load_feature_net(preset.grid)
-    features = Part(
-        "features", net, (images,), f"{LITE0.architecture} {LEVELS} {preset.grid}", True
-    )
+    looked = preset.backbone
+    named = f"{looked.architecture} {looked.levels}" if is_packaged(looked) else str(looked)
+    net = unpack_features(preset, model.tensors)
+    features = Part("features", net, (images,), f"{named} {preset.grid}", True)
     if not preset.trained:
         return [features]
     x = torch.randn(_EXAMPLE, scoring.channels, *scoring.size, generator=generator)

@@ -7,7 +7,8 @@ InspectorError
 │   ├── TooLarge         more pixels, bytes or memory than the limit: refused before decoding
 │   └── TooSlow          decoding takes longer than the limit
 ├── DataError            a folder of images is not what a command needs; says which and what to do
-│   └── TooFewImages     not enough good images for what was asked
+│   ├── TooFewImages     not enough good images for what was asked
+│   └── WeightsRefused   pretrained weights are for another network; names what does not fit
 ├── ModelError           a model version cannot be used
 │   ├── ModelCorrupt     digest, shape or key does not match the manifest
 │   ├── ModelUnsupported made by a newer format or another preset
@@ -57,6 +58,10 @@ class DataError(InspectorError):
 
 class TooFewImages(DataError):
     """Not enough good images."""
+
+
+class WeightsRefused(DataError):
+    """Pretrained weights are for another network than the one that is to be trained."""
 
 
 class ModelError(InspectorError):

@@ -26,6 +26,7 @@ from stream_inspector.model.assembly import (
     for_category,
     pixel_prefix,
     unpack_examiner,
+    unpack_features,
     unpack_guide,
     unpack_network,
     unpack_usual_change,
@@ -90,13 +91,31 @@ class Explainer:
     ) -> tuple[list[Image], list[int]]:
         """Counterparts of one category's canvases, and the rounds each took.
 
-        Unguided, only tiles with a defect change.
+        One image after the other: what is computed for one must not depend, by a rounding, on those
+        that happen to lie in its batch.
         """
+        made = [
+            self._without_defect(image, weight, label, settings, on_round)
+            for image, weight in zip(images, weights[:, None], strict=True)
+        ]
+        return [image for image, _ in made], [rounds for _, rounds in made]
+
+    def _without_defect(
+        self,
+        image: Image,
+        weight: Tensor,
+        label: int,
+        settings: CounterpartSettings,
+        on_round: OnRound | None,
+    ) -> tuple[Image, int]:
+        """Unguided, only tiles with a defect change."""
         view = self._model.view(self._model.categories[label])
-        tiles = cut(view, [view.prepare(image) for image in images])
-        weights = cut_maps(view, weights * torch.tensor(view.valid))
+        tiles = cut(view, [view.prepare(image)])
+        weights = cut_maps(view, weight * torch.tensor(view.valid))
         guide = self._guides[label] if settings.gradient_steps else None
-        changing = [i for i, weight in enumerate(weights) if guide or weight.any()]
+        changing = [i for i, each in enumerate(weights) if guide or each.any()]
+        if not changing:
+            return image, 0
         denoiser = self._denoiser
         if self._model.preset.pixel.network.classes:
             denoiser = denoiser.given(torch.full((len(changing),), label))
@@ -111,12 +130,10 @@ class Explainer:
             usual=unpack_usual_change(self._categories()[label][1]),
             on_round=on_round,
         )
-        rounds, count = [0] * len(images), len(view.corners)
-        for i, image, steps in zip(changing, made, took, strict=True):
-            tiles[i], rounds[i // count] = image, max(rounds[i // count], steps)
-        merged = to_images(merge(view, to_tensor(tiles)))
-        seen = view.valid[..., None]
-        return [np.where(seen, new, old) for new, old in zip(merged, images, strict=True)], rounds
+        for i, each in zip(changing, made, strict=True):
+            tiles[i] = each
+        (merged,) = to_images(merge(view, to_tensor(tiles)))
+        return np.where(view.valid[..., None], merged, image), max(took)
 
     @cached_property
     def _denoiser(self) -> Denoiser:
@@ -127,7 +144,7 @@ class Explainer:
     @cached_property
     def _guides(self) -> list[Distance]:
         """By class label."""
-        net = load_feature_net(self._model.preset.grid).to(self._device)
+        net = unpack_features(self._model.preset, self._tensors).to(self._device)
         return [unpack_guide(net, *told) for told in self._categories()]
 
     @cached_property

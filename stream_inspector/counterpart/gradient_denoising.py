@@ -40,20 +40,36 @@ class CounterpartSettings:
     gradient_steps: int  # N_d; 0: nothing guides
     strength: float  # s: a gradient step has the variance of a diffusion step, s^2
     unit_gradient: bool  # scale g to unit deviation
+    distance: str  # what of the guide's cells descends: a key of DISTANCES
     estimate: str  # "sample" of p(x_{t-1} | x_t), its "mean", or "clean" x_0
     masked: bool  # noise the image first, and change only where it is anomalous
     carried: bool = False  # the noise found goes on to the next step (DDIM); else all are alike
 
 
+def _squares(maps: Tensor) -> Tensor:
+    return maps.sum((1, 2))
+
+
+def _roots(maps: Tensor) -> Tensor:
+    # no slope where nothing is inspected, and the distance 0
+    return maps.clamp_min(1e-12).sqrt().mean((1, 2))
+
+
+# Of squared Mahalanobis distances a cell [B, h, w] -> L [B].
+DISTANCES: dict[str, Guide] = {
+    "squares": _squares,  # as printed: (f - mu)^T Sigma^-1 (f - mu), added up
+    "roots": _roots,  # as released: far cells pull no more than near ones
+}
+
 COUNTERPARTS = {
     # as printed: the image itself is taken for x_t
-    "paper": CounterpartSettings((8,) * 20, 250, 5, 0.02, False, "sample", False),
+    "paper": CounterpartSettings((8,) * 20, 250, 5, 0.02, False, "squares", "sample", False),
     # as released by its authors
-    "released": CounterpartSettings((8,) * 100, 250, 5, 0.02, True, "mean", False),
+    "released": CounterpartSettings((8,) * 100, 250, 5, 0.02, True, "roots", "mean", False),
     # what works with small networks, whose gradients are adversarial: start far away, where a
     # network cannot copy the defect, and follow what it sees down to fine detail
     "masked": CounterpartSettings(
-        (400, 350, 300, 250, 200, 120, 60, 20), 1000, 0, 0.0, False, "clean", True, True
+        (400, 350, 300, 250, 200, 120, 60, 20), 1000, 0, 0.0, False, "squares", "clean", True, True
     ),
 }
 
@@ -193,7 +209,7 @@ def gradient_step(x: Tensor, guide: Guide, settings: CounterpartSettings) -> Ten
     """
     with torch.enable_grad():
         at = x.detach().clone().requires_grad_()
-        (g,) = torch.autograd.grad(guide(at).sum(), at)
+        (g,) = torch.autograd.grad(DISTANCES[settings.distance](guide(at)).sum(), at)
     if settings.unit_gradient:
         g = g / g.std(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12)
     return math.sqrt(1 - settings.strength**2) * x - settings.strength * g

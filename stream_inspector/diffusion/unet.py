@@ -93,8 +93,9 @@ class UNet(nn.Module):
                 block = self._res(channels + skips.pop(), multiplier * self.shape.channels)
                 channels = multiplier * self.shape.channels
                 layers = self._with_attention(block, channels, factor)
-                if i == self.shape.res_blocks:
+                if i == self.shape.res_blocks - self.shape.feature_early:
                     self._add_feature_head(channels, factor)
+                if i == self.shape.res_blocks:
                     layers += [self._upsampler(channels)] if level else []
                     factor //= 2
                 self.output_blocks.append(EmbeddedSequential(*layers))
@@ -148,7 +149,7 @@ class UNet(nn.Module):
             h = torch.cat([h, skips.pop()], dim=1)
             if index == self.feature_block:
                 # the head reads its level before the upsampler leaves it
-                upsamples = index < len(self.output_blocks) - 1
+                upsamples = not self.shape.feature_early and index < len(self.output_blocks) - 1
                 stop = len(cast(nn.Sequential, block)) - (1 if upsamples else 0)
                 h = self._run(block, h, embedding, stop=stop)
                 features = self.feature_head(h)

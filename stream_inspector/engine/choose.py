@@ -13,6 +13,7 @@ from stream_inspector.engine.part import Part, Runner, disagreement, torch_runne
 from stream_inspector.engine.sessions import SESSIONS, installed
 
 TOLERANCE = 1e-3  # of an output's standard deviation; all engines compute in single precision
+_MOST_BYTES = 2 << 30  # of weights: a graph is one protobuf message
 TORCH, AUTO = "torch", "auto"
 ENGINES = (AUTO, TORCH, *SESSIONS)
 Runners = dict[str, Runner]  # by part
@@ -55,6 +56,8 @@ def choose(
     eager = {part.name: torch_runner(part.module, device) for part in parts}
     if wanted == TORCH or device.type != "cpu":
         return Engine(TORCH, eager, {}, "asked for" if wanted == TORCH else "on an accelerator")
+    if sum(part.bytes for part in parts) > _MOST_BYTES:
+        return Engine(TORCH, eager, {}, "too large for an ONNX graph")
     count = threads or torch.get_num_threads()
     if wanted != AUTO:
         return _asked_for(wanted, parts, eager, count, cache)

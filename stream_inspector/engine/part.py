@@ -19,6 +19,11 @@ class Part:
     architecture: str  # what the graph follows from, apart from the weights
     frozen: bool  # the same weights in every model
 
+    @property
+    def bytes(self) -> int:
+        """What the weights take."""
+        return sum(weights.nbytes for weights in self.module.state_dict().values())
+
     def first(self) -> "Part":
         """The same with the first example alone."""
         return replace(self, example=tuple(x[:1] for x in self.example))

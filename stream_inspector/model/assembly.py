@@ -1,7 +1,8 @@
 """Tensors of a model version <-> the parts that compute with them.
 
 Shared names: network.* (the scoring U-Net), pixel.* (the counterparts' U-Net, where it is another
-one), noise.<t>, sigma_data (pixels). Under each "<category>/": whitening.*, mixture.*, nearby.*,
+one), backbone.* (the features' network, unless a package has it), noise.<t>, sigma_data (pixels).
+Under each "<category>/": whitening.*, mixture.*, nearby.*,
  normalise.<raw map>.*, views.<member>.*, guide.limit, examiner.*, counterpart.usual.
 Weights and statistics travel in half precision; everything computes in single precision.
 """
@@ -11,11 +12,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from stream_inspector.backbones import is_packaged
 from stream_inspector.diffusion.denoiser import Denoiser, Network
 from stream_inspector.diffusion.schedule import Schedule, linear_schedule, respace
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import ModelCorrupt
-from stream_inspector.features import FeatureNet
+from stream_inspector.features import FeatureNet, load_feature_net
 from stream_inspector.image.view.canvas import View
 from stream_inspector.presets import CHAIN, PER_IMAGE, Diffusion, Preset
 from stream_inspector.score.distance import Distance
@@ -28,6 +30,7 @@ from stream_inspector.score.scorer import Scorer, Statistics, members, raw_names
 from stream_inspector.score.whitening import Whitening
 
 Tensors = Mapping[str, Tensor]
+_BACKBONE = "backbone."
 _NORMALISER = ("mean", "deviation", "overall")
 
 
@@ -66,6 +69,20 @@ def unpack_network(prefix: str, diffusion: Diffusion, tensors: Tensors) -> UNet:
     except RuntimeError as error:
         raise ModelCorrupt(f"the weights {prefix}.* do not fit the preset: {error}") from error
     return network.requires_grad_(requires_grad=False).eval()
+
+
+def pack_backbone(weights: Tensors) -> dict[str, Tensor]:
+    """The weights of a network that no package has, exactly as they are used."""
+    kept = {name: v.float() if v.is_floating_point() else v for name, v in weights.items()}
+    return {f"{_BACKBONE}{name}": value for name, value in kept.items()}
+
+
+def unpack_features(preset: Preset, tensors: Tensors) -> FeatureNet:
+    """The frozen network that a preset looks with. Raises ModelCorrupt, ModelUnsupported."""
+    if is_packaged(preset.backbone):
+        return load_feature_net(preset.grid, preset.backbone)
+    own = {k.removeprefix(_BACKBONE): v for k, v in tensors.items() if k.startswith(_BACKBONE)}
+    return load_feature_net(preset.grid, preset.backbone, own or None)
 
 
 def pixel_prefix(preset: Preset) -> str:

@@ -12,8 +12,9 @@ from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset, preset_from_dict
 
 _SINGLE = 4  # bytes; weights and statistics travel in half precision and compute in single
-_SERVING_BACKBONE = 13 << 20  # bytes; every model has its own, in the layout of its engine
-_OTHER_BACKBONES = 40 << 20  # bytes: those of counterparts; on a processor all models share them
+# Bytes of the packaged networks: every model has its own for serving, in the layout of its engine;
+# those of counterparts all models share on a processor.
+_SERVING_BACKBONE, _OTHER_BACKBONES = 13 << 20, 40 << 20
 _SCORING, _EXPLAINING = (
     ("whitening.", "mixture.", "nearby.", "normalise.", "views."),
     ("mixture.", "examiner."),
@@ -47,10 +48,11 @@ def footprint_of(manifest: bytes, device: str) -> int:
 
 def _footprint(sizes: Sizes, preset: Preset, device: str) -> int:
     kept = sum(size for _, size in sizes.values())
-    serving = _network("network", sizes) + _SERVING_BACKBONE
+    own = _network("backbone", sizes)
+    serving = _network("network", sizes) + (own or _SERVING_BACKBONE)
     explaining = _network(pixel_prefix(preset), sizes) + _statistics(_EXPLAINING, sizes)
     shared = 0 if device.startswith("cpu") else _OTHER_BACKBONES
-    return kept + serving + _statistics(_SCORING, sizes) + explaining + shared
+    return kept + serving + _statistics(_SCORING, sizes) + explaining + own + shared
 
 
 def _network(prefix: str, sizes: Sizes) -> int:

@@ -15,23 +15,24 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
+from stream_inspector.backbones import PACKAGES, is_packaged, weights_digest
 from stream_inspector.errors import (
     CalibrationRefused,
     ModelCorrupt,
     ModelUnsupported,
     UnknownCategory,
 )
-from stream_inspector.features import LITE0, LITE2, weights_digest
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.manifest import canonical, digest, version_of
 from stream_inspector.model.self_test import SelfTest
-from stream_inspector.presets import Preset, preset_from_dict
+from stream_inspector.presets import LITE0, Preset, preset_from_dict
+from stream_inspector.score.distance import EXAMINER
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image
 
-FORMAT = 9
+FORMAT = 10
 # Read, and written for models that have nothing newer: their versions stay the same.
-_PLAIN, _WITH_SELF_TESTS = 7, 8
+_PLAIN, _WITH_SELF_TESTS, _WITH_PLACE = 7, 8, 9
 PROVISIONAL = "provisional"  # in the provenance: from few images, without a network
 _SELF_TEST_IMAGE = "self_test.image"
 Scalar = str | int | float | bool | None
@@ -137,9 +138,11 @@ def load_model(files: ModelFiles) -> Model:
     """Read and verify a model. Raises ModelCorrupt or ModelUnsupported."""
     manifest = _read_manifest(files.manifest)
     try:
+        preset = preset_from_dict(manifest["preset"])
+        _check_backbones(manifest.get("backbones"), preset)
         model = Model(
             categories=tuple(manifest["categories"]),
-            preset=preset_from_dict(manifest["preset"]),
+            preset=preset,
             tensors=_read_tensors(files.tensors, manifest["tensors"]),
             provenance=manifest["provenance"],
             calibrations={
@@ -170,7 +173,7 @@ def _manifest(model: Model) -> dict[str, Any]:
         "provenance": dict(model.provenance),
         "calibrations": {name: each.to_dict() for name, each in model.calibrations.items()},
         "views": {name: json.loads(json.dumps(v.to_dict())) for name, v in model.views.items()},
-        "backbones": _backbones(),
+        "backbones": _backbones(model.preset),
         "tensors": {name: _describe(tensor) for name, tensor in sorted(model.tensors.items())},
     } | ({"self_tests": tests} if tests else {})
 
@@ -179,18 +182,24 @@ def _format(model: Model) -> int:
     """The oldest that says all of it: code of before refuses by the number what it cannot read."""
     preset = model.preset
     read = (value for view in model.views.values() for value in view.reading.values())
+    if preset.backbone != LITE0 or not (preset.whitened and preset.pooled_kl):
+        return FORMAT
+    if preset.pixel.network.feature_early:
+        return FORMAT
     if preset.nearby or preset.mixture.place is not None or not preset.scoring.sampled:
-        return FORMAT
+        return _WITH_PLACE
     if any(value is not None for value in read):
-        return FORMAT
+        return _WITH_PLACE
     made = model.calibrations.values()
     if any(each.looks or (each.defects and each.defects.kinds) for each in made):
-        return FORMAT
+        return _WITH_PLACE
     return _WITH_SELF_TESTS if model.self_tests else _PLAIN
 
 
-def _backbones() -> dict[str, str]:
-    return {net.architecture: weights_digest(net) for net in (LITE0, LITE2)}
+def _backbones(preset: Preset) -> dict[str, str]:
+    """Digests of the packaged weights that a model looks with, and is examined with."""
+    used = (preset.backbone, EXAMINER)
+    return {net.architecture: weights_digest(net) for net in used if is_packaged(net)}
 
 
 def _describe(tensor: torch.Tensor) -> dict[str, Any]:
@@ -214,12 +223,16 @@ def _read_manifest(data: bytes) -> dict[str, Any]:
             f"the model has format {manifest.get('format')!r}, this code reads "
             f"{_PLAIN} to {FORMAT}: train it again or upgrade"
         )
-    if manifest.get("backbones") != _backbones():
+    return manifest
+
+
+def _check_backbones(stated: Any, preset: Preset) -> None:
+    if stated != (installed := _backbones(preset)):
+        named = " and ".join(PACKAGES[each].distribution for each in installed)
         raise ModelUnsupported(
             "the model was trained on other ImageNet weights than those installed: train it again "
-            f"or install the same {LITE0.distribution} and {LITE2.distribution}"
+            f"or install the same {named}"
         )
-    return manifest
 
 
 def _read_tensors(data: bytes, described: Mapping[str, Any]) -> dict[str, torch.Tensor]:

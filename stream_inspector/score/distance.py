@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from stream_inspector.features import (
-    LITE2,
     FeatureNet,
     load_feature_net,
     resized,
@@ -21,7 +20,7 @@ from stream_inspector.features import (
 )
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.tiles import cut, tile_cells
-from stream_inspector.presets import GaussianPlan, Preset
+from stream_inspector.presets import LITE2, GaussianPlan, Preset
 from stream_inspector.score.mahalanobis import Gaussians, fit_gaussians
 from stream_inspector.score.mixture import Mixture
 from stream_inspector.verdict import Image
@@ -101,12 +100,13 @@ def fit_examiner(
     return _ranged(Distance(net, gaussians, view), held_out)
 
 
-def fit_guide(mixture: Mixture, held_out: Sequence[Image], view: View, preset: Preset) -> Distance:
-    """The mixture that scores, as a guide: wherever its components were seen.
+def fit_guide(
+    mixture: Mixture, held_out: Sequence[Image], view: View, preset: Preset, net: FeatureNet
+) -> Distance:
+    """The mixture that scores, as a guide on its features: wherever its components were seen.
 
     Its normal range is that of good canvases held out, at the detail that denoising leaves them.
     """
-    net = load_feature_net(preset.grid).to(mixture.mean.device)
     coarse = [
         round(side * seen / tile)
         for side, seen, tile in zip(view.canvas, preset.pixel.size, view.tile, strict=True)

@@ -67,8 +67,7 @@ def fit_ensemble(raw: Mapping[str, Tensor], preset: Preset, view: View) -> Ensem
             {member: torch.zeros(1, dtype=torch.float64) for member in members(preset)},
             {member: torch.ones(1) for member in members(preset)},
         )
-    cells = torch.from_numpy(view.cells(_grid(raw)))
-    normalisers = {name: fit_normaliser(maps, cells) for name, maps in raw.items()}
+    normalisers = {name: fit_normaliser(maps, _cells(view, maps)) for name, maps in raw.items()}
     views = member_views(raw, normalisers)
     tops = {member: _enlarged(views[member], preset, view)[1] for member in members(preset)}
     variance = {member: top.var(dim=1) for member, top in tops.items()}
@@ -83,9 +82,10 @@ def fit_ensemble(raw: Mapping[str, Tensor], preset: Preset, view: View) -> Ensem
     )
 
 
-def _grid(raw: Mapping[str, Tensor]) -> tuple[int, int]:
-    h, w = next(iter(raw.values())).shape[1:]
-    return h, w
+def _cells(view: View, maps: Tensor) -> Tensor:
+    """The inspected cells [h, w] of maps [N, h, w]: KL may be finer than the others."""
+    h, w = maps.shape[1:]
+    return torch.from_numpy(view.cells((h, w)))
 
 
 def member_views(
@@ -111,8 +111,7 @@ def _enlarged_inside(maps: Tensor, sigma: float, view: View) -> Tensor:
     """Enlarged maps to which only inspected cells contribute, [B, h, w] -> [B, H, W]."""
     if view.complete:
         return enlarge(maps, view.canvas, sigma)
-    h, w = maps.shape[1:]
-    cells = torch.from_numpy(view.cells((h, w))).to(maps)
+    cells = _cells(view, maps).to(maps)
     share = enlarge(cells[None], view.canvas, sigma).clamp_min(1e-6)
     return enlarge(maps * cells, view.canvas, sigma) / share
 

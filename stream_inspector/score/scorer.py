@@ -92,11 +92,15 @@ class Scorer:
             return {"control": control_maps(white)}
         kls, errors = self._diffusion_maps(x, white, labels)
         steps = zip(self.preset.scoring.score_steps, kls, strict=True)
-        maps = {f"kl.{step}": pooled(kl, self.preset.grid) for step, kl in steps}
+        maps = {f"kl.{step}": self._kept(kl) for step, kl in steps}
         maps["control"] = control_maps(white)
         if has_feature_error(self.preset):
             maps["features"] = errors.mean(0)
         return maps
+
+    def _kept(self, kl: Tensor) -> Tensor:
+        """KL maps at the resolution that is scored, [B, h, w]: a mean hides what a pixel shows."""
+        return pooled(kl, self.preset.grid) if self.preset.pooled_kl else kl
 
     def _diffusion_maps(self, x: Tensor, white: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """KL maps and feature errors of all noise levels, [T, B, h, w] each; one forward."""

@@ -40,6 +40,12 @@ def fit_whitening(features: Tensor, cells: Tensor | None = None) -> Whitening:
     return Whitening(flat.mean(0), (vectors * inverse_root) @ vectors.T)
 
 
+def unchanged(features: Tensor, cells: Tensor | None = None) -> Whitening:  # noqa: ARG001  as `fit_whitening`
+    """Features as they are: what the paper's network predicts (RAN section C)."""
+    channels = features.shape[1]
+    return Whitening(torch.zeros(channels), torch.eye(channels))
+
+
 def control_maps(white: Tensor) -> Tensor:
     """Mean squared whitened feature per position, [B, C, h, w] -> [B, h, w]."""
     return white.square().mean(1)

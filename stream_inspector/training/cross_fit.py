@@ -152,10 +152,9 @@ def _at_one_level(maps: Raw, seen: Tensor, view: View) -> Raw:
     """A network says less of what it was trained on."""
     if seen.all() or not seen.any():
         return maps
-    h, w = next(iter(maps.values())).shape[1:]
-    cells = torch.from_numpy(view.cells((h, w)))
     levelled = {name: each.clone() for name, each in maps.items()}
     for each in levelled.values():
+        cells = torch.from_numpy(view.cells((each.shape[1], each.shape[2])))
         each[seen] = to_level_of(each[~seen][:, cells], each[seen], cells)
     return levelled
 

@@ -63,7 +63,9 @@ def fit_few(
         raise ValueError(f"{len(kept)} images: a provisional model keeps {MOST} at most")
     images, folds = list(kept.values()), min(FOLDS, len(kept))
 
-    net = load_feature_net(preset.grid)  # weights are kept, and none may be made in inference mode
+    net = load_feature_net(
+        preset.grid, preset.backbone
+    )  # weights are kept, and none may be made in inference mode
     with torch.inference_mode():
         material = _measured(net, images, view, preset, seed=seed, on_progress=on_progress)
         raw = out_of_fold(material, folds)

@@ -16,12 +16,12 @@ from torch import Tensor
 from stream_inspector import __version__
 from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.detector import Detector
-from stream_inspector.errors import ModelUnsupported, TooFewImages
-from stream_inspector.features import LITE0
+from stream_inspector.errors import TooFewImages
 from stream_inspector.image.appearance import appearance
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import (
     of_category,
+    pack_backbone,
     pack_distances,
     pack_ensemble,
     pack_network,
@@ -29,6 +29,7 @@ from stream_inspector.model.assembly import (
     pack_statistics,
     pack_usual_change,
     pixel_prefix,
+    unpack_features,
 )
 from stream_inspector.model.self_test import choose
 from stream_inspector.model.version import Model
@@ -49,6 +50,7 @@ from stream_inspector.training.cross_fit import (
 from stream_inspector.training.networks import Checkpoints, Execution, Learner
 from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.training.samples import gather
+from stream_inspector.training.start import Start
 from stream_inspector.verdict import Image
 
 OnScores = Callable[[str, "Good", FoldScores], None]  # of a category
@@ -102,6 +104,7 @@ def fit_unified(
     checkpoints: Checkpoints | None = None,
     execution: Execution | None = None,
     on_scores: OnScores = lambda *_: None,
+    start: Start | None = None,
 ) -> Model:
     """Train one model on the good images of its categories: networks that are told the category,
     and each category's own statistics and normalisation.
@@ -111,16 +114,12 @@ def fit_unified(
 
     Up to the raw maps a view's tiles are images of their own, all with the same statistics.
     On a processor in single precision the same seed, images, machine and thread count give the
-    same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's.
+    same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's;
+    `start` has the weights of a backbone that no package has, and those that training begins with.
     Raises TooFewImages, and ValueError for images of another size and for views that no model can
     have together.
     """
-    if preset.backbone != LITE0.architecture:
-        raise ModelUnsupported(
-            f"preset {preset.name} looks at features of {preset.backbone}, whose ImageNet weights "
-            f"are not packaged yet; only {LITE0.architecture} can be used"
-        )
-    execution = execution or Execution()
+    execution, start = execution or Execution(), start or Start()
     preset = shortened(for_categories(preset, len(good)), iterations)
     views = {name: images.view or View(preset.input_size) for name, images in good.items()}
     model = Model(tuple(good), preset, {}, {}, views=views)
@@ -129,23 +128,29 @@ def fit_unified(
     most = max(MIN_TRAIN, MAX_IMAGES // sum(len(view.corners) for view in views.values()))
     good = {name: _at_most(images, most, seed) for name, images in good.items()}
     trained = {name: images.train for name, images in good.items()}
-    material = gather(trained, views, preset, on_progress, seed=seed, device=execution.device)
-    tensors = pack_shared(draw_noise(preset, seed), material.sigma_data)
+    looked = pack_backbone(start.backbone)
+    net = unpack_features(preset, looked)
+    device = execution.device
+    material = gather(trained, views, preset, on_progress, seed=seed, device=device, net=net)
+    tensors = looked | pack_shared(draw_noise(preset, seed), material.sigma_data)
     for name, statistics in zip(good, material.statistics, strict=True):
         tensors |= of_category(name, pack_statistics(statistics))
         select, view = good[name].select, views[name]
-        guide = fit_guide(replace(statistics.mixture, seen=None), select, view, preset)
+        guide = fit_guide(replace(statistics.mixture, seen=None), select, view, preset, net.cpu())
         examiner = fit_examiner(trained[name], select, view, partial(_examined, on_progress))
         tensors |= of_category(name, pack_distances(guide, examiner))
+    net.to(device)  # images that are turned are looked at again
     learner = Learner(seed, execution, checkpoints or Checkpoints(), on_progress)
     for stage, prefix, diffusion in _stages(preset):
         samples = material.features() if stage == "features" else material.pixels()
-        network = learner.learn(stage, diffusion, samples, material.sigma_data)
+        first = start.network if stage == "pixels" else {}
+        network = learner.learn(stage, diffusion, samples, material.sigma_data, first)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
     about = provenance(good, seed, iterations) | {
         "device": execution.device,
         **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
+        **start.origin,
     }
     tensors |= _usual_changes(replace(model, tensors=tensors), good, execution.device)
     made = replace(model, tensors=tensors, provenance=about)

@@ -69,6 +69,7 @@ class Checkpoints:
     """When the state of all stages is handed out, and the one to go on from."""
 
     every: int = 0  # steps, and when `on_progress` raises; 0: never
+    # Of tensors that change with the next step.
     save: Callable[[Tensors], None] = lambda _: None
     last: Tensors = field(default_factory=dict)
 
@@ -94,10 +95,16 @@ class Learner:
         self._finished: dict[str, Tensor] = {}  # "<stage>/average.<name>" and "<stage>/steps"
 
     def learn(
-        self, stage: str, diffusion: Diffusion, samples: Samples, sigma_data: float
+        self,
+        stage: str,
+        diffusion: Diffusion,
+        samples: Samples,
+        sigma_data: float,
+        first: Tensors | None = None,
     ) -> nn.Module:
-        """The averaged network of one stage."""
-        network = _initial(diffusion, _derived(self._seed, stage, 0)).to(self._execution.device)
+        """The averaged network of one stage; it begins with the weights `first`, where given."""
+        network = _initial(diffusion, _derived(self._seed, stage, 0), first or {})
+        network = network.to(self._execution.device)
         network.recompute = self._execution.recompute
         training = Training(
             network,
@@ -148,11 +155,15 @@ class Learner:
             self._checkpoints.save({**self._finished, **_named(stage, state)})
 
 
-def _initial(diffusion: Diffusion, seed: int) -> UNet:
-    """A network with random weights; the global random state stays as it is."""
+def _initial(diffusion: Diffusion, seed: int, first: Tensors) -> UNet:
+    """A network with random weights, some of them given; the global random state stays as it is."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return UNet(diffusion.network, diffusion.channels)
+        network = UNet(diffusion.network, diffusion.channels)
+    odd = network.load_state_dict(dict(first), strict=False).unexpected_keys
+    if odd:
+        raise ValueError(f"the network has no {', '.join(odd[:3])}")
+    return network
 
 
 def _named(stage: str, state: Tensors) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ from stream_inspector.image.view.tiles import cut, tile_cells
 from stream_inspector.presets import Preset
 from stream_inspector.score.mixture import fit_mixture
 from stream_inspector.score.scorer import Statistics, by_label
-from stream_inspector.score.whitening import fit_whitening
+from stream_inspector.score.whitening import fit_whitening, unchanged
 from stream_inspector.training.networks import Fixed, Rotating
 from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.verdict import Image
@@ -32,9 +32,10 @@ class Material:
     images: Sequence[Image]  # N of [h, w, 3] at preset.input_size: tiles of canvases
     labels: Tensor  # [N]
     statistics: Sequence[Statistics]  # by label
-    white: Tensor  # whitened features [N, C, h, w]
+    white: Tensor  # whitened features [N, C, h, w]; none where they are made anew for each batch
     x: Tensor  # at the pixel network's size [N, 3, h, w]
     sigma_data: float  # deviation of x
+    net: FeatureNet
 
     def features(self) -> Fixed:
         """What the feature diffusion sees."""
@@ -45,13 +46,13 @@ class Material:
         pixel, head = self.preset.pixel, bool(self.preset.pixel.network.feature_channels)
         if not pixel.plan.rotation:
             return Fixed(self.x, self.labels, self.white if head else None)
-        net = load_feature_net(self.preset.grid) if head else None
+        net, device = self.net, next(self.net.parameters()).device
 
         def white(images: Tensor, labels: Tensor) -> Tensor | None:
-            if net is None:
+            if not head:
                 return None
             with torch.no_grad():
-                seen = net(images)
+                seen = net(images.to(device)).cpu()
             return by_label(labels, seen, lambda k, f: self.statistics[k].whitening.whiten(f))
 
         return Rotating(self.images, self.labels, pixel.size, pixel.plan.rotation, white)
@@ -65,25 +66,32 @@ def gather(
     *,
     seed: int,
     device: str = "cpu",
+    net: FeatureNet | None = None,
 ) -> Material:
-    """Measure each category's canvases [H, W, 3] and bring their tiles together."""
-    net, tiles = load_feature_net(preset.grid).to(device), _tiles(good, views)
+    """Measure each category's canvases [H, W, 3] and bring their tiles together.
+
+    `net` is the preset's backbone; None: the packaged one.
+    """
+    net = (net or load_feature_net(preset.grid, preset.backbone)).to(device)
+    tiles = _tiles(good, views)
     everything = [tile for each in tiles.values() for tile in each]
+    turning = not preset.feature and preset.pixel.plan.rotation  # features are made anew then
     done, statistics, white = 0, [], []
     for name, images in tiles.items():
         features = _features(net, device, images, (done, len(everything)), on_progress)
         done += len(images)
         cells = tile_cells(views[name], preset.grid)
-        whitening = fit_whitening(features, cells)
+        whitening = (fit_whitening if preset.whitened else unchanged)(features, cells)
         mixture = fit_mixture(features, preset.mixture, seed, cells)
         statistics.append(Statistics(whitening, mixture))
-        white += [whitening.whiten(chunk) for chunk in torch.split(features, CHUNK)]
+        chunks = () if turning else torch.split(features, CHUNK)
+        white += [whitening.whiten(chunk) for chunk in chunks]
         del features  # hundreds of megabytes
     x = _pixels(everything, preset.pixel.size)
     labels = [torch.full((len(images),), k) for k, images in enumerate(tiles.values())]
-    return Material(
-        preset, everything, torch.cat(labels), statistics, torch.cat(white), x, float(x.std())
-    )
+    whole = torch.cat(white) if white else torch.empty(0)
+    told = (torch.cat(labels), statistics, whole, x, float(x.std()))
+    return Material(preset, everything, *told, net)
 
 
 def _tiles(

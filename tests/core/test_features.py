@@ -5,18 +5,10 @@ import pytest
 import timm
 import torch
 
-from stream_inspector import features
+from stream_inspector import backbones
 from stream_inspector.errors import ModelUnsupported
-from stream_inspector.features import (
-    CHANNELS,
-    LITE0,
-    LITE2,
-    Backbone,
-    load_feature_net,
-    resized,
-    to_images,
-    to_tensor,
-)
+from stream_inspector.features import load_feature_net, resized, to_images, to_tensor
+from stream_inspector.presets import LITE0, LITE2, Backbone
 
 
 def test_pixels_become_minus_one_to_one_and_back() -> None:
@@ -36,7 +28,7 @@ def test_features_are_the_three_strides_on_one_grid() -> None:
     net = load_feature_net((8, 8))
     x = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     found = net(x)
-    assert found.shape == (2, CHANNELS, 8, 8)
+    assert found.shape == (2, LITE0.channels, 8, 8)
     stride4, stride8, _ = net.body(x)
     # halving bilinearly averages 2 x 2 cells; the grid's own stride passes unchanged
     torch.testing.assert_close(found[:, :24], torch.nn.functional.avg_pool2d(stride4, 2))
@@ -47,7 +39,7 @@ def test_features_are_the_three_strides_on_one_grid() -> None:
 def test_the_packaged_weights_classify(backbone: Backbone) -> None:
     """Renamed in order, they must still be a working network: confident on a natural pattern."""
     full = timm.create_model(backbone.architecture, pretrained=False)
-    full.load_state_dict(features._imagenet_weights(backbone))
+    full.load_state_dict(backbones._imagenet_weights(backbone))
     y, x = np.mgrid[:224, :224]
     ball = 255 * ((x - 112) ** 2 + (y - 112) ** 2 < 80**2)[..., None] * np.array([1.0, 0.5, 0.0])
     with torch.inference_mode():
@@ -55,14 +47,21 @@ def test_the_packaged_weights_classify(backbone: Backbone) -> None:
     assert int(chances.argmax()) in {429, 522, 574, 722, 768, 805, 852, 950, 951}  # balls, orange
 
 
-def test_weights_of_another_shape_are_refused() -> None:
+def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(LITE0, architecture="tf_efficientnet_lite1")
+    monkeypatch.setitem(
+        backbones.PACKAGES, other.architecture, backbones.PACKAGES[LITE0.architecture]
+    )
     with pytest.raises(ModelUnsupported, match="do not fit timm's tf_efficientnet_lite1"):
-        load_feature_net((4, 4), replace(LITE0, architecture="tf_efficientnet_lite1"))
+        load_feature_net((4, 4), other)
 
 
-def test_missing_weights_are_named() -> None:
+def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(LITE0, architecture="tf_efficientnet_lite1")
+    missing = backbones.Package("efficientnet_lite9_pytorch_model", "File")
+    monkeypatch.setitem(backbones.PACKAGES, other.architecture, missing)
     with pytest.raises(ModelUnsupported, match="install efficientnet-lite9-pytorch-model"):
-        load_feature_net((4, 4), replace(LITE0, package="efficientnet_lite9_pytorch_model"))
+        load_feature_net((4, 4), other)
 
 
 def test_the_net_is_frozen() -> None:

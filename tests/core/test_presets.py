@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pytest
@@ -6,17 +7,21 @@ import torch
 
 from stream_inspector.diffusion.layers import AttentionBlock
 from stream_inspector.diffusion.unet import UNet
+from stream_inspector.image.view.plan import ViewPlan
 from stream_inspector.model.assembly import score_schedule
 from stream_inspector.presets import (
     FEATURE_FAST,
+    LITE0,
     PAPER,
     PIXEL_SMALL,
     PRESETS,
+    Backbone,
     Preset,
     at_size,
     for_categories,
     preset_from_dict,
     shortened,
+    with_backbone,
 )
 from stream_inspector.score.scorer import members
 
@@ -44,6 +49,46 @@ def test_sizes_fit_each_other(preset: Preset, size: tuple[int, int] | None) -> N
     assert {name for name, _ in preset.weights} <= set(members(preset))
 
 
+@EVERY
+@pytest.mark.parametrize("frame", [(1500, 1000), (272, 240), (640, 480), (1000, 2100), (4096, 500)])
+def test_every_shape_of_frames_has_a_grid_that_the_feature_head_gives(
+    preset: Preset, frame: tuple[int, int]
+) -> None:
+    tile = ViewPlan(input_size="auto").view(preset.input_size, frame, preset.multiple).tile
+    shaped = at_size(preset, tile)
+    network = shaped.pixel.network
+    assert not any(side % network.deepest for side in shaped.pixel.size)
+    if network.feature_channels:
+        level = network.patch * network.feature_level
+        assert shaped.pixel.size == (shaped.grid[0] * level, shaped.grid[1] * level)
+    assert math.prod(tile) == pytest.approx(math.prod(preset.input_size), rel=0.3)
+
+
+@pytest.mark.parametrize("size", [(208, 304), (240, 272), (176, 368)])
+def test_a_size_that_the_papers_network_cannot_halve_is_refused(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="divide by 32"):
+        at_size(PAPER, size)
+
+
+def test_another_backbone_brings_its_channels_to_all_that_has_them() -> None:
+    other = Backbone("resnet18", (1, 2), 192, (0.4, 0.4, 0.4), (0.2, 0.2, 0.2))
+    fast, small, paper = (with_backbone(p, other) for p in (FEATURE_FAST, PIXEL_SMALL, PAPER))
+    assert fast.feature is not None
+    assert fast.feature.channels == 192
+    assert fast.pixel.network.feature_channels == 0  # it has no head
+    assert {p.pixel.network.feature_channels for p in (small, paper)} == {192}
+    assert preset_from_dict(json.loads(json.dumps(fast.to_dict()))) == fast
+    assert with_backbone(fast, LITE0) == FEATURE_FAST
+
+
+def test_presets_of_before_name_their_backbone_alone() -> None:
+    plain = FEATURE_FAST.to_dict()
+    assert plain["backbone"] == "tf_efficientnet_lite0"
+    assert {"whitened", "pooled_kl"}.isdisjoint(plain)
+    with pytest.raises(ValueError, match="nothing is known of the backbone resnet18"):
+        preset_from_dict(plain | {"backbone": "resnet18"})
+
+
 @SMALL
 def test_networks_stay_small(preset: Preset) -> None:
     for diffusion in (preset.pixel, preset.scoring):
@@ -59,7 +104,7 @@ def test_its_own_size_changes_nothing(preset: Preset) -> None:
 @EVERY
 @pytest.mark.parametrize("size", [(250, 256), (256, 0), (256, -16)])
 def test_a_size_the_grid_cannot_divide_is_refused(preset: Preset, size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="divide by 16"):
+    with pytest.raises(ValueError, match=f"divide by {preset.multiple}"):
         at_size(preset, size)
 
 

@@ -25,6 +25,7 @@ from stream_inspector.training.cross_fit import FoldScores
 from stream_inspector.training.fit import Good, calibrate, calibrate_cross_fitted, fit_unified
 from stream_inspector.training.networks import Checkpoints, Execution
 from stream_inspector.training.progress import OnProgress
+from stream_inspector.training.start import Start
 from stream_inspector.verdict import Image
 from workers.offline.images.datasets import good_files, split
 from workers.offline.images.reader import OnCorrupt, check_good, read_images
@@ -116,6 +117,7 @@ def fit_model(
     checkpoints: Checkpoints | None = None,
     execution: Execution | None = None,
     strict: Collection[str] = (),
+    start: Start | None = None,
 ) -> Fitted:
     """Fit one model on its categories' good images, whose tiles are alike.
 
@@ -136,6 +138,7 @@ def fit_model(
         checkpoints=checkpoints,
         execution=execution,
         on_scores=keep,
+        start=start,
     )
     sources = {source_key(name): images.digest for name, images in good.items()}
     views = {view_key(name): images.view_settings for name, images in good.items()}

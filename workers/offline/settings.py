@@ -29,8 +29,30 @@ class TrainerSettings(Section):
         default="good-images",
         description="of maps; per-image: the released code's, by each map's own pixels",
     )
+    backbone: str | None = Field(
+        default=None,
+        description="any network of timm's whose features are looked at, as resnet18 or, with the "
+        "levels to take, resnet18:1,2; empty: the preset's",
+    )
+    backbone_weights: str = Field(
+        default="hub",
+        description="of a backbone that no package has: a file (safetensors, or a state dict of "
+        "torch's), or hub: fetched from timm's, at training only",
+    )
+    init: Path | None = Field(
+        default=None,
+        description="checkpoint of guided diffusion that the pixel network begins with; "
+        "empty: random weights",
+    )
+    init_label: int | None = Field(
+        default=None,
+        ge=0,
+        description="class of that checkpoint that a model of one category keeps; empty: none",
+    )
     seed: int = Field(default=0, ge=0, description="of weights, noise and crops")
-    iterations: int | None = Field(default=None, ge=1, description="empty: the preset's own")
+    iterations: int | None = Field(
+        default=None, ge=0, description="empty: the preset's own; 0: networks stay as they begin"
+    )
     device: str = Field(default="cpu", description="cpu, cuda or cuda:0")
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto", description="auto: the faster of those whose scores agree"

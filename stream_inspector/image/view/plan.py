@@ -41,13 +41,15 @@ class ViewPlan:
     upright: bool = True  # EXIF orientation is obeyed
     bits: int = 0  # of 16 that count; 0: as the file says
 
-    def view(self, preferred: Size, frame: tuple[int, int]) -> View:
+    def view(self, preferred: Size, frame: tuple[int, int], multiple: int = MULTIPLE) -> View:
         """The view at a preset's input size for frames of (width, height).
+
+        Its tiles' sides divide by `multiple`.
 
         Raises ValueError, naming what does not fit.
         """
         aspect = self._aspect(frame)
-        tile = self._tile(preferred, aspect)
+        tile = self._tile(preferred, aspect, multiple)
         overlap = (
             _shared(tile[0], self.rows, self.overlap),
             _shared(tile[1], self.columns, self.overlap),
@@ -64,17 +66,17 @@ class ViewPlan:
         left, top, right, bottom = self.region
         return (right - left) * frame[0] / ((bottom - top) * frame[1])
 
-    def _tile(self, preferred: Size, aspect: float) -> Size:
+    def _tile(self, preferred: Size, aspect: float, multiple: int) -> Size:
         if self.input_size is None:
             return preferred
         if self.input_size == "auto":
             # the canvas has the region's shape, so a tile is wider where there are fewer columns
             shape = aspect * _span(self.rows, self.overlap) / _span(self.columns, self.overlap)
-            return _of_shape(shape, math.prod(preferred))
-        wrong = [side for side in self.input_size if side % MULTIPLE]
+            return _of_shape(shape, math.prod(preferred), multiple)
+        wrong = [side for side in self.input_size if side % multiple]
         if wrong:
-            near = max(1, round(wrong[0] / MULTIPLE)) * MULTIPLE
-            raise ValueError(f"input_size: {wrong[0]} does not divide by {MULTIPLE}; take {near}")
+            near = max(1, round(wrong[0] / multiple)) * multiple
+            raise ValueError(f"input_size: {wrong[0]} does not divide by {multiple}; take {near}")
         return self.input_size
 
 
@@ -91,10 +93,10 @@ def _shared(side: int, count: int, overlap: float) -> int:
     return min(most, max(MULTIPLE, round(overlap * side / MULTIPLE) * MULTIPLE))
 
 
-def _of_shape(aspect: float, pixels: int) -> Size:
-    """The size of about so many pixels whose sides divide by 16."""
-    height = max(1, round(math.sqrt(pixels / aspect) / MULTIPLE)) * MULTIPLE
-    return height, max(1, round(height * aspect / MULTIPLE)) * MULTIPLE
+def _of_shape(aspect: float, pixels: int, multiple: int) -> Size:
+    """The size of about so many pixels whose sides divide by `multiple`."""
+    height = max(1, round(math.sqrt(pixels / aspect) / multiple)) * multiple
+    return height, max(1, round(height * aspect / multiple)) * multiple
 
 
 def _inscribed(canvas: Size, aspect: float) -> Size:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stream_inspector.counterpart.gradient_denoising import (
     COUNTERPARTS,
+    DISTANCES,
     Counterpart,
     CounterpartSettings,
     anomaly_weights,
@@ -298,3 +299,70 @@ def test_the_detector_explains_its_defects(fitted: Model, variant: str) -> None:
 @pytest.mark.slow
 def test_no_defect_needs_no_explanation(fitted: Model) -> None:
     assert Detector(fitted, engine="torch").explain([], []) == []
+
+
+def _slope(distance: str, cells: Tensor) -> Tensor:
+    """The gradient of L by the cells [B, h, w] of squared distances."""
+    at = cells.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(DISTANCES[distance](at).sum(), at)
+    return slope
+
+
+def test_squares_and_roots_are_the_printed_and_the_released_distance() -> None:
+    cells = torch.tensor([[[4.0, 9.0], [0.0, 1.0]], [[16.0, 0.0], [0.0, 0.0]]])
+    assert DISTANCES["squares"](cells).tolist() == [14.0, 16.0]
+    assert DISTANCES["roots"](cells).tolist() == pytest.approx([6 / 4, 4 / 4], abs=1e-5)
+    assert (_slope("squares", cells) == 1).all()
+    # d sqrt(m) / dm = 1 / (2 sqrt(m)), over four cells; none where nothing is inspected
+    expected = [[[1 / 16, 1 / 24], [0.0, 1 / 8]], [[1 / 32, 0.0], [0.0, 0.0]]]
+    torch.testing.assert_close(_slope("roots", cells), torch.tensor(expected))
+    assert (RELEASED.distance, PAPER.distance) == ("roots", "squares")
+
+
+def test_the_named_distance_is_what_a_step_descends() -> None:
+    """Two cells, of which one is nine times as far: roots pull both alike, squares by distance."""
+
+    def halves(x: Tensor) -> Tensor:
+        left, right = (x - NORMAL).square().mean(1).chunk(2, dim=2)
+        return torch.stack([left.mean((1, 2)), right.mean((1, 2))], 1)[:, None]
+
+    x = torch.full((1, 3, 4, 4), NORMAL)
+    x[..., :2] += 0.1
+    x[..., 2:] += 0.3
+    moved = {
+        name: (x - gradient_step(x, halves, replace(PAPER, distance=name)) / _kept(PAPER)).flatten()
+        for name in DISTANCES
+    }
+    ratio = {name: float(step[2] / step[0]) for name, step in moved.items()}
+    assert ratio == pytest.approx({"squares": 3.0, "roots": 1.0}, rel=1e-3)
+
+
+def _kept(settings: CounterpartSettings) -> float:
+    return math.sqrt(1 - settings.strength**2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["masked", "released"])
+def test_a_counterpart_does_not_depend_on_its_batch(fitted: Model, variant: str) -> None:
+    """To the bit: networks round otherwise in another batch."""
+    model = calibrate(fitted, good_images(20, seed=9), Budget(confidence=0.5))
+    detector, images = Detector(model, engine="torch"), [scratched(i) for i in good_images(3)]
+    verdicts = detector.inspect(images, [(64, 64)] * 3)
+    settings = replace(COUNTERPARTS[variant], steps=COUNTERPARTS[variant].steps[:2])
+    seen = list[Tensor]()
+
+    def made(picked: slice) -> list[Counterpart]:
+        return detector.explain(
+            images[picked],
+            verdicts[picked],
+            settings=settings,
+            on_round=lambda _, x: seen.append(x.clone()),
+        )
+
+    together = made(slice(None))
+    assert [len(x) for x in seen] == [1] * 6
+    of_all, seen = seen, []
+    alone = made(slice(1, 2))
+    assert all(torch.equal(x, y) for x, y in zip(of_all[2:4], seen, strict=True))
+    assert np.array_equal(together[1].image, alone[0].image)
+    assert together[1].score_after == alone[0].score_after

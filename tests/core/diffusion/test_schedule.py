@@ -68,3 +68,21 @@ def test_stepping_q_one_by_one_gives_the_closed_form() -> None:
     for beta in schedule.betas[:300].tolist():
         variance = (1 - beta) * variance + beta
     assert variance == pytest.approx(float(1 - schedule.alpha_bars[299]), abs=1e-9)
+
+
+def _guided_diffusions_steps(steps: int) -> list[int]:
+    """As its respacing walks: one addition after another, each rounded for itself."""
+    place, stride, taken = 0.0, 999 / (steps - 1), []
+    while len(taken) < steps:
+        taken.append(round(place))
+        place += stride
+    return taken
+
+
+def test_every_length_keeps_the_steps_of_guided_diffusion() -> None:
+    full = linear_schedule()
+    kept = {steps: respace(full, steps).original.tolist() for steps in range(2, 1001)}
+    assert [n for n, found in kept.items() if found != _guided_diffusions_steps(n)] == []
+    by_products = {n: [round(i * (999 / (n - 1))) for i in range(n)] for n in kept}
+    assert sum(kept[n] != by_products[n] for n in kept) == 278
+    assert kept[250] == by_products[250]  # the released setting: models of before stay the same

@@ -141,13 +141,21 @@ def test_a_restored_training_goes_on_as_if_nothing_had_happened(steps: int) -> N
     expected = _run(whole)
     for _ in range(steps):
         stopped.advance()
-    state = stopped.state()
+    state = {name: value.clone() for name, value in stopped.state().items()}
     stopped.advance() if steps < 60 else None  # what happens after the state must not matter
     resumed.restore(state)
     assert _run(resumed) == expected[steps:]
     found, wanted = resumed.state(), whole.state()
     compared = wanted if steps < 60 else {k for k in wanted if k.startswith("average.")}
     assert all(torch.equal(found[name], wanted[name]) for name in compared)
+
+
+def test_a_state_is_the_trainings_own_and_no_copy() -> None:
+    training = _training(1)
+    training.advance()
+    where = {x.data_ptr() for x in training.state().values()}
+    for owned in (training.network, training.average.network):
+        assert {x.data_ptr() for x in owned.state_dict().values()} <= where
 
 
 def test_training_learns() -> None:

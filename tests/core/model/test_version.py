@@ -8,7 +8,7 @@ from stream_inspector.errors import ModelCorrupt, ModelUnsupported, UnknownCateg
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model import version as model_module
 from stream_inspector.model.version import FORMAT, Model, ModelFiles, load_model, save_model
-from stream_inspector.presets import PRESETS
+from stream_inspector.presets import B4, PRESETS, with_backbone
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.calibrate import calibrate as calibrate_scores
 
@@ -134,7 +134,22 @@ def test_the_format_is_the_oldest_that_says_all_of_a_model(fitted: Model) -> Non
         return int(json.loads(save_model(model).manifest)["format"])
 
     old = replace(fitted, self_tests={}, views={})
-    assert written(old) in {7, FORMAT}
+    assert written(old) in {7, 9}
     near = replace(old.preset, mixture=replace(old.preset.mixture, place=1))
-    assert written(replace(old, preset=near)) == FORMAT
-    assert written(replace(old, views={"disc": View((64, 64), upright=True)})) == FORMAT
+    assert written(replace(old, preset=near)) == 9
+    assert written(replace(old, views={"disc": View((64, 64), upright=True)})) == 9
+    assert written(replace(old, preset=replace(old.preset, pooled_kl=False))) == FORMAT
+    assert written(replace(old, preset=replace(old.preset, whitened=False))) == FORMAT
+    assert written(replace(old, preset=with_backbone(old.preset, B4))) == FORMAT
+    network = replace(old.preset.pixel.network, feature_early=1)
+    early = replace(old.preset, pixel=replace(old.preset.pixel, network=network))
+    assert written(replace(old, preset=early)) == FORMAT
+
+
+def test_a_model_names_the_packaged_weights_that_it_looks_with(fitted: Model) -> None:
+    def named(model: Model) -> set[str]:
+        return set(json.loads(save_model(model).manifest)["backbones"])
+
+    assert named(fitted) == {"tf_efficientnet_lite0", "tf_efficientnet_lite2"}
+    other = replace(fitted, preset=with_backbone(fitted.preset, B4))
+    assert named(other) == {"tf_efficientnet_lite2"}  # its own are among its tensors

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.canvas import View, runs
 from stream_inspector.model.assembly import pack_ensemble, unpack_ensemble
 from stream_inspector.presets import PIXEL_SMALL
 from stream_inspector.score.ensemble import (
@@ -139,3 +139,31 @@ def test_per_image_each_kl_map_is_normalised_before_the_steps_are_averaged() -> 
     torch.testing.assert_close(maps["kl"], enlarge((z[0] + z[1]) / 2, (16, 16), 0.0))
     read = unpack_ensemble(preset, WHOLE, pack_ensemble(ensemble))
     assert torch.equal(read.combine(raw)[0]["ensemble"], maps["ensemble"])
+
+
+def test_kl_may_be_finer_than_the_other_maps() -> None:
+    """A spot of one pixel keeps its height, and what is not inspected counts in neither."""
+    preset = replace(PRESET, pooled_kl=False, weights=(("kl", 1.0), ("features", 1.0)), smoothing=0)
+    hidden = np.zeros((16, 16), bool)
+    hidden[:, :8] = True
+    view = View((16, 16), ignored=runs(hidden))
+    generator = torch.Generator().manual_seed(0)
+
+    def raw(count: int) -> dict[str, torch.Tensor]:
+        fine = {name: torch.rand(count, 16, 16, generator=generator) for name in RAW[:2]}
+        return _raw(count, 1) | fine
+
+    spoilt = raw(20)
+    for maps in spoilt.values():
+        maps[..., : maps.shape[2] // 2] += 100  # there nothing is inspected
+    fitted = unpack_ensemble(preset, view, pack_ensemble(fit_ensemble(spoilt, preset, view)))
+    assert fitted.normalisers["kl.100"].mean.shape == (16, 16)
+    assert float(fitted.normalisers["kl.100"].overall[0]) == pytest.approx(0.5, abs=0.05)
+    new = raw(1)
+    for name in RAW[:2]:
+        new[name][0, 3, 12] = 30.0
+    maps, _ = fitted.combine(new)
+    assert divmod(int(maps["kl"][0].argmax()), 16) == (3, 12)
+    beside = maps["kl"][0, 3, 13]
+    assert float(maps["kl"][0, 3, 12]) > 20 * abs(float(beside))
+    assert torch.isinf(maps["ensemble"][0, :, :8]).all()

@@ -1,10 +1,13 @@
 """The KL member on a denoiser whose error is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from paper_row import CHANNELS, small_paper
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from stream_inspector.diffusion.denoiser import Prediction
 from stream_inspector.diffusion.posterior import (
@@ -15,7 +18,11 @@ from stream_inspector.diffusion.posterior import (
     posterior_mean,
 )
 from stream_inspector.diffusion.schedule import diffuse, linear_schedule
+from stream_inspector.model.assembly import bind, score_schedule
+from stream_inspector.presets import Backbone, with_backbone
 from stream_inspector.score.kl import kl_maps
+from stream_inspector.score.scorer import Scorer, Statistics, draw_noise
+from stream_inspector.score.whitening import unchanged
 
 SCHEDULE = linear_schedule()
 X0 = torch.zeros(1, 2, 3, 3, dtype=torch.float64)
@@ -65,3 +72,34 @@ def test_it_is_the_divergence_of_the_two_gaussians_at_every_step() -> None:
     expected = kl_divergence(posterior(SCHEDULE, x0, x_t, t), reverse).mean(2)
     found = kl_maps(SCHEDULE, x0, t, Prediction(estimate, log_variance, None))
     torch.testing.assert_close(found, expected)
+
+
+class _OnePixelWrong(torch.nn.Module):
+    """Predicts the noise of a grey image, but for one pixel."""
+
+    def forward(self, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        alpha_bar = linear_schedule().alpha_bars[t].float()[:, None, None, None]
+        raw = torch.cat([x / (1 - alpha_bar).sqrt(), torch.full_like(x, -1.0)], 1)
+        raw[:, :3, 5, 9] += 1.0
+        return raw, torch.zeros(len(x), CHANNELS, 32, 32)
+
+
+def test_the_papers_row_scores_kl_at_the_networks_own_resolution() -> None:
+    """What one pixel shows, a mean over the cells of the feature grid would divide by four."""
+    kept = with_backbone(small_paper(), Backbone("any", (1,), CHANNELS))
+    found = {}
+    for preset in (kept, replace(kept, pooled_kl=True)):
+        scorer = Scorer(
+            preset,
+            bind(preset.pixel, _OnePixelWrong(), 1.0, score_schedule(preset.pixel)),
+            [Statistics(unchanged(torch.zeros(1, CHANNELS, 1, 1)), None)],  # type: ignore[arg-type]
+            draw_noise(preset, 0),
+        )
+        labels, features = torch.zeros(1, dtype=torch.int64), torch.ones(1, CHANNELS, 32, 32)
+        found[preset.pooled_kl] = scorer.network_maps(torch.zeros(1, 3, 64, 64), features, labels)
+    fine, coarse = found[False], found[True]
+    assert fine["features"].shape == coarse["kl.50"].shape == (1, 32, 32)
+    assert divmod(int(fine["kl.50"].argmax()), 64) == (5, 9)
+    torch.testing.assert_close(coarse["kl.50"], avg_pool2d(fine["kl.50"], 2))
+    assert float(fine["kl.50"].max()) == pytest.approx(4 * float(coarse["kl.50"].max()), rel=0.01)
+    assert torch.equal(fine["features"], torch.ones(1, 32, 32))  # raw features: nothing is whitened

@@ -1,24 +1,28 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import timm
 import torch
 from core.conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
 
+from stream_inspector.backbones import body_weights, look_up
 from stream_inspector.detector import Detector
+from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import CalibrationRefused, ModelUnsupported, TooFewImages
 from stream_inspector.features import load_feature_net, to_tensor
 from stream_inspector.image.augment import random_degrees, rotated
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.version import Model, load_model, save_model
-from stream_inspector.presets import PAPER, Preset
+from stream_inspector.presets import B4, Preset, with_backbone
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training import fit as training
 from stream_inspector.training.fit import Good, calibrate, fit, fit_unified
 from stream_inspector.training.networks import Checkpoints, Execution
 from stream_inspector.training.progress import OnProgress, Progress
 from stream_inspector.training.samples import gather
+from stream_inspector.training.start import Start
 from stream_inspector.verdict import Image
 
 GOOD, SELECT = good_images(12), good_images(6, seed=1)
@@ -280,7 +284,10 @@ def test_a_training_taken_up_again_gives_the_same_bytes(at: tuple[str, int], eve
             raise Stopped
 
     def run(on_progress: OnProgress) -> Model:
-        checkpoints = Checkpoints(every, lambda state: saved.append(dict(state)), saved[-1])
+        def keep(state: Mapping[str, torch.Tensor]) -> None:
+            saved.append({name: value.clone() for name, value in state.items()})
+
+        checkpoints = Checkpoints(every, keep, saved[-1])
         good = {"disc": Good(GOOD, SELECT)}
         return fit_unified(good, preset, 5, on_progress, checkpoints=checkpoints)
 
@@ -295,8 +302,42 @@ def test_a_training_taken_up_again_gives_the_same_bytes(at: tuple[str, int], eve
 
 
 def test_a_preset_without_packaged_weights_says_what_is_missing() -> None:
-    with pytest.raises(ModelUnsupported, match="paper looks at features of tf_efficientnet_b4"):
-        fit(GOOD, SELECT, "disc", PAPER, 1, _quiet)
+    other = with_backbone(tiny_pixel_preset(), B4)
+    with pytest.raises(ModelUnsupported, match=r"b4.aa_in1k come in no package: give --backbone-w"):
+        fit(GOOD, SELECT, "disc", other, 1, _quiet)
+
+
+@pytest.mark.parametrize("preset", [tiny_pixel_preset(), tiny_feature_preset()])
+def test_any_backbone_travels_in_the_model(preset: Preset) -> None:
+    row = look_up("test_vit")
+    with torch.random.fork_rng(devices=[]):
+        weights = body_weights(row, timm.create_model("test_vit").state_dict())
+    start = Start(backbone=weights, origin={"backbone_weights": "random"})
+    looking = with_backbone(preset, row)
+    model = fit_unified({"disc": Good(GOOD, SELECT)}, looking, 1, _quiet, iterations=1, start=start)
+    read = load_model(save_model(model))
+    assert read.provenance["backbone_weights"] == "random"
+    assert {f"backbone.{name}" for name in weights} <= read.tensors.keys()
+    one, other = (Detector(m, engine="torch").score(GOOD[:2]) for m in (model, read))
+    assert np.array_equal(one.maps, other.maps)
+    changed = dict(read.tensors)
+    changed["backbone.model.patch_embed.proj.weight"] = torch.zeros(64, 3, 16, 16)
+    blind = Detector(replace(read, tensors=changed), engine="torch").score(GOOD[:2])
+    assert not np.array_equal(blind.maps, other.maps)
+
+
+def test_a_training_begins_with_the_weights_that_it_is_given() -> None:
+    preset = tiny_pixel_preset()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        first = UNet(preset.pixel.network, 3).state_dict()
+    good, given = {"disc": Good(GOOD, SELECT)}, Start(network=first)
+    model = fit_unified(good, preset, 1, _quiet, iterations=0, start=given)
+    for name, value in first.items():
+        assert torch.equal(model.tensors[f"network.{name}"], value.half()), name
+    odd = Start(network={"nowhere.weight": torch.zeros(1)})
+    with pytest.raises(ValueError, match=r"has no nowhere.weight"):
+        fit_unified(good, preset, 1, _quiet, iterations=1, start=odd)
 
 
 @pytest.mark.slow

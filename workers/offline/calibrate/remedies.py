@@ -17,9 +17,9 @@ from torch import Tensor
 
 from stream_inspector.baselines.method import nearest_distances, vectors
 from stream_inspector.baselines.patchcore import k_centres
-from stream_inspector.features import LITE0, LITE2, Backbone, load_feature_net, to_tensor
+from stream_inspector.features import load_feature_net, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.presets import MULTIPLE
+from stream_inspector.presets import LITE0, LITE2, MULTIPLE, Backbone
 from stream_inspector.threshold.order import conformal_rank
 from stream_inspector.threshold.pro import roc_auc
 from stream_inspector.verdict import Image

@@ -2,7 +2,7 @@
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from workers.offline.images.datasets import CategoryFolder, categories_in, licen
 from workers.offline.images.pairing import pair
 from workers.offline.images.views import find_category, folder_view
 from workers.offline.model_folder import models_in, read_model
-from workers.offline.presets import find_preset
+from workers.offline.presets import find_preset, trainers_preset
+from workers.offline.pretrained import starting_weights
 from workers.offline.progress import training_bar, work_bar
 from workers.offline.scoring.labelled import read_labelled
 from workers.offline.settings import TrainerProcessSettings
@@ -90,8 +91,7 @@ class _Comparer:
     def rows(self, data: CategoryFolder, folder: Path | None) -> list[Row]:
         """All methods on one category."""
         given = None if folder is None else read_model(folder)
-        chosen = find_preset(self._trainer.preset)
-        chosen = replace(chosen, normalisation=self._trainer.normalisation)
+        chosen = trainers_preset(find_preset(self._trainer.preset), self._trainer)
         preset = chosen if given is None else given.preset
         view = self._view(data, given, preset)
         on_corrupt = self._trainer.on_corrupt
@@ -115,6 +115,9 @@ class _Comparer:
                 )
             )
 
+    def _say(self, said: str) -> None:
+        self._console.print(text(said))
+
     def _leave(self, said: str) -> None:
         self._console.print(text(("left out", "yellow"), f" {said}"))
 
@@ -129,6 +132,7 @@ class _Comparer:
         seed = self._trainer.seed
         # the others only need the frozen features that come with a model
         iterations = self._trainer.iterations if OURS in self._methods else 1
+        preset, begin = starting_weights(preset, self._trainer, 1, self._say)
         with training_bar(self._console, self._stop) as on_progress:
             return fit_model(
                 {category: good},
@@ -136,6 +140,7 @@ class _Comparer:
                 seed=seed,
                 on_progress=on_progress,
                 iterations=iterations,
+                start=begin,
             ).model
 
 

@@ -51,22 +51,17 @@ class Counterparts:
         """A few steps on the way to each image's counterpart; none where tiles go their own way."""
         if len(self._view.corners) > 1:
             return {}
-        found: dict[int, list[Image]] = {}
-        for first in range(0, len(wanted), BATCH):
-            batch = wanted[first : first + BATCH]
-            kept = spread(self._rounds(batch))
-            if all(len(each) == len(batch) for each in kept):  # where every image may change
-                found |= {index: [each[n] for each in kept] for n, index in enumerate(batch)}
-        return found
+        kept = {index: spread(self._rounds(index)) for index in wanted}
+        return {index: each for index, each in kept.items() if each}
 
-    def _rounds(self, indices: Sequence[int]) -> list[list[Image]]:
-        """The images after every round."""
-        rounds = list[list[Image]]()
+    def _rounds(self, index: int) -> list[Image]:
+        """The image after every round; none where nothing may change."""
+        rounds = list[Image]()
 
         def keep(_: int, x: Tensor) -> None:
-            rounds.append(to_images(x))
+            rounds.extend(to_images(x))
 
-        self._explain(indices, keep)
+        self._explain([index], keep)
         return rounds
 
     def quality(self, made: dict[int, Counterpart]) -> CounterpartQuality | None:

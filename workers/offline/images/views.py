@@ -14,7 +14,7 @@ from stream_inspector.image.depth import BY_FILE
 from stream_inspector.image.traits import turn_of
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.image.view.plan import Ignored, ViewPlan
-from stream_inspector.presets import Preset
+from stream_inspector.presets import MULTIPLE, Preset
 from workers.offline.images.masks import mask_values, no_limit_of_its_own
 from workers.runtime.categories import (
     CategoriesSection,
@@ -41,7 +41,7 @@ def folder_view(category: Category, preset: Preset, folder: Path, layout: str) -
     """The view of a category for the good images of its folder. Raises SettingsError, DataError."""
     good = layout_of(folder, layout).good(folder)
     frame = usual_frame(good, is_upright(category.view))
-    return view_for(category, preset.input_size, frame)
+    return view_for(category, preset.input_size, frame, preset.multiple)
 
 
 def is_upright(view: ViewSettings | None) -> bool:
@@ -60,10 +60,16 @@ def refuse_different_tiles(views: Mapping[str, View]) -> None:
         )
 
 
-def view_for(category: Category, preferred: Size, frame: tuple[int, int]) -> View:
-    """The view at a preset's input size for frames of (width, height). Raises SettingsError."""
+def view_for(
+    category: Category, preferred: Size, frame: tuple[int, int], multiple: int = MULTIPLE
+) -> View:
+    """The view at a preset's input size for frames of (width, height). Raises SettingsError.
+
+    Sides of another size divide by the preset's `multiple`.
+    """
     try:
-        return _plan(category.view or ViewSettings(), category.mask).view(preferred, frame)
+        plan = _plan(category.view or ViewSettings(), category.mask)
+        return plan.view(preferred, frame, multiple)
     except ValueError as error:
         raise SettingsError(f"category {category.name}: view: {error}") from error
 

@@ -22,7 +22,9 @@ FindView = Callable[[Path], View]
 def planned_view(category: Category, preset: Preset) -> FindView:
     """The view that training would give a category's frames."""
     upright = is_upright(category.view)
-    return lambda path: view_for(category, preset.input_size, usual_frame([path], upright))
+    return lambda path: view_for(
+        category, preset.input_size, usual_frame([path], upright), preset.multiple
+    )
 
 
 def write_view_pictures(paths: Sequence[Path], find_view: FindView, out: Path) -> None:

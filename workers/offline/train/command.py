@@ -44,6 +44,20 @@ def train(
         str | None,
         typer.Option("--normalisation", help="good-images | per-image (the released code's)"),
     ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option("--backbone", help="network of timm's, as resnet18 or resnet18:1,2"),
+    ] = None,
+    backbone_weights: Annotated[
+        str | None, typer.Option("--backbone-weights", help="file with its weights | hub")
+    ] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option("--init", help="checkpoint of guided diffusion to begin with"),
+    ] = None,
+    init_label: Annotated[
+        int | None, typer.Option("--init-label", help="class of --init that is meant")
+    ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="of weights, noise and crops")] = None,
     iterations: Annotated[
         int | None, typer.Option("--iterations", help="default: the preset's own")
@@ -81,6 +95,8 @@ def train(
       stream-inspector train --unified --data photos --category bolts --category nuts
 
       stream-inspector train --synthetic 400 --category flange --preset pixel-small
+
+      stream-inspector train --data photos/bolts --preset paper --init 256x256_diffusion.pt
     """
     from workers.offline.run import load_settings, run_command, stated
     from workers.offline.train.few import grow, growing
@@ -90,6 +106,10 @@ def train(
     flags = {
         "trainer.preset": preset,
         "trainer.normalisation": normalisation,
+        "trainer.backbone": backbone,
+        "trainer.backbone_weights": backbone_weights,
+        "trainer.init": init and str(init),
+        "trainer.init_label": init_label,
         "trainer.seed": seed,
         "trainer.iterations": iterations,
         "trainer.checkpoint_every": checkpoint_every,

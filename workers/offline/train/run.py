@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,12 @@ from stream_inspector.model.version import FORMAT, Model
 from stream_inspector.presets import Preset
 from stream_inspector.training.networks import Checkpoints, Execution
 from stream_inspector.training.progress import Progress
+from stream_inspector.training.start import Start
 from workers.offline.fit import Fitted, GoodImages, fit_model, set_thresholds
 from workers.offline.images.views import find_category
 from workers.offline.model_folder import write_model
-from workers.offline.presets import find_preset
+from workers.offline.presets import find_preset, trainers_preset
+from workers.offline.pretrained import starting_weights
 from workers.offline.progress import training_bar, work_bar
 from workers.offline.promises import say_promises
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
@@ -51,7 +52,7 @@ def train(
         place = out or Path("runs") / few[0]
         train_few(settings, few, place, console, stop, stated=stated)
         return
-    preset = replace(find_preset(how.preset), normalisation=how.normalisation)
+    preset = trainers_preset(find_preset(how.preset), how)
 
     def left_out(said: str) -> None:
         console.print(text(("left out", "yellow"), f" {said}"))
@@ -65,12 +66,14 @@ def train(
             f"{len(images.calibrate)} calibrate"
         )
         console.print(text(f"{name}: {len(images)} good images: {parts}"))
+    preset, begin = starting_weights(preset, how, len(good), lambda said: console.print(text(said)))
     folder = out or Path("runs") / ("unified" if source.unified else next(iter(good)))
-    file = CheckpointFile(folder / checkpoint.FILE, identity(good, preset, how))
+    file = CheckpointFile(folder / checkpoint.FILE, identity(good, preset, how, begin))
     known = {name: find_category(name, settings.categories) for name in good}
     accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
     strict = [name for name, each in accepted.items() if each.strict]
-    fitted = _fitted(good, preset, how, file, strict, console=console, stop=stop)
+    fitted = _fitted(good, preset, how, file, strict, begin=begin, console=console, stop=stop)
+    del begin  # gigabytes
     write_model(fitted.model, folder)
     file.remove()
     console.print("Setting the thresholds ...")
@@ -82,7 +85,10 @@ def train(
 
 
 def identity(
-    good: dict[str, GoodImages], preset: Preset, settings: TrainerSettings
+    good: dict[str, GoodImages],
+    preset: Preset,
+    settings: TrainerSettings,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """What must be equal for a training to go on from a checkpoint."""
     return {
@@ -94,6 +100,7 @@ def identity(
         "preset's columns": preset.to_dict(),
         "seed": settings.seed,
         "views": {name: images.view.to_dict() for name, images in good.items()},
+        **(start or Start()).origin,
     }
 
 
@@ -104,6 +111,7 @@ def _fitted(
     file: CheckpointFile,
     strict: Collection[str],
     *,
+    begin: Start,
     console: Console,
     stop: StopSignal,
 ) -> Fitted:
@@ -133,6 +141,7 @@ def _fitted(
             checkpoints=Checkpoints(how.checkpoint_every, file.save, last),
             execution=Execution(how.device, how.precision, how.recompute),
             strict=strict,
+            start=begin,
         )
 
 

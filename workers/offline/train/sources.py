@@ -53,7 +53,7 @@ class Source:
             raise SettingsError("give either --data FOLDER or --synthetic COUNT")
         if self.synthetic:
             category = find_category(self._only_name(None), categories)
-            view = view_for(category, preset.input_size, DEFAULT_SIZE[::-1])
+            view = view_for(category, preset.input_size, DEFAULT_SIZE[::-1], preset.multiple)
             return {
                 category.name: _of(category, synthetic_good(self.synthetic, settings.seed, view))
             }
@@ -83,7 +83,13 @@ class Source:
             return None
         folder = self.data[0]
         asked = settings.preset == FEW_IMAGES.name
-        if not asked and (_PRESET in stated or budget.strict):
+        begins = settings.backbone is not None or settings.init is not None
+        if asked and begins:
+            raise SettingsError(
+                f"preset {FEW_IMAGES.name}: has no network to begin with and looks with a packaged "
+                "backbone; leave trainer.backbone and trainer.init out"
+            )
+        if not asked and (_PRESET in stated or budget.strict or begins):
             return None
         on_unreadable = None if settings.on_corrupt == "fail" else _ignored
         files = good_files(folder, 1, settings.layout, on_unreadable)

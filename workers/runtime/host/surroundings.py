@@ -5,12 +5,16 @@ Set before any of them is imported, and only where the operator has not said oth
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 _SAID = {
     # Nothing of ours talks to anybody that no setting names; some libraries do by themselves.
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: events to Microsoft, files in ~/.cache/Microsoft
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub, which timm imports
-    "HF_HUB_OFFLINE": "1",  # ... and weights come from packages, never from a hub
+    "HF_HUB_OFFLINE": "1",  # ... and asks a hub only where `hub_open` lets it
     "GRADIO_ANALYTICS_ENABLED": "False",
     "DO_NOT_TRACK": "1",  # what many others heed
     # Several workers on few cores: threads that spin at OpenMP's barriers starve each other
@@ -22,13 +26,34 @@ _SAID = {
 _ABSENT = ("openvino_telemetry",)
 
 
+_HUB = "HF_HUB_OFFLINE"
+_ours = set[str]()  # variables that nobody had set
+
+
 def prepare() -> None:
     """Called by the package itself, so that every way in passes here."""
     for name, value in _SAID.items():
-        os.environ.setdefault(name, value)
+        if name not in os.environ:
+            os.environ[name] = value
+            _ours.add(name)
     for name in _ABSENT:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]
     _name_user()
+
+
+@contextmanager
+def hub_open() -> Iterator[None]:
+    """huggingface_hub may ask its server, for what a setting names; unless the operator says no."""
+    if _HUB not in _ours:
+        yield
+        return
+    constants: Any = import_module("huggingface_hub.constants")  # read when it was imported
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = False
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
 
 
 def _name_user() -> None:

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,26 @@ def test_a_truncated_file_says_what_to_do(tmp_path: Path) -> None:
     file.path.write_bytes(file.path.read_bytes()[:-4])
     with pytest.raises(DataError, match="no readable checkpoint"):
         file.load()
+
+
+_SAVING = """
+import resource, sys
+from pathlib import Path
+import torch
+from workers.offline.train.checkpoint import CheckpointFile
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # MiB
+
+state = {str(n): torch.ones(4_000_000) for n in range(20)}  # 305 MiB
+before = peak()
+CheckpointFile(Path(sys.argv[1]) / "checkpoint.safetensors", {}).save(state)
+print(peak() - before)
+"""
+
+
+@pytest.mark.integration
+def test_saving_holds_no_second_copy(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _SAVING, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert int(run.stdout) < 60
