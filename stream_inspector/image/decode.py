@@ -28,6 +28,7 @@ from stream_inspector.image.limits import (
     check_size,
 )
 from stream_inspector.image.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
+from stream_inspector.image.signatures import looks_like
 from stream_inspector.image.traits import (
     NONE,
     Traits,
@@ -50,6 +51,8 @@ FILE_TYPES = {  # file name suffix, lower case -> content type
     ".png": "image/png",
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jfif": "image/jpeg",  # as Windows saves them
     ".bmp": "image/bmp",
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
@@ -95,7 +98,7 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
         allowed = ", ".join((*ENCODED, *RAW_CHANNELS))
         raise Undecodable(f"content type {content_type!r} is not supported; allowed: {allowed}")
     if not data:
-        raise Undecodable("frame has no bytes; the camera sent an empty value")
+        raise Undecodable("no bytes: a camera sent an empty value, or the file is empty")
     return _encoded(data, view, limits)
 
 
@@ -122,14 +125,18 @@ def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:
     except (Pil.DecompressionBombError, Pil.DecompressionBombWarning, MemoryError) as error:
         raise TooLarge(f"image is too large to decode: {error}") from error
     except PIL.UnidentifiedImageError as error:
-        raise Undecodable(
-            f"{len(data)} bytes are no whole PNG, JPEG, BMP or TIFF image (they begin with "
-            f"{data[:8].hex(' ')})"
-        ) from error
+        raise Undecodable(_unidentified(data)) from error
     except Exception as error:  # codecs raise anything on malformed bytes; the frame is at fault
         raise Undecodable(
             f"image of {len(data)} bytes is damaged or truncated: {type(error).__name__}: {error}"
         ) from error
+
+
+def _unidentified(data: bytes) -> str:
+    what, wanted = looks_like(data), "PNG, JPEG, BMP or TIFF"
+    if what:
+        return f"the {len(data)} bytes are {what}; what can be read is {wanted}"
+    return f"{len(data)} bytes are no whole {wanted} image (they begin with {data[:8].hex(' ')})"
 
 
 def _open_and_resize(data: bytes, view: View, limits: DecodeLimits) -> Decoded:

@@ -5,6 +5,7 @@ The good images come from a folder or from the synthetic renderer; the rest is t
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -80,12 +81,19 @@ def load_good(
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
     layout: str = "auto",
+    *,
+    on_read: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> GoodImages:
     """Read a category's good images. Raises DataError or TooFewImages; never opens `test/`."""
     leave = (lambda error: on_skip(str(error))) if on_corrupt == "skip" else None
     files = good_files(folder, FEWEST, layout, leave)
     parts = (files.train, files.select, files.calibrate)
-    train, select, held = (read_images(part, view, on_corrupt, on_skip) for part in parts)
+    done = count(1)
+
+    def read() -> None:
+        on_read(next(done), len(files.digests))
+
+    train, select, held = (read_images(part, view, on_corrupt, on_skip, read) for part in parts)
     check_good([*train, *select, *held], str(folder))
     seen = tuple(files.digests[path] for path in (*files.train, *files.select))
     rest = tuple(files.digests[path] for path in files.calibrate)

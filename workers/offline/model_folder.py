@@ -34,8 +34,9 @@ def read_files(folder: Path) -> ModelFiles:
 
 def read_model(folder: Path) -> Model:
     """Read and verify a model. Raises ModelCorrupt or ModelUnsupported naming the folder."""
+    files = read_files(folder)
     try:
-        return load_model(read_files(folder))
+        return load_model(files)
     except ModelError as error:
         raise type(error)(f"{folder}: {error}") from error
 

@@ -106,7 +106,7 @@ def telling() -> Iterator[None]:
 
 def _said_of(count: int, what: str) -> str:
     verb, _, rest = what.partition(" ")
-    return what if count > 1 else f"{_OF_ONE[verb]} {rest}"
+    return what if count > 1 else f"{_OF_ONE[verb]} {rest.replace(' were ', ' was ', 1)}"
 
 
 def _many(paths: Iterable[Path], what: str) -> str:

@@ -226,8 +226,30 @@ def test_a_comment_that_inflates_without_end_is_the_frames_fault() -> None:
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PPM"])
 def test_formats_that_are_not_ours_are_not_opened(kind: str) -> None:
-    with pytest.raises(Undecodable, match="no whole PNG, JPEG, BMP or TIFF"):
+    with pytest.raises(Undecodable, match="PNG, JPEG, BMP or TIFF"):
         pixels(encoded(picture(), kind))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0mif1", "AVIF"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0mp41", "a film"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "WebP"),
+        (b"GIF89a", "a GIF"),
+        (b"%PDF-1.7", "a PDF"),
+        (b"\r\n<!DOCTYPE html><html>", "a page of markup"),
+        (b"<svg xmlns=''/>", "a page of markup"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+        (bytes(5000), "nothing but zeros"),
+    ],
+)
+def test_what_the_bytes_are_instead_is_said(data: bytes, what: str) -> None:
+    with pytest.raises(
+        Undecodable, match=rf"the {len(data)} bytes are .*{what}.*; what can be read"
+    ):
+        pixels(data)
 
 
 def test_unknown_content_type_is_named() -> None:

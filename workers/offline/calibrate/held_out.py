@@ -25,9 +25,9 @@ from workers.offline.fit import SEEN, short_digests, source_key
 from workers.offline.images.datasets import (
     LEAST_GOOD,
     GoodFiles,
+    all_good,
     file_digest,
     good_files,
-    images_in,
 )
 from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.progress import OnWork
@@ -82,7 +82,7 @@ def read_held_out(
         paths += files.calibrate
     folded = len(paths) if folds else 0
     if good is not None:
-        further = _digests(images_in(good), _leaves(settings, console))
+        further = _digests(all_good(good, settings.layout), _leaves(settings, console))
         paths += _further(model, category, further, good, paths)
     images = read_by_path(
         paths,

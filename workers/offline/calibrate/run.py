@@ -96,9 +96,10 @@ def calibrate(
         made, settled = _thresholds(
             accepted, wanted, held, good, tested, provisional=model.provisional
         )
-        shown = Shown(name, model.version, made, held, good, tested, settled=settled)
+        view = model.view(name)
+        shown = Shown(name, model.version, made, held, good, view, tested, settled=settled)
         if wanted.report:
-            shown = _with_more(shown, detector, model.view(name), on_work)
+            shown = _with_more(shown, detector, view, on_work)
     renewed = _with_self_test(model.with_calibration(name, made), detector, name, held, good)
     write_model(renewed, wanted.out)
     place = f" in {wanted.out}, from {len(held.images)} good images"

@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
 from stream_inspector.errors import DataError, FrameRejected
 from stream_inspector.image.limits import check_bytes, check_size
 from stream_inspector.image.masks import MaskFound, mask_found
+from stream_inspector.image.signatures import looks_like
 from stream_inspector.image.traits import other_pictures, turn_of
 from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.pro import binarise_mask
+from workers.offline.images.datasets import images_in
 from workers.offline.noted import noted
-from workers.runtime.datasets.files import images_in
 from workers.runtime.decoders.current import current
 from workers.runtime.host.regular_file import read_regular
 
@@ -52,6 +54,9 @@ def mask_values(data: bytes, upright: bool | None = None) -> MaskFound:
             found = mask_found(picture)
     except (FrameRejected, ValueError):
         raise
+    except UnidentifiedImageError as error:
+        what = looks_like(data) or f"no picture (they begin with {data[:8].hex(' ')})"
+        raise ValueError(f"its {len(data)} bytes are {what}") from error
     except Exception as error:  # codecs raise anything on damaged bytes
         raise ValueError(str(error) or type(error).__name__) from error
     if turn.method is None:
@@ -98,6 +103,8 @@ def _one(path: Path, view: View, frame: tuple[int, int] | None) -> NDArray[np.bo
             "does it belong to another image?"
         )
     noted().mask(path, found.took)
+    if not (found.values > 0).any():
+        noted().mask(path, "nothing, since all of it is black,")
     if np.mean(found.values > 0) > _MUCH:
         noted().mask(path, f"more than {_MUCH:.0%} of the picture (are black and white swapped?)")
     return on_canvas(found.values, view)

@@ -58,9 +58,10 @@ def read_images(
     view: View,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
+    on_read: Callable[[], None] = lambda: None,
 ) -> list[Image]:
     """Images in the order of their paths; `skip` leaves corrupt ones out and reports them."""
-    return list(read_by_path(paths, view, on_corrupt, on_skip).values())
+    return list(read_by_path(paths, view, on_corrupt, on_skip, on_read).values())
 
 
 def read_by_path(
@@ -68,10 +69,12 @@ def read_by_path(
     view: View,
     on_corrupt: OnCorrupt = "fail",
     on_skip: Callable[[str], None] = lambda _: None,
+    on_read: Callable[[], None] = lambda: None,
 ) -> dict[Path, Image]:
-    """The images that can be read, by their paths."""
+    """The images that can be read, by their paths; `on_read` after each file."""
     images = dict[Path, Image]()
     for path, result in zip(paths, decode_in_order(paths, view), strict=True):
+        on_read()
         if isinstance(result, Decoded):
             images[path] = result.image
         elif on_corrupt == "skip":

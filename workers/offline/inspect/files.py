@@ -1,5 +1,6 @@
 """A model on files instead of a stream: verdicts and pictures, batch by batch."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -17,7 +18,7 @@ from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Grade, Image, Verdict
 from workers.offline.images.reader import decode_in_order
 from workers.offline.noted import noted
-from workers.runtime.datasets.files import images_below, is_image, shown
+from workers.runtime.datasets.files import SUFFIXES, images_below, is_image, shown
 
 BATCH = 8
 
@@ -46,10 +47,20 @@ def find_images(sources: Sequence[Path]) -> list[Path]:
         elif source.is_file() and is_image(source):
             found.append(source)
         else:
-            raise DataError(f"{source}: no image file and no folder of images")
+            raise DataError(f"{source}: {_why_not(source)}")
     if not found:
         raise DataError(f"{sources[0]}: no images in this folder")
     return list(dict.fromkeys(found))
+
+
+def _why_not(source: Path) -> str:
+    if not os.path.lexists(source):
+        return "there is no such file or folder"
+    if not source.exists():
+        return "is a link to nothing"
+    if not source.is_file():
+        return "is no regular file and no folder"
+    return f"is called like no image that can be read ({', '.join(SUFFIXES)})"
 
 
 def inspect_files(

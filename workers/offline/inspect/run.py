@@ -37,11 +37,14 @@ def inspect(
     if folder is None:
         raise SettingsError("--model: give the folder that `train` wrote")
     aside = Terminal(stderr=True)  # so that the list alone is on standard output
+    paths, bad = find_images(sources), list[str]()
+    if out:
+        make_folder(out)
     aside.print("Loading the model ...")
     detector = make_detector(read_model(folder), settings.trainer)
     if detector.model.provisional:
         aside.print(text(("a provisional model", "yellow"), ", of few images and no network"))
-    paths, name, bad = find_images(sources), detector.model.category(category), list[str]()
+    name = detector.model.category(category)
     names = dict(zip(paths, result_names(paths), strict=True))
     listing = inspections(console, form)
     with work_bar(aside, stop) as on_work:
@@ -74,8 +77,17 @@ def _say_bad(bad: list[str], of: int, on_corrupt: str, console: Console) -> None
         )
 
 
+def make_folder(out: Path) -> None:
+    """The folder for the pictures, before there is anything to write. Raises SettingsError."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise SettingsError(f"--out: {out} is a file, and no folder") from None
+    except OSError as error:
+        raise SettingsError(f"--out: {out} cannot be made: {error.strerror}") from None
+
+
 def _write(result: Inspected, out: Path, name: str) -> None:
-    out.mkdir(parents=True, exist_ok=True)
     for picture, png in pictures(result).items():
         (out / f"{name}-{picture}.png").write_bytes(png)
 
@@ -92,6 +104,7 @@ def show_view(
     """Draw what a model sees of files, or would see if it were trained now."""
     if out is None:
         raise SettingsError("--show-view: give --out, the folder for the pictures")
+    make_folder(out)
     if folder is not None:
         view = read_model(folder).view(category)
         write_view_pictures(find_images(sources), lambda _: view, out)

@@ -29,7 +29,6 @@ def planned_view(category: Category, preset: Preset) -> FindView:
 
 def write_view_pictures(paths: Sequence[Path], find_view: FindView, out: Path) -> None:
     """One <file>-view.png an image: the frame with its view drawn in, and what networks see."""
-    out.mkdir(parents=True, exist_ok=True)
     for path, name in zip(paths, result_names(paths), strict=True):
         picture = side_by_side(_panels(path, find_view(path)), _HEIGHT)
         (out / f"{name}-view.png").write_bytes(encode_png(picture))

@@ -10,14 +10,17 @@ from urllib.parse import quote
 import numpy as np
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image as Pillow
+from PIL import ImageOps
 
+from stream_inspector.image.limits import SIXTEEN_BIT_MODES
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.verdict import Image
 
 PICTURE_WIDTH = 256  # pixels at most, each way: it bounds the size of a page
 _QUALITY = 85
-_FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-_SHOWN_BY_BROWSERS = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
+_FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp"}  # all else is kept as .png
+_SHOWN_BY_BROWSERS = {".png", ".jpg", ".jpeg", ".bmp"}
 
 
 def environment(package: str) -> Environment:
@@ -34,7 +37,7 @@ def environment(package: str) -> Environment:
 def inline(encoded: bytes) -> str:
     """An encoded picture as a small data URI."""
     with Pillow.open(io.BytesIO(encoded), formats=_FORMATS) as opened:
-        return _data_uri(opened.convert("RGB"))
+        return _data_uri(_as_viewers_show(opened))
 
 
 def thumbnail(image: Image) -> str:
@@ -58,29 +61,44 @@ class Album:
         self._folder = page.with_name(f"{page.stem}-pictures")
 
     def add(self, caption: str, image: Image, original: Path | None = None) -> Picture:
-        """A picture [H, W, 3]; `original`: the file it was cut from, which is shown instead."""
+        """A picture [H, W, 3]; `original`: the file it was cut from, which is linked instead.
+
+        Small it is what the networks saw, like the maps beside it: cut, turned and of 8 bits.
+        """
         shown = original is not None and original.suffix.lower() in _SHOWN_BY_BROWSERS
         if original is not None and shown and original.is_file():
-            return self._added(caption, original.read_bytes(), original.suffix.lower())
-        return self._added(caption, encode_png(image), ".png")
+            href = self._kept(original.read_bytes(), original.suffix.lower())
+        else:
+            href = self._kept(encode_png(image), ".png")
+        return Picture(caption, thumbnail(image), href)
 
     def add_encoded(self, caption: str, data: bytes) -> Picture:
         """A picture that is PNG, JPEG, BMP or TIFF already."""
         with Pillow.open(io.BytesIO(data), formats=_FORMATS) as opened:
             if opened.format == "TIFF":
                 return self.add(caption, np.asarray(opened.convert("RGB")))
-            return self._added(caption, data, f".{(opened.format or 'png').lower()}")
+            suffix = _SUFFIXES.get(opened.format or "", ".png")
+        return Picture(caption, inline(data), self._kept(data, suffix))
 
-    def _added(self, caption: str, data: bytes, suffix: str) -> Picture:
+    def _kept(self, data: bytes, suffix: str) -> str:
+        """The link to a whole picture, written once."""
         self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{hashlib.sha256(data).hexdigest()[:24]}{suffix}"
         file.write_bytes(data)
-        return Picture(caption, inline(data), quote(f"{self._folder.name}/{file.name}"))
+        return quote(f"{self._folder.name}/{file.name}")
 
 
 def number(value: float | None, pattern: str = ".3f") -> str:
     """A figure, or that there is none."""
     return "n/a" if value is None else format(value, pattern)
+
+
+def _as_viewers_show(opened: Pillow.Image) -> Pillow.Image:
+    """Upright, and of 16 bits the high ones: a conversion would make all above 255 white."""
+    upright = ImageOps.exif_transpose(opened)
+    if upright.mode in SIXTEEN_BIT_MODES:
+        upright = Pillow.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+    return upright.convert("RGB")
 
 
 def _data_uri(picture: Pillow.Image) -> str:

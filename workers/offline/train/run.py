@@ -20,7 +20,7 @@ from workers.offline.images.views import find_category
 from workers.offline.model_folder import write_model
 from workers.offline.presets import find_preset, trainers_preset
 from workers.offline.pretrained import starting_weights
-from workers.offline.progress import training_bar
+from workers.offline.progress import training_bar, work_bar
 from workers.offline.promises import say_promises
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
 from workers.offline.train import checkpoint
@@ -58,7 +58,8 @@ def train(
         console.print(text(("left out", "yellow"), f" {said}"))
 
     console.print("Reading the good images ...")
-    good = source.read(preset, how, settings.categories, left_out)
+    with work_bar(console, stop) as on_work:
+        good = source.read(preset, how, settings.categories, left_out, on_work)
     for name, images in good.items():
         parts = (
             f"{len(images.train)} train, {len(images.select)} select, "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from stream_inspector.errors import DataError
@@ -16,6 +17,7 @@ from workers.offline.images.views import (
     refuse_different_tiles,
     view_for,
 )
+from workers.offline.progress import OnWork
 from workers.offline.settings import BudgetSettings, TrainerSettings
 from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.datasets.files import name_of
@@ -41,6 +43,7 @@ class Source:
         settings: TrainerSettings,
         categories: CategoriesSection,
         on_skip: OnSkip,
+        on_work: OnWork = lambda _stage, _done, _of: None,
     ) -> dict[str, GoodImages]:
         """All good images, by category, each through its category's view.
 
@@ -59,10 +62,14 @@ class Source:
         known = {name: find_category(name, categories) for name in folders}
         views = {n: self._view(known[n], preset, folders[n], layout) for n in folders}
         refuse_different_tiles(views)
-        return {
-            n: _of(known[n], load_good(folders[n], views[n], on_corrupt, on_skip, layout))
-            for n in folders
-        }
+
+        def load(name: str) -> GoodImages:
+            on_read = partial(on_work, "reading" if len(folders) == 1 else f"reading {name}")
+            return load_good(
+                folders[name], views[name], on_corrupt, on_skip, layout, on_read=on_read
+            )
+
+        return {name: _of(known[name], load(name)) for name in folders}
 
     def few(
         self, settings: TrainerSettings, budget: BudgetSettings, stated: Collection[str]

@@ -27,18 +27,25 @@ class Listing:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The images directly in a folder, by name. Raises DataError for anything else in there."""
+    """The images directly in a folder, by name. Raises DataError for folders in there."""
     entries = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
     refuse(folder, (path for path in entries if path.is_dir()), "sub-folders")
-    refuse(folder, (path for path in entries if not is_image(path)), "files that are no images")
-    return entries
+    return list(filter(is_image, entries))
+
+
+def others_in(folder: Path) -> list[Path]:
+    """The files directly in a folder that are no images and that somebody put there, by name."""
+    entries = (path for path in sorted(folder.iterdir()) if not is_hidden(path.name))
+    return [path for path in entries if not is_image(path) and not path.is_dir()]
 
 
 def good_images_in(folder: Path) -> list[Path]:
     """The images of a folder of good ones. Raises DataError when it has none, or has masks."""
     found = images_in(folder)
     if not found:
-        raise DataError(f"{folder}: no images; expected {', '.join(SUFFIXES)} files")
+        others = others_in(folder)
+        there = f"; there lie {shown(path.name for path in others)}" if others else ""
+        raise DataError(f"{folder}: no images; expected {', '.join(SUFFIXES)} files{there}")
     refuse(folder, filter(_is_mask, found), "masks among the good images")
     return found
 

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from workers.runtime.secrets import HIDDEN, mask_url
 
 ENV_PREFIX = "STREAM_INSPECTOR_"
 ENV_DELIMITER = "__"
+_BRANCH = re.compile(r"constrained-\w+|(literal|function-\w+|lax-or-strict|json-or-python)\[.*\]")
 
 
 def redact(value: Any) -> Any:
@@ -44,6 +46,27 @@ class Origin:
         if any(name.upper() == variable for name in os.environ):
             return f"environment {variable}"
         return f"{self._file}" if self._file else "settings"
+
+
+def explain_all(
+    cls: type[BaseModel], problems: Sequence[ErrorDetails], origin: Origin
+) -> list[str]:
+    """A line for each setting that is wrong; of one that may be several things, all it may be."""
+    by_place = dict[tuple[int | str, ...], ErrorDetails]()
+    for problem in problems:
+        place = _place(problem["loc"])
+        known = by_place.get(place)
+        said = _message(problem)
+        if known and said not in known["msg"]:
+            said = f"{known['msg']}; or: {said}"
+        by_place[place] = {**problem, "loc": place, "msg": said}
+    return [explain(cls, problem, origin) for problem in by_place.values()]
+
+
+def _place(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Without the name that the library gives to one of the things that a setting may be."""
+    last = location[-1:]
+    return location[:-1] if last and _BRANCH.fullmatch(str(last[0])) else location
 
 
 def explain(cls: type[BaseModel], problem: ErrorDetails, origin: Origin) -> str:

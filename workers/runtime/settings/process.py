@@ -25,7 +25,7 @@ from workers.runtime.settings.errors import (
     ENV_DELIMITER,
     ENV_PREFIX,
     Origin,
-    explain,
+    explain_all,
     redact,
 )
 from workers.runtime.settings.security import KafkaSecurity, TlsSettings
@@ -249,8 +249,7 @@ class ProcessSettings(BaseSettings):
             settings: Self = reader(**nest(given))
         except ValidationError as error:
             origin = Origin(file, from_file, given)
-            lines = [explain(cls, problem, origin) for problem in error.errors()]
-            raise SettingsError("\n".join(lines)) from None
+            raise SettingsError("\n".join(explain_all(cls, error.errors(), origin))) from None
         except UndecodableVariable as error:
             raise SettingsError(
                 f"environment {ENV_PREFIX}...: {error}; a list or mapping is given as JSON, "
@@ -311,8 +310,7 @@ def read_section(cls: type[SectionT], file: Path) -> SectionT:
         return cls.model_validate(content)
     except ValidationError as error:
         origin = Origin(file, content, {})
-        lines = [explain(cls, problem, origin) for problem in error.errors()]
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError("\n".join(explain_all(cls, error.errors(), origin))) from None
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:

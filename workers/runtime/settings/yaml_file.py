@@ -18,6 +18,18 @@ _BY_HELM = re.compile(r"-?\d(\.\d+)?e\+\d\d")  # a large whole number, as Go wri
 class _Loader(yaml.SafeLoader):
     """Knows text, lists, mappings and nothing (`null`, `~`, an empty value)."""
 
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping whose keys are given once: YAML itself takes the last and says nothing."""
+        seen = set[str]()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                problem = f"the key {key.value} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
 
 def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
     text = str(loader.construct_scalar(node))
@@ -57,6 +69,8 @@ def read_value(text: str) -> Any:
 def place(error: Exception) -> str:
     """What is wrong where, without the line itself: a secret may stand there."""
     mark = getattr(error, "problem_mark", None)
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is no UTF-8; save the file as UTF-8"
     if mark is None:
         return getattr(error, "reason", None) or type(error).__name__
     problem = getattr(error, "problem", None) or "cannot be read"

@@ -135,3 +135,25 @@ def test_a_category_carries_its_mask(tmp_path: Path) -> None:
     file.write_text("view: {ignore: {mask: 'data:image/png;base64,%%'}}")
     with pytest.raises(SettingsError, match=r"bolts\.yaml: view\.ignore\.mask"):
         read_category(file)
+
+
+def test_a_mask_that_marks_nothing_is_told(tmp_path: Path) -> None:
+    with noting() as notes:
+        black = tmp_path / "black.png"
+        Image.new("L", (16, 16)).save(black)
+        assert not read_mask(black, VIEW).any()
+    assert "1 mask (e.g. black.png): nothing, since all of it is black, was taken for defect" in [
+        *notes.lines()
+    ]
+
+
+def test_bytes_that_are_no_picture_are_named(tmp_path: Path) -> None:
+    for name, data, what in (
+        ("page.png", b"<html>", "a page of markup"),
+        ("odd.png", b"\x01\x02", "no picture \\(they begin with 01 02\\)"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(
+            DataError, match=f"{name}: is no readable mask: its .* bytes are {what}"
+        ):
+            read_mask(tmp_path / name, VIEW)

@@ -6,7 +6,7 @@ import pytest
 from stream_inspector.errors import DataError, ModelCorrupt
 from workers.offline.images.datasets import CategoryFolder
 from workers.offline.images.pairing import pair
-from workers.offline.model_folder import MANIFEST, TENSORS, models_in
+from workers.offline.model_folder import MANIFEST, TENSORS, models_in, read_model
 from workers.runtime.datasets.mvtec import MVTEC
 
 A, B = Path("models/a"), Path("models/b")
@@ -78,3 +78,9 @@ def test_models_are_found_in_a_folder_or_one_below(tmp_path: Path) -> None:
 def test_a_folder_without_models_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(ModelCorrupt, match=r"no model here.*stream-inspector train"):
         models_in(tmp_path)
+
+
+def test_a_folder_without_a_model_is_named_once(tmp_path: Path) -> None:
+    with pytest.raises(ModelCorrupt, match=r"^\S+: no model here \(No such file") as error:
+        read_model(tmp_path / "gone")
+    assert str(error.value).startswith(f"{tmp_path / 'gone'}: no model here")

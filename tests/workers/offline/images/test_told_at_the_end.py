@@ -68,7 +68,7 @@ def test_alpha_and_inks_are_told(tmp_path: Path) -> None:
         read_images([tmp_path / "a.png", tmp_path / "c.jpg"], VIEW)
     alpha, inks = notes.lines()
     assert alpha.startswith("1 picture (e.g. a.png) has transparent pixels")
-    assert inks.startswith("1 picture (e.g. c.jpg) is in CMYK")
+    assert inks.startswith("1 picture (e.g. c.jpg) is in CMYK and was turned")
 
 
 def test_arrays_of_numpy_are_pictures_too(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from PIL import Image
 from stream_inspector.errors import DataError, TooFewImages
 from workers.offline.images.datasets import good_files, images_in
 from workers.offline.images.datasets import test_files as labelled_files
+from workers.offline.noted import noting
 
 
 def photo(path: Path, seed: int) -> Path:
@@ -88,7 +89,6 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
         ("train/good/017_mask.png", "masks among the good images: 017_mask.png"),
         ("train/good/scratch/0.png", "sub-folders: scratch"),
         ("train/bad/0.png", r"folders beside good/.*: bad"),
-        ("train/good/notes.txt", "files that are no images: notes.txt"),
     ],
 )
 def test_a_mixed_up_folder_is_refused(tmp_path: Path, stray: str, message: str) -> None:
@@ -97,6 +97,29 @@ def test_a_mixed_up_folder_is_refused(tmp_path: Path, stray: str, message: str) 
     path.write_bytes(b"x")
 
     with pytest.raises(DataError, match=message):
+        good_files(tmp_path)
+
+
+def test_files_that_are_no_images_are_left_out_and_told(tmp_path: Path) -> None:
+    category(tmp_path)
+    stray = ("IMG_1.AAE", "IMG_1.MOV", "IMG_2.heic", "notes.txt")
+    for name in (*stray, ".DS_Store"):
+        (tmp_path / "train/good" / name).write_bytes(b"x")
+
+    with noting() as notes:
+        found = good_files(tmp_path)
+
+    assert len(found.train) == 32
+    (told,) = notes.lines()
+    assert told.startswith(f"{tmp_path}/train/good: left out")
+    assert told.endswith(", ".join(stray))
+
+
+def test_a_folder_without_images_says_what_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "train/good").mkdir(parents=True)
+    (tmp_path / "train/good/IMG_1.heic").write_bytes(b"x")
+
+    with pytest.raises(DataError, match=r"no images; expected .png, .*; there lie IMG_1.heic"):
         good_files(tmp_path)
 
 

@@ -72,3 +72,31 @@ def test_two_files_of_one_category_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "bolts.yml", "")
     with pytest.raises(SettingsError, match=r"bolts\.yml: .*a\.yaml is for bolts, too"):
         read_categories(CategoriesSection(folder=tmp_path))
+
+
+def test_a_key_that_is_given_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "worker.yaml"
+    file.write_text("kafka:\n  bootstrap_servers: a\nredis: {}\nkafka: {}\n")
+    with pytest.raises(SettingsError, match="the key kafka is given twice, line 4, column 1"):
+        read_yaml(file)
+
+
+def test_merged_keys_may_be_overridden(tmp_path: Path) -> None:
+    file = tmp_path / "worker.yaml"
+    file.write_text("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n")
+    assert read_yaml(file)["b"] == {"x": "3", "y": "2"}
+
+
+def test_another_encoding_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "worker.yaml"
+    file.write_bytes("name: Straße".encode("latin-1"))
+    with pytest.raises(SettingsError, match="byte 11 is no UTF-8; save the file as UTF-8"):
+        read_yaml(file)
+
+
+def test_what_may_be_several_things_is_told_in_one_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "bolt.yaml", "view: {bits: 12bit}\n")
+    with pytest.raises(SettingsError, match="valid integer") as error:
+        read_category(file)
+    (line,) = str(error.value).splitlines()
+    assert "; or: Input should be 'auto' (given: '12bit')" in line

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.threshold.defects import DefectCheck, Labelled
 from stream_inspector.threshold.trade_off import Settled, TradeOff
@@ -36,6 +37,7 @@ class Shown:
     calibration: Calibration
     held: HeldOut
     good: GoodScores
+    view: View
     test: Tested | None = None
     painted: Painted | None = None
     settled: Settled | None = None  # where a share that may pass was stated

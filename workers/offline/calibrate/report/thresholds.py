@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stream_inspector.image.pictures import heat_range, heatmap
+from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.threshold.defects import DefectCheck
 from stream_inspector.threshold.pixels import share_above
@@ -15,6 +16,7 @@ from stream_inspector.verdict import Image, ScoreMap
 from workers.offline.calibrate.report.figures import rate_figure, score_histogram
 from workers.offline.calibrate.report.shown import Shown, Tested, trade_off
 from workers.offline.calibrate.report.trade_off import trade_off_figure
+from workers.offline.images.views import usual_frame
 from workers.offline.report.page import Album, Picture, environment
 from workers.runtime.moments import said
 
@@ -30,7 +32,7 @@ class ScoreCard:
     score: float
     alarms: bool
     near: bool
-    shape: tuple[int, int]  # (width, height) of the picture
+    shape: tuple[int, int]  # (width, height) of what is inspected, in pixels as captured
     input: Picture
     heat: Picture
 
@@ -101,7 +103,7 @@ def _nearest_good(shown: Shown, album: Album) -> list[ScoreCard]:
     picked = sorted(order.tolist(), key=lambda index: -float(scores[index]))
     images, maps, paths = shown.held.images, shown.good.maps, shown.held.paths
     found = (_Scored(paths[i], paths[i].name, float(scores[i]), images[i], maps[i]) for i in picked)
-    return [_card(shown.calibration, each, album) for each in found]
+    return [_card(shown, each, album) for each in found]
 
 
 def _price(shown: Shown, album: Album) -> list[ScoreCard]:
@@ -117,7 +119,7 @@ def _price(shown: Shown, album: Album) -> list[ScoreCard]:
     picked = sorted(between.tolist(), key=lambda index: -float(scores[index]))[:NEAREST]
     images, maps, paths = shown.held.images, shown.good.maps, shown.held.paths
     found = (_Scored(paths[i], paths[i].name, float(scores[i]), images[i], maps[i]) for i in picked)
-    return [_card(shown.calibration, each, album) for each in found]
+    return [_card(shown, each, album) for each in found]
 
 
 def _escaped(shown: Shown, album: Album) -> list[ScoreCard]:
@@ -140,7 +142,7 @@ def _escaped(shown: Shown, album: Album) -> list[ScoreCard]:
         )
         for i in lowest[:NEAREST]
     )
-    return [_card(shown.calibration, each, album) for each in found]
+    return [_card(shown, each, album) for each in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +154,19 @@ class _Scored:
     score_map: ScoreMap
 
 
-def _card(made: Calibration, of: _Scored, album: Album) -> ScoreCard:
+def _card(shown: Shown, of: _Scored, album: Album) -> ScoreCard:
+    made = shown.calibration
     heat = heatmap(of.image, of.score_map, *heat_range(made.pixel_threshold))
     return ScoreCard(
         title=of.title,
         score=of.score,
         alarms=of.score > made.image_threshold,
         near=made.near_miss_threshold < of.score <= made.image_threshold,
-        shape=(of.image.shape[1], of.image.shape[0]),
+        shape=_shape(shown.view, of),
         input=album.add("Input", of.image, of.file),
         heat=album.add("Scores", heat),
     )
+
+
+def _shape(view: View, of: _Scored) -> tuple[int, int]:
+    return view.place(usual_frame([of.file], view.upright)).size(view.canvas)

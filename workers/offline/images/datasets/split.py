@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from stream_inspector.errors import DataError, TooFewImages
+from workers.offline.images.datasets.left_out import tell_left_out
 from workers.runtime.datasets.detect import AUTO, layout_of
 from workers.runtime.host.regular_file import open_regular
 
@@ -37,7 +38,7 @@ def good_files(
 
     A file that cannot be read is an error, too, unless somebody takes it.
     """
-    paths = layout_of(folder, layout).good(folder)
+    paths = all_good(folder, layout)
     by_digest = dict[str, Path]()
     for path in paths:
         try:
@@ -58,6 +59,13 @@ def good_files(
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
     of_each = {path: digest for digest, path in by_digest.items()}
     return GoodFiles(*split(ordered), digest=together, digests=of_each)
+
+
+def all_good(folder: Path, layout: str = AUTO) -> list[Path]:
+    """The good images of a folder. Raises DataError; what lies beside them is told."""
+    paths = layout_of(folder, layout).good(folder)
+    tell_left_out(paths)
+    return paths
 
 
 def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:
