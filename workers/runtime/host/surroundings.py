@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import Any
 
 _SAID = {
     # Nothing of ours talks to anybody that no setting names; some libraries do by themselves.
@@ -46,7 +47,7 @@ def hub_open() -> Iterator[None]:
     if _HUB not in _ours:
         yield
         return
-    constants = import_module("huggingface_hub.constants")  # read when it was imported
+    constants: Any = import_module("huggingface_hub.constants")  # read when it was imported
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = False
     try:
