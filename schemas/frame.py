@@ -22,14 +22,14 @@ from schemas.envelope import (
 from schemas.errors import InvalidAttribute, MissingAttribute, quoted
 
 LIVE = "live"  # the run of the production stream; a replay has an id of its own
-FRAME_VERSION = "1.1"  # 1.1: run and replayedfrom
+FRAME_VERSION = "1.2"  # 1.1: run and replayedfrom; 1.2: block and devicetime
 RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
 CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", RAW_GRAY8, RAW_RGB8)
 _NAME_LIMIT = 256  # characters; ids come from outside and are written into topics, logs and paths
 _WANTED = (
     *("datacontenttype", "camera", "category", "sequence", "epoch", "width", "height"),
-    *("traceparent", "run", "replayedfrom"),
+    *("traceparent", "run", "replayedfrom", "block", "devicetime"),
 )
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -55,6 +55,8 @@ class Frame:
     traceparent: str | None = None
     run: str = LIVE
     replayed_from: str | None = None  # topic/partition/offset of the record that was sent again
+    block: int | None = None  # the device's own count of its pictures
+    device_ns: int | None = None  # ... and its own clock, nanoseconds
 
     @property
     def source(self) -> str:
@@ -91,6 +93,8 @@ def encode_frame(frame: Frame) -> WireMessage:
         "traceparent": frame.traceparent,
         "run": None if frame.run == LIVE else frame.run,
         "replayedfrom": frame.replayed_from,
+        "block": None if frame.block is None else str(frame.block),
+        "devicetime": None if frame.device_ns is None else str(frame.device_ns),
     }
     return seal(attributes, frame.data)
 
@@ -114,6 +118,8 @@ def decode_frame(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
         traceparent=_traceparent(attributes),
         run=_name(attributes, "run") if "run" in attributes else LIVE,
         replayed_from=_name(attributes, "replayedfrom") if "replayedfrom" in attributes else None,
+        block=_told(attributes, "block"),
+        device_ns=_told(attributes, "devicetime"),
     )
 
 
@@ -142,6 +148,12 @@ def _positive(attributes: dict[str, Any], name: str) -> int:
     if value < 1:
         raise InvalidAttribute(f"header ce_{name} is {value}; raw pixels need at least 1")
     return value
+
+
+def _told(attributes: dict[str, Any], name: str) -> int | None:
+    """A number for people; an unusable one is dropped, it must not cost the frame."""
+    text = str(attributes.get(name, ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
 
 
 def _traceparent(attributes: dict[str, Any]) -> str | None:

@@ -67,6 +67,16 @@ def frame_headers() -> Schema:
             "ce_epoch": {**_NAME, "description": "one start of the camera process"},
             "ce_width": {**_COUNT, "description": "pixels; raw content types only"},
             "ce_height": {**_COUNT, "description": "pixels; raw content types only"},
+            "ce_block": {
+                "type": "string",
+                "pattern": "^[0-9]{1,20}$",
+                "description": "the device's own count of its pictures",
+            },
+            "ce_devicetime": {
+                "type": "string",
+                "pattern": "^[0-9]{1,20}$",
+                "description": "the device's own clock, nanoseconds",
+            },
             "ce_run": {**_NAME, "description": "a replay's id; absent on the live stream"},
             "ce_replayedfrom": {
                 **_NAME,

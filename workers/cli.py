@@ -25,6 +25,7 @@ COMMANDS = {
     "camera": "workers.camera.command:camera",
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
+    "gate": "workers.gate.command:gate",
     "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
     "collect": "workers.collector.command:collect",
@@ -44,6 +45,7 @@ EXTRAS = {
     "demo": "demo",
     "servers": "embedded",
     "notifier": "notifier",
+    "gate": "gate",
 }  # the other heavy commands: worker
 
 

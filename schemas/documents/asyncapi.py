@@ -62,6 +62,8 @@ OPERATIONS = (
     ("dlq", "send", FRAMES),
     ("collector", "receive", FRAMES),
     ("collector", "receive", OUTCOMES),
+    ("gate", "receive", FRAMES),
+    ("gate", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
     ("notifier", "receive", DEFECTS),
     ("notifier", "receive", DEAD_LETTERS),

@@ -100,6 +100,7 @@ def gone(client: socket.socket) -> bool:
         return True
 
 
+@pytest.mark.slow
 def test_a_proxy_is_a_network_that_can_be_broken(echo: int) -> None:
     with Proxy(echo) as proxy:
         client = socket.create_connection((HOST, proxy.port), 5)

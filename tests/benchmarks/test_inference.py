@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -43,6 +44,7 @@ def test_the_ceiling_adds_up_all_convolutions() -> None:
     assert found.gflop_per_second > 0
 
 
+@pytest.mark.slow
 def test_the_released_loop_passes_its_network_twice_a_level() -> None:
     preset = PRESETS["pixel-small"]
     unet = UNet(preset.pixel.network, preset.pixel.channels)

@@ -24,6 +24,7 @@ def test_scores_have_the_stated_shapes(fitted: Model) -> None:
     assert all(maps.shape == (10, 64, 64) for maps in scores.members.values())
 
 
+@pytest.mark.slow
 def test_batch_size_changes_scores_only_within_float_noise(fitted: Model) -> None:
     detector = Detector(fitted, engine="torch")
     together = detector.score(IMAGES)
@@ -34,6 +35,7 @@ def test_batch_size_changes_scores_only_within_float_noise(fitted: Model) -> Non
         assert one.image_scores[0] == pytest.approx(together.image_scores[i], abs=1e-3 * spread)
 
 
+@pytest.mark.slow
 def test_a_loaded_model_scores_like_the_one_that_was_saved(fitted: Model) -> None:
     read = load_model(save_model(fitted))
     found = Detector(read, engine="torch").score(IMAGES[:2])
@@ -50,6 +52,7 @@ def test_the_ensemble_is_the_weighted_mean_of_its_members(fitted: Model) -> None
     np.testing.assert_allclose(scores.image_scores, total / sum(weights.values()), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_inspection_gives_each_frame_its_verdict(fitted: Model) -> None:
     model = calibrate(fitted, good_images(30, seed=9), Budget(confidence=0.5))
     detector = Detector(model, engine="torch")
@@ -72,6 +75,7 @@ def test_nothing_to_score_is_an_error(fitted: Model) -> None:
         Detector(fitted, engine="torch").score([])
 
 
+@pytest.mark.slow
 def test_out_of_memory_fewer_images_are_taken_at_a_time(
     fitted: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

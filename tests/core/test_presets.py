@@ -130,6 +130,7 @@ def test_the_papers_network_has_the_papers_size() -> None:
     assert round((_parameters(PAPER) - head) / 1e6, 1) == 552.8
 
 
+@pytest.mark.slow
 def test_the_papers_network_has_the_papers_shape() -> None:
     with torch.device("meta"):
         network = UNet(PAPER.pixel.network, 3)

@@ -14,6 +14,7 @@ from workers.inspector.settings import InspectorSettings
 from workers.runtime.settings.process import flatten
 
 
+@pytest.mark.slow
 def test_the_configuration_is_current() -> None:
     assert config_reference.FILE.read_text() == config_reference.document(), "run `make docs`"
 

@@ -29,6 +29,8 @@ from rendered_chart import (
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart")]
+
 OLDEST, NEWEST = "1.30.0", "1.37.0"  # Chart.yaml's kubeVersion, and the newest with schemas
 ADDED = {"Deployment": 11, "StatefulSet": 11, "Job": 4}  # -<hash> in a label; -<index> of a host
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -186,7 +188,14 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
     peer = [{"ipBlock": {"cidr": "10.9.9.9/32"}}]
     traced = {
         "tracing": {"endpoint": "http://collector:4318/v1/traces"},
-        "networkPolicy": {"egress": {"tracing": peer, "kafkaPorts": [9192]}},
+        "networkPolicy": {
+            "egress": {
+                "tracing": peer,
+                "kafkaPorts": [9192],
+                "plant": peer,
+                "plantPorts": [502, 4840],
+            }
+        },
         "camera": {"enabled": True, "category": "bottle"},
     }
     objects = render(merged(supported("secure"), traced))
@@ -199,6 +208,7 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         "inspector": [kafka, redis, {443}, tracing],
         "doctor": [kafka, redis, {443}, tracing],
         "notifier": [kafka, tracing, {443}],
+        "gate": [kafka, {502, 4840}],
         "camera": [kafka, tracing],
         "topics": [kafka],
     }
@@ -208,6 +218,40 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         assert all(rule["to"] for rule in spec["egress"]), "a port alone is everybody's"
         assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
     assert one(objects, "NetworkPolicy", "camera")["spec"]["egress"][-1]["to"] == peer
+
+
+def test_a_gate_runs_once_with_its_memory_and_is_called_by_the_plant_only() -> None:
+    peer = [{"ipBlock": {"cidr": "10.9.9.9/32"}}]
+    gate = {
+        "enabled": True,
+        "cameras": ["line-1", "line-2"],
+        "config": {"gate": {"deadline_s": 0.4, "modbus": {"host": "plc.example"}}},
+        "nodeSelector": {"network": "plant"},
+        "existingSecret": "plant-login",
+        "opcuaServer": {"enabled": True, "from": peer},
+    }
+    objects = render(merged(supported("default"), {"gate": gate}))
+    workload = one(objects, "StatefulSet", "gate")
+    assert workload["spec"]["replicas"] == 1
+    assert workload["spec"]["volumeClaimTemplates"]
+    pod = workload["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"network": "plant"}
+    (container,) = pod["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "plant-login"}}]
+    assert container["securityContext"]["capabilities"]["drop"] == ["ALL"]
+    said = yaml.safe_load(objects["ConfigMap", f"{PREFIX}-gate"]["data"]["gate.yaml"])["gate"]
+    assert said["cameras"] == ["line-1", "line-2"]
+    assert said["modbus"] == {"host": "plc.example"}
+    assert said["opcua_server"]["endpoint"] == "opc.tcp://0.0.0.0:4840/gate"
+    spec = objects["NetworkPolicy", f"{PREFIX}-gate-opcua"]["spec"]
+    assert spec["ingress"] == [{"ports": [{"protocol": "TCP", "port": "opcua"}], "from": peer}]
+    assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gate"
+    closed = render(
+        merged(supported("default"), {"gate": gate | {"opcuaServer": {"enabled": True}}})
+    )
+    assert closed["NetworkPolicy", f"{PREFIX}-gate-opcua"]["spec"]["ingress"] == []
+    without = render(merged(supported("default"), {"gate": gate | {"opcuaServer": {}}}))
+    assert not [name for kind, name in without if name.endswith("-opcua")]
 
 
 def test_an_image_is_named_by_its_digest_where_one_is_given() -> None:

@@ -14,6 +14,8 @@ from rendered_chart import Object, Objects, merged, one, process_file, render, s
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.kafka.connect import connect_consumer
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart-scaling")]
+
 KINDS = ("keda", "hpa", "none")
 WORKLOAD_KINDS = ("Deployment", "StatefulSet")
 
@@ -145,7 +147,6 @@ def test_a_larger_bound_needs_a_larger_threshold() -> None:
     least=st.integers(1, 64),
     most=st.integers(1, 64),
 )
-@pytest.mark.slow
 def test_the_number_follows_the_lag_within_its_bounds(
     lag: int, partitions: int, least: int, most: int
 ) -> None:

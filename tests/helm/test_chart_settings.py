@@ -29,11 +29,14 @@ from workers.config.command import Process, settings_class
 from workers.runtime.categories import CategorySettings, read_categories, read_category
 from workers.runtime.settings.process import ProcessSettings
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart-settings")]
+
 # component -> what reads its file: `stream-inspector config check <process>`
 PROCESSES = {
     "inspector": Process.WORKER,
     "doctor": Process.WORKER,
     "notifier": Process.NOTIFIER,
+    "gate": Process.GATE,
     "camera": Process.CAMERA,
     "topics": Process.TOPICS,
     "training": Process.TRAINER,
@@ -113,6 +116,7 @@ def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def settings(values: dict[str, Any]) -> dict[str, ProcessSettings]:
         all_of_it = {
+            "gate": {"enabled": True, "cameras": ["cam-1"]},
             "camera": {"enabled": True, "category": "bottle"},
             "training": {"enabled": True, "dataClaim": "images"},
         }
@@ -161,7 +165,7 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
 def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:
     secure = {key: supported("secure")[key] for key in ("kafka", "redis")}
     found = everywhere(secure)
-    for name in ("inspector", "notifier", "camera", "topics"):
+    for name in ("inspector", "notifier", "gate", "camera", "topics"):
         security = found[name].kafka.security
         assert security.protocol == "SASL_SSL", name
         assert security.password_file.name == "password", name

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from kubernetes_schemas import faults
 from rendered_chart import CHART, Values, merged, render, supported, texts
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart-values")]
+
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 DEFAULTS: Values = yaml.safe_load((CHART / "values.yaml").read_text())
 Path = tuple[str, ...]
@@ -128,6 +130,7 @@ EVERYTHING = merged(
         "notifier": {"enabled": True, "persistence": {"enabled": True}},
         "topics": {"job": {"enabled": True}},
         "kafka": {"security": {"tls": {"certificateKey": "tls.crt", "keyKey": "tls.key"}}},
+        "gate": {"enabled": True, "cameras": ["cam-1"], "opcuaServer": {"enabled": True}},
         "camera": {"enabled": True, "category": "bottle"},
         "training": {"workClaim": "", "parallelism": 1},
         "storage": {"existingClaim": "shared"},
@@ -194,7 +197,6 @@ def differs(path: Path, configuration: int) -> bool:
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
-@pytest.mark.slow
 def test_every_value_is_used(path: Path) -> None:
     assert any(differs(path, number) for number in range(len(CONFIGURATIONS)))
 
@@ -269,6 +271,8 @@ def test_a_refusal_does_not_show_the_login(values: Values, complaint: str) -> No
         ({"notifier": {"config": {"kafka": {"bootstrap_servers": "x:1"}}}}, "bootstrap_servers"),
         ({"notifier": {"config": {"notifier": {"folder": "/x"}}}}, "folder"),
         ({"camera": {"enabled": True}}, "camera.category .flange. is none of"),
+        ({"gate": {"enabled": True}}, "gate.enabled needs gate.cameras"),
+        ({"gate": {"config": {"gate": {"folder": "x"}}}}, "folder"),
         ({"topics": {"job": {"retentionHours": {"frame": 3}}}}, "frame"),
         ({"topics": {"job": {"replicationFactor": 0}}}, "replicationFactor"),
         ({"training": {"enabled": True}}, "training.dataClaim"),
@@ -379,7 +383,6 @@ VALUES = st.fixed_dictionaries(
 
 @settings(max_examples=30, deadline=None)
 @given(values=VALUES, base=st.sampled_from(["default", "secure", "mutual-tls", "folder"]))
-@pytest.mark.slow
 def test_whatever_is_allowed_gives_objects_that_kubernetes_takes(values: Values, base: str) -> None:
     for name, document in render(merged(supported(base), values)).items():
         assert not faults(document, "1.34.0"), name

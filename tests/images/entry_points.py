@@ -10,6 +10,10 @@ NOBODY = "127.0.0.1:1"
 CONFIGS = ROOT / "configs"
 PATIENCE = ["--set", "kafka.connect_timeout_s=0.2"]
 KAFKA = [*PATIENCE, "--bootstrap-servers", NOBODY]
+CHANNELS = [
+    *("--camera", "line-1", "--set", "gate.modbus.host=127.0.0.1", "--set", "gate.mqtt.host=h"),
+    *("--set", "gate.opcua_server.endpoint=opc.tcp://127.0.0.1:4840"),
+]
 EntryPoint = tuple[list[str], int]  # command line, exit code when all that it imports is there
 UNREACHABLE = 69  # docs/processes.md
 
@@ -19,6 +23,8 @@ LIGHT: list[EntryPoint] = [
     (["topics", "create", *KAFKA], UNREACHABLE),
     (["dlq", "list", *KAFKA], UNREACHABLE),
     (["config", "check", "camera", "--config", str(CONFIGS / "camera.yaml")], 0),
+    (["gate", *CHANNELS, *KAFKA], UNREACHABLE),
+    (["config", "check", "gate", "--config", str(CONFIGS / "gate.yaml")], 0),
     (["config", "check", "notifier", "--config", str(CONFIGS / "notifier.yaml")], 0),
 ]
 CATEGORIES = ["--set", f"categories.folder={ROOT / 'configs' / 'categories'}"]

@@ -32,6 +32,7 @@ OURS = {
     "model": "trainer",
     "worker": "worker",
     "notifier": "notifier",
+    "gate": "gate",
     "camera": "camera",
 }
 TARGETS = ("light", "cpu", "cuda")
@@ -67,7 +68,7 @@ def stages() -> dict[str, tuple[str, list[str]]]:
 def composed(*files: str) -> dict[str, Any]:
     """compose.yaml as docker-compose reads it: merged, with its defaults, against its schema."""
     flags = [part for file in files or ("compose.yaml",) for part in ("-f", file)]
-    text = run(program("docker-compose"), *flags, "config", "--format", "json")
+    text = run(program("docker-compose"), *flags, "--profile", "*", "config", "--format", "json")
     found: dict[str, Any] = json.loads(text)
     return found
 
@@ -298,5 +299,6 @@ def test_every_command_of_chart_and_compose_file_is_started() -> None:
     text = "\n".join(file.read_text() for file in chart.rglob("*.yaml"))
     used = set(re.findall(r"(?:args: \[|exec stream-inspector )([a-z]+)", text))
     used |= {service["command"][0] for n, service in composed()["services"].items() if n in OURS}
-    assert used == {"worker", "notifier", "camera", "topics", "train", "model", "doctor"}
+    processes = {"worker", "notifier", "gate", "camera"}
+    assert used == processes | {"topics", "train", "model", "doctor"}
     assert used <= {arguments[0] for arguments, _ in (*LIGHT, *HEAVY)}

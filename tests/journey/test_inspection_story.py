@@ -34,6 +34,7 @@ def bolts(stage: Any, make_frame: MakeFrame, picture: Picture) -> Any:
     return stage
 
 
+@pytest.mark.slow
 def test_a_good_product_passes(bolts: Any, make_frame: MakeFrame, picture: Picture) -> None:
     frame = make_frame(picture(GOOD))
     bolts.send(frame)
@@ -44,6 +45,7 @@ def test_a_good_product_passes(bolts: Any, make_frame: MakeFrame, picture: Pictu
     assert not bolts.defects()
 
 
+@pytest.mark.slow
 def test_a_defect_is_told_with_evidence_before_its_outcome(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -98,6 +100,7 @@ def poison(make_frame: MakeFrame, picture: Picture) -> dict[RejectReason, WireMe
         - {RejectReason.INVALID_MESSAGE, RejectReason.CRASHED_WORKER, RejectReason.CAMERA_HELD_BACK}
     ),
 )
+@pytest.mark.slow
 def test_a_bad_frame_is_a_dead_letter_and_the_next_one_is_inspected(
     stage: Any, make_frame: MakeFrame, picture: Picture, reason: RejectReason
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_bad_frame_is_a_dead_letter_and_the_next_one_is_inspected(
     assert [o.verdict for o in outcomes if o.rejected is None] == [Verdict.PASS]
 
 
+@pytest.mark.slow
 def test_a_damaged_frame_is_counted_and_inspected_where_that_is_wanted(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -145,6 +149,7 @@ def test_outcomes_leave_in_the_order_of_their_camera(
     assert [o.frame.sequence for o in outcomes] == list(range(40))
 
 
+@pytest.mark.slow
 def test_what_is_published_is_committed(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -154,12 +159,14 @@ def test_what_is_published_is_committed(
     assert len(bolts.outcomes()) == 10
 
 
+@pytest.mark.slow
 def test_a_partition_without_frames_has_a_committed_start(bolts: Any) -> None:
     """Autoscalers read "nothing committed" as no lag, or as all of it."""
     both = {Partition("frames", 0): 0, Partition("frames", 1): 0}
     bolts.until(lambda: bolts.broker.committed("inspectors") == both)
 
 
+@pytest.mark.slow
 def test_a_category_without_a_model_waits_and_goes_on_when_it_comes(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -175,6 +182,7 @@ def test_a_category_without_a_model_waits_and_goes_on_when_it_comes(
     assert {o.model_version for o in stage.outcomes_of(2)} == {"bolts-v1", "nuts-v1"}
 
 
+@pytest.mark.slow
 def test_a_new_activation_is_picked_up_while_running(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -198,6 +206,7 @@ def test_redis_and_the_model_store_may_go_away(
     assert [o.model_version for o in bolts.outcomes_of(2)] == ["bolts-v1", "bolts-v1"]
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_costs_the_pictures_not_the_event(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

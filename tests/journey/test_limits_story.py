@@ -55,6 +55,7 @@ def test_a_partition_with_a_waiting_frame_is_not_read_on(
     stage.outcomes_of(81)
 
 
+@pytest.mark.slow
 def test_frames_of_lost_partitions_are_not_inspected_for_nothing(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -84,6 +85,7 @@ def sized(manifest: bytes, tensors: bytes) -> LoadedModel:
     return LoadedModel(manifest.decode(), {"bolts": "c"}, {"bolts": View(size)}, inspect)
 
 
+@pytest.mark.slow
 def test_a_model_of_another_size_inspects_frames_that_were_decoded_for_the_old_one(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_hung_device_ends_the_process(
     assert not stage.broker.committed("inspectors")
 
 
+@pytest.mark.slow
 def test_a_bug_in_a_thread_ends_the_process_instead_of_freezing_it(
     stage: Any, make_frame: MakeFrame, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +162,7 @@ def test_a_stop_does_not_wait_for_frames_without_a_model(
     assert not stage.broker.committed("inspectors")  # the next worker gets it
 
 
+@pytest.mark.slow
 def test_a_worker_is_alive_while_it_starts_and_ready_when_it_has_partitions(stage: Any) -> None:
     stage.start(**BOLTS)
     inspector = stage.inspectors[0]

@@ -31,6 +31,7 @@ def lines(logs: list[Any], event: str) -> list[dict[str, Any]]:
     return [line for line in logs if line["event"] == event]
 
 
+@pytest.mark.slow
 def test_a_rejection_names_its_frame_and_its_record(stage: Any, make_frame: MakeFrame) -> None:
     bad = make_frame(b"no image", 7)
     with capture_logs(processors=[merge_contextvars]) as logs:
@@ -62,6 +63,7 @@ def test_a_batch_that_does_not_fit_is_named(
     assert (line["batch"], line["model"], line["size"]) == (1, "bolts-v1", 1)
 
 
+@pytest.mark.slow
 def test_pictures_are_made_under_the_name_of_their_frame(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

@@ -32,6 +32,7 @@ def renamed(message: WireMessage, header: str, text: bytes) -> WireMessage:
     )
 
 
+@pytest.mark.slow
 def test_frames_are_told_by_what_became_of_them(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -54,6 +55,7 @@ def test_frames_are_told_by_what_became_of_them(
     assert value(stage, "inspector_transactions_total", result="committed") >= 1
 
 
+@pytest.mark.slow
 def test_a_frame_that_waited_long_has_its_age(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -65,6 +67,7 @@ def test_a_frame_that_waited_long_has_its_age(
     assert value(stage, "inspector_stage_seconds_sum", stage="publish") < 60
 
 
+@pytest.mark.slow
 def test_pictures_that_cannot_be_stored_are_counted(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

@@ -33,6 +33,7 @@ def interruptions(stage: Any) -> list[Interruption]:
     ]
 
 
+@pytest.mark.slow
 def test_a_rare_category_beside_a_flood_does_not_wait_for_its_end(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
@@ -74,6 +75,7 @@ def test_records_that_expired_are_told_once_and_the_rest_is_inspected(
     assert stage.metrics.registry.get_sample_value("inspector_expired_records_total") == 7
 
 
+@pytest.mark.slow
 def test_records_that_cannot_be_unpacked_are_told_in_their_place(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

@@ -33,6 +33,7 @@ def test_no_generated_file_is_left_over() -> None:
     assert found | {"asyncapi.yaml"} == set(files())
 
 
+@pytest.mark.slow
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     assert len(write(tmp_path)) == len(files())
     assert write(tmp_path) == []

@@ -67,6 +67,7 @@ def test_a_soup_of_headers_leaves_the_frame_as_it_is(
 
 @settings(max_examples=60, deadline=None)
 @given(foreign=_foreign_headers)
+@pytest.mark.slow
 def test_messages_of_ours_bear_foreign_headers_too(foreign: list) -> None:
     message = OUTCOME.encode()
     assert Outcome.decode([*foreign, *message.headers], message.value) == OUTCOME

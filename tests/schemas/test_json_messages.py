@@ -72,6 +72,7 @@ def test_a_message_without_its_envelope_is_refused() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(value=st.none() | st.binary(max_size=50) | st.text(max_size=50).map(str.encode))
+@pytest.mark.slow
 def test_arbitrary_values_raise_nothing_but_schema_errors(value: bytes | None) -> None:
     with pytest.raises(SchemaError) as caught:
         Outcome.decode(samples.OUTCOME.encode().headers, value)

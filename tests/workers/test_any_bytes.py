@@ -159,6 +159,7 @@ def test_a_desk_shows_a_good_letter_and_names_none_for_others() -> None:
         line.desk.show("nobody", None)
 
 
+@pytest.mark.slow
 def test_a_letter_of_another_topic_is_not_sent_again() -> None:
     """Who may write dead letters must not write alarms by our hand."""
     sample = samples.DEAD_LETTER

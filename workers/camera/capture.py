@@ -37,10 +37,16 @@ class Camera:
             epoch=self.epoch,
             width=shot.width,
             height=shot.height,
+            block=shot.block,
+            device_ns=shot.device_ns,
             traceparent=self.traces.begin(frame_id) if self.traces else None,
         )
         self.sequence += 1
         return Captured(frame, shot, self.partition)
+
+    def skip(self, parts: int) -> None:
+        """Parts of which there is no picture: their numbers are missing, which is an alarm."""
+        self.sequence += parts
 
 
 def make_cameras(

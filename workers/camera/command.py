@@ -1,5 +1,6 @@
 """`stream-inspector camera`: flags and help. Nothing heavy is imported before it runs."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,8 @@ from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.listing import AsCsv, AsJson, Column, Form, Listing, Shown, form
 from workers.runtime.settings.process import parse_assignments
+
+_UNAVAILABLE = 69  # EX_UNAVAILABLE
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/camera.yaml")
@@ -28,6 +31,13 @@ Loop = Annotated[
 ]
 SentLog = Annotated[Path | None, typer.Option(help="JSON lines, written before each send")]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
+ListDevices = Annotated[
+    bool, typer.Option("--list", help="show the cameras that are there, and stop")
+]
+Preview = Annotated[
+    Path | None,
+    typer.Option("--preview", metavar="FILE", help="write one picture of a real camera, and stop"),
+]
 ShowSpread = Annotated[
     bool, typer.Option("--show-spread", help="show the partition of each camera, and stop")
 ]
@@ -45,11 +55,13 @@ def camera(
     loop: Loop = None,
     sent_log: SentLog = None,
     bootstrap_servers: Bootstrap = None,
+    list_devices: ListDevices = False,
+    preview: Preview = None,
     show_spread: ShowSpread = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Play pictures as cameras do: onto the frames topic, in order, at a steady rate.
+    """Send pictures to the frames topic, in order: of real cameras, or played from files.
 
     Examples:
 
@@ -57,10 +69,17 @@ def camera(
 
       stream-inspector camera --source photos/ --category bolts --id line-1 --loop
 
+      stream-inspector camera --source basler:40012345 --id line-1 --category bolts
+
+      stream-inspector camera --source rtsp://10.0.0.7/main --preview look.png
+
+      stream-inspector camera --list --config configs/camera.yaml
+
       stream-inspector camera --set camera.count=8 --set topics.partitions=8 --show-spread
 
     While the broker is away frames wait in memory (camera.spool.*); --sent-log keeps a book of what
-    was sent. Files larger than kafka.max_frame_bytes are named and left out.
+    was sent. Files larger than kafka.max_frame_bytes are named and left out. docs/cameras.md tells
+    of real cameras, watched folders and streams.
     """
     flags: dict[str, Any] = {
         "camera.source": source,
@@ -74,6 +93,10 @@ def camera(
     }
     how = form(as_json, as_csv)
     settings = _load(config, assignments or [], flags)
+    if list_devices:
+        raise typer.Exit(_asked(lambda: _list(settings, how)))
+    if preview is not None:
+        raise typer.Exit(_asked(lambda: _preview(settings, preview)))
     if show_spread:
         _show_spread(settings, how)
         return
@@ -89,6 +112,37 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
     except SettingsError as error:
         complain(error)
         raise typer.Exit(SettingsError.exit_code) from None
+
+
+def _asked(what: Callable[[], None]) -> int:
+    from workers.runtime.errors import WorkerError
+
+    try:
+        what()
+    except SettingsError as error:
+        complain(error)
+        return error.exit_code
+    except WorkerError as error:
+        complain(error)
+        return _UNAVAILABLE
+    return 0
+
+
+def _list(settings: Any, how: Form) -> None:
+    from workers.camera.devices.open import find_devices
+
+    columns = (Column("source"), Column("camera"))
+    listing = Listing(Terminal(), *columns, form=how, title="cameras that are there")
+    for found in find_devices(settings.camera.device):
+        listing.add(found.source, found.what)
+    listing.close()
+
+
+def _preview(settings: Any, file: Path) -> None:
+    from workers.camera.devices.preview import preview
+
+    preview(settings.camera, file)
+    typer.echo(str(file))
 
 
 def _run(settings: Any) -> int:

@@ -1,16 +1,16 @@
 """The camera's loop: take a shot, make it a frame, hand it to the spool, keep the pace."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
 
 import structlog
 
 from workers.camera.capture import Camera, Pacer, take_turns
 from workers.camera.publisher import SpooledPublisher
-from workers.camera.sources import Refusal, Shot
+from workers.camera.sources import Missed, Refusal, Shot, Stop, Taken
 from workers.camera.spool import Captured, Spool, WhenFull
 
 log = structlog.get_logger(__name__)
@@ -22,22 +22,13 @@ _WHEN_FULL: dict[WhenFull, str] = {
 }
 
 
-class Stop(Protocol):
-    """Tells when to end."""
-
-    def is_set(self) -> bool:
-        """Whether to end now."""
-
-    def wait(self, timeout: float) -> bool:
-        """Wait that long, or until it is time to end."""
-
-
 @dataclass(slots=True)
 class Counts:
     """What became of the shots."""
 
     captured: int = 0
     refused: int = 0
+    missed: Counter[str] = field(default_factory=Counter)  # parts, by why
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +58,13 @@ class Player:
         self._full = False
         self.counts = Counts()
 
-    def play(self, shots: Iterable[Shot | Refusal], rate: float, limit: int) -> None:
+    def play(self, shots: Iterable[Taken], rate: float, limit: int) -> None:
         """Capture up to `limit` frames (0: no limit) at `rate` per second and camera."""
         pacer = Pacer(rate * len(self._cameras), self._clocks.monotonic)
         turns = take_turns(self._cameras)
         for shot in shots:
-            if isinstance(shot, Refusal):
-                self._refuse(shot)
+            if not isinstance(shot, Shot):
+                self._note(shot)
                 if self._give_up():
                     return
                 continue
@@ -103,6 +94,17 @@ class Player:
             tell(text, frames_waiting=self._spool.held, dropped=self._spool.dropped)
         self._full = full
 
+    def _note(self, taken: Refusal | Missed | None) -> None:
+        """No picture: why."""
+        if isinstance(taken, Refusal):
+            self._refuse(taken)
+        elif isinstance(taken, Missed):
+            self.counts.missed[taken.reason] += taken.parts
+            self._cameras[0].skip(taken.parts)
+            log.warning("parts not inspected", parts=taken.parts, reason=taken.reason)
+        else:
+            self._progress()
+
     def _refuse(self, refusal: Refusal) -> None:
         self.counts.refused += 1
         log.warning("file not sent", file=refusal.path, reason=refusal.reason)
@@ -120,5 +122,6 @@ class Player:
             waiting_mib=round(self._spool.held_bytes / 2**20, 1),
             dropped=self._spool.dropped,
             refused=self.counts.refused,
+            missed=self.counts.missed.total(),
             unanswered_s=round(self._publisher.unanswered_s, 1),
         )

@@ -12,6 +12,7 @@ import structlog
 from schemas.frame import encode_frame
 from workers.camera.sent_log import SentLog
 from workers.camera.settings import SpoolSettings
+from workers.camera.sources import Shot
 from workers.camera.spool import Captured, Spool
 from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Outgoing, Producer
@@ -36,8 +37,11 @@ class SpooledPublisher:
         *,
         sent_log: SentLog | None = None,
         traces: Traces | None = None,
+        taken: Callable[[Shot], None] = lambda _: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
+        """`taken` is told of each shot whose frame the broker has."""
+        self._taken = taken
         self._spool, self._producer, self._topic = spool, producer, topic
         self._settings, self._sent_log, self._jitter = settings, sent_log, jitter
         self._traces = traces
@@ -124,6 +128,8 @@ class SpooledPublisher:
                 if self._traces:
                     self._traces.sent((item.frame for item in batch), datetime.now(UTC))
                 self.sent += len(batch)
+                for item in batch:
+                    self._taken(item.shot)
                 self.sent_bytes += sum(len(item.frame.data) for item in batch)
                 return True
         return False

@@ -1,21 +1,23 @@
 """Puts the camera process together and runs it to its end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 from socket import gethostname
 
 import structlog
 
 from workers.camera.capture import make_cameras
 from workers.camera.ending import announce_end
-from workers.camera.play import Player, Stop
+from workers.camera.play import Player
 from workers.camera.publisher import SpooledPublisher
 from workers.camera.sent_log import SentLog
-from workers.camera.settings import SYNTHETIC, CameraProcessSettings, CameraSettings
-from workers.camera.sources import list_files, shots
+from workers.camera.settings import SYNTHETIC, WATCH, CameraProcessSettings, CameraSettings
+from workers.camera.sources import Stop, Taken, list_files, shots
 from workers.camera.spool import Spool
 from workers.camera.trace import Traces
+from workers.camera.watched import after_sending, watched_shots
 from workers.runtime.bus.ports import Producer
 from workers.runtime.datasets.played import Played
 from workers.runtime.errors import Transient
@@ -51,6 +53,7 @@ def run_camera(
             *(spool, producer, settings.topics.frames, camera.spool),
             sent_log=book,
             traces=traces,
+            taken=after_sending if camera.source.startswith(WATCH) else lambda _: None,
         )
         categories = {name: camera.category_of(name) for name in camera.camera_ids}
         cameras = make_cameras(categories, camera.partitions, traces)
@@ -62,9 +65,8 @@ def run_camera(
         log.info("playing", source=camera.source, cameras=len(cameras), category=seen)
         started = time.monotonic()
         publisher.start()
-        player.play(
-            shots(camera, settings.kafka.max_frame_bytes, listing), camera.rate, camera.frames
-        )
+        taken = _taken(settings, listing, stop)
+        player.play(taken, _rate(camera), camera.frames)
         _drain(publisher, spool, camera.spool.drain_s, stop)
         left = player.counts.captured - publisher.sent - publisher.refused - spool.dropped
         if publisher.failure is None and not left and player.counts.captured:
@@ -79,8 +81,34 @@ def run_camera(
         )
 
 
+def _taken(settings: CameraProcessSettings, listing: Played | None, stop: Stop) -> Iterator[Taken]:
+    """What the source gives."""
+    camera, most = settings.camera, settings.kafka.max_frame_bytes
+    if camera.source.startswith(WATCH):
+        folder = Path(camera.source.removeprefix(WATCH))
+        return watched_shots(folder, most, camera.settle_s, stop)
+    if not camera.live:
+        return shots(camera, most, listing)
+    from workers.camera.devices.live import live_shots
+    from workers.camera.devices.open import open_device
+
+    device = open_device(camera.source, camera.device)
+    return live_shots(device, camera.device, stop, once=_is_file(camera) and not camera.loop)
+
+
+def _is_file(camera: CameraSettings) -> bool:
+    """Whether it is a video that has an end."""
+    where = camera.source.removeprefix("video:")
+    return where != camera.source and "://" not in where and not where.startswith("/dev/")
+
+
+def _rate(camera: CameraSettings) -> float:
+    """What comes by itself has a pace of its own."""
+    return camera.rate if not camera.live or _is_file(camera) else 0.0
+
+
 def _listing(camera: CameraSettings) -> Played | None:
-    if camera.source == SYNTHETIC:
+    if camera.source == SYNTHETIC or camera.live:
         return None
     listing = list_files(camera.source)
     if listing.skipped:
@@ -106,6 +134,7 @@ def _summary(
         sent=publisher.sent,
         dropped=dropped,
         refused=player.counts.refused + publisher.refused,
+        missed=player.counts.missed.total(),
         not_sent=left,
         mib=round(publisher.sent_bytes / 2**20, 1),
         seconds=round(seconds, 1),
@@ -131,6 +160,7 @@ def _health(
     metrics.failures.ask_one(lambda: publisher.failures)
     metrics.dropped.ask_one(lambda: spool.dropped)
     metrics.refused.ask_one(lambda: player.counts.refused + publisher.refused)
+    metrics.missed.ask(lambda: {(why,): n for why, n in dict(player.counts.missed).items()})
     metrics.waiting.ask_one(lambda: spool.held)
     metrics.waiting_bytes.ask_one(lambda: spool.held_bytes)
     metrics.unanswered.ask_one(lambda: publisher.unanswered_s)

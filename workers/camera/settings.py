@@ -11,6 +11,11 @@ from workers.runtime.settings.process import ProcessSettings, Section
 from workers.runtime.settings.shares import Share
 
 SYNTHETIC = "synthetic"
+WATCH = "watch:"
+_LIVE = (
+    *(WATCH, "video:", "basler:", "genicam:", "rtsp://", "rtsps://"),
+    *("http://", "https://", "/dev/video"),
+)
 CameraId = Annotated[str, Field(min_length=1, max_length=256)]
 _PNG_OVERHEAD = 64 * 1024  # bytes that a PNG may need beyond its raw pixels
 
@@ -51,11 +56,41 @@ class SpoolSettings(Section):
     retry_max_s: float = Field(default=5, gt=0, description="longest pause between attempts")
 
 
+class DeviceSettings(Section):
+    """A real camera: how it takes pictures, and what becomes of them."""
+
+    exposure_us: float | None = Field(
+        default=None, gt=0, description="microseconds; empty: as it is"
+    )
+    gain: float | None = Field(default=None, ge=0, description="in its own unit; empty: as it is")
+    trigger: Literal["free", "hardware", "software"] = Field(
+        default="free",
+        description="hardware: a picture for each signal on trigger_line; software: as fast as "
+        "they are asked for",
+    )
+    trigger_line: str = Field(default="Line1", min_length=1, description="for trigger: hardware")
+    nodes: dict[str, bool | int | float | str] = Field(
+        default={}, description="any other GenICam node -> its value, e.g. {PixelFormat: Mono8}"
+    )
+    cti: list[Path] = Field(
+        default=[], description="GenTL producers (.cti) of the makers, for genicam: sources"
+    )
+    encoding: Literal["png", "raw"] = Field(
+        default="png", description="of its pictures; both lose nothing, raw costs no time"
+    )
+    timeout_s: float = Field(default=5.0, gt=0, description="give up on one answer of a stream")
+    retry_initial_s: float = Field(default=0.5, gt=0, description="first pause after it was lost")
+    retry_max_s: float = Field(default=10.0, gt=0, description="longest pause between attempts")
+
+
 class CameraSettings(Section):
     """Which cameras are played, from what, and how fast."""
 
     source: str = Field(
-        default=SYNTHETIC, min_length=1, description="a folder, a glob pattern, or: synthetic"
+        default=SYNTHETIC,
+        min_length=1,
+        description="a folder, a glob pattern, watch:FOLDER, video:FILE, rtsp://..., /dev/video0, "
+        "basler:SERIAL, genicam:ID, or: synthetic",
     )
     category: Name = Field(default="flange", description="product category of the frames")
     categories: dict[str, Name] = Field(
@@ -74,6 +109,10 @@ class CameraSettings(Section):
         default=None, description="JSON-lines file, written before each send"
     )
     progress_s: float = Field(default=5, gt=0, description="seconds between progress lines")
+    settle_s: float = Field(
+        default=0.5, gt=0, description="a watched file that does not change for so long is whole"
+    )
+    device: DeviceSettings = DeviceSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
     spool: SpoolSettings = SpoolSettings()
 
@@ -85,9 +124,16 @@ class CameraSettings(Section):
             unknown = set(given) - set(self.camera_ids)
             if unknown:
                 raise ValueError(f"{name}: {', '.join(sorted(unknown))} is no camera of this one")
+        if self.live and len(self.camera_ids) != 1:
+            raise ValueError(f"source: {self.source} is one camera: give one id, count 1")
         if any(partition < 0 for partition in self.partitions.values()):
             raise ValueError("partitions: a partition is counted from 0")
         return self
+
+    @property
+    def live(self) -> bool:
+        """Whether pictures come by themselves: no list of files, and nothing rendered."""
+        return self.source.startswith(_LIVE)
 
     def category_of(self, camera_id: str) -> str:
         """What a camera looks at."""

@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from PIL import Image
 
@@ -30,6 +31,8 @@ class Shot:
     truth: str | None = None
     width: int | None = None  # raw pixels only
     height: int | None = None
+    block: int | None = None  # the device's own count and clock
+    device_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,27 @@ class Refusal:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Parts that went by and of which there is no picture: `gap` or `incomplete`."""
+
+    parts: int
+    reason: str
+
+
+Taken = Shot | Refusal | Missed | None  # None: nothing came
+
+
+class Stop(Protocol):
+    """Tells when to end."""
+
+    def is_set(self) -> bool:
+        """Whether to end now."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait that long, or until it is time to end."""
 
 
 def list_files(source: str) -> Played:

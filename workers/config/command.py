@@ -40,6 +40,7 @@ class Process(StrEnum):
     CAMERA = "camera"
     WORKER = "worker"
     NOTIFIER = "notifier"
+    GATE = "gate"
     DLQ = "dlq"
     COLLECTOR = "collector"
     DEMO = "demo"
@@ -52,6 +53,7 @@ SETTINGS = {
     Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
+    Process.GATE: "workers.gate.settings:GateProcessSettings",
     Process.DLQ: "workers.runtime.settings.operator:OperatorSettings",
     Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",

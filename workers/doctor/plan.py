@@ -81,5 +81,7 @@ def _source(settings: CameraProcessSettings) -> list[Finding]:
     source = settings.camera.source
     if source == SYNTHETIC:
         return [ok("rendered pictures")]
+    if settings.camera.live:
+        return [ok(f"{source}: comes by itself; `camera --preview FILE` takes one picture")]
     listing = list_files(source)
     return [ok(f"{len(listing.files)} images, {len(listing.skipped)} other files are skipped")]

@@ -8,6 +8,9 @@
 {{- include "stream-inspector.check.inspector" . -}}
 {{- include "stream-inspector.check.autoscaling" . -}}
 {{- end -}}
+{{- if and .Values.gate.enabled (not .Values.gate.cameras) -}}
+{{- fail "gate.enabled needs gate.cameras: whose parts are answered" -}}
+{{- end -}}
 {{- if .Values.training.enabled -}}{{- include "stream-inspector.check.training" . -}}{{- end -}}
 {{- if and .Values.camera.enabled .Values.inspector.enabled (not (hasKey .Values.categories .Values.camera.category)) -}}
 {{- fail (printf "camera.category (%s) is none of `categories`: every frame would be a dead letter" .Values.camera.category) -}}
@@ -40,7 +43,7 @@
 {{- range $path, $url := dict "redis.url" .Values.redis.url "storage.models" .Values.storage.models "storage.evidence" .Values.storage.evidence "tracing.endpoint" .Values.tracing.endpoint -}}
 {{- include "stream-inspector.check.url" (dict "path" $path "url" $url) -}}
 {{- end -}}
-{{- range $component := list "inspector" "notifier" "camera" "training" -}}
+{{- range $component := list "inspector" "notifier" "gate" "camera" "training" -}}
 {{- include "stream-inspector.check.node" (dict "path" (printf "%s.config" $component) "node" (get (get $.Values $component) "config")) -}}
 {{- range $env := (get $.Values $component).extraEnv -}}
 {{- if $env.value -}}
@@ -71,7 +74,7 @@
 {{/* Takes path and url; the message never repeats the URL. */}}
 {{- define "stream-inspector.check.url" -}}
 {{- if or (regexMatch "://[^\\s]*@" .url) (regexMatch "(?i)[?&;#][^=&\\s]*(password|passwd|pwd|token|secret|key|signature|sig|auth|credential)[^=&\\s]*=" .url) -}}
-{{- fail (printf "%s holds a login: values end in ConfigMaps. Give it by reference: redis.auth, storage.existingSecret, tracing.existingSecret or notifier.existingSecret" .path) -}}
+{{- fail (printf "%s holds a login: values end in ConfigMaps. Give it by reference: redis.auth, storage.existingSecret, tracing.existingSecret, notifier.existingSecret or gate.existingSecret" .path) -}}
 {{- end -}}
 {{- end -}}
 

@@ -4,6 +4,7 @@ inspector: [kafka, redis, storage, tracing]
 doctor: [kafka, redis, storage, tracing]
 training: [redis, storage]
 notifier: [kafka, tracing, channels]
+gate: [kafka, plant]
 camera: [kafka, tracing]
 topics: [kafka]
 {{- end -}}
@@ -25,6 +26,9 @@ topics: [kafka]
 {{- end -}}
 {{- if $egress.channels -}}
 {{- $_ := set $reach "channels" (dict "ports" $egress.channelPorts "to" $egress.channels) -}}
+{{- end -}}
+{{- if $egress.plant -}}
+{{- $_ := set $reach "plant" (dict "ports" $egress.plantPorts "to" $egress.plant) -}}
 {{- end -}}
 {{- toYaml $reach -}}
 {{- end -}}

@@ -25,6 +25,7 @@ def test_samples_are_pictures_of_the_networks_size_and_follow_the_seed(
     assert not np.array_equal(one[0], one[1])
 
 
+@pytest.mark.slow
 def test_a_unified_model_draws_the_category_that_is_asked_for() -> None:
     good = {name: Good(good_images(8, seed), good_images(4, 9)) for seed, name in enumerate("ab")}
     model = fit_unified(good, tiny_feature_preset(), 0, lambda _: None)

@@ -296,6 +296,7 @@ def test_the_detector_explains_its_defects(fitted: Model, variant: str) -> None:
         assert not changed[anomaly_weights(verdicts)[0, 0].numpy() == 0].any()
 
 
+@pytest.mark.slow
 def test_no_defect_needs_no_explanation(fitted: Model) -> None:
     assert Detector(fitted, engine="torch").explain([], []) == []
 

@@ -101,6 +101,7 @@ def _run(training: Training) -> list[float]:
     return seen
 
 
+@pytest.mark.slow
 def test_training_is_reproducible_by_seed() -> None:
     first, second = _training(1), _training(1)
     a, b, c = _run(first), _run(second), _run(_training(2))

@@ -35,6 +35,7 @@ def test_shapes_follow_the_configuration(change: dict[str, bool | int]) -> None:
 
 
 @pytest.mark.parametrize(("level", "side"), [(1, 16), (2, 8)])
+@pytest.mark.slow
 def test_the_feature_head_reads_its_decoder_level(level: int, side: int) -> None:
     network = _awake(replace(SHAPE, feature_channels=5, feature_level=level))
     raw, features = network(X, T)

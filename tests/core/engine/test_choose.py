@@ -52,6 +52,7 @@ def test_what_cannot_be_exported_runs_in_torch() -> None:
     assert "onnxruntime failed" in chosen.reason
 
 
+@pytest.mark.slow
 def test_an_engine_that_was_asked_for_does_not_fail_silently() -> None:
     with pytest.raises(torch.onnx.errors.OnnxExporterError):
         choose([part_of(Untraceable())], "onnxruntime", CPU, 1)

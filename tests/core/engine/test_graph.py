@@ -8,6 +8,8 @@ from stream_inspector.engine.part import Part, Runner, disagreement, torch_runne
 from stream_inspector.engine.sessions import SESSIONS, onnxruntime_runner
 from stream_inspector.errors import EngineMissing
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("graph")]
+
 CPU = torch.device("cpu")
 
 
@@ -45,7 +47,6 @@ def test_results_outlive_the_next_run(engine: str, exported: tuple[Part, bytes])
     assert torch.equal(first, before)
 
 
-@pytest.mark.slow
 def test_an_emptied_graph_holds_no_weights_and_takes_any() -> None:
     one, other = part_of(Small(seed=0)), part_of(Small(seed=1))
     empty = emptied(export(one), one.module)
@@ -54,7 +55,6 @@ def test_an_emptied_graph_holds_no_weights_and_takes_any() -> None:
     assert disagreement(run, torch_runner(other.module, CPU), other.example) < 1e-5
 
 
-@pytest.mark.slow
 def test_frozen_weights_are_kept_with_their_graph() -> None:
     cache, part = Remembering(), part_of(Small(), frozen=True)
     kept = graph(part, cache)

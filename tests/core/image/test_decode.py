@@ -251,6 +251,7 @@ def test_arbitrary_bytes_raise_nothing_but_frame_rejected(data: bytes, content_t
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(sorted(ENCODED)), st.integers(0, 4000), st.binary(min_size=1, max_size=8))
+@pytest.mark.slow
 def test_damaged_images_raise_nothing_but_frame_rejected(
     content_type: str, at: int, patch: bytes
 ) -> None:

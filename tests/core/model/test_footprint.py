@@ -15,6 +15,8 @@ from stream_inspector.model.version import Model, load_model, save_model
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import calibrate
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("footprint")]
+
 
 def _storages() -> dict[int, int]:
     """Address -> bytes of every tensor that lives; those that an export traced with have none."""
@@ -37,7 +39,6 @@ def _loaded(fitted: Model) -> Detector:
     return detector
 
 
-@pytest.mark.slow
 def test_it_is_what_the_tensors_take(fitted: Model) -> None:
     first = _loaded(fitted)  # with it come the backbones that all models share
     before = _storages()

@@ -26,10 +26,12 @@ def test_the_examiner_tells_a_defect_from_good_images(examiner: Distance) -> Non
     assert max(examiner.of(good)) < min(examiner.of([scratched(image) for image in good]))
 
 
+@pytest.mark.slow
 def test_the_normal_range_ends_at_a_quantile_of_held_out_images(examiner: Distance) -> None:
     assert examiner.limit == pytest.approx(np.quantile(examiner.of(HELD_OUT), 0.95))
 
 
+@pytest.mark.slow
 def test_what_the_view_ignores_is_not_examined() -> None:
     ignored = np.zeros((64, 64), bool)
     ignored[16:48, 8:56] = True

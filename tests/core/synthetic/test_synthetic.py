@@ -39,6 +39,7 @@ def test_frames_have_the_size_that_was_asked_for(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("defect", DEFECT_KINDS)
+@pytest.mark.slow
 def test_a_defect_changes_its_mask_and_little_else(defect: str) -> None:
     for index in range(6):
         bad, good = render(index, 1, defect), render(index, 1, None)

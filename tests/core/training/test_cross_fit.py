@@ -11,6 +11,7 @@ from stream_inspector.score.scorer import members
 from stream_inspector.training.cross_fit import cross_fit
 
 
+@pytest.mark.slow
 def test_scores_come_back_in_the_order_of_the_images(fitted: Model) -> None:
     images = good_images(20, seed=3)
     images[7] = scratched(images[7])

@@ -13,6 +13,8 @@ from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.few import MOST, fit_few, kept_images
 from stream_inspector.verdict import Image
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("few")]
+
 SIZE = (128, 128)
 VIEW = View(SIZE)
 

@@ -104,6 +104,7 @@ def test_an_image_of_another_size_is_refused() -> None:
         fit(odd, SELECT, "disc", tiny_pixel_preset(), 1, _quiet)
 
 
+@pytest.mark.slow
 def test_calibration_stores_thresholds_and_keeps_the_weights(fitted: Model) -> None:
     calibrated = calibrate(fitted, good_images(30, seed=9), Budget(confidence=0.5))
     read = load_model(save_model(calibrated))

@@ -143,6 +143,7 @@ def test_frames_that_could_not_be_sent_are_an_error_with_a_number() -> None:
         run_camera(settings(frames=3), Stopping, StopsWhenAway())
 
 
+@pytest.mark.slow
 def test_a_full_spool_is_said_once_and_its_end_too() -> None:
     broker = MemoryBroker()
 

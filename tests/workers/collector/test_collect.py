@@ -109,6 +109,7 @@ def line(tmp_path: Path) -> Line:
     return Line(tmp_path / "data")
 
 
+@pytest.mark.slow
 def test_frames_become_a_folder_that_training_reads(line: Line) -> None:
     for _ in range(25):
         line.frame()
@@ -149,6 +150,7 @@ def test_nobody_notices_a_collector(line: Line) -> None:
     assert set(line.broker._groups) == {"inspectors"}
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_only_what_is_new(line: Line) -> None:
     for _ in range(3):
         line.frame()
@@ -163,6 +165,7 @@ def test_a_second_run_takes_only_what_is_new(line: Line) -> None:
     assert len(line.book()) == 4
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_in_the_middle_of_a_line_is_taken_up(line: Line) -> None:
     for _ in range(3):
         line.frame()
@@ -202,6 +205,7 @@ def test_camera_category_and_time(line: Line) -> None:
     assert not (line.folder / "nuts").exists()
 
 
+@pytest.mark.slow
 def test_a_share_is_always_the_same_and_about_as_large(line: Line) -> None:
     for _ in range(200):
         line.frame()
@@ -259,6 +263,7 @@ def test_a_replayed_frame_goes_by_the_outcome_of_its_run_and_is_taken_once(line:
     assert line.good() == [again.data]
 
 
+@pytest.mark.slow
 def test_following_takes_frames_as_they_come_until_the_limit(line: Line) -> None:
     first = line.frame(Verdict.PASS)
     thread = threading.Thread(
@@ -331,6 +336,7 @@ def test_raw_pixels_become_a_picture_without_loss(line: Line) -> None:
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
 
 
+@pytest.mark.slow
 def test_memory_for_outcomes_is_bounded_and_nothing_defective_slips_through(line: Line) -> None:
     for number in range(30):
         line.frame(Verdict.DEFECT if number % 3 else Verdict.PASS)
@@ -350,6 +356,7 @@ def test_outcomes_of_frames_that_are_not_meant_take_no_memory(line: Line) -> Non
     assert line.good() == [wanted.data]
 
 
+@pytest.mark.slow
 def test_at_the_end_outcomes_are_waited_for(line: Line) -> None:
     frame = line.frame()
     threading.Timer(0.2, line.decide, (frame, Verdict.PASS)).start()
@@ -367,6 +374,7 @@ def test_a_topic_that_is_not_there_is_named(line: Line) -> None:
         run_collect(settings, Selection(), read, line.stop, Console())
 
 
+@pytest.mark.slow
 def test_frames_that_bear_one_id_have_outcomes_of_their_own(line: Line) -> None:
     counted = {"frame_id": "1", "camera_id": "line-1", "captured_at": START}
     for verdict in (Verdict.PASS, Verdict.DEFECT, Verdict.PASS, Verdict.DEFECT):

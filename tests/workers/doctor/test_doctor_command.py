@@ -29,6 +29,7 @@ def of(found: list[dict[str, str]], area: str, name: str) -> dict[str, str]:
     return next(each for each in found if (each["area"], each["check"]) == (area, name))
 
 
+@pytest.mark.slow
 def test_a_missing_category_stops_no_other_check(tmp_path: Path) -> None:
     found = list(lines(f"models.store={tmp_path}/models"))
     wrong = of(found, "settings", "categories")
@@ -39,6 +40,7 @@ def test_a_missing_category_stops_no_other_check(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["file/evidence", "file"])
+@pytest.mark.slow
 def test_evidence_that_cannot_be_written_says_so(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     wrong = of(list(lines(f"evidence.url={tmp_path}/{below}")), "stores", "evidence")
@@ -47,6 +49,7 @@ def test_evidence_that_cannot_be_written_says_so(below: str, tmp_path: Path) -> 
     assert wrong["setting"] == "evidence.url"
 
 
+@pytest.mark.slow
 def test_a_device_that_is_not_there_blames_no_model(tmp_path: Path) -> None:
     found = list(lines("models.device=cuda:99", "categories.names=[bolts]"))
     assert "name one that is there" in of(found, "device", "present")["do"]

@@ -135,6 +135,7 @@ def test_versions_are_pushed_listed_and_activated(
     assert Registry(open_blobs(str(store))).active("flanges") == other.version
 
 
+@pytest.mark.slow
 def test_a_model_without_thresholds_is_not_pushed(tiny_model: Model, tmp_path: Path) -> None:
     write_model(replace(tiny_model, calibrations={}), tmp_path / "bare")
 

@@ -43,6 +43,7 @@ def test_a_stop_ends_training_at_the_next_step() -> None:
         steps(Console(quiet=True), stop)
 
 
+@pytest.mark.slow
 def test_eighty_columns_show_the_time_left() -> None:
     out = io.StringIO()
     console = Console(file=out, force_terminal=True, width=80, color_system=None)

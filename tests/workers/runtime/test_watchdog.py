@@ -50,6 +50,7 @@ def hangs_in_here(release: threading.Event, pulse: Pulse) -> None:
     release.wait(30)
 
 
+@pytest.mark.slow
 def test_a_silent_thread_ends_the_process_and_is_shown(
     pulse: Pulse, end: End, logs: list[dict[str, object]]
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_signal_that_is_noticed_leaves_the_patience(
         signal.signal(signal.SIGTERM, before)
 
 
+@pytest.mark.slow
 def test_a_log_that_hangs_does_not_keep_the_process(
     pulse: Pulse, end: End, monkeypatch: pytest.MonkeyPatch
 ) -> None:

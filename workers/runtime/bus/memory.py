@@ -100,7 +100,7 @@ class MemoryBroker:
     def append(self, outgoing: Outgoing) -> None:
         """Write one message."""
         with self.lock:
-            self._check()
+            self.check()
             self.create_topic(outgoing.topic)
             logs = self._topics[outgoing.topic]
             message = outgoing.message
@@ -132,7 +132,7 @@ class MemoryBroker:
     def read(self, partition: Partition, offset: int, limit: int) -> list[Record]:
         """At most `limit` records from an offset on."""
         with self.lock:
-            self._check()
+            self.check()
             found = self._topics[partition.topic][partition.index][offset : offset + limit]
             good = takewhile(lambda record: not self.gap_at(partition, record.offset), found)
             return list(good)
@@ -170,7 +170,7 @@ class MemoryBroker:
     def store(self, member: "MemoryConsumer", positions: Positions) -> None:
         """Commit for a member. Raises MembershipLost for partitions that are not its own."""
         with self.lock:
-            self._check()
+            self.check()
             foreign = set(positions) - member.assignment()
             if foreign:
                 raise MembershipLost(f"not the owner of {sorted(foreign)}")
@@ -185,7 +185,8 @@ class MemoryBroker:
                 group.members.remove(member)
                 self._rebalance(member.group)
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises BusUnavailable while the broker is switched off."""
         if not self.available:
             raise BusUnavailable("the in-memory broker is switched off")
 

@@ -2,13 +2,14 @@
 
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Gap, Partition, Record
+from workers.runtime.errors import BusUnavailable
 
 
 class MemoryReader:
     """Reader port on a MemoryBroker."""
 
     def __init__(self, broker: MemoryBroker, topic: str, max_records: int = 3):
-        self._broker, self._max_records = broker, max_records
+        self._broker, self._topic, self._max_records = broker, topic, max_records
         self._next = {Partition(topic, n): 0 for n in range(broker.partitions(topic))}
         self._gaps: list[Gap] = []
         self._ends = {partition: broker.end(partition) for partition in self._next}
@@ -45,6 +46,12 @@ class MemoryReader:
     def at_end(self) -> bool:
         """Whether everything is read that the topic held when it was opened."""
         return all(offset >= self._ends[p] for p, offset in self._next.items())
+
+    def ask(self) -> None:
+        """Raises BusUnavailable."""
+        self._broker.check()
+        if self._broker.partitions(self._topic) != len(self._next):
+            raise BusUnavailable(f"{self._topic} has other partitions now")
 
     def close(self) -> None:
         """Nothing to give back."""

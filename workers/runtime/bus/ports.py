@@ -168,6 +168,12 @@ class Reader(Protocol):
     def at_end(self) -> bool:
         """Whether everything is read that the topic held when it was opened."""
 
+    def ask(self) -> None:
+        """Whether the broker answers: a topic where nothing comes looks like one that is cut off.
+
+        Raises Transient, also where the topic has grown and has to be opened anew.
+        """
+
     def close(self) -> None:
         """Read no more."""
 

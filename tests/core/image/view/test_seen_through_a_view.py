@@ -66,6 +66,7 @@ def test_ignored_pixels_have_no_score_and_the_others_have_one(masked: Model) -> 
     assert np.isfinite(scores.image_scores).all()
 
 
+@pytest.mark.slow
 def test_regions_and_counterparts_stay_outside_the_mask(masked: Model) -> None:
     detector, image = Detector(masked, engine="torch"), scratched(good_images(1, seed=5)[0])
     (verdict,) = detector.inspect([image], [(640, 640)])
@@ -97,6 +98,7 @@ def test_a_defect_is_found_where_it_lies_in_the_frame_across_tiles(tiled: Model)
     assert 600 < region.x + region.width / 2 < 1060  # the scratch: 720 to 960
 
 
+@pytest.mark.slow
 def test_only_tiles_with_a_defect_are_changed(tiled: Model) -> None:
     detector, image = Detector(tiled, engine="torch"), wide_scratched(wide_images(1, seed=50)[0])
     scores = np.full((64, 112), -5, np.float32)
@@ -114,6 +116,7 @@ def test_a_unified_model_needs_one_tiling() -> None:
         fit_unified(good, tiny_pixel_preset(), 7, lambda _: None)
 
 
+@pytest.mark.slow
 def test_categories_of_a_unified_model_have_masks_of_their_own() -> None:
     good = {
         "open": Good(good_images(12), good_images(6, seed=1)),

@@ -45,6 +45,7 @@ def labelled(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_files_are_scored_again_and_compared_with_their_masks(tmp_path: Path) -> None:
     folder = labelled(tmp_path)
     frames = [

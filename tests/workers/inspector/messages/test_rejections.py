@@ -76,6 +76,7 @@ def wide_frame() -> Frame:
 
 @pytest.mark.parametrize("name", WEIGHTY)
 @pytest.mark.parametrize("frame", [None, wide_frame()])
+@pytest.mark.slow
 def test_every_step_fits_and_the_last_fits_anywhere(name: str, frame: Frame | None) -> None:
     error = "\x01" * 4_000_000
     for result in steps(rejected(rejection(name, frame, error), NOW, SENDER)):

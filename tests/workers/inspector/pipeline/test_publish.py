@@ -99,6 +99,7 @@ def test_what_is_finished_is_published_and_its_bytes_are_freed() -> None:
     assert in_flight.bytes == 0
 
 
+@pytest.mark.slow
 def test_it_repeats_while_the_broker_is_away() -> None:
     delivery = Delivery(BusUnavailable("away"), BusUnavailable("still away"))
     with running(delivery) as publisher:

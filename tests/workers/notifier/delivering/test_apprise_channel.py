@@ -92,6 +92,7 @@ def test_a_redirect_on_the_same_server_keeps_method_and_body(hook: Hook, status:
 
 
 @pytest.mark.parametrize("status", [307, 308])
+@pytest.mark.slow
 def test_nobody_is_sent_to_another_server(hook: Hook, status: int) -> None:
     other = Hook()
     hook.status, hook.location = status, f"http://127.0.0.1:{other.server_port}/hook-token/new"
@@ -166,6 +167,7 @@ def test_a_server_that_fails_may_do_so_for_this_alarm(
     assert found.value.perhaps_alarm is perhaps
 
 
+@pytest.mark.slow
 def test_an_unreachable_webhook_is_a_failure(hook: Hook) -> None:
     url = SecretStr(hook.url)
     hook.stop()

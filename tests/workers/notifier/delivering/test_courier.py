@@ -71,6 +71,7 @@ def test_a_channel_that_comes_back_gets_everything_in_order(tmp_path: Path) -> N
     assert "channel is back" in [entry["event"] for entry in logs]
 
 
+@pytest.mark.slow
 def test_pauses_grow_and_are_bounded(tmp_path: Path) -> None:
     ear = Ear()
     ear.trouble = failing(10**6)
@@ -209,6 +210,7 @@ def test_a_defect_among_many_alarms_arrives_at_once(tmp_path: Path, digests: boo
         assert time.monotonic() - raised < 5
 
 
+@pytest.mark.slow
 def test_what_is_given_up_is_told_to_the_others_and_later_to_itself(tmp_path: Path) -> None:
     lost, other = Ear("lost"), Ear("other")
     lost.trouble = failing(10**6)

@@ -87,6 +87,7 @@ def test_an_alarm_that_is_made_again_is_not_kept_again(tmp_path: Path) -> None:
     assert waiting(again) == ["m2", "summary"]
 
 
+@pytest.mark.slow
 def test_settling_costs_the_same_however_much_waits(tmp_path: Path) -> None:
     box = outbox(tmp_path)
     put(box, *map(alarm, range(5000)))
@@ -101,6 +102,7 @@ def test_settling_costs_the_same_however_much_waits(tmp_path: Path) -> None:
     assert time.process_time() - begun < 2.5  # a rewrite of 5000 alarms takes 20 ms
 
 
+@pytest.mark.slow
 def test_the_file_is_compacted_now_and_then(tmp_path: Path) -> None:
     box = outbox(tmp_path)
     keep = alarm(10**6, message="stays")

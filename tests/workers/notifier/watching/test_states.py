@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import pytest
 from structlog.testing import capture_logs
 
 from schemas.documents import samples
@@ -58,6 +59,7 @@ def failing(first: Exception | None, broker: MemoryBroker) -> Callable[[Pulse], 
     return connect
 
 
+@pytest.mark.slow
 def test_a_topic_that_is_missing_or_closed_is_said_once_and_looked_for_again() -> None:
     broker = MemoryBroker()
     with (

@@ -15,6 +15,8 @@ from workers.cli import app
 from workers.offline.calibrate.known_bad import UNSORTED, known_bad_files
 from workers.offline.model_folder import read_model
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("known-bad")]
+
 
 @pytest.fixture(scope="module")
 def scrap(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -103,7 +105,8 @@ def test_two_limits_that_cannot_hold_are_shown_with_pictures_and_what_may_help(
     check = calibration(model_folder).defects
     assert check is not None
     assert check.escape_rate.value > 0.1
-    assert check.kinds[0].kind == "inside"
+    missed = {each.kind for each in check.kinds if each.alarms == 0}
+    assert "inside" in missed
     assert not check.escapes_decide
     assert calibration(model_folder).image_threshold == before
     assert "The false alarms decide" in result.output.replace("\n", " ")

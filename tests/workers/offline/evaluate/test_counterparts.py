@@ -24,6 +24,7 @@ def maker(detector: Detector, files: tuple[LabelledFile, ...]) -> Counterparts:
     return Counterparts(detector, "flanges", test, score_all(detector, test.images))
 
 
+@pytest.mark.slow
 def test_every_defective_image_gets_one_and_they_are_measured(
     detector: Detector, flanges: Path
 ) -> None:
@@ -39,6 +40,7 @@ def test_every_defective_image_gets_one_and_they_are_measured(
     assert quality.change_inside is not None
 
 
+@pytest.mark.slow
 def test_the_way_to_a_counterpart_is_shown_in_few_steps(detector: Detector, flanges: Path) -> None:
     steps = maker(detector, labelled_files(flanges)).steps([1])
 

@@ -84,6 +84,7 @@ def test_what_is_no_regular_file_is_named_and_can_be_left_out(tmp_path: Path) ->
     assert usual_frame(paths) == (30, 20)
 
 
+@pytest.mark.slow
 def test_an_image_may_be_as_long_as_a_camera_may_send_it(tmp_path: Path) -> None:
     path = tmp_path / "large.bmp"
     Image.new("RGB", (2000, 1600)).save(path)
@@ -94,6 +95,7 @@ def test_an_image_may_be_as_long_as_a_camera_may_send_it(tmp_path: Path) -> None
         assert len(read_images([path], View((8, 8)))) == 1  # on another thread
 
 
+@pytest.mark.slow
 def test_a_slow_image_is_named(tmp_path: Path) -> None:
     path = tmp_path / "slow.jpg"
     Image.new("L", (2500, 2500)).save(path, progressive=True)

@@ -80,6 +80,7 @@ def test_arrays_of_numpy_are_pictures_too(tmp_path: Path) -> None:
         read_image(tmp_path / "1.npy", VIEW)
 
 
+@pytest.mark.slow
 def test_large_pictures_are_measured_by_our_limit(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     Image.new("1", (20_000, 10_000)).save(path)  # more than Pillow takes by itself

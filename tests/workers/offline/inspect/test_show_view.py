@@ -29,6 +29,7 @@ def shown(*arguments: object) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
+@pytest.mark.slow
 def test_a_view_is_seen_before_anything_is_trained(photo: Path, tmp_path: Path) -> None:
     given = ["--categories", tmp_path, "--category", "bolts", "--out", tmp_path / "look"]
     code, output = shown(photo, "--show-view", *given)
@@ -41,6 +42,7 @@ def test_a_view_is_seen_before_anything_is_trained(photo: Path, tmp_path: Path) 
     assert (frame == (255, 70, 70)).all(axis=2).any()  # ignored
 
 
+@pytest.mark.slow
 def test_a_trained_models_view_is_shown(model_folder: Path, photo: Path, tmp_path: Path) -> None:
     code, output = shown(photo, "--show-view", "--model", model_folder, "--out", tmp_path / "look")
     assert code == 0, output

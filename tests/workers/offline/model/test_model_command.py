@@ -82,6 +82,7 @@ def test_a_version_is_pushed_activated_and_rolled_back(anna: Operator) -> None:
     assert new in anna.run("list")
 
 
+@pytest.mark.slow
 def test_there_is_nothing_to_go_back_to_at_first(anna: Operator) -> None:
     anna.push(made(1), "--activate")
     assert "nothing to go back to" in anna.run("rollback", "bolts", "--why", "x", code=65)
@@ -134,6 +135,7 @@ def test_two_versions_side_by_side(anna: Operator) -> None:
     assert "the same" in anna.run("diff", first, first)
 
 
+@pytest.mark.slow
 def test_names_that_fit_none_or_many(anna: Operator) -> None:
     for version in ("abc1", "abc2"):
         anna.registry.push(["bolts"], version, b"{}", b"")
@@ -143,6 +145,7 @@ def test_names_that_fit_none_or_many(anna: Operator) -> None:
     assert anna.registry.active("bolts") == "abc2"
 
 
+@pytest.mark.slow
 def test_a_model_without_thresholds_is_not_pushed(anna: Operator) -> None:
     folder = anna.folder / "bare"
     write_model(replace(made(1), calibrations={}), folder)
@@ -166,6 +169,7 @@ def test_gc_shows_first_and_removes_when_told(anna: Operator) -> None:
     assert "ok: 1 versions, 2 activations" in anna.run("verify")
 
 
+@pytest.mark.slow
 def test_verify_names_what_is_damaged_and_fails(anna: Operator) -> None:
     version = anna.push(made(1), "--activate")
     assert "ok: 1 versions, 1 activations" in anna.run("verify")

@@ -12,6 +12,8 @@ from stream_inspector.synthetic import render
 from workers.cli import app
 from workers.offline.model_folder import read_model
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("few-images")]
+
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

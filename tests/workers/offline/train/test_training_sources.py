@@ -44,6 +44,7 @@ def test_a_root_gives_all_its_categories_in_order(root: Path) -> None:
     assert good["bolts"].digest != good["nuts"].digest
 
 
+@pytest.mark.slow
 def test_categories_can_be_chosen_or_given_one_by_one(root: Path, flanges: Path) -> None:
     good = read(unified(root / "nuts", flanges))
     assert list(good) == ["nuts", "flanges"]

@@ -66,6 +66,7 @@ def soon(holds: Callable[[], bool], within_s: float = 30.0) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "TIFF"])
+@pytest.mark.slow
 def test_the_pixels_are_those_of_this_process(decoders: Decoders, kind: str) -> None:
     picture = Picture(encoded(kind), f"image/{kind.lower()}", VIEW)
     here, there = picture.decoded(RULES.limits), decoders.decode(picture)
@@ -79,6 +80,7 @@ def test_raw_pixels_and_masks_are_no_exception(decoders: Decoders) -> None:
     assert (decoders.decode(raw).image == raw.decoded(RULES.limits).image).all()
 
 
+@pytest.mark.slow
 def test_threads_share_the_processes(decoders: Decoders) -> None:
     wanted = GOOD.decoded(RULES.limits).image
     with ThreadPoolExecutor(6) as pool:
@@ -168,6 +170,7 @@ def test_a_process_that_was_ended_from_outside_costs_no_picture() -> None:
             assert decoders.decode(GOOD).image.shape == (40, 60, 3)
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_sigterm_are_for_the_parent() -> None:
     with Decoders(1, RULES) as decoders:
         decoders.start()
@@ -179,6 +182,7 @@ def test_ctrl_c_and_sigterm_are_for_the_parent() -> None:
         assert children(decoders) == [child]
 
 
+@pytest.mark.slow
 def test_processes_know_no_secrets_and_have_no_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAM_INSPECTOR_REDIS__PASSWORD", "hush")
     with Decoders(1, RULES) as decoders:
@@ -256,6 +260,7 @@ def test_decoders_that_cannot_start_are_no_fault_of_a_picture(
         decoders.start()
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_process_and_starts_none() -> None:
     decoders = Decoders(2, RULES)
     decoders.start()

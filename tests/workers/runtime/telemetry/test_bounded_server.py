@@ -159,6 +159,7 @@ def test_who_is_silent_longest_makes_room(small: int) -> None:
         lambda client: client.shutdown(socket.SHUT_WR),
     ],
 )
+@pytest.mark.slow
 def test_who_never_asks_properly_is_sent_away(
     small: int, say: Callable[[socket.socket], object]
 ) -> None:
@@ -178,6 +179,7 @@ def test_other_methods_are_refused_and_a_head_has_no_body(small: int) -> None:
         assert client.recv(4096).endswith(b"\r\n\r\n")
 
 
+@pytest.mark.slow
 def test_a_client_that_does_not_read_costs_no_other_anything() -> None:
     registry, port = CollectorRegistry(), free_port()
     many = Counter("frames", "read", ["camera"], registry=registry)

@@ -20,6 +20,7 @@ HUGE = {
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.slow
 def test_a_line_is_bounded_and_printable(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     setup_logging(LogSettings(format=form), "worker")  # type: ignore[arg-type]
     try:

@@ -18,6 +18,11 @@ class CameraMetrics(Table):
         self.failures = self._tally("failed_sends", "Times that the broker did not take a batch")
         self.dropped = self._tally("dropped_frames", "Frames lost to a full spool")
         self.refused = self._tally("refused_frames", "Files and frames that could not be sent")
+        self.missed = self._tally(
+            "missed_parts",
+            "Parts of which the device has no picture: a gap in its count, an incomplete buffer",
+            reason="two",
+        )
         self.waiting = self._snapshot("waiting_frames", "Frames that the broker does not have yet")
         self.waiting_bytes = self._snapshot("waiting_bytes", "Memory that they hold")
         self.unanswered = self._snapshot(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
+from workers.runtime.telemetry.metrics.gate import GateMetrics
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 from workers.runtime.telemetry.metrics.table import PROCESS, Entry
@@ -27,6 +28,7 @@ def entries() -> dict[str, list[Entry]]:
     tables = {
         "worker": InspectorMetrics(),
         "notifier": NotifierMetrics(),
+        "gate": GateMetrics(),
         "camera": CameraMetrics(),
     }
     known = {entry.name for entry in PROCESS}

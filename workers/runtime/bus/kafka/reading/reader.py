@@ -19,6 +19,7 @@ from workers.runtime.settings.process import KafkaSettings
 from workers.runtime.watchdog import Pulse
 
 _QUIET_S = 1.0  # an open transaction keeps the last records back: do not wait for its end
+_ANSWER_MS = 3000  # a broker that takes longer to say where a topic ends is away
 _MAX_RECORDS = 50  # of a poll: frames are large
 
 
@@ -45,6 +46,7 @@ class KafkaReader:
             "auto_offset_reset": "earliest",
             "fetch_max_wait_ms": 50,
             "max_poll_records": _MAX_RECORDS,
+            "metadata_max_age_ms": 30_000,
         }
         self._pulse = pulse or Pulse()
         self._topic, self._patience_s = topic, kafka.request_timeout_ms / 1000
@@ -116,6 +118,16 @@ class KafkaReader:
             self._held = None if None in found.values() else found
         quiet = time.monotonic() - self._heard >= _QUIET_S
         return quiet or (self._held is not None and self._is_behind(self._held))
+
+    def ask(self) -> None:
+        """Whether the broker answers, and the topic is as it was. Raises Transient."""
+        with translated("Read"), self._pulse.watching():
+            self._client.end_offsets(self._at, timeout_ms=_ANSWER_MS)
+            found = self._client.partitions_for_topic(self._topic) or ()
+        if len(found) != len(self._at):
+            raise BusUnavailable(
+                f"{self._topic} has {len(found)} partitions, not {self.partitions}"
+            )
 
     def _reached(self) -> bool:
         with translated("Read"):

@@ -1,0 +1,173 @@
+"""Devices behind their makers' libraries: emulated ones, which the libraries bring."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
+from workers.camera.devices.open import find_devices, open_device
+from workers.camera.devices.preview import preview
+from workers.camera.settings import CameraSettings, DeviceSettings
+from workers.runtime.errors import SettingsError
+
+pytestmark = pytest.mark.integration
+
+basler = pytest.mark.skipif(
+    importlib.util.find_spec("pypylon") is None, reason="needs the extra `basler`"
+)
+
+
+def grabs(device: Device, count: int) -> list[Grab]:
+    device.open()
+    try:
+        found = [device.grab(5.0) for _ in range(count)]
+    finally:
+        device.close()
+    return [each for each in found if each is not None]
+
+
+@pytest.fixture
+def cti() -> Path:
+    found = importlib.util.find_spec("genicam")
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent / "viky.cti"
+
+
+@pytest.fixture
+def emulated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("PYLON_CAMEMU", "2")
+    yield
+
+
+@basler
+def test_an_emulated_basler_plays_our_pictures_and_counts_them(
+    emulated: None, tmp_path: Path
+) -> None:
+    Image.new("L", (64, 48), 200).save(tmp_path / "part.png")
+    nodes = {"ImageFilename": str(tmp_path), "ImageFileMode": "On", "TestImageSelector": "Off"}
+    nodes |= {"Width": 64, "Height": 48}  # type: ignore[dict-item]
+    given = DeviceSettings(exposure_us=2000, gain=3, nodes=nodes)
+    found = grabs(open_device("basler:", given), 3)
+    assert [each.block for each in found] == [0, 1, 2]
+    assert found[0].pixels is not None
+    assert found[0].pixels.shape == (48, 64)
+    assert set(np.unique(found[0].pixels)) == {200}
+
+
+@basler
+def test_broken_buffers_of_a_basler_are_no_pictures(emulated: None) -> None:
+    from workers.camera.devices.basler import BaslerDevice
+
+    device = BaslerDevice("", DeviceSettings(nodes={"ForceFailedBufferCount": 2}))
+    device.open()
+    device._camera.ForceFailedBuffer.Execute()
+    found = [device.grab(5.0) for _ in range(8)]
+    device.close()
+    broken = [each for each in found if each is not None and each.pixels is None]
+    assert len(broken) == 2
+    assert "incomplete" in broken[0].why
+
+
+@basler
+def test_a_basler_takes_a_picture_for_each_trigger(emulated: None) -> None:
+    device = open_device("basler:", DeviceSettings(trigger="hardware"))
+    device.open()
+    assert device.grab(0.3) is None
+    device.close()
+    assert len(grabs(open_device("basler:", DeviceSettings(trigger="software")), 2)) == 2
+
+
+@basler
+def test_a_setting_that_a_basler_does_not_take_is_named(emulated: None) -> None:
+    for nodes, named in (
+        ({"Colour": 1}, "nodes.Colour"),
+        ({"PixelFormat": "x"}, "nodes.PixelFormat"),
+    ):
+        device = open_device("basler:", DeviceSettings.model_validate({"nodes": nodes}))
+        with pytest.raises(SettingsError, match=rf"camera\.device\.{named}"):
+            device.open()
+        device.close()
+    with pytest.raises(DeviceLost, match="no Basler camera 404"):
+        open_device("basler:404", DeviceSettings()).open()
+
+
+@basler
+def test_what_is_there_is_listed_and_one_picture_is_written(
+    emulated: None, cti: Path, tmp_path: Path
+) -> None:
+    found = [each.source for each in find_devices(DeviceSettings(cti=[cti]))]
+    assert [each for each in found if each.startswith("basler:")]
+    assert "genicam:VikyTL_DEV_red" in found
+    preview(CameraSettings(source="basler:"), tmp_path / "look.png")
+    with Image.open(tmp_path / "look.png") as picture:
+        assert picture.size[0] > 100
+
+
+def test_a_genicam_camera_counts_its_pictures_and_takes_nodes(cti: Path) -> None:
+    given = DeviceSettings(cti=[cti], nodes={"Width": 200, "Height": 100})
+    found = grabs(open_device("genicam:VikyTL_DEV_green", given), 3)
+    assert found[0].pixels is not None
+    assert found[0].pixels.shape == (100, 200, 3)
+    assert len({each.block for each in found}) == 3
+
+
+def test_what_a_genicam_camera_lacks_is_named(cti: Path) -> None:
+    with pytest.raises(SettingsError, match=r"camera\.device\.cti: name the producers"):
+        open_device("genicam:", DeviceSettings())
+    nobody = open_device("genicam:nobody", DeviceSettings(cti=[cti]))
+    with pytest.raises(DeviceLost, match="VikyTL_DEV_red"):
+        nobody.open()
+    nobody.close()
+    device = open_device("genicam:", DeviceSettings(cti=[cti], nodes={"Nothing": 1}))
+    with pytest.raises(SettingsError, match=r"camera\.device\.nodes\.Nothing"):
+        device.open()
+    device.close()
+
+
+def video(file: Path, count: int = 5) -> Path:
+    import av
+
+    with av.open(str(file), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(count):
+            pixels = np.full((48, 64, 3), 40 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return file
+
+
+def test_a_video_is_played_to_its_end(tmp_path: Path) -> None:
+    device = open_device(f"video:{video(tmp_path / 'line.avi')}", DeviceSettings())
+    device.open()
+    shades = []
+    with pytest.raises(VideoEnded):
+        while grab := device.grab(1):
+            assert grab.pixels is not None
+            assert grab.pixels.shape == (48, 64, 3)
+            shades.append(round(float(grab.pixels.mean()) / 40))
+    device.close()
+    assert shades == list(range(5))
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["video:nowhere.mp4", "/dev/video77", "rtsp://127.0.0.1:9/main", "http://127.0.0.1:9/x"],
+)
+def test_a_stream_that_is_not_there_is_lost_and_named(source: str) -> None:
+    with pytest.raises(DeviceLost, match=source.removeprefix("video:")):
+        open_device(source, DeviceSettings(timeout_s=1)).open()
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.delitem(sys.modules, "workers.camera.devices.video", raising=False)
+    with pytest.raises(SettingsError, match="install the extra `video`"):
+        open_device("video:x.mp4", DeviceSettings())

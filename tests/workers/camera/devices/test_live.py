@@ -1,0 +1,103 @@
+"""What a device missed, lost or could not give is told, with how many parts."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from schemas.frame import decode_frame
+from workers.camera.devices.device import DeviceLost, Grab, VideoEnded
+from workers.camera.devices.live import live_shots, missed
+from workers.camera.settings import DeviceSettings
+from workers.camera.sources import Missed, Shot
+from workers.runtime.lifecycle import StopSignal
+
+PIXELS = np.zeros((4, 6), np.uint8)
+FAST = DeviceSettings(retry_initial_s=0.001, retry_max_s=0.001, encoding="raw")
+
+
+class Scripted:
+    """A device that gives what the test says; an end is an end."""
+
+    def __init__(self, *said: Grab | Exception | None) -> None:
+        self._said: Iterator[Grab | Exception | None] = iter(said)
+        self.opened = self.closed = 0
+
+    def open(self) -> None:
+        self.opened += 1
+
+    def grab(self, timeout_s: float) -> Grab | None:
+        found = next(self._said, VideoEnded("end"))
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def taken(device: Scripted, settings: DeviceSettings = FAST) -> list[object]:
+    return list(live_shots(device, settings, StopSignal(), once=True))
+
+
+def grab(block: int | None) -> Grab:
+    return Grab(PIXELS, block, 1000)
+
+
+@pytest.mark.parametrize(
+    ("last", "block", "parts"),
+    [
+        (None, 7, 0),
+        (7, 8, 0),
+        (7, 11, 3),
+        (9, 0, 0),
+        (65_534, 2, 2),
+        (65_535, 1, 0),
+        (70_000, 3, 0),
+    ],
+)
+def test_a_gap_in_the_devices_count_is_so_many_parts(
+    last: int | None, block: int, parts: int
+) -> None:
+    assert missed(last, block) == parts
+
+
+def test_gaps_and_broken_buffers_are_told_between_the_pictures() -> None:
+    found = taken(Scripted(grab(0), grab(3), Grab(None, 4, None, "lost"), grab(5)))
+    kinds = [each if isinstance(each, Missed) else type(each) for each in found]
+    assert kinds == [Shot, Missed(2, "gap"), Shot, Missed(1, "incomplete"), Shot]
+
+
+def test_a_picture_carries_the_devices_count_and_clock() -> None:
+    (shot,) = taken(Scripted(grab(5)))
+    assert isinstance(shot, Shot)
+    assert (shot.block, shot.device_ns, shot.width, shot.height) == (5, 1000, 6, 4)
+    assert shot.data == PIXELS.tobytes()
+
+
+def test_a_device_that_is_lost_is_looked_for_again_and_its_count_begins_anew() -> None:
+    device = Scripted(grab(8), DeviceLost("unplugged"), DeviceLost("still"), grab(0), None)
+    found = [each for each in taken(device) if each is not None]
+    assert [type(each) for each in found] == [Shot, Shot]
+    assert device.opened == device.closed == 3
+
+
+def test_missed_parts_leave_a_gap_in_the_frames_numbers() -> None:
+    from tests.workers.camera.test_run_camera import settings
+    from workers.camera.capture import make_cameras
+    from workers.camera.play import Player
+    from workers.camera.publisher import SpooledPublisher
+    from workers.camera.spool import Spool
+    from workers.runtime.bus.memory import MemoryBroker
+
+    broker, camera = MemoryBroker(), settings().camera
+    spool = Spool(2**20, "block")
+    publisher = SpooledPublisher(spool, broker.producer(), "frames", camera.spool)
+    player = Player(make_cameras({"line-1": "bolts"}, {}), spool, publisher, StopSignal())
+    publisher.start()
+    player.play(taken(Scripted(grab(0), grab(3), grab(4))), 0, 0)  # type: ignore[arg-type]
+    publisher.finish(5)
+    frames = [decode_frame(r.headers, r.value) for r in broker.records("frames")]
+    assert [(frame.sequence, frame.block) for frame in frames] == [(0, 0), (3, 3), (4, 4)]
+    assert frames[0].device_ns == 1000
+    assert player.counts.missed == {"gap": 2}

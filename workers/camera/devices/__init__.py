@@ -1,0 +1,1 @@
+"""Real cameras, each through a library of its own, imported when a source names it."""
