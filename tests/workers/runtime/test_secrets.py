@@ -51,6 +51,8 @@ ODD = [
 ]
 SHAPES = [
     "redis://:{p}@cache:6379/0",
+    "rtsp://viewer:{p}@camera:554/live",
+    "rtsp://camera/live?token={p}",
     "rediss://worker:{p}@cache:6379/0",
     "redis://cache:6379/0?password={p}",
     "redis://cache:6379/0?db=0&password={p}&timeout=3",
