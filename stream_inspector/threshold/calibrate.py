@@ -83,34 +83,30 @@ def calibrate(
             "cross-fitted scores certify nothing: leave out --strict, or --folds"
         )
     _check(good_maps, scores, budget, strict)
-    rank = _rank(scores.size, budget, strict)
-    image_threshold = float(scores[rank - 1])
-    if highest is not None and highest < image_threshold:
-        image_threshold, rank = highest, _rank_below(scores, highest)
+    image_threshold, rank = _image_threshold(scores, budget, strict, highest)
     certified = certified_rate(scores.size, rank, budget.confidence)
     table, pixel_threshold = _pixels(good_maps, budget, rank, strict)
     rate = _expected_rate(good_maps, budget, pixel_threshold, strict)
-    near = conformal_rank(scores.size, _near_share(scores.size, budget))
+    near = min(rank, conformal_rank(scores.size, _near_share(scores.size, budget)))
     words = (
         *((_PROVISIONAL,) if provisional else ()),
         _of_images(scores.size, rank, certified, budget),
         _of_pixels(rate, certified, budget, strict),
         *_of_folds(cross_fit, np.asarray(good_image_scores)),
     )
-    members = sorted((member_scores or {}).items())
     return Calibration(
         id="",
         n_images=scores.size,
         image_threshold=image_threshold,
         pixel_threshold=pixel_threshold,
-        near_miss_threshold=float(scores[min(near, rank) - 1]),
+        near_miss_threshold=float(scores[near - 1]),
         min_area_px=smallest_region(good_maps, pixel_threshold, rank),
         budget=budget,
         certified_false_reject=certified,
         promise=" ".join(words),
         fpr_table=table,
         image_scores=tuple(scores.tolist()),
-        member_thresholds=tuple((n, float(np.sort(values)[rank - 1])) for n, values in members),
+        member_thresholds=_of_members(member_scores or {}, rank),
         pixel_rate=rate,
         strict=strict,
         folds=cross_fit.folds if cross_fit else 0,
@@ -135,6 +131,22 @@ def _rank(n: int, budget: Budget, strict: bool) -> int:
     if strict:
         return certified_rank(n, budget.image_false_reject, budget.confidence)
     return conformal_rank(n, budget.image_false_reject)
+
+
+def _image_threshold(
+    scores: Scores, budget: Budget, strict: bool, highest: float | None
+) -> tuple[float, int]:
+    """The threshold, and how many of the ascending good scores do not exceed it at least."""
+    rank = _rank(scores.size, budget, strict)
+    threshold = float(scores[rank - 1])
+    if highest is None or highest >= threshold:
+        return threshold, rank
+    return highest, _rank_below(scores, highest)
+
+
+def _of_members(scores: Mapping[str, Scores], rank: int) -> tuple[tuple[str, float], ...]:
+    """Each member's threshold alone, by the same rule."""
+    return tuple((n, float(np.sort(values)[rank - 1])) for n, values in sorted(scores.items()))
 
 
 def _rank_below(scores: Scores, threshold: float) -> int:

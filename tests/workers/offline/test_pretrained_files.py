@@ -82,6 +82,8 @@ def test_a_file_that_could_run_code_is_refused_and_does_not(tmp_path: Path, newe
         ("empty.pt", b"", "cannot be read|holds more than tensors"),
         ("text.pt", b"<html>not found</html>", "holds more than tensors|cannot be read"),
         ("cut.safetensors", b"\x08\0\0\0\0\0\0\0{}", "cannot be read"),
+        ("passwd.pt", b"root:x:0:0:root:/root:/bin/bash\n", "cannot be read|holds"),
+        ("zeros.pt", bytes(4096), "cannot be read|holds"),
         ("list.pt", pickle.dumps([1, 2]), "cannot be read|holds"),
     ],
 )
