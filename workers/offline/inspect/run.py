@@ -78,13 +78,13 @@ def _say_bad(bad: list[str], of: int, on_corrupt: str, console: Console) -> None
 
 
 def make_folder(out: Path) -> None:
-    """The folder for the pictures, before there is anything to write. Raises SettingsError."""
+    """The folder for the pictures, before there is anything to write. Raises DataError."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise SettingsError(f"--out: {out} is a file, and no folder") from None
+        raise DataError(f"--out: {out} is a file, and no folder") from None
     except OSError as error:
-        raise SettingsError(f"--out: {out} cannot be made: {error.strerror}") from None
+        raise DataError(f"--out: {out} cannot be made: {error.strerror}") from None
 
 
 def _write(result: Inspected, out: Path, name: str) -> None:

@@ -8,7 +8,6 @@ import pytest
 from stream_inspector.errors import DataError
 from workers.offline.inspect.files import find_images
 from workers.offline.inspect.run import make_folder
-from workers.runtime.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_jpegs_have_many_suffixes(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SettingsError, match=r"--out: .*file is a file, and no folder"):
+    with pytest.raises(DataError, match=r"--out: .*file is a file, and no folder"):
         make_folder(tmp_path / "file")
-    with pytest.raises(SettingsError, match=r"--out: .*cannot be made: Not a directory"):
+    with pytest.raises(DataError, match=r"--out: .*cannot be made: Not a directory"):
         make_folder(tmp_path / "file" / "below")
