@@ -50,7 +50,7 @@ class OpcUaServerChannel:
     def open(self) -> None:
         """Listen. Raises ChannelDown."""
         logging.getLogger("asyncua").setLevel(logging.ERROR)  # it warns of each client's wishes
-        self._server = Server(sync_wrapper_timeout=10)
+        self._server = Server(sync_wrapper_timeout=60)
         try:
             self._secure()
             self._furnish(self._server.register_namespace(NAMESPACE))
