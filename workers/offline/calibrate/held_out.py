@@ -79,6 +79,7 @@ def read_held_out(
             folds = folds_for(len(files.train) + len(files.select) + len(files.calibrate))
         if folds:
             paths, seen = [*files.train, *files.select], len(files.train)
+            seen = 0 if model.provisional else seen  # by networks: it has none
         paths += files.calibrate
     folded = len(paths) if folds else 0
     if good is not None:
