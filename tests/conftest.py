@@ -31,11 +31,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["COLUMNS"] = "300"
 
 _DECODER = "workers.runtime.decoders.child"  # small, and part of whatever takes pictures
+_ASKED_BY_PYTHON = ("ldconfig", "uname")  # by ctypes for libraries, by platform for the processor
 _started: list[str] = []  # programs, by the test that runs
 
 
 def _note(event: str, args: tuple[Any, ...]) -> None:
-    if event != "subprocess.Popen" or "ldconfig" in str(args[0]):  # ctypes asks for libraries
+    if event != "subprocess.Popen" or str(args[0]).endswith(_ASKED_BY_PYTHON):
         return
     if _DECODER not in map(str, args[1]):
         _started.append(str(args[0]))

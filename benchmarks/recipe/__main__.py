@@ -101,6 +101,7 @@ def _judged(
         "its own painted defects": own(painted[each.name]),
         "the preset": _of_preset(given),
         "equal parts": (("near", 1.0), ("nearby", 1.0), ("whole", 1.0)),
+        "position beside it": (("near", 1.0), ("nearby", 0.5), ("position", 0.5)),
         **{f"{m} alone": ((m, 1.0),) for m in maps},
     }
     given.say(f"{each.name}: {len(chosen)} on test images")

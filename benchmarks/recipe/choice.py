@@ -20,6 +20,11 @@ def candidates(*, network: bool) -> list[Weights]:
     weighed = [{place: 1.0, **rest} for place in PLACES for rest in beside]
     weighed += [{name: 1.0} for name in ("nearby", "whole", *(("kl",) if network else ()))]
     weighed.append({"nearby": 1.0, "whole": 1.0})
+    weighed.append({"position": 1.0})
+    weighed += [
+        {"near": 1.0, "nearby": near, "position": position}
+        for near, position in itertools.product(SHARES[:2], SHARES[1:])
+    ]
     return [tuple((m, w) for m, w in each.items() if w) for each in weighed]
 
 

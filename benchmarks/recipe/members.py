@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from benchmarks.recipe.material import Material, Say
+from stream_inspector.baselines.padim import fit_padim
 from stream_inspector.image.view.tiles import inspected, tile_cells
 from stream_inspector.model.assembly import bind, score_schedule
 from stream_inspector.presets import FEATURE_FAST, MemoryPlan, Preset
@@ -56,7 +57,13 @@ def _whole(features: Tensor, _: Preset, cells: Tensor, seed: int) -> Mapping[str
     return {"whole": Memory(found[chosen][None, None, None]).maps}
 
 
-FITS: tuple[Fit, ...] = (_mixtures, _nearby, _whole)
+def _position(features: Tensor, _: Preset, __: Tensor, seed: int) -> Mapping[str, Score]:
+    """A Gaussian of all channels at each position, as in PaDiM."""
+    fitted = fit_padim(features, seed, channels=None, pool=False)
+    return {"position": lambda x: fitted.score(x).maps.square()}
+
+
+FITS: tuple[Fit, ...] = (_mixtures, _nearby, _whole, _position)
 
 
 def raw_maps(material: Material, iterations: int, seed: int, cache: Path, say: Say) -> Maps:
