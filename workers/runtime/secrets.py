@@ -18,7 +18,14 @@ _PLACES = {
     *("file", "local", "memory", "unix", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"),
     *("sftp", "ssh", "ftp", "smb", "hdfs"),
 }
-_HOSTS = _PLACES | {"redis", "rediss", "http", "https", "rtsp", "rtsps"}  # elsewhere a host may be a key, too
+_HOSTS = _PLACES | {
+    "redis",
+    "rediss",
+    "http",
+    "https",
+    "rtsp",
+    "rtsps",
+}  # elsewhere a host may be a key, too
 _PLAIN = {"v1", "v2", "api", "otlp", "traces", "metrics", "logs"}  # parts of a path without secrets
 
 _CHAIN = re.compile(r"((?:[a-z0-9]+::)*)([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
