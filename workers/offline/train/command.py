@@ -77,9 +77,10 @@ def train(
 ) -> None:
     """Learn what good looks like, from good images only, and set the thresholds.
 
-    80 % of the good images train, 10 % give statistics, 10 % set the thresholds; which image does
-    what follows from its content. Labelled test images are never opened. After a kill the same
-    command goes on from the last checkpoint in --out; training.csv there holds every step.
+    80 % of the good images train the networks; which ones follows from their content. All of them
+    give statistics and set the thresholds, each scored by folds that have not seen it. Labelled
+    test images are never opened. After a kill the same command goes on from the last checkpoint in
+    --out; training.csv there holds every step.
 
     With 5 to 23 good images the model is provisional: no network is trained, which takes less than
     a minute. --more adds images to a model; one that is not provisional needs its --data, too.
