@@ -124,7 +124,12 @@ EVERYTHING = merged(
     supported("monitored"),
     supported("training"),
     {
-        "networkPolicy": {"egress": {"tracing": [{"ipBlock": {"cidr": "10.3.0.0/24"}}]}},
+        "networkPolicy": {
+            "egress": {
+                "tracing": [{"ipBlock": {"cidr": "10.3.0.0/24"}}],
+                "plant": [{"ipBlock": {"cidr": "10.4.0.0/24"}}],
+            }
+        },
         "image": {"digests": {"cuda": f"sha256:{'c' * 64}"}},
         "inspector": {"enabled": True, "gpu": {"count": 1}},
         "notifier": {"enabled": True, "persistence": {"enabled": True}},

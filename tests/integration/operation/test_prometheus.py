@@ -123,6 +123,7 @@ def assert_all_is_in_the_table(prometheus: Prometheus) -> None:
     }
     not_of_a_null_detector = {"inspector_device_memory_bytes", "inspector_model_memory_bytes"}
     never_happened = {
+        "inspector_drifted_cameras",
         "inspector_explanations_total",
         "inspector_model_missing",
         "inspector_model_refused",

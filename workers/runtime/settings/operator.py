@@ -14,6 +14,7 @@ from workers.runtime.settings.process import ProcessSettings
 SECTIONS = frozenset(
     {
         *("breaker", "budget", "camera", "categories", "collect", "counterpart", "demo"),
+        "gate",
         *("evidence", "health", "images", "kafka", "log", "models", "notifier", "plan", "redis"),
         *("topics", "tracing", "trainer", "worker"),
     }

@@ -40,7 +40,7 @@ def test_names_end_in_their_unit(process: str) -> None:
             assert entry.name.endswith("_total"), entry
         else:
             assert entry.name.endswith(_UNITS + _UNITLESS), entry
-        assert re.fullmatch(r"(inspector|notifier|camera|process)_[a-z_]+", entry.name)
+        assert re.fullmatch(r"(inspector|notifier|camera|gate|process)_[a-z_]+", entry.name)
         assert entry.text
         assert all(entry.labels.values()), "what bounds a label is stated"
 
