@@ -11,6 +11,7 @@ from stream_inspector.model.version import Model
 from stream_inspector.presets import (
     FEATURE_FAST,
     PIXEL_SMALL,
+    MemoryPlan,
     MixturePlan,
     NetworkShape,
     Preset,
@@ -58,6 +59,7 @@ def tiny_feature_preset() -> Preset:
         pixel=pixel,
         feature=small,
         mixture=MixturePlan(4, 0.2),
+        nearby=MemoryPlan(vectors=32, candidates=256, block=4, margin=1),
         top_pixels=8,
     )
 

@@ -17,7 +17,10 @@ from workers.runtime.telemetry.metrics.table import PROCESS, Table
 
 TABLES = [InspectorMetrics, NotifierMetrics, CameraMetrics]
 _UNITLESS = ("_ready", "_stopped", "_up", "_info", "_missing", "_refused", "_failing")  # 0 or 1
-_UNITS = ("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras", "_fds")
+_UNITS = (
+    *("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras"),
+    *("_parts", "_answers", "_fds"),
+)
 
 
 def fill(table: Table) -> None:
