@@ -19,7 +19,7 @@ from stream_inspector.baselines.padim import fit_padim
 from stream_inspector.image.view.tiles import inspected, tile_cells
 from stream_inspector.model.assembly import bind, score_schedule
 from stream_inspector.presets import FEATURE_FAST, MemoryPlan, Preset
-from stream_inspector.score.memory import Memory, fit_memory, spread_out
+from stream_inspector.score.memory import Candidates, fit_memory
 from stream_inspector.score.mixture import fit_mixture
 from stream_inspector.score.normalise import to_level_of
 from stream_inspector.score.scorer import Scorer, Statistics
@@ -51,10 +51,10 @@ def _whole(features: Tensor, _: Preset, cells: Tensor, seed: int) -> Mapping[str
     """One memory of the whole picture: it does not know where it is."""
     generator = torch.Generator().manual_seed(seed)
     found = inspected(features, cells)
-    found = found[torch.randperm(len(found), generator=generator)[:_DRAWN]]
-    projected = found @ torch.randn(found.shape[1], 64, generator=generator) / 8
-    chosen = spread_out(projected[None], min(_WHOLE, len(found)), generator)[0]
-    return {"whole": Memory(found[chosen][None, None, None]).maps}
+    drawn = found[torch.randperm(len(found), generator=generator)[:_DRAWN]][None].half()
+    plan = MemoryPlan(vectors=_WHOLE, candidates=_DRAWN, block=1, margin=0)
+    image = torch.zeros(drawn.shape[:2], dtype=torch.int64)
+    return {"whole": Candidates(drawn, image, (1, 1, 1), plan, seed).memory().maps}
 
 
 def _position(features: Tensor, _: Preset, __: Tensor, seed: int) -> Mapping[str, Score]:

@@ -62,10 +62,8 @@ def fit_few(
     if len(kept) > MOST:
         raise ValueError(f"{len(kept)} images: a provisional model keeps {MOST} at most")
     images, folds = list(kept.values()), min(FOLDS, len(kept))
-
-    net = load_feature_net(
-        preset.grid, preset.backbone
-    )  # weights are kept, and none may be made in inference mode
+    # Outside: its weights are kept for others, and none may be made in inference mode.
+    net = load_feature_net(preset.grid, preset.backbone)
     with torch.inference_mode():
         material = _measured(net, images, view, preset, seed=seed, on_progress=on_progress)
         raw = out_of_fold(material, folds)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import Result
+from core.conftest import good_images
 from guided_diffusion import predict
 from paper_row import AUTHORS, BACKBONE, CHANNELS, authors_file, backbone_file, small_paper
 from typer.testing import CliRunner
@@ -24,15 +25,6 @@ from workers.offline.model_folder import read_files, read_model
 from workers.offline.train import run as training
 
 
-def parts(count: int, seed: int) -> list[Image]:
-    """Bright discs on grey, [64, 64, 3]."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:64, :64]
-    disc = 90.0 + 100.0 * ((x - 32) ** 2 + (y - 32) ** 2 < 18**2)
-    noisy = disc[None, :, :, None] + rng.normal(0, 6, (count, 64, 64, 3))
-    return list(noisy.clip(0, 255).astype(np.uint8))
-
-
 def scratched(image: Image) -> Image:
     damaged = image.copy()
     damaged[24:40, 8:56] = np.random.default_rng(0).integers(0, 255, (16, 48, 3))
@@ -44,9 +36,9 @@ def data(tmp_path: Path) -> Path:
     """A category in MVTec's layout."""
     root = tmp_path / "bolts"
     kinds = {
-        "train/good": parts(30, 0),
-        "test/good": parts(6, 1),
-        "test/scratch": [scratched(image) for image in parts(6, 2)],
+        "train/good": good_images(30, 0),
+        "test/good": good_images(6, 1),
+        "test/scratch": [scratched(image) for image in good_images(6, 2)],
         "ground_truth/scratch": [_mask()] * 6,
     }
     for folder, images in kinds.items():
