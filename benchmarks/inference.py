@@ -23,12 +23,13 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from stream_inspector.engine.cache import hardware
+from workers.runtime.engine_cache import EngineCache
 
 from benchmarks.convolutions import Ceiling, ceiling, settle, shapes_of
 from benchmarks.released_loop import ReleasedLoop
 from stream_inspector.detector import Detector
 from stream_inspector.diffusion.precision import mixed
-from stream_inspector.engine.cache import hardware
 from stream_inspector.engine.sessions import installed
 from stream_inspector.features import load_feature_net
 from stream_inspector.image.view.canvas import View
@@ -39,7 +40,6 @@ from stream_inspector.training.fit import fit
 from stream_inspector.verdict import Image
 from workers.offline.fit import synthetic_good
 from workers.offline.model_folder import read_model, write_model
-from workers.runtime.engine_cache import EngineCache
 
 EMBEDDED = ("feature-fast", "pixel-small")
 PORT = "released loop"

@@ -14,7 +14,6 @@ from workers.inspector.models.libraries import importing
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
-from workers.runtime.engine_cache import EngineCache
 
 if TYPE_CHECKING:
     from stream_inspector.model.version import Model
@@ -28,7 +27,7 @@ class ModelLoader:
     """Loads versions on this worker's device, and checks them before anybody uses them."""
 
     def __init__(self, settings: ModelsSection):
-        self._settings, self._cache = settings, EngineCache(settings.engine_cache)
+        self._settings = settings
 
     @importing()
     def size(self, manifest: bytes) -> int:
@@ -56,7 +55,6 @@ class ModelLoader:
             settings.device,
             settings.engine,
             device_threads(settings.threads),
-            cache=self._cache,
         )
         loaded = LoadedModel(
             version=model.version,

@@ -1,0 +1,110 @@
+"""Mahalanobis distance to a mixture as a graph, as `score/mixture.py` computes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import GraphProto, TensorProto, ValueInfoProto, helper
+
+from stream_inspector.engine.graph.writer import Array, Graph, integers
+
+_NEAREST = 4  # components asked for each feature, by Euclidean distance to their means
+
+
+class Mixture:
+    """Writes the energy under the likeliest component that may be here into a graph."""
+
+    def __init__(self, graph: Graph, tensors: Mapping[str, Array], *, placed: bool) -> None:
+        """`placed`: only components count that good images show near a place."""
+        self._graph, self._scale = graph, tensors["mixture.scale"]
+        self._mean = tensors["mixture.mean"].astype(np.float32)
+        self._seen = tensors["mixture.seen"] if placed else None
+        self._factor = unpacked_triangles(tensors["mixture.factor"].astype(np.float32))
+        volume = -2 * np.log(np.diagonal(self._factor, axis1=1, axis2=2)).mean(1)
+        self._volume = (volume - volume.min()).astype(np.float32)
+
+    def energies(self, rows: str) -> str:
+        """Of features [N, h w, C], of tiles one after another, [N h w]."""
+        g, (kinds, channels) = self._graph, self._mean.shape
+        x = g.op("Div", g.shaped(rows, -1, channels), self._scale)
+        far = g.op("MatMul", x, -2 * self._mean.T)
+        far = self._allowed(g.op("Add", far, np.square(self._mean).sum(1)))
+        asked = min(_NEAREST, kinds)
+        distance, near = g.ops("TopK", 2, far, integers(asked), axis=1, largest=0, sorted=0)
+        energy = self._of_pairs(x, near, asked)
+        energy = g.op("Where", g.op("IsInf", distance), np.float32(np.inf), energy)
+        return g.op("ReduceMin", energy, integers(1), keepdims=0)
+
+    def _allowed(self, far: str) -> str:
+        """Distances [R, K], infinite to what may not be here."""
+        if self._seen is None:
+            return far
+        g, kinds = self._graph, len(self._mean)
+        seen = self._seen.reshape(1, -1, kinds)
+        apart = g.shaped(far, -1, seen.shape[1], kinds)
+        return g.shaped(g.op("Where", seen, apart, np.float32(np.inf)), -1, kinds)
+
+    def _of_pairs(self, x: str, near: str, asked: int) -> str:
+        """Twice the negative log-likelihood of x [R, C] per channel under components near
+        [R, M], [R, M]: component by component, so that each is one product.
+        """
+        g, kinds = self._graph, len(self._mean)
+        flat = g.shaped(near, -1)
+        pairs = g.op("Shape", flat)
+        _, order = g.ops("TopK", 2, flat, pairs, axis=0, largest=0, sorted=1)
+        one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+        ones = g.op("ConstantOfShape", pairs, value=one)
+        none = np.zeros(kinds, np.int64)
+        counts = g.op("ScatterElements", none, flat, ones, axis=0, reduction="add")
+        bounds = g.op("Concat", integers(0), g.op("CumSum", counts, np.int64(0)), axis=0)
+        held = (self._mean, np.swapaxes(self._factor, 1, 2), self._volume)
+        inputs = _Inputs(x, order, bounds, *map(g.array, held))
+        start = np.zeros(0, np.float32)
+        sort = g.op("Loop", np.int64(kinds), "", start, body=_component(g.inner(), inputs, asked))
+        empty = g.op("ConstantOfShape", pairs)  # of zeros, single precision
+        return g.shaped(g.op("ScatterElements", empty, order, sort, axis=0), -1, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Names of what the loop over components reads."""
+
+    x: str  # [R, C]
+    order: str  # [P], pairs of a feature and a component, by component
+    bounds: str  # [K + 1], where each component's begin
+    mean: str  # [K, C]
+    factor: str  # [K, C, C], transposed
+    volume: str  # [K]
+
+
+def _component(g: Graph, of: _Inputs, asked: int) -> GraphProto:
+    """The loop's body: the energies of the pairs of one component, after those before it."""
+    here = g.op("Unsqueeze", "component", integers(0))
+    start = g.op("Gather", of.bounds, here)
+    stop = g.op("Gather", of.bounds, g.op("Add", here, integers(1)))
+    rows = g.op("Div", g.op("Slice", of.order, start, stop, integers(0)), integers(asked))
+    centred = g.op("Sub", g.op("Gather", of.x, rows), g.op("Gather", of.mean, here))
+    turned = g.op("MatMul", centred, g.op("Gather", of.factor, "component"))
+    energy = g.mean(g.op("Mul", turned, turned), 1)
+    energy = g.op("Add", energy, g.op("Gather", of.volume, here))
+    after = g.op("Concat", "before", energy, axis=0)
+    goes_on = g.op("Identity", "on")
+    inputs = [
+        _value("component", TensorProto.INT64, []),
+        _value("on", TensorProto.BOOL, []),
+        _value("before", TensorProto.FLOAT, [None]),
+    ]
+    outputs = [_value(goes_on, TensorProto.BOOL, []), _value(after, TensorProto.FLOAT, [None])]
+    return g.written("one_component", inputs, outputs)
+
+
+def _value(name: str, kind: int, shape: list[str | int | None]) -> ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def unpacked_triangles(packed: Array) -> Array:
+    """Lower triangles [..., C (C + 1) / 2] -> [..., C, C]."""
+    c = int(((8 * packed.shape[-1] + 1) ** 0.5 - 1) / 2)
+    full = np.zeros((*packed.shape[:-1], c, c), packed.dtype)
+    full[..., *np.tril_indices(c)] = packed
+    return full
