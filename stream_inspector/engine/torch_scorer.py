@@ -46,7 +46,12 @@ class TorchScorer:
         if preset.trained:
             net = _placed(unpack_network("network", preset.scoring, model.tensors), self.device)
         self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
-        self._scorer = unpack_scorer(preset, model.categories, self.tensors, _network(net))
+        self.use(_network(net))
+
+    def use(self, network: Network) -> None:
+        """Predict with another runner of the scoring network: one of less precision."""
+        model = self.model
+        self._scorer = unpack_scorer(model.preset, model.categories, self.tensors, network)
 
     def score(self, images: Sequence[Image], labels: Sequence[int]) -> Scores:
         """See `Scorer.score`."""
