@@ -130,7 +130,7 @@ class BudgetSettings(Section):
 OF_A_WORKER = frozenset(
     {
         *("refresh_s", "require_redis", "memory_mb", "patience_s", "device", "engine"),
-        *("threads", "null_detector_ms", *RETIRED),
+        *("threads", "null_detector_ms"),
     }
 )
 
@@ -143,7 +143,7 @@ class ModelStoreSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _pass_over(cls, given: Any) -> Any:
-        return without(given, OF_A_WORKER)
+        return without(given, OF_A_WORKER | RETIRED)
 
 
 class TrainerProcessSettings(OperatorSettings):

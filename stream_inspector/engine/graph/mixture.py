@@ -54,15 +54,15 @@ class Mixture:
         _, order = g.ops("TopK", 2, flat, pairs, axis=0, largest=0, sorted=1)
         one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
         ones = g.op("ConstantOfShape", pairs, value=one)
-        none = np.zeros(kinds, np.int64)
-        counts = g.op("ScatterElements", none, flat, ones, axis=0, reduction="add")
+        counts = g.op(
+            "ScatterElements", np.zeros(kinds, np.int64), flat, ones, axis=0, reduction="add"
+        )
         bounds = g.op("Concat", integers(0), g.op("CumSum", counts, np.int64(0)), axis=0)
         held = (self._mean, np.swapaxes(self._factor, 1, 2), self._volume)
         inputs = _Inputs(x, order, bounds, *map(g.array, held))
-        start = np.zeros(0, np.float32)
-        sort = g.op("Loop", np.int64(kinds), "", start, body=_component(g.inner(), inputs, asked))
-        empty = g.op("ConstantOfShape", pairs)  # of zeros, single precision
-        return g.shaped(g.op("ScatterElements", empty, order, sort, axis=0), -1, asked)
+        none = g.op("ConstantOfShape", pairs)  # of zeros, single precision
+        body = _component(g.inner(), inputs, asked)
+        return g.shaped(g.op("Loop", np.int64(kinds), "", none, body=body), -1, asked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +78,17 @@ class _Inputs:
 
 
 def _component(g: Graph, of: _Inputs, asked: int) -> GraphProto:
-    """The loop's body: the energies of the pairs of one component, after those before it."""
+    """The loop's body: the energies of the pairs of one component, put among those before."""
     here = g.op("Unsqueeze", "component", integers(0))
     start = g.op("Gather", of.bounds, here)
     stop = g.op("Gather", of.bounds, g.op("Add", here, integers(1)))
-    rows = g.op("Div", g.op("Slice", of.order, start, stop, integers(0)), integers(asked))
+    pairs = g.op("Slice", of.order, start, stop, integers(0))
+    rows = g.op("Div", pairs, integers(asked))
     centred = g.op("Sub", g.op("Gather", of.x, rows), g.op("Gather", of.mean, here))
     turned = g.op("MatMul", centred, g.op("Gather", of.factor, "component"))
     energy = g.mean(g.op("Mul", turned, turned), 1)
     energy = g.op("Add", energy, g.op("Gather", of.volume, here))
-    after = g.op("Concat", "before", energy, axis=0)
+    after = g.op("ScatterElements", "before", pairs, energy, axis=0)
     goes_on = g.op("Identity", "on")
     inputs = [
         _value("component", TensorProto.INT64, []),
