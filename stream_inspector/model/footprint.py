@@ -29,7 +29,7 @@ def footprint(model: Model, device: str) -> int:
     allocator keeps it from one model to the next.
     """
     sizes = {name: (tensor.size, tensor.nbytes) for name, tensor in model.tensors.items()}
-    return _footprint(sizes, model.preset, device)
+    return _footprint(sizes, model.preset, device, len(model.categories))
 
 
 def footprint_of(manifest: bytes, device: str) -> int:
@@ -40,15 +40,16 @@ def footprint_of(manifest: bytes, device: str) -> int:
             name: (n := prod(each["shape"]), n * np.dtype(each["dtype"]).itemsize)
             for name, each in plain["tensors"].items()
         }
-        return _footprint(sizes, preset_from_dict(plain["preset"]), device)
+        return _footprint(sizes, preset_from_dict(plain["preset"]), device, len(plain["categories"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
 
 
-def _footprint(sizes: Sizes, preset: Preset, device: str) -> int:
+def _footprint(sizes: Sizes, preset: Preset, device: str, categories: int) -> int:
     kept = sum(size for _, size in sizes.values())
     own = _network("backbone", sizes)
-    serving = _network("network", sizes) + (own or _SERVING_BACKBONE)
+    graphs = categories if device.startswith("cpu") else 1  # each with the networks
+    serving = graphs * (_network("network", sizes) + (own or _SERVING_BACKBONE))
     explaining = _network(preset.pixel_prefix, sizes) + _statistics(_EXPLAINING, sizes)
     shared = 0 if device.startswith("cpu") else _OTHER_BACKBONES
     return kept + serving + _statistics(_SCORING, sizes) + explaining + own + shared

@@ -219,7 +219,7 @@ def _describe(tensor: NDArray[Any]) -> dict[str, Any]:
 
 def _array(tensor: Any) -> NDArray[Any]:
     """An array, also of a tensor of PyTorch's, which this file does not know."""
-    return tensor if isinstance(tensor, np.ndarray) else np.asarray(tensor.detach().cpu())
+    return np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
 
 
 def _read_manifest(data: bytes) -> dict[str, Any]:
