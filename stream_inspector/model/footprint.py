@@ -40,7 +40,9 @@ def footprint_of(manifest: bytes, device: str) -> int:
             name: (n := prod(each["shape"]), n * np.dtype(each["dtype"]).itemsize)
             for name, each in plain["tensors"].items()
         }
-        return _footprint(sizes, preset_from_dict(plain["preset"]), device, len(plain["categories"]))
+        return _footprint(
+            sizes, preset_from_dict(plain["preset"]), device, len(plain["categories"])
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
 

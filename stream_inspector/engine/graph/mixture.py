@@ -1,7 +1,6 @@
 """Mahalanobis distance to a mixture as a graph, as `score/mixture.py` computes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from onnx import GraphProto, TensorProto, ValueInfoProto, helper
@@ -48,47 +47,39 @@ class Mixture:
         """Twice the negative log-likelihood of x [R, C] per channel under components near
         [R, M], [R, M]: component by component, so that each is one product.
         """
-        g, kinds = self._graph, len(self._mean)
+        g, (kinds, channels) = self._graph, self._mean.shape
         flat = g.shaped(near, -1)
         pairs = g.op("Shape", flat)
-        _, order = g.ops("TopK", 2, flat, pairs, axis=0, largest=0, sorted=1)
+        kind, order = g.ops("TopK", 2, flat, pairs, axis=0, largest=0, sorted=1)
+        rows = g.op("Gather", x, g.op("Div", order, integers(asked)))
+        centred = g.op("Sub", rows, g.op("Gather", self._mean, kind))
         one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
         ones = g.op("ConstantOfShape", pairs, value=one)
-        counts = g.op(
-            "ScatterElements", np.zeros(kinds, np.int64), flat, ones, axis=0, reduction="add"
-        )
+        none = np.zeros(kinds, np.int64)
+        counts = g.op("ScatterElements", none, flat, ones, axis=0, reduction="add")
         bounds = g.op("Concat", integers(0), g.op("CumSum", counts, np.int64(0)), axis=0)
-        held = (self._mean, np.swapaxes(self._factor, 1, 2), self._volume)
-        inputs = _Inputs(x, order, bounds, *map(g.array, held))
-        none = g.op("ConstantOfShape", pairs)  # of zeros, single precision
-        body = _component(g.inner(), inputs, asked)
-        return g.shaped(g.op("Loop", np.int64(kinds), "", none, body=body), -1, asked)
+        factor = g.array(np.swapaxes(self._factor, 1, 2))
+        body = _component(g.inner(), centred, order, bounds, factor)
+        start = g.op("ConstantOfShape", pairs)  # of zeros, single precision
+        squared = g.op("Loop", np.int64(kinds), "", start, body=body)
+        energy = g.op("Add", g.times(squared, 1 / channels), g.op("Gather", self._volume, flat))
+        return g.shaped(energy, -1, asked)
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """Names of what the loop over components reads."""
+def _component(g: Graph, centred: str, order: str, bounds: str, factor: str) -> GraphProto:
+    """The loop's body: the squared distances of one component's pairs, put among those before.
 
-    x: str  # [R, C]
-    order: str  # [P], pairs of a feature and a component, by component
-    bounds: str  # [K + 1], where each component's begin
-    mean: str  # [K, C]
-    factor: str  # [K, C, C], transposed
-    volume: str  # [K]
-
-
-def _component(g: Graph, of: _Inputs, asked: int) -> GraphProto:
-    """The loop's body: the energies of the pairs of one component, put among those before."""
+    `centred` [P, C] is sorted by component, `order` [P] says where each pair was, `bounds` [K + 1]
+    where each component's begin.
+    """
     here = g.op("Unsqueeze", "component", integers(0))
-    start = g.op("Gather", of.bounds, here)
-    stop = g.op("Gather", of.bounds, g.op("Add", here, integers(1)))
-    pairs = g.op("Slice", of.order, start, stop, integers(0))
-    rows = g.op("Div", pairs, integers(asked))
-    centred = g.op("Sub", g.op("Gather", of.x, rows), g.op("Gather", of.mean, here))
-    turned = g.op("MatMul", centred, g.op("Gather", of.factor, "component"))
-    energy = g.mean(g.op("Mul", turned, turned), 1)
-    energy = g.op("Add", energy, g.op("Gather", of.volume, here))
-    after = g.op("ScatterElements", "before", pairs, energy, axis=0)
+    start = g.op("Gather", bounds, here)
+    stop = g.op("Gather", bounds, g.op("Add", here, integers(1)))
+    own = g.op("Slice", centred, start, stop, integers(0))
+    turned = g.op("MatMul", own, g.op("Gather", factor, "component"))
+    squared = g.op("ReduceSumSquare", turned, integers(1), keepdims=0)
+    places = g.op("Slice", order, start, stop, integers(0))
+    after = g.op("ScatterElements", "before", places, squared, axis=0)
     goes_on = g.op("Identity", "on")
     inputs = [
         _value("component", TensorProto.INT64, []),

@@ -31,7 +31,6 @@ def test_calibration_chooses_the_image_of_the_median_score(calibrated: Model) ->
     assert any(np.array_equal(image, other) for other in good_images(30, seed=9))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
 def test_the_same_model_passes_whatever_runs_it(calibrated: Model, engine: str) -> None:
     Detector(calibrated, engine=engine).self_test()
