@@ -2,14 +2,13 @@
 
 import os
 import socket
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category, read_categories
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings.operator import RETIRED, without
 from workers.runtime.settings.process import ProcessSettings, Section
 from workers.runtime.settings.shares import AsShare, Share
 
@@ -88,11 +87,6 @@ class ModelsSection(Section):
         ge=0,
         description="benchmarks: no model, every frame passes after so many ms per batch",
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _pass_over(cls, given: Any) -> Any:
-        return without(given, RETIRED)
 
 
 class EvidenceSection(Section):

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from workers.runtime.categories import CategoriesSection, Category
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
-from workers.runtime.settings.operator import RETIRED, OperatorSettings, without
+from workers.runtime.settings.operator import OperatorSettings, without
 from workers.runtime.settings.process import LogSettings, Section
 from workers.runtime.settings.shares import Rate, RateOrNone
 
@@ -75,11 +75,6 @@ class TrainerSettings(Section):
         default="fail", description="skip: go on without unreadable images, and name them"
     )
 
-    @model_validator(mode="before")
-    @classmethod
-    def _pass_over(cls, given: Any) -> Any:
-        return without(given, RETIRED)
-
 
 class BudgetSettings(Section):
     """False alarms that are acceptable; thresholds follow from them and from good images.
@@ -143,7 +138,7 @@ class ModelStoreSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _pass_over(cls, given: Any) -> Any:
-        return without(given, OF_A_WORKER | RETIRED)
+        return without(given, OF_A_WORKER)
 
 
 class TrainerProcessSettings(OperatorSettings):

@@ -68,12 +68,6 @@ def test_what_no_process_knows_is_refused(content: str, tmp_path: Path) -> None:
         settings_class(Process.TRAINER).load(tmp_path / "worker.yaml")
 
 
-@pytest.mark.parametrize("process", [Process.WORKER, Process.TRAINER])
-def test_what_was_a_setting_once_disturbs_nobody(process: Process, tmp_path: Path) -> None:
-    (tmp_path / "old.yaml").write_text("models: {engine_cache: /cache, store: kept}")
-    assert settings_class(process).load(tmp_path / "old.yaml").models.store == "kept"  # type: ignore[attr-defined]
-
-
 def test_the_names_are_those_of_all_processes() -> None:
     found = {name for each in SETTINGS for name in settings_class(each).model_fields}
     assert found == SECTIONS

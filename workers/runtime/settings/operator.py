@@ -19,7 +19,6 @@ SECTIONS = frozenset(
         *("topics", "tracing", "trainer", "worker"),
     }
 )  # of all processes
-RETIRED = frozenset({"engine_cache"})  # said something once: files that still do are accepted
 
 
 class OperatorSettings(ProcessSettings):
