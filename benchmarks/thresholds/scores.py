@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.image.view.canvas import View
 from stream_inspector.presets import FEATURE_FAST, Preset, at_size
 from stream_inspector.training.cross_fit import cross_fit
@@ -65,7 +66,9 @@ def score_category(folder: Path, fit: int, iterations: int, folds: int, say: Say
         score_ensemble(detector, read_images(part, view), name).image_scores.tolist()
         for part in (rest, good)
     )
-    crossed = cross_fit(detector, read_images(chosen, view), name, folds).image_scores.tolist()
+    crossed = cross_fit(
+        TorchScorer(model), read_images(chosen, view), name, folds
+    ).image_scores.tolist()
     return Scores(name, len(chosen), pool, test, crossed)
 
 

@@ -12,6 +12,7 @@ from stream_inspector.presets.adapted import (
 from stream_inspector.presets.columns import (
     B4,
     CHAIN,
+    EXAMINER,
     GOOD_IMAGES,
     LITE0,
     LITE2,
@@ -31,6 +32,7 @@ from stream_inspector.presets.columns import (
 __all__ = [
     "B4",
     "CHAIN",
+    "EXAMINER",
     "FEATURE_FAST",
     "FEW_IMAGES",
     "GOOD_IMAGES",

@@ -25,6 +25,7 @@ class Backbone:
 
 LITE0 = Backbone("tf_efficientnet_lite0", (1, 2, 3), 176)  # 24 + 40 + 112 at strides 4, 8, 16
 LITE2 = Backbone("tf_efficientnet_lite2", (1, 2, 3), 192)  # 24 + 48 + 120
+EXAMINER = LITE2  # of counterparts, which it neither guides nor scores
 # RAN section C: strides 2 to 16, and pixels in [-1, 1], whatever it was trained on.
 B4 = Backbone("tf_efficientnet_b4.aa_in1k", (0, 1, 2, 3), 272)  # 24 + 32 + 56 + 160
 
@@ -155,6 +156,11 @@ class Preset:
     def scoring(self) -> Diffusion:
         """The diffusion whose KL and reconstruction error are scored."""
         return self.feature or self.pixel
+
+    @property
+    def pixel_prefix(self) -> str:
+        """Where the pixel network's weights are: it is the scoring one unless features score."""
+        return "network" if self.feature is None else "pixel"
 
     @property
     def multiple(self) -> int:

@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from stream_inspector.backbones import body_weights, full, is_packaged
+from stream_inspector.backbones import body_weights, full
 from stream_inspector.diffusion.pretrained import adopt
 from stream_inspector.errors import DataError, WeightsRefused
+from stream_inspector.packaged import is_packaged
 from stream_inspector.presets import Backbone, Preset, for_categories
 from stream_inspector.training.start import Start
 from workers.offline.settings import TrainerSettings

@@ -55,12 +55,7 @@ class TrainerSettings(Section):
     )
     device: str = Field(default="cpu", description="cpu, cuda or cuda:0")
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
-        default="auto", description="auto: the faster of those whose scores agree"
-    )
-    engine_cache: Path | None = Field(
-        default=None,
-        description="folder for exported graphs and the choice of engine; "
-        "default: $XDG_CACHE_HOME/stream-inspector",
+        default="auto", description="auto: onnxruntime on a processor, torch elsewhere"
     )
     threads: int | None = Field(default=None, ge=1, description="empty: all cores")
     layout: Literal["auto", "mvtec", "btad", "visa", "plain"] = Field(
@@ -130,7 +125,7 @@ class BudgetSettings(Section):
 OF_A_WORKER = frozenset(
     {
         *("refresh_s", "require_redis", "memory_mb", "patience_s", "device", "engine"),
-        *("engine_cache", "threads", "null_detector_ms"),
+        *("threads", "null_detector_ms"),
     }
 )
 

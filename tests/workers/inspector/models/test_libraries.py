@@ -28,7 +28,7 @@ def network():
 
 def size():
     try:
-        loader.size(b"{}") if sys.argv[1] == "seen" else network()
+        loader(b"{}", b"") if sys.argv[1] == "seen" else network()
     except Exception as error:
         print(type(error).__name__, "|", error, "|", getattr(error, "exit_code", ""), flush=True)
 
