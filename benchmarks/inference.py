@@ -41,7 +41,7 @@ from workers.offline.fit import synthetic_good
 from workers.offline.model_folder import read_model, write_model
 from workers.runtime.engine_cache import EngineCache
 
-EMBEDDED = ("feature-fast", "pixel-small")
+EMBEDDED = ("feature-fast", "feature-diffusion", "pixel-small")
 PORT = "released loop"
 _LEAST_S = 0.3  # of a run: shorter ones are repeated
 
