@@ -39,7 +39,7 @@ from stream_inspector.verdict import Image
 from workers.offline.fit import synthetic_good
 from workers.offline.model_folder import read_model, write_model
 
-EMBEDDED = ("feature-fast", "pixel-small")
+EMBEDDED = ("feature-fast", "feature-diffusion", "pixel-small")
 PORT = "released loop"
 _LEAST_S = 0.3  # of a run: shorter ones are repeated
 

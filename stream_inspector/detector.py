@@ -86,7 +86,7 @@ class Detector:
     @property
     def explains(self) -> bool:
         """Whether the model has a network that makes counterparts."""
-        return self.preset.trained
+        return not self.model.provisional
 
     def explain(
         self,

@@ -35,7 +35,7 @@ def sample_images(
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler {sampler!r} is none of {', '.join(SAMPLERS)}")
-    if not model.preset.trained:
+    if model.provisional:
         raise ModelUnsupported(f"model {model.version} is provisional: it has no network")
     pixel, label = model.preset.pixel, model.categories.index(model.category(category))
     schedule = respace(linear_schedule(CHAIN), steps)

@@ -242,7 +242,9 @@ def _usual_changes(model: Model, good: Mapping[str, Good], device: str) -> dict[
 def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:
     """Every network that is trained: the stage, where its weights go, its diffusion."""
     pixels = ("pixels", preset.pixel_prefix, preset.pixel)
-    return [pixels] if preset.feature is None else [("features", "network", preset.feature), pixels]
+    if preset.feature is None or not preset.trained:
+        return [pixels]
+    return [("features", "network", preset.feature), pixels]
 
 
 def _check(good: Good, category: str, view: View) -> None:

