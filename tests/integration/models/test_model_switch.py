@@ -11,7 +11,7 @@ from benchmarks.model_line import another
 from stream_inspector.detector import Detector
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.model.version import Model, save_model
-from stream_inspector.presets import PRESETS
+from stream_inspector.presets import PIXEL_SMALL, at_size
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import calibrate, fit
@@ -22,7 +22,7 @@ from workers.runtime.store.redis import connect_store
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PRESET = PRESETS["pixel-small"]
+PRESET = at_size(PIXEL_SMALL, (64, 64))
 FRAMES = 16  # in work at the same time
 
 
