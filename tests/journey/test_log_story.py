@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from schemas.frame import Frame
 from stream_inspector.verdict import Image, Verdict
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.store.memory import MemoryBlobs
 
 MakeFrame = Callable[..., Frame]

@@ -108,8 +108,8 @@ def _version(settings: InspectorSettings, category: Category) -> list[Finding]:
 
 def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Finding]:
     from workers.doctor.checks.models import check_room
-    from workers.inspector.models.detectors import ModelLoader
-    from workers.inspector.models.device import model_memory
+    from workers.runtime.detectors.device import model_memory
+    from workers.runtime.detectors.loading import ModelLoader
 
     models, registry = settings.models, Registry(open_blobs(settings.models.store))
     limit = model_memory(models.device, models.memory_mb)
@@ -118,7 +118,7 @@ def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Findin
 
 def _on_device(settings: InspectorSettings, category: str) -> list[Finding]:
     from workers.doctor.checks.models import check_on_device
-    from workers.inspector.models.detectors import ModelLoader
+    from workers.runtime.detectors.loading import ModelLoader
 
     registry = Registry(open_blobs(settings.models.store))
     return check_on_device(registry, category, ModelLoader(settings.models))

@@ -14,37 +14,38 @@ from datetime import UTC, datetime
 import structlog
 
 from schemas.outcome import RejectReason
+from workers.inspector.counting import counted
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.drift import Drift
-from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.inspector.guard.parking import Parking
-from workers.inspector.guard.triage import Trials
+from workers.inspector.guard.triage import Left, Trials
 from workers.inspector.guard.vitals import Vitals
-from workers.inspector.measured import Measured
 from workers.inspector.messages.verdicts import Sender, held_back, stopped
-from workers.inspector.models.device import device_memory
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.batch import Batcher
-from workers.inspector.pipeline.commit import Committer
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
 from workers.inspector.pipeline.pool import Pool
-from workers.inspector.pipeline.publish import Announced, Finished, Publisher
-from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.trace import Traces
-from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import (
     Consumer,
     ConsumerFactory,
     DeliveryFactory,
 )
 from workers.runtime.decoders.pool import Decoders
+from workers.runtime.detectors.device import device_memory
 from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.settling.commit import Committer
+from workers.runtime.settling.flow import InFlight, Leases, PendingCommits
+from workers.runtime.settling.measured import Measured
+from workers.runtime.settling.membership import Membership
+from workers.runtime.settling.publish import Announced, Finished, Publisher
+from workers.runtime.settling.results import Result, Ticket
 from workers.runtime.telemetry.health import Check
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.tracing import Tracing
@@ -101,7 +102,7 @@ class Inspector:
 
     def run(self, connect: ConsumerFactory, deliver: DeliveryFactory, stop: StopSignal) -> None:
         """Work until stopped, then drain. Raises Fatal when the process has to end."""
-        self._publisher = Publisher(self._leases, self._in_flight, self._metrics)
+        self._publisher = Publisher(self._leases, self._in_flight, counted(self._metrics))
         interval_s = self._settings.worker.commit_interval_ms / 1000
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
         threads, slow_s = self._settings.worker.threads, self._settings.images.decode_timeout_s / 2
@@ -112,7 +113,9 @@ class Inspector:
         triage = self._intake.triage
         drain_s = self._settings.kafka.session_timeout_ms / 3000
         membership = Membership(
-            self._leases, self._publisher, self._commits, triage, drain_s, metrics=self._metrics
+            *(self._leases, self._publisher, self._commits),
+            *(lambda partitions: triage.put(Left(partitions)), drain_s),
+            metrics=self._metrics,
         )
         with ExitStack() as closing:
             closing.callback(self._decoders.close)

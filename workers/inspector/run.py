@@ -6,8 +6,6 @@ import structlog
 
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.loop import Inspector
-from workers.inspector.models.detectors import ModelLoader, null_model
-from workers.inspector.models.device import model_memory
 from workers.inspector.models.keeper import ModelKeeper
 from workers.inspector.models.source import FixedModels, ModelSource
 from workers.inspector.pipeline.evidence import EvidenceWriter
@@ -19,6 +17,8 @@ from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
+from workers.runtime.detectors.device import model_memory
+from workers.runtime.detectors.loading import ModelLoader, null_model
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry

@@ -2,13 +2,13 @@
 
 import os
 import socket
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category, read_categories
 from workers.runtime.decoders.settings import ImagesSection
+from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, Section
 from workers.runtime.settings.shares import AsShare, Share
@@ -51,47 +51,6 @@ class WorkerSection(Section):
         default=2,
         ge=1,
         description="a frame that kills a process of its own so often becomes a dead letter",
-    )
-
-
-class ModelsSection(Section):
-    """Where models come from, and what runs them."""
-
-    store: str = Field(default="models", description="artefact store: a folder or an fsspec URL")
-    refresh_s: float = Field(default=5.0, gt=0, description="how often to look for an activation")
-    require_redis: bool = Field(
-        default=True, description="false: start without Redis and read the artefact store"
-    )
-    memory_mb: int | None = Field(
-        default=None,
-        ge=1,
-        description="loaded models take at most so much of the device; default: half of its "
-        "memory, on a processor half of the machine's or the container's",
-    )
-    patience_s: float = Field(
-        default=2.0,
-        ge=0,
-        description="with more models than memory: frames wait so long for a model to fall idle, "
-        "then the one used longest ago leaves for theirs",
-    )
-    device: str = Field(default="cpu", description="cpu, cuda or cuda:1")
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
-        default="auto", description="auto: the fastest of those whose outputs agree"
-    )
-    engine_cache: Path | None = Field(
-        default=None,
-        description="folder for exported graphs and the choice of engine; "
-        "default: $XDG_CACHE_HOME/stream-inspector",
-    )
-    threads: int | None = Field(
-        default=None,
-        ge=1,
-        description="device threads; default: the engine's, within the container's processors",
-    )
-    null_detector_ms: float | None = Field(
-        default=None,
-        ge=0,
-        description="benchmarks: no model, every frame passes after so many ms per batch",
     )
 
 

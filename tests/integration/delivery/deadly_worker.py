@@ -11,7 +11,7 @@ from workers.cli import main
 from workers.inspector import run
 from workers.inspector.models import detectors
 from workers.inspector.trial import child
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 
 
 def deadly(*args: Any) -> LoadedModel:

@@ -7,8 +7,9 @@ import torch
 
 from stream_inspector.engine.sessions import installed
 from workers.doctor.findings import Finding, failed, ok, or_ok, warning
-from workers.inspector.models.device import device_threads
-from workers.inspector.settings import InspectorSettings, ModelsSection
+from workers.inspector.settings import InspectorSettings
+from workers.runtime.detectors.device import device_threads
+from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.host.control_group import memory_limit, processors
 
 _SIDE = 512  # of the probe's matrices

@@ -12,9 +12,11 @@ from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
 from workers.inspector.guard.breaker import Held
 from workers.inspector.trace import Decided, Settled, Traces
-from workers.inspector.work import Admitted, ModelName, Result, Ticket
+from workers.inspector.work import Admitted
 from workers.runtime.bus.ports import Gap, GapCause, Outgoing, Record
+from workers.runtime.detectors.loaded import ModelName
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.settling.results import Result, Ticket
 
 _FEW_REGIONS = 16  # of an event that was too large for its topic
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stream_inspector.verdict import Image, Verdict
-from workers.inspector.work import Inspect
+from workers.runtime.detectors.loaded import Inspect
 
 _OUT_OF_MEMORY = ("OutOfMemoryError", "MemoryError")  # torch's, by name: torch is not imported here
 _SAID_SO = ("out of memory", "failed to allocate")  # engines that have one error for everything

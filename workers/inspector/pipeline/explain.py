@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.defect import CounterpartCheck
 from schemas.excerpt import excerpt
 from stream_inspector.verdict import Image, Verdict
-from workers.inspector.work import Counterpart, LoadedModel
+from workers.runtime.detectors.loaded import Counterpart, LoadedModel
 
 
 class TimeShare:

@@ -20,7 +20,6 @@ from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.drift import Reference
 from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.guard.drift import Drift, Seen
-from workers.inspector.guard.flow import Leases, Open
 from workers.inspector.messages.rejections import rejected
 from workers.inspector.messages.verdicts import Judged, Sender, defective, passed
 from workers.inspector.models.source import Models, ModelSource
@@ -30,7 +29,10 @@ from workers.inspector.pipeline.detect import Failure, Pictures, detect
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer
 from workers.inspector.pipeline.pool import Pool
-from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
+from workers.inspector.work import Admitted, Rejection, log_ids
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.settling.flow import Leases, Open
+from workers.runtime.settling.results import Result, Ticket
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)

@@ -14,10 +14,10 @@ from typing import IO, Any
 from stream_inspector.image.decode import decode
 from stream_inspector.image.limits import DecodeLimits
 from stream_inspector.verdict import Grade
-from workers.inspector.models.detectors import ModelLoader, null_model
-from workers.inspector.settings import ModelsSection
 from workers.inspector.trial.pipes import hear, say
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.loading import ModelLoader, null_model
+from workers.runtime.detectors.settings import ModelsSection
 
 _PR_SET_PDEATHSIG = 1
 

@@ -14,8 +14,8 @@ from workers.inspector.guard.triage import TrialImpossible
 from workers.inspector.models.source import ModelSource
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.trial.pipes import Child
-from workers.inspector.work import Ticket
 from workers.runtime.errors import WorkerError
+from workers.runtime.settling.results import Ticket
 
 _log = structlog.get_logger(__name__)
 

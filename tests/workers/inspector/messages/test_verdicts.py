@@ -22,9 +22,11 @@ from workers.inspector.messages.verdicts import (
 )
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import skipped
-from workers.inspector.work import Admitted, LoadedModel, Rejection, Ticket
+from workers.inspector.work import Admitted, Rejection
 from workers.runtime.bus.ports import Outgoing, Partition, Record
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.settling.results import Ticket
 from workers.runtime.store.memory import MemoryBlobs
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

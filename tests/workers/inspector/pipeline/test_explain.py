@@ -8,7 +8,7 @@ import numpy as np
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.pipeline.explain import Explainer, TimeShare
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 VERDICT = Verdict(Grade.DEFECT, 2.0, 1.0, 1.0, (), np.zeros((2, 2), np.float32))

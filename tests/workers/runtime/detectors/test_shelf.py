@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.inspector.models.shelf import NoRoom, Shelf
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.shelf import NoRoom, Shelf
 
 MIB = 2**20
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from workers.inspector.guard.flow import Leases, PendingCommits
-from workers.inspector.pipeline.commit import Committer
 from workers.runtime.bus.ports import Partition, Positions
 from workers.runtime.errors import BusUnavailable, Fatal, MembershipLost, WorkerError
+from workers.runtime.settling.commit import Committer
+from workers.runtime.settling.flow import Leases, PendingCommits
 
 P, Q = Partition("frames", 0), Partition("frames", 1)
 

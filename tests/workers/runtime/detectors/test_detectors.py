@@ -11,9 +11,9 @@ from stream_inspector.image.view.canvas import View
 from stream_inspector.model.self_test import SelfTest
 from stream_inspector.model.version import Model, save_model
 from workers.demo.stage.model_source import shipped_model
-from workers.inspector.models.detectors import ModelLoader, check, null_model
-from workers.inspector.settings import ModelsSection
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.loading import ModelLoader, check, null_model
+from workers.runtime.detectors.settings import ModelsSection
 
 pytestmark = pytest.mark.slow
 

@@ -9,17 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import structlog
 
-from workers.inspector.guard.flow import InFlight, Leases
-from workers.inspector.pipeline.fit import Fit
-from workers.inspector.pipeline.ledger import Ledger, Run
-from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import Delivery, Outgoing, Partition
 from workers.runtime.errors import MembershipLost, MessageTooLarge, Transient
-from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+from workers.runtime.settling.fit import Fit
+from workers.runtime.settling.flow import InFlight, Leases
+from workers.runtime.settling.ledger import Ledger, Run
+from workers.runtime.settling.results import Result, Ticket
 
 _log = structlog.get_logger(__name__)
 
@@ -71,11 +70,14 @@ Event = Assigned | Withdrawn | Delivered | Finished | Announced
 class Publisher:
     """Applies events to the ledger and publishes what may leave."""
 
-    def __init__(self, leases: Leases, in_flight: InFlight, metrics: InspectorMetrics) -> None:
+    def __init__(
+        self, leases: Leases, in_flight: InFlight, count: Callable[[Result, datetime], None]
+    ) -> None:
+        """`count` is told of each result that was published, and when."""
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._ledger: Ledger[Result] = Ledger()
         self._leaving: dict[Partition, float] = {}  # partition -> when its work is forgotten
-        self._leases, self._in_flight, self._metrics = leases, in_flight, metrics
+        self._leases, self._in_flight, self._count = leases, in_flight, count
         self._stopping = False
         self._announcements: deque[Outgoing] = deque()
         self._fit = Fit()
@@ -176,6 +178,8 @@ class Publisher:
         now = datetime.now(UTC)
         for run in settled:
             for result in run.results:
+                if result.settled is not None:
+                    result.settled(now)
                 self._count(result, now)
         for run in runs:
             self._in_flight.free(run.partition, run.freed)
@@ -222,25 +226,6 @@ class Publisher:
 
     def _ours(self, run: Run[Result]) -> bool:
         return self._leases.alive(run.partition, run.lease, time.monotonic())
-
-    def _count(self, result: Result, now: datetime) -> None:
-        if result.settled is not None:
-            result.settled(now)
-        if not result.label:
-            return
-        if result.rejected:
-            self._metrics.rejected.labels(result.label).inc()
-        else:
-            self._metrics.outcomes.labels(verdict=result.label, category=result.category).inc()
-        if result.span is not None:
-            captured, decided = result.span
-            self._metrics.stage.labels("publish").observe(_seconds(now - decided))
-            self._metrics.latency.observe(_seconds(now - captured))
-
-
-def _seconds(span: timedelta) -> float:
-    """Never negative: camera and worker clocks need not agree."""
-    return max(0.0, span.total_seconds())
 
 
 def _messages(runs: list[Run[Result]]) -> list[Outgoing]:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 import pytest
 
 from schemas.envelope import WireMessage
-from workers.inspector.guard.flow import InFlight, Leases
-from workers.inspector.pipeline.publish import Assigned, Delivered, Finished, Publisher, Withdrawn
-from workers.inspector.work import Result, Ticket
+from workers.inspector.counting import counted
 from workers.runtime.bus.ports import Outgoing, Partition, Positions, Record
 from workers.runtime.errors import BusUnavailable, MembershipLost, MessageTooLarge, SettingsError
+from workers.runtime.settling.flow import InFlight, Leases
+from workers.runtime.settling.publish import Assigned, Delivered, Finished, Publisher, Withdrawn
+from workers.runtime.settling.results import Result, Ticket
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)
@@ -68,7 +69,7 @@ def running(
     delivery: Delivery, in_flight: InFlight | None = None, leases: Leases | None = None
 ) -> Iterator[Publisher]:
     leases = leases or Leases()
-    publisher = Publisher(leases, in_flight or InFlight(100), InspectorMetrics())
+    publisher = Publisher(leases, in_flight or InFlight(100), counted(InspectorMetrics()))
     errors: list[BaseException] = []
 
     def run() -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from schemas.documents import samples
-from workers.inspector.measured import Measured
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.errors import BusUnavailable
+from workers.runtime.settling.measured import Measured
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)

@@ -2,15 +2,24 @@
 
 import time
 from collections.abc import Iterable
+from typing import Protocol
+
+from prometheus_client import Counter, Histogram
 
 from workers.runtime.bus.ports import Delivery, Outgoing, Positions
-from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+
+
+class Publications(Protocol):
+    """The metrics of a process that publishes results with positions."""
+
+    transactions: Counter
+    transaction: Histogram
 
 
 class Measured:
     """Hands everything on to a delivery and counts what comes of it."""
 
-    def __init__(self, delivery: Delivery, metrics: InspectorMetrics) -> None:
+    def __init__(self, delivery: Delivery, metrics: Publications) -> None:
         self._delivery, self._metrics = delivery, metrics
         self.generation, self.close = delivery.generation, delivery.close
 

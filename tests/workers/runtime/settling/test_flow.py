@@ -1,7 +1,7 @@
 """Bytes in flight, leases and pending commits."""
 
-from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.runtime.bus.ports import Partition
+from workers.runtime.settling.flow import InFlight, Leases, PendingCommits
 
 P, Q = Partition("frames", 0), Partition("frames", 1)
 

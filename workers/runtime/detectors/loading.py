@@ -9,11 +9,11 @@ import structlog
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.models.device import check_free, device_threads
-from workers.inspector.models.libraries import importing
-from workers.inspector.settings import ModelsSection
-from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
+from workers.runtime.detectors.device import check_free, device_threads
+from workers.runtime.detectors.libraries import importing
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.engine_cache import EngineCache
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 PROGRAM = """
 import resource, sys, tempfile
 from workers.inspector.models import libraries
-from workers.inspector.models.detectors import ModelLoader
-from workers.inspector.settings import ModelsSection
+from workers.runtime.detectors.loading import ModelLoader
+from workers.runtime.detectors.settings import ModelsSection
 
 loader = ModelLoader(ModelsSection())
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from workers.inspector.pipeline.ledger import Run
-from workers.inspector.work import Result
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import SettingsError
+from workers.runtime.settling.ledger import Run
+from workers.runtime.settling.results import Result
 
 _HEADERS_BYTES = 1024  # of a message, about
 _STEP = 0.75  # a refusal says that the largest is too large; by how much it does not say

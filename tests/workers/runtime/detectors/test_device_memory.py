@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from workers.inspector.models.device import device_memory
+from workers.runtime.detectors.device import device_memory
 
 
 def test_a_processor_has_none() -> None:

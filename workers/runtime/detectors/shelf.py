@@ -8,7 +8,7 @@ While admitted frames wait for a version it stays too, unless frames of another 
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.errors import WorkerError
 
 _MIB = 2**20

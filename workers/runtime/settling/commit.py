@@ -5,10 +5,10 @@ from contextlib import suppress
 
 import structlog
 
-from workers.inspector.guard.flow import Leases, PendingCommits
-from workers.inspector.pipeline.publish import Publisher
 from workers.runtime.bus.ports import Consumer, Partition
 from workers.runtime.errors import MembershipLost, Transient
+from workers.runtime.settling.flow import Leases, PendingCommits
+from workers.runtime.settling.publish import Publisher
 
 _log = structlog.get_logger(__name__)
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.inspector.pipeline.ledger import Ledger, Run
 from workers.runtime.bus.ports import Partition
+from workers.runtime.settling.ledger import Ledger, Run
 
 P, Q = Partition("frames", 0), Partition("frames", 1)
 

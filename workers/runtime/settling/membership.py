@@ -1,16 +1,23 @@
 """What happens when partitions come and go. Called on the client's IO thread: never blocks."""
 
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 import structlog
+from prometheus_client import Counter
 
-from workers.inspector.guard.flow import Leases, PendingCommits
-from workers.inspector.guard.triage import Left, Triage
-from workers.inspector.pipeline.publish import Assigned, Publisher, Withdrawn
 from workers.runtime.bus.ports import Handover, Partition, RebalanceListener
-from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
+from workers.runtime.settling.flow import Leases, PendingCommits
+from workers.runtime.settling.publish import Assigned, Publisher, Withdrawn
 
 _log = structlog.get_logger(__name__)
+
+
+class Rebalances(Protocol):
+    """The metric of a process whose partitions come and go."""
+
+    rebalances: Counter
 
 
 class Membership(RebalanceListener):
@@ -21,13 +28,14 @@ class Membership(RebalanceListener):
         leases: Leases,
         publisher: Publisher,
         commits: PendingCommits,
-        triage: Triage,
+        left: Callable[[frozenset[Partition]], None],
         drain_s: float,
         *,
-        metrics: InspectorMetrics,
+        metrics: Rebalances,
     ):
+        """`left` is told of partitions that go while the process works on."""
         self._leases, self._publisher, self._commits = leases, publisher, commits
-        self._triage, self._drain_s, self._metrics = triage, drain_s, metrics
+        self._left, self._drain_s, self._metrics = left, drain_s, metrics
         self.closing = False  # the process ends: nothing more will be finished
 
     def assigned(self, partitions: frozenset[Partition]) -> None:
@@ -43,7 +51,7 @@ class Membership(RebalanceListener):
         self._leases.close(partitions, time.monotonic() + self._drain_s)
         self._publisher.put(Withdrawn(partitions, self._drain_s))
         if not self.closing:  # else the marks say how the process ended
-            self._triage.put(Left(partitions))
+            self._left(partitions)
         _log.info("partitions revoked", partitions=_indices(partitions))
 
     def handover(self, partitions: frozenset[Partition]) -> Handover:
