@@ -25,11 +25,11 @@ from workers.inspector.messages.verdicts import Judged, Sender, defective, passe
 from workers.inspector.models.source import Models, ModelSource
 from workers.inspector.pipeline.admit import Decode, decode_to
 from workers.inspector.pipeline.batch import Batch, Batcher
-from workers.inspector.pipeline.detect import Failure, Pictures, detect
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.work import Admitted, Rejection, log_ids
+from workers.runtime.detectors.detect import Failure, Pictures, detect
 from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.settling.flow import Leases, Open
 from workers.runtime.settling.results import Result, Ticket

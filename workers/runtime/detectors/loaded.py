@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.drift import Reference
@@ -40,7 +40,18 @@ class Counterpart(Protocol):
         """Whether it looks normal to that network."""
 
 
-Explain = Callable[[Sequence[Image], Sequence[Verdict], Sequence[str]], Sequence[Counterpart]]
+class Explain(Protocol):
+    """Defective images, their verdicts and categories -> normal counterparts."""
+
+    def __call__(
+        self,
+        images: Sequence[Image],
+        verdicts: Sequence[Verdict],
+        categories: Sequence[str],
+        *,
+        on_round: Callable[[int, Any], None] | None = None,
+    ) -> Sequence[Counterpart]:
+        """`on_round` hears of every round; what it raises ends the work."""
 
 
 @dataclass(frozen=True, slots=True)

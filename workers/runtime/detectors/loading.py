@@ -13,7 +13,7 @@ from workers.runtime.categories import trained_view
 from workers.runtime.detectors.device import check_free, device_threads
 from workers.runtime.detectors.libraries import importing
 from workers.runtime.detectors.loaded import LoadedModel
-from workers.runtime.detectors.settings import ModelsSection
+from workers.runtime.detectors.settings import DeviceSection
 from workers.runtime.engine_cache import EngineCache
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NULL_VERSION = "null-detector"
 class ModelLoader:
     """Loads versions on this worker's device, and checks them before anybody uses them."""
 
-    def __init__(self, settings: ModelsSection):
+    def __init__(self, settings: DeviceSection):
         self._settings, self._cache = settings, EngineCache(settings.engine_cache)
 
     @importing()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.pipeline.detect import Failure, Pictures, detect
+from workers.runtime.detectors.detect import Failure, Pictures, detect
 
 MAP = np.zeros((2, 2), np.float32)
 
