@@ -23,7 +23,6 @@ from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.triage import TrialImpossible, Trials
 from workers.inspector.loop import Inspector
 from workers.inspector.models.keeper import ModelKeeper, nothing_known
-from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
@@ -101,7 +100,6 @@ class Stage:
     def __init__(self) -> None:
         self.broker, self.blobs, self.redis = MemoryBroker(), MemoryBlobs(), MemoryStore()
         self.broker.create_topic("frames", 2)
-        self.evidence = MemoryBlobs()
         self.registry = Registry(self.blobs, self.redis)
         self.metrics = InspectorMetrics()
         self.max_records = 50
@@ -151,10 +149,9 @@ class Stage:
             patience_s=settings.models.patience_s,
             metrics=self.metrics,
         )
-        writer = EvidenceWriter(self.evidence, self.metrics.evidence_failures.inc)
         crash_log = CrashLog(self.redis, "inspectors")
         inspector = Inspector(
-            *(settings, categories, keeper, writer, crash_log),
+            *(settings, categories, keeper, crash_log),
             trials=trials or NoTrials(),
             metrics=self.metrics,
             tracing=self.tracing,

@@ -59,7 +59,7 @@ def _stream(setup: Setup, console: Console, stop: StopSignal, *, headless: bool)
     with Stage(settings, load, setup.folder) as stage:
         stage.publish_model(model.version, files.manifest, files.tensors)
         observer = stage.observe()
-        console.print("Starting workers and notifier ...")
+        console.print("Starting workers, explainer and notifier ...")
         stage.start_inspection(setup.detector.engine, stop)
         stage.start_cameras()
         watch = Watch(setup, observer)
@@ -96,16 +96,19 @@ def score_tolerance(setup: Setup) -> float:
 
 
 def follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSignal) -> None:
-    """Watch until every frame has its outcome, or nothing moves any more."""
+    """Watch until all frames have outcomes and all defects explanations, or nothing moves."""
     moved_at, last, settled_at = time.monotonic(), -1, None
     while not stop.wait(_TICK_S):
         books, sent = watch.look()
         now = time.monotonic()
-        progress = books.sent + len(books.outcomes)
+        explained = len(watch.observer.explanations)
+        progress = books.sent + len(books.outcomes) + explained
         moved_at, last = (now, progress) if progress != last else (moved_at, last)
         sending = stage.children.sending
-        view.update(books, sent, watch.observer, "sending" if sending else "finishing")
-        done = not sending and books.settled
+        verdicts = not sending and books.settled
+        phase = "explaining" if verdicts else "sending" if sending else "finishing"
+        view.update(books, sent, watch.observer, phase)
+        done = verdicts and (explained >= books.defective or not stage.children.explaining)
         settled_at = (settled_at or now) if done else None
         if settled_at is not None and now - settled_at > _AFTERWARDS_S:
             return

@@ -80,7 +80,7 @@ def _run(settings: ExplainerSettings, stop: StopSignal, tracing: Tracing | None)
 def _versions(
     settings: ExplainerSettings, cache: RedisStore, metrics: ExplainerMetrics
 ) -> Versions:
-    models, load = settings.models, ModelLoader(settings.models)
+    models, load = settings.models, ModelLoader(settings.models, explains=True)
     registry = Registry(open_blobs(models.store), cache, settings.redis.cache_bytes)
     limit = model_memory(models.device, models.memory_mb)
     return Versions(registry.fetch, load, load.size, limit, metrics)

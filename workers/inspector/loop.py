@@ -1,7 +1,7 @@
 """The inspector: threads, and the decisions that only the loop takes.
 
 poll thread (this one) -> triage -> decode threads: admit, each with a decoder process ->
-inference thread -> pool: pictures, messages -> publisher thread -> positions back to the poll
+inference thread -> pool: messages -> publisher thread -> positions back to the poll
 thread, which commits. It never blocks longer than a poll.
 """
 
@@ -24,8 +24,6 @@ from workers.inspector.guard.vitals import Vitals
 from workers.inspector.messages.verdicts import Sender, held_back, stopped
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.batch import Batcher
-from workers.inspector.pipeline.evidence import EvidenceWriter
-from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
 from workers.inspector.pipeline.pool import Pool
@@ -66,7 +64,6 @@ class Inspector:
         settings: InspectorSettings,
         categories: frozenset[str],
         keeper: ModelSource,
-        evidence: EvidenceWriter,
         crash_log: CrashLog,
         *,
         trials: Trials,
@@ -76,7 +73,7 @@ class Inspector:
     ):
         """`servers` are asked for readiness, now and then."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
-        self._evidence, self._crash_log, self._trials = evidence, crash_log, trials
+        self._crash_log, self._trials = crash_log, trials
         self._metrics = metrics
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
@@ -163,14 +160,11 @@ class Inspector:
         )
 
     def _make_inference(self) -> Inference:
-        worker, counterpart = self._settings.worker, self._settings.counterpart
-        share = TimeShare(counterpart.max_share, counterpart.burst_s, time.monotonic())
+        worker = self._settings.worker
         return Inference(
             batcher=Batcher(worker.batch_max, worker.batch_age_ms / 1000),
             keeper=self._keeper,
             leases=self._leases,
-            explainer=Explainer(counterpart.enabled, share, time.monotonic),
-            evidence=self._evidence,
             pool=self._pool,
             sender=self._sender,
             decode=self._decoders.decode,
@@ -237,7 +231,10 @@ class Inspector:
         stuck, kafka = self._publisher.stuck_s(now), self._settings.kafka
         if stuck * 1000 > _STUCK * (kafka.delivery_timeout_ms + kafka.transaction_timeout_ms):
             raise DeviceHung(f"the broker client has been at one publication for {stuck:.0f} s")
-        busy = {"device": self._inference.busy_s(now), "store of pictures": self._pool.busy_s(now)}
+        busy = {
+            "device": self._inference.busy_s(now),
+            "telling of verdicts": self._pool.busy_s(now),
+        }
         for what, seconds in busy.items():
             if seconds > self._settings.worker.frame_deadline_s:
                 raise DeviceHung(

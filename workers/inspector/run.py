@@ -8,9 +8,8 @@ from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.loop import Inspector
 from workers.inspector.models.keeper import ModelKeeper
 from workers.inspector.models.source import FixedModels, ModelSource
-from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.intake import MAX_RECORDS
-from workers.inspector.settings import EvidenceSection, InspectorSettings
+from workers.inspector.settings import InspectorSettings
 from workers.inspector.trial.process import COMMAND, FetchModel, TrialProcess
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
@@ -24,8 +23,7 @@ from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
-from workers.runtime.store.ports import BlobWriter, KeyValueStore
-from workers.runtime.store.punctual import PunctualWriter
+from workers.runtime.store.ports import KeyValueStore
 from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
@@ -69,7 +67,6 @@ def _run(
         settings,
         frozenset(categories),
         keeper,
-        EvidenceWriter(_pictures(settings.evidence), metrics.evidence_failures.inc),
         CrashLog(store, settings.worker.group),
         trials=TrialProcess(settings, keeper, fetch, TRIAL),
         metrics=metrics,
@@ -104,10 +101,6 @@ def _run(
     )
     with health, Watchdog(vitals.pulse, kafka.hung_after_s):
         inspector.run(connect, deliver, stop)
-
-
-def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
-    return PunctualWriter(open_blobs(evidence.url), evidence.timeout_s) if evidence.url else None
 
 
 def unanswered(keeper: ModelSource) -> str | None:

@@ -11,7 +11,7 @@ from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, Section
-from workers.runtime.settings.shares import AsShare, Share
+from workers.runtime.settings.shares import AsShare
 
 
 class WorkerSection(Section):
@@ -30,7 +30,7 @@ class WorkerSection(Section):
     threads: int = Field(
         default=2,
         ge=1,
-        description="processes that decode, and as many threads for pictures and messages",
+        description="processes that decode, and as many threads for messages",
     )
     batch_max: int = Field(default=8, ge=1, description="frames per batch")
     batch_age_ms: int = Field(default=40, ge=0, description="a batch leaves when its oldest is so")
@@ -54,15 +54,6 @@ class WorkerSection(Section):
     )
 
 
-class EvidenceSection(Section):
-    """Pictures that defect events link to."""
-
-    url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
-    timeout_s: float = Field(
-        default=10.0, gt=0, description="a picture that takes longer is left out of its event"
-    )
-
-
 class BreakerSection(Section):
     """Holds back a camera that sends junk; rests when most cameras fail: then the fault is ours."""
 
@@ -79,14 +70,6 @@ class BreakerSection(Section):
     )
 
 
-class CounterpartSection(Section):
-    """Normal counterparts (gradient denoising): 10 to 100 times the price of a score."""
-
-    enabled: bool = Field(default=True, description="false: defects come without a counterpart")
-    max_share: Share = Field(default=0.5, description="of the device's time")
-    burst_s: float = Field(default=30.0, ge=0, description="device time that may be saved up")
-
-
 class InspectorSettings(ProcessSettings):
     """Everything that `stream-inspector worker` can be told."""
 
@@ -94,8 +77,6 @@ class InspectorSettings(ProcessSettings):
     models: ModelsSection = ModelsSection()
     images: ImagesSection = ImagesSection()
     categories: CategoriesSection = CategoriesSection()
-    evidence: EvidenceSection = EvidenceSection()
-    counterpart: CounterpartSection = CounterpartSection()
     breaker: BreakerSection = BreakerSection()
 
     @model_validator(mode="after")

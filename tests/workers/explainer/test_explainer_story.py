@@ -198,3 +198,22 @@ def test_a_stop_leaves_what_is_not_begun_to_the_next(stage: Any) -> None:
     stage.device.before_round = lambda: None
     assert len({each.outcome_id for each in stage.explained(3)}) == 3
     assert len(stage.explanations()) == 3
+
+
+def test_a_store_that_fails_costs_the_pictures_not_the_explanation(stage: Any) -> None:
+    stage.evidence.available = False
+    stage.defect(*stage.frame(0))
+    (told,) = stage.explained(1)
+    assert told.evidence.frame is None
+    assert "StoreUnavailable" in told.evidence.notes["frame"]
+    assert value(stage, "evidence_failures_total") == 4
+
+
+def test_pictures_are_named_by_their_content(stage: Any) -> None:
+    frame, at = stage.frame(0)
+    stage.defect(frame, at)
+    stage.defect(frame, at)  # delivered again
+    first, again = stage.explained(2)
+    assert first.evidence == again.evidence
+    assert first.outcome_id == again.outcome_id
+    assert len(stage.evidence.names("")) == 4

@@ -21,7 +21,7 @@ _log = structlog.get_logger(__name__)
 
 COMMAND = (sys.executable, "-m", "workers.inspector.trial.child")
 _START_S = 600.0  # to load a model, and perhaps to choose an engine for it
-_STEPS = 3  # decoding, inspecting, explaining: a worker gives each of them the deadline
+_STEPS = 2  # decoding, inspecting: a worker gives each of them the deadline
 _ASKED_TO_END = (-signal.SIGTERM, -signal.SIGINT)  # by somebody, not by a frame
 
 FetchModel = Callable[[str], tuple[bytes, bytes]]  # version -> manifest, tensors
@@ -110,7 +110,6 @@ class TrialProcess:
         return {
             "models": settings.models.model_dump(mode="json", exclude={"store"}),
             "limits": astuple(settings.images.rules(settings.kafka.max_frame_bytes).limits),
-            "explains": settings.counterpart.enabled,
             "categories": sorted(self._keeper.models.loaded),
         }
 

@@ -27,7 +27,9 @@ NULL_VERSION = "null-detector"
 class ModelLoader:
     """Loads versions on this worker's device, and checks them before anybody uses them."""
 
-    def __init__(self, settings: DeviceSection):
+    def __init__(self, settings: DeviceSection, *, explains: bool = False):
+        """`explains`: counterparts are made too, which takes memory of its own."""
+        self._explains = explains
         self._settings, self._cache = settings, EngineCache(settings.engine_cache)
 
     @importing()
@@ -35,7 +37,7 @@ class ModelLoader:
         """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
         from stream_inspector.model.footprint import footprint_of
 
-        return footprint_of(manifest, self._settings.device)
+        return footprint_of(manifest, self._settings.device, explains=self._explains)
 
     @importing()
     def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
@@ -63,12 +65,12 @@ class ModelLoader:
             calibrations={name: each.id for name, each in model.calibrations.items()},
             views={name: model.view(name) for name in model.calibrations},
             inspect=detector.inspect,
-            explain=detector.explain if detector.explains else None,
+            explain=detector.explain if self._explains and detector.explains else None,
             engine=str(detector.engine),
             trained_views={
                 name: trained_view(model.provenance, name) for name in model.calibrations
             },
-            bytes=detector.bytes,
+            bytes=self.size(manifest),
             references={name: each.reference for name, each in model.calibrations.items()},
         )
         for category in loaded.views:

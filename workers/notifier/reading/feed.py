@@ -1,13 +1,13 @@
-"""Reads the topic of camera states beside the group, whole and on a thread of its own.
+"""Reads a topic beside the group, on a thread of its own: what every notifier needs all of.
 
-Every notifier needs all of them, and what was announced before its start. Without the topic, or
-the right to read it, silences that were announced are told as any other: that is said once.
+Without the topic, or the right to read it, the notifier goes on without: that is said once.
 """
 
 import queue
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass
 
 import structlog
 
@@ -22,19 +22,42 @@ _POLL_S = 0.5
 _AGAIN_S = 30.0  # until the topic is looked for once more
 
 
-class StateFeed:
-    """Camera states as they come. A context manager: it reads inside."""
+@dataclass(frozen=True, slots=True)
+class Without:
+    """What it means that a topic is not read, and the setting that names it."""
 
-    def __init__(self, connect: Callable[[Pulse], Reader], again_s: float = _AGAIN_S) -> None:
+    meaning: str
+    setting: str
+
+
+STATES = Without(
+    "camera states are not read: announced silences are told like any other",
+    "topics.camera_states",
+)
+EXPLANATIONS = Without(
+    "explanations are not read: alarms of defects go without their pictures",
+    "topics.explanations",
+)
+
+
+class TopicFeed:
+    """Records as they come. A context manager: it reads inside."""
+
+    def __init__(
+        self,
+        connect: Callable[[Pulse], Reader],
+        without: Without = STATES,
+        again_s: float = _AGAIN_S,
+    ) -> None:
         """`connect` opens the topic; the pulse is watched while its client is at work."""
-        self._connect, self._again_s = connect, again_s
+        self._connect, self._without, self._again_s = connect, without, again_s
         self.pulse = Pulse()
         self._found: queue.Queue[Record] = queue.Queue(_WAITING)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="camera-states", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=without.setting, daemon=True)
         self._failing = False
 
-    def __enter__(self) -> "StateFeed":
+    def __enter__(self) -> "TopicFeed":
         self._thread.start()
         return self
 
@@ -82,9 +105,6 @@ class StateFeed:
 
     def _tell(self, reason: str) -> None:
         if not self._failing:
-            log.warning(
-                "camera states are not read: announced silences are told like any other",
-                reason=reason[:500],
-                setting="topics.camera_states",
-            )
+            told = self._without
+            log.warning(told.meaning, reason=reason[:500], setting=told.setting)
         self._failing = True

@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.documents import samples
-from workers.notifier.reading.states import StateFeed
+from workers.notifier.reading.feed import TopicFeed
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing, Reader, Record
@@ -29,7 +29,7 @@ def publish(broker: MemoryBroker, count: int) -> None:
     broker.producer().publish(Outgoing(TOPIC, samples.CAMERA_STATE.encode()) for _ in range(count))
 
 
-def gathered(feed: StateFeed, count: int) -> list[Record]:
+def gathered(feed: TopicFeed, count: int) -> list[Record]:
     found: list[Record] = []
     deadline = time.monotonic() + 10
     while len(found) < count and time.monotonic() < deadline:
@@ -41,7 +41,7 @@ def gathered(feed: StateFeed, count: int) -> list[Record]:
 def test_what_was_announced_before_the_start_is_read_too() -> None:
     broker = MemoryBroker()
     publish(broker, 5)
-    with StateFeed(lambda pulse: Patient(broker, TOPIC)) as feed:
+    with TopicFeed(lambda pulse: Patient(broker, TOPIC)) as feed:
         assert len(gathered(feed, 5)) == 5
         publish(broker, 2)
         assert len(gathered(feed, 2)) == 2
@@ -64,7 +64,7 @@ def test_a_topic_that_is_missing_or_closed_is_said_once_and_looked_for_again() -
     broker = MemoryBroker()
     with (
         capture_logs() as logs,
-        StateFeed(failing(AccessDenied("Read is not allowed"), broker), again_s=0.05) as feed,
+        TopicFeed(failing(AccessDenied("Read is not allowed"), broker), again_s=0.05) as feed,
     ):
         time.sleep(0.3)
         assert feed.take() == []
@@ -76,5 +76,5 @@ def test_a_topic_that_is_missing_or_closed_is_said_once_and_looked_for_again() -
 def test_a_fault_of_the_client_ends_nothing() -> None:
     broker = MemoryBroker()
     publish(broker, 1)
-    with StateFeed(failing(KeyError("inside"), broker), again_s=0.05) as feed:
+    with TopicFeed(failing(KeyError("inside"), broker), again_s=0.05) as feed:
         assert len(gathered(feed, 1)) == 1
