@@ -62,11 +62,12 @@ def run_notifier(
             pictures as explained,
             Delivery(channels, notifier, traces) as delivery,
         ):
-            feeds = {"states": states, "explained": explained}
-            loop = make_notifier(settings, consumer, membership, delivery, **feeds)
+            loop = make_notifier(
+                *(settings, consumer, membership, delivery), states=states, explained=explained
+            )
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
             hung_s = settings.kafka.hung_after_s
-            others = [feed.pulse for feed in feeds.values() if feed]
+            others = [each.pulse for each in (states, explained) if each]
             watchdog = Watchdog(loop.pulse, hung_s, others=others)
             with health(settings.health, loop, consumer, delivery), watchdog:
                 loop.run(stop)

@@ -9,7 +9,7 @@ from stream_inspector.engine.sessions import installed
 from workers.doctor.findings import Finding, failed, ok, or_ok, warning
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.detectors.device import device_threads
-from workers.runtime.detectors.settings import ModelsSection
+from workers.runtime.detectors.settings import DeviceSection
 from workers.runtime.host.control_group import memory_limit, processors
 
 _SIDE = 512  # of the probe's matrices
@@ -21,7 +21,7 @@ _DECODER_MB = 64  # a decoder process beside the picture: interpreter, libraries
 _OTHER_BYTES = 1500 * _MB  # Python, torch and a model's working memory
 
 
-def check_present(models: ModelsSection) -> list[Finding]:
+def check_present(models: DeviceSection) -> list[Finding]:
     """The device is there and has room."""
     try:
         device = torch.device(models.device)
@@ -48,7 +48,7 @@ def judge_room(free: int) -> Finding | None:
     return warning(says, "end what else runs there, or give it a larger share", "models.device")
 
 
-def check_engine(models: ModelsSection) -> list[Finding]:
+def check_engine(models: DeviceSection) -> list[Finding]:
     """The engine that is asked for is installed."""
     found = ("torch", *installed())
     if models.engine not in ("auto", *found):
@@ -57,7 +57,7 @@ def check_engine(models: ModelsSection) -> list[Finding]:
     return [ok(f"{models.engine}; installed: {', '.join(found)}")]
 
 
-def check_precision(models: ModelsSection) -> list[Finding]:
+def check_precision(models: DeviceSection) -> list[Finding]:
     """Single precision is single precision, and how fast it and bfloat16 are."""
     device = torch.device(models.device)
     generator = torch.Generator().manual_seed(0)
