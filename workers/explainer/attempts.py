@@ -42,4 +42,4 @@ class Attempts:
             _log.info("mark left behind", reason=str(error))
 
     def _key(self, wanted: Wanted) -> str:
-        return f"explaining:{self._group}:{wanted.place}"
+        return f"attempts:{self._group}:{wanted.place}"

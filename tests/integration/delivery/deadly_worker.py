@@ -9,8 +9,8 @@ from typing import Any
 from stream_inspector.verdict import Image, Verdict
 from workers.cli import main
 from workers.inspector import run
-from workers.inspector.models import detectors
 from workers.inspector.trial import child
+from workers.runtime.detectors import loading as detectors
 from workers.runtime.detectors.loaded import LoadedModel
 
 

@@ -138,13 +138,13 @@ def test_a_verdict_that_ends_its_process_is_tried_alone_and_then_skipped(stage: 
     event = stage.defect(*stage.frame(0))
     stage.defect(*stage.frame(1))
     for _ in range(3):
-        stage.store.increment("explaining:explainers:defects/0/0")
+        stage.store.increment("attempts:explainers:defects/0/0")
     deadly, other = sorted(stage.explained(2), key=lambda each: each.frame.sequence)
     assert deadly.outcome_id == event.outcome_id
     assert deadly.state is ExplanationState.SKIPPED
     assert deadly.reason is not None and "explainer.attempts" in deadly.reason
     assert other.state is ExplanationState.EXPLAINED
-    assert stage.store.get("explaining:explainers:defects/0/0") is None
+    assert stage.store.get("attempts:explainers:defects/0/0") is None
 
 
 def test_a_record_that_is_no_verdict_is_passed_over(stage: Any) -> None:

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PROGRAM = """
 import resource, sys, tempfile
-from workers.inspector.models import libraries
+from workers.runtime.detectors import libraries
 from workers.runtime.detectors.loading import ModelLoader
 from workers.runtime.detectors.settings import ModelsSection
 
