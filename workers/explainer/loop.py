@@ -94,6 +94,7 @@ class Explainer:
         with ExitStack() as closing:
             closing.callback(decoders.close)
             with stop.at_once():
+                self._versions.prepare()
                 lookup = look_up()
                 closing.callback(lookup.close)
                 consumer = connect(membership)
@@ -216,12 +217,17 @@ class Explainer:
     def _drain(
         self, consumer: Consumer, explaining: threading.Thread, publisher: threading.Thread
     ) -> None:
-        """Finish the verdict in work, stay a member meanwhile, publish, commit."""
+        """Finish the verdict in work, stay a member meanwhile, publish, commit.
+
+        A model that is loaded for it is not waited for: that cannot be broken off.
+        """
         deadline = time.monotonic() + self._settings.explainer.drain_s
         self._backlog.clear()
         if self._explaining:
             self._explaining.stop()
-        while explaining.is_alive() and time.monotonic() < deadline:
+        while explaining.is_alive() and not self._versions.loading:
+            if time.monotonic() > deadline:
+                break
             self._check()
             consumer.pause(consumer.assignment())
             self._poll(consumer)

@@ -83,7 +83,7 @@ def _versions(
     models, load = settings.models, ModelLoader(settings.models, explains=True)
     registry = Registry(open_blobs(models.store), cache, settings.redis.cache_bytes)
     limit = model_memory(models.device, models.memory_mb)
-    return Versions(registry.fetch, load, load.size, limit, metrics)
+    return Versions(registry.fetch, load, load.size, limit, metrics, prepare=load.prepare)
 
 
 def _pictures(evidence: EvidenceSection) -> BlobWriter | None:

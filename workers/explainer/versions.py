@@ -8,6 +8,7 @@ import structlog
 
 from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.detectors.shelf import Shelf
+from workers.runtime.errors import Transient
 from workers.runtime.telemetry.metrics.explainer import ExplainerMetrics
 
 _log = structlog.get_logger(__name__)
@@ -21,10 +22,26 @@ class Versions:
     """Belongs to one thread."""
 
     def __init__(
-        self, fetch: Fetch, load: Load, size: Size, limit_bytes: int, metrics: ExplainerMetrics
+        self,
+        fetch: Fetch,
+        load: Load,
+        size: Size,
+        limit_bytes: int,
+        metrics: ExplainerMetrics,
+        *,
+        prepare: Callable[[], None] = lambda: None,
     ):
+        """`prepare` is called once, before the first verdict."""
         self._fetch, self._load, self._size, self._metrics = fetch, load, size, metrics
-        self._shelf = Shelf(limit_bytes, 0.0)
+        self._shelf, self._prepare = Shelf(limit_bytes, 0.0), prepare
+        self.loading = False  # which cannot be broken off
+
+    def prepare(self) -> None:
+        """What any version needs. What is in the way now may be gone when the first one comes."""
+        try:
+            self._prepare()
+        except Transient as error:
+            _log.warning("not prepared for models", reason=str(error))
 
     def get(self, version: str) -> LoadedModel:
         """The version, ready; others leave for it.
@@ -33,7 +50,11 @@ class Versions:
         device raises.
         """
         if version not in self._shelf:
-            self._bring(version)
+            self.loading = True
+            try:
+                self._bring(version)
+            finally:
+                self.loading = False
         self._shelf.use(version, time.monotonic())
         return self._shelf[version]
 

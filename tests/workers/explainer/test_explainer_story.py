@@ -217,3 +217,24 @@ def test_pictures_are_named_by_their_content(stage: Any) -> None:
     assert first.evidence == again.evidence
     assert first.outcome_id == again.outcome_id
     assert len(stage.evidence.names("")) == 4
+
+
+def test_a_stop_does_not_wait_for_a_model_that_is_loaded(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    read = stage.registry.fetch
+
+    def fetch(version: str) -> Any:
+        begun.set()
+        go_on.wait(30)
+        return read(version)
+
+    monkeypatch.setattr(stage.registry, "fetch", fetch)
+    stage.defect(*stage.frame(0))
+    with stage.running():
+        assert begun.wait(30)
+        asked = time.monotonic()
+    assert time.monotonic() - asked < 10  # of the 20 s that a verdict in work may take
+    go_on.set()
+    assert stage.broker.committed("explainers").get(DEFECTS, 0) == 0

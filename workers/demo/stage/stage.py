@@ -33,7 +33,7 @@ from workers.runtime.store.redis import connect_store
 
 _WORKER_GRACE_S, _GRACE_S = 25.0, 15.0
 _FEWEST_PARTITIONS = 4
-_AFTER_VERDICTS = 15  # niceness: explanations take what verdicts leave of the processors
+_AFTER_VERDICTS = 10  # niceness: explanations take what verdicts leave of the processors
 
 
 class ProcessFailed(Fatal):
@@ -135,13 +135,13 @@ class Stage:
             given |= ImagesSection.flags(current().rules)
             ports[port] = self._child("worker", given, _WORKER_GRACE_S, f"worker-{number + 1}")
         self.children.workers = list(ports.values())
+        given = explainer_flags(self._settings, self._run)
+        grace_s, name = _WORKER_GRACE_S, "explainer"
+        self.children.explainer = self._child(name, given, grace_s, niceness=_AFTER_VERDICTS)
         late = wait_until_ready(ports, self._settings.ready_s, stop)
         if late is not None:
             what = "is not ready" if late.code is None else f"ended with status {late.code}"
             raise ProcessFailed(f"{late.name} {what}:\n{late.tail()}")
-        given = explainer_flags(self._settings, self._run)
-        grace_s, name = _WORKER_GRACE_S, "explainer"
-        self.children.explainer = self._child(name, given, grace_s, niceness=_AFTER_VERDICTS)
 
     def start_cameras(self) -> None:
         """Let the frames come."""

@@ -1,5 +1,6 @@
 """Makes a model version ready on the device, or stands in for one in benchmarks."""
 
+import importlib
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -31,6 +32,11 @@ class ModelLoader:
         """`explains`: counterparts are made too, which takes memory of its own."""
         self._explains = explains
         self._settings, self._cache = settings, EngineCache(settings.engine_cache)
+
+    @importing()
+    def prepare(self) -> None:
+        """Import what loading needs: seconds that the first version need not take."""
+        importlib.import_module("stream_inspector.detector")
 
     @importing()
     def size(self, manifest: bytes) -> int:
