@@ -1,6 +1,7 @@
 """The demo from beginning to end: model, stage, stream, count, report."""
 
 import time
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -65,7 +66,7 @@ def _stream(setup: Setup, console: Console, stop: StopSignal, *, headless: bool)
         watch = Watch(setup, observer)
         title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
         with View(console, title, expected, headless=headless) as view:
-            follow(stage, watch, view, settings.stall_s, stop)
+            follow(stage, watch, view, Patience(settings.stall_s, settings.ready_s), stop)
         stage.stop_processes()
         observer.finish()
     books, sent = watch.look()
@@ -95,7 +96,15 @@ def score_tolerance(setup: Setup) -> float:
     return _SCORE_TOLERANCE * abs(calibration.image_threshold - median)
 
 
-def follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSignal) -> None:
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds in which nothing moves: of outcomes, and of an explainer that loads its model."""
+
+    outcomes_s: float
+    explanations_s: float
+
+
+def follow(stage: Stage, watch: Watch, view: View, patience: Patience, stop: StopSignal) -> None:
     """Watch until all frames have outcomes and all defects explanations, or nothing moves."""
     moved_at, last, settled_at = time.monotonic(), -1, None
     while not stop.wait(_TICK_S):
@@ -112,5 +121,6 @@ def follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSig
         settled_at = (settled_at or now) if done else None
         if settled_at is not None and now - settled_at > _AFTERWARDS_S:
             return
-        if now - moved_at > stall_s or not stage.children.inspecting:
+        limit_s = patience.explanations_s if verdicts else patience.outcomes_s
+        if now - moved_at > limit_s or not stage.children.inspecting:
             return

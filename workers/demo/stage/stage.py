@@ -33,7 +33,7 @@ from workers.runtime.store.redis import connect_store
 
 _WORKER_GRACE_S, _GRACE_S = 25.0, 15.0
 _FEWEST_PARTITIONS = 4
-_AFTER_VERDICTS = 10  # niceness: explanations take what verdicts leave of the processors
+_AFTER_VERDICTS = 5  # niceness: explanations take what verdicts leave of the processors
 
 
 class ProcessFailed(Fatal):
