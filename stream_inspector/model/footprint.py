@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping
 from math import prod
 
-import torch
+import numpy as np
 
 from stream_inspector.errors import ModelCorrupt
-from stream_inspector.model.assembly import pixel_prefix
 from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset, preset_from_dict
 
@@ -30,8 +29,8 @@ def footprint(model: Model, device: str, *, explains: bool = True) -> int:
     (`explains`). What batches need is not: the
     allocator keeps it from one model to the next.
     """
-    sizes = {name: (tensor.numel(), tensor.nbytes) for name, tensor in model.tensors.items()}
-    return _footprint(sizes, model.preset, device, explains=explains)
+    sizes = {name: (tensor.size, tensor.nbytes) for name, tensor in model.tensors.items()}
+    return _footprint(sizes, model.preset, device, len(model.categories), explains=explains)
 
 
 def footprint_of(manifest: bytes, device: str, *, explains: bool = True) -> int:
@@ -39,22 +38,26 @@ def footprint_of(manifest: bytes, device: str, *, explains: bool = True) -> int:
     try:
         plain = json.loads(manifest)
         sizes = {
-            name: (n := prod(each["shape"]), n * getattr(torch, each["dtype"]).itemsize)
+            name: (n := prod(each["shape"]), n * np.dtype(each["dtype"]).itemsize)
             for name, each in plain["tensors"].items()
         }
-        return _footprint(sizes, preset_from_dict(plain["preset"]), device, explains=explains)
+        preset, categories = preset_from_dict(plain["preset"]), len(plain["categories"])
+        return _footprint(sizes, preset, device, categories, explains=explains)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
 
 
-def _footprint(sizes: Sizes, preset: Preset, device: str, *, explains: bool) -> int:
+def _footprint(
+    sizes: Sizes, preset: Preset, device: str, categories: int, *, explains: bool
+) -> int:
     kept = sum(size for _, size in sizes.values())
     own = _network("backbone", sizes)
-    serving = _network("network", sizes) + (own or _SERVING_BACKBONE)
+    graphs = categories if device.startswith("cpu") else 1  # each with the networks
+    serving = graphs * (_network("network", sizes) + (own or _SERVING_BACKBONE))
     scoring = kept + serving + _statistics(_SCORING, sizes)
     if not explains:
         return scoring
-    explaining = _network(pixel_prefix(preset), sizes) + _statistics(_EXPLAINING, sizes)
+    explaining = _network(preset.pixel_prefix, sizes) + _statistics(_EXPLAINING, sizes)
     shared = 0 if device.startswith("cpu") else _OTHER_BACKBONES
     return scoring + explaining + own + shared
 

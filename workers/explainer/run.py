@@ -80,7 +80,8 @@ def _run(settings: ExplainerSettings, stop: StopSignal, tracing: Tracing | None)
 def _versions(
     settings: ExplainerSettings, cache: RedisStore, metrics: ExplainerMetrics
 ) -> Versions:
-    models, load = settings.models, ModelLoader(settings.models, explains=True)
+    models, explains = settings.models, settings.explainer.counterparts
+    load = ModelLoader(models, explains=explains)
     registry = Registry(open_blobs(models.store), cache, settings.redis.cache_bytes)
     limit = model_memory(models.device, models.memory_mb)
     return Versions(registry.fetch, load, load.size, limit, metrics, prepare=load.prepare)

@@ -59,16 +59,6 @@ class ExplainerSection(Section):
     drain_s: float = Field(default=20.0, ge=0, description="finish what is in work after SIGTERM")
 
 
-class ExplainerModels(DeviceSection):
-    """Where the versions come from that verdicts name, and what runs them."""
-
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
-        default="torch",
-        description="of the score map; counterparts need torch, so another engine costs a longer "
-        "start",
-    )
-
-
 class EvidenceSection(Section):
     """Pictures that explanations link to."""
 
@@ -82,7 +72,7 @@ class ExplainerSettings(ProcessSettings):
     """Everything that `stream-inspector explainer` can be told."""
 
     explainer: ExplainerSection = ExplainerSection()
-    models: ExplainerModels = ExplainerModels()
+    models: DeviceSection = DeviceSection()
     images: ImagesSection = ImagesSection(accept_damaged=True)  # the worker's verdict stands
     evidence: EvidenceSection = EvidenceSection()
 

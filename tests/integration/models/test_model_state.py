@@ -75,7 +75,7 @@ def test_a_worker_follows_the_active_version(
     activate(registry, first)
     # so that the worker can only have it from Redis:
     (store / "models").rename(tmp_path / "hidden")
-    settings = {"models.store": store, "models.engine": "torch"}
+    settings = {"models.store": store}
     stage.worker(**settings, **{"models.refresh_s": 0.2})
     stage.explainer(**settings, **{"evidence.url": evidence})
     for index in range(4):

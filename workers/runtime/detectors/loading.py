@@ -1,8 +1,8 @@
 """Makes a model version ready on the device, or stands in for one in benchmarks."""
 
-import importlib
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +15,9 @@ from workers.runtime.detectors.device import check_free, device_threads
 from workers.runtime.detectors.libraries import importing
 from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.detectors.settings import DeviceSection
-from workers.runtime.engine_cache import EngineCache
 
 if TYPE_CHECKING:
+    from stream_inspector.detector import Detector
     from stream_inspector.model.version import Model
 
 _log = structlog.get_logger(__name__)
@@ -29,16 +29,17 @@ class ModelLoader:
     """Loads versions on this worker's device, and checks them before anybody uses them."""
 
     def __init__(self, settings: DeviceSection, *, explains: bool = False):
-        """`explains`: counterparts are made too, which takes memory of its own."""
-        self._explains = explains
-        self._settings, self._cache = settings, EngineCache(settings.engine_cache)
+        """`explains`: counterparts are made here, which needs PyTorch and memory of its own."""
+        self._settings, self._explains = settings, explains
 
     @importing()
     def prepare(self) -> None:
         """Import what loading needs: seconds that the first version need not take."""
-        importlib.import_module("stream_inspector.detector")
+        import stream_inspector.detector  # noqa: F401
 
-    @importing()
+        if self._explains and find_spec("torch") is not None:
+            _import_what_explains()
+
     def size(self, manifest: bytes) -> int:
         """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
         from stream_inspector.model.footprint import footprint_of
@@ -64,14 +65,13 @@ class ModelLoader:
             settings.device,
             settings.engine,
             device_threads(settings.threads),
-            cache=self._cache,
         )
         loaded = LoadedModel(
             version=model.version,
             calibrations={name: each.id for name, each in model.calibrations.items()},
             views={name: model.view(name) for name in model.calibrations},
             inspect=detector.inspect,
-            explain=detector.explain if self._explains and detector.explains else None,
+            explain=detector.explain if self._explained(detector) else None,
             engine=str(detector.engine),
             trained_views={
                 name: trained_view(model.provenance, name) for name in model.calibrations
@@ -95,6 +95,25 @@ class ModelLoader:
                 categories=untested,
             )
         return loaded
+
+    def _explained(self, detector: "Detector") -> bool:
+        """Whether defects are explained here: what that needs is imported now, not at the first."""
+        if not (self._explains and detector.explains):
+            return False
+        if find_spec("torch") is None:
+            _log.warning(
+                "defects are not explained here: that needs PyTorch, which is not installed; "
+                "set explainer.counterparts to false, or install the extra `worker`"
+            )
+            return False
+        _import_what_explains()
+        return True
+
+
+def _import_what_explains() -> None:
+    import timm  # noqa: F401
+
+    import stream_inspector.counterpart.explainer  # noqa: F401
 
 
 def check(loaded: LoadedModel, category: str, model: "Model") -> None:
