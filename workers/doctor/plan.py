@@ -12,6 +12,7 @@ from workers.doctor.checks import settings as settings_checks
 from workers.doctor.desks import broker as broker_desk
 from workers.doctor.desks.broker import BrokerDesk
 from workers.doctor.findings import Check, Finding, ok
+from workers.explainer.settings import ExplainerSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.admin.survey import survey
@@ -38,6 +39,10 @@ def planned(
 
             own, clock = worker_plan(settings, categories, quick=quick)
             checks, clocks = checks + own, [*clocks, clock]
+        if isinstance(settings, ExplainerSettings):
+            from workers.doctor.explainer_plan import explainer_plan
+
+            checks = checks + explainer_plan(settings)
         yield checks + clocks
 
 
