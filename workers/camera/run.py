@@ -10,11 +10,12 @@ import structlog
 
 from workers.camera.capture import make_cameras
 from workers.camera.ending import announce_end
+from workers.camera.identity import Identity
 from workers.camera.play import Player
 from workers.camera.publisher import SpooledPublisher
 from workers.camera.sent_log import SentLog
 from workers.camera.settings import SYNTHETIC, WATCH, CameraProcessSettings, CameraSettings
-from workers.camera.sources import Stop, Taken, list_files, shots
+from workers.camera.sources import Shot, Stop, Taken, list_files, shots
 from workers.camera.spool import Spool
 from workers.camera.trace import Traces
 from workers.camera.watched import after_sending, watched_shots
@@ -53,12 +54,13 @@ def run_camera(
             *(spool, producer, settings.topics.frames, camera.spool),
             sent_log=book,
             traces=traces,
-            taken=after_sending if camera.source.startswith(WATCH) else lambda _: None,
+            taken=_after_sending(camera),
         )
         categories = {name: camera.category_of(name) for name in camera.camera_ids}
-        cameras = make_cameras(categories, camera.partitions, traces)
+        identity = Identity(camera.part)
+        cameras = make_cameras(categories, camera.partitions, traces, identity.of)
         player = Player(cameras, spool, publisher, stop, progress_s=camera.progress_s)
-        stack.enter_context(_health(settings, player, publisher, spool))
+        stack.enter_context(_health(settings, player, publisher, spool, identity))
         hung_s = settings.kafka.hung_after_s + settings.kafka.publication_s
         stack.enter_context(Watchdog(publisher.pulse, hung_s))
         seen = ", ".join(sorted(set(categories.values())))
@@ -86,7 +88,7 @@ def _taken(settings: CameraProcessSettings, listing: Played | None, stop: Stop) 
     camera, most = settings.camera, settings.kafka.max_frame_bytes
     if camera.source.startswith(WATCH):
         folder = Path(camera.source.removeprefix(WATCH))
-        return watched_shots(folder, most, camera.settle_s, stop)
+        return watched_shots(folder, most, camera.settle_s, stop, camera.part)
     if not camera.live:
         return shots(camera, most, listing)
     from workers.camera.devices.live import live_shots
@@ -94,6 +96,12 @@ def _taken(settings: CameraProcessSettings, listing: Played | None, stop: Stop) 
 
     device = open_device(camera.source, camera.device)
     return live_shots(device, camera.device, stop, once=_is_file(camera) and not camera.loop)
+
+
+def _after_sending(camera: CameraSettings) -> Callable[[Shot], None]:
+    if not camera.source.startswith(WATCH):
+        return lambda _: None
+    return lambda shot: after_sending(shot, camera.part.sidecar)
 
 
 def _is_file(camera: CameraSettings) -> bool:
@@ -143,7 +151,11 @@ def _summary(
 
 
 def _health(
-    settings: CameraProcessSettings, player: Player, publisher: SpooledPublisher, spool: Spool
+    settings: CameraProcessSettings,
+    player: Player,
+    publisher: SpooledPublisher,
+    spool: Spool,
+    identity: Identity,
 ) -> HealthServer:
     """Unready while the broker is away; the figures are read when they are asked for."""
 
@@ -161,6 +173,7 @@ def _health(
     metrics.dropped.ask_one(lambda: spool.dropped)
     metrics.refused.ask_one(lambda: player.counts.refused + publisher.refused)
     metrics.missed.ask(lambda: {(why,): n for why, n in dict(player.counts.missed).items()})
+    metrics.unidentified.ask_one(lambda: identity.unusable)
     metrics.waiting.ask_one(lambda: spool.held)
     metrics.waiting_bytes.ask_one(lambda: spool.held_bytes)
     metrics.unanswered.ask_one(lambda: publisher.unanswered_s)

@@ -33,6 +33,8 @@ class Shot:
     height: int | None = None
     block: int | None = None  # the device's own count and clock
     device_ns: int | None = None
+    pixel_format: str | None = None  # as the device took it
+    count: int | None = None  # number of the part, by what counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Parts that went by and of which there is no picture: `gap` or `incomplete`."""
+    """Parts that went by and of which there is no picture: `gap`, `incomplete` or `trigger`."""
 
     parts: int
     reason: str

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import structlog
 
+from schemas.frame import new_frame_id
 from workers.gate.answers import Answer
 from workers.gate.channels.channel import Channel
 from workers.gate.channels.make import make_channels
 from workers.gate.courier import Courier
 from workers.gate.feed import WAITING, Feed
 from workers.gate.health import health, why_deaf
+from workers.gate.joiner import Join, Joiner
 from workers.gate.journal import Journal, read
 from workers.gate.lane import Lane, Rules
 from workers.gate.loop import Gate
@@ -52,7 +54,7 @@ def run_gate(
             return why_deaf(feeds) is None
 
         couriers = [_courier(channel, gate, ready, metrics) for channel in channels]
-        loop = Gate(_lanes(gate), source, journal, couriers)
+        loop = Gate(_lanes(gate), source, journal, couriers, joiner=_joiner(gate))
         loop.restore(answered)
         for courier in couriers:
             stack.enter_context(courier)
@@ -78,7 +80,24 @@ def _lanes(gate: GateSettings) -> dict[str, Lane]:
         by_outcome=gate.parts == "outcomes",
     )
     since = datetime.now(UTC)
-    return {camera: Lane(camera, rules, since) for camera in gate.cameras}
+    return {name: Lane(name, rules, since) for name in gate.lanes}
+
+
+def _joiner(gate: GateSettings) -> Joiner | None:
+    join, cameras = gate.join, frozenset(gate.cameras)
+    if join.rule == "none":
+        return None
+    return Joiner(
+        Join(
+            station=join.station,
+            cameras=cameras,
+            views=frozenset(join.views) or cameras,
+            rule=join.rule,
+            within_s=join.within_s,
+            by_outcome=gate.parts == "outcomes",
+        ),
+        start=new_frame_id(),
+    )
 
 
 def _feeds(

@@ -20,8 +20,12 @@ class CameraMetrics(Table):
         self.refused = self._tally("refused_frames", "Files and frames that could not be sent")
         self.missed = self._tally(
             "missed_parts",
-            "Parts of which the device has no picture: a gap in its count, an incomplete buffer",
-            reason="two",
+            "Parts of which the device has no picture: a gap in its count, an incomplete buffer, "
+            "a trigger that took none",
+            reason="three",
+        )
+        self.unidentified = self._tally(
+            "unidentified_parts", "Times that who a part is could not be read, or not wholly"
         )
         self.waiting = self._snapshot("waiting_frames", "Frames that the broker does not have yet")
         self.waiting_bytes = self._snapshot("waiting_bytes", "Memory that they hold")
