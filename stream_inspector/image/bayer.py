@@ -3,6 +3,8 @@
 In strips of rows, so that a large mosaic costs little beside its picture.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,7 @@ PATTERNS = ("RG", "GR", "GB", "BG")  # the first two pixels of the first row, as
 _STRIP = 256  # rows, even
 _LEAST = 2
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
+Samples = NDArray[Any]  # uint8 or uint16
 
 
 def demosaic(mosaic: Samples, pattern: str) -> Samples:

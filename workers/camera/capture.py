@@ -35,7 +35,7 @@ class Camera:
             camera_id=self.camera_id,
             category=self.category,
             sequence=self.sequence,
-            captured_at=now,
+            captured_at=shot.taken_at or now,
             content_type=shot.content_type,
             data=shot.data,
             epoch=self.epoch,

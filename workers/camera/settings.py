@@ -218,6 +218,11 @@ class CameraSettings(Section):
         """Whether pictures come by themselves: no list of files, and nothing rendered."""
         return self.source.startswith(_LIVE)
 
+    @property
+    def real(self) -> bool:
+        """Whether a device takes the pictures, which may have a clock of its own."""
+        return self.source.startswith(("basler:", "genicam:"))
+
     def category_of(self, camera_id: str) -> str:
         """What a camera looks at."""
         return self.categories.get(camera_id, self.category)

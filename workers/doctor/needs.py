@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from workers.camera.settings import CameraProcessSettings
+from workers.gate.settings import GateProcessSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.client import EVENT_BYTES, HEADERS_ROOM, record_limit
@@ -60,6 +61,12 @@ def needs_of(settings: ProcessSettings) -> Needs:
             transactional=worker.delivery != "at-least-once",
             exactly_once=worker.delivery == "exactly-once",
             transactional_id=worker.transactional_id,
+        )
+    if isinstance(settings, GateProcessSettings):
+        frames = ("frames",) if settings.gate.parts == "frames" else ()
+        return Needs(
+            tuple(TopicNeed(key, "Read", 0) for key in ("outcomes", *frames)),
+            cameras=settings.gate.cameras,
         )
     if isinstance(settings, NotifierProcessSettings):
         notifier = settings.notifier

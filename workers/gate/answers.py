@@ -40,6 +40,7 @@ class Answer:
     deadline_s: float  # by the gate's monotonic clock
     again: bool = False  # of an earlier start: nothing may move for it twice
     who: PartRef | None = None  # who the part is, where its camera says so
+    traceparent: str | None = None  # of its frame
 
     def said(self, name: str) -> str:
         """What is known of who the part is; empty where nobody said."""

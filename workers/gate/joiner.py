@@ -40,6 +40,7 @@ class _Whole:
 
     who: PartRef
     taken: datetime  # its first view
+    traceparent: str | None = None  # of that
     key: PartKey | None = None  # None: not announced yet
     said: dict[str, Judged] = field(default_factory=dict)  # by view
     judged: bool = False
@@ -60,7 +61,7 @@ class Joiner:
         if noted.who is None or noted.who.id is None:
             return
         key = noted.key
-        self._put(_Whole(noted.who, key.captured_at, key, judged=True))
+        self._put(_Whole(noted.who, key.captured_at, key=key, judged=True))
         if key.start != COUNTED:
             self._start, self._next = key.start, key.number + 1
 
@@ -90,7 +91,7 @@ class Joiner:
             return known
         if known and taken < known.taken:
             return None
-        part = _Whole(who.without_view(), taken)
+        part = _Whole(who.without_view(), taken, told.traceparent)
         self._put(part)
         return part
 
@@ -104,7 +105,7 @@ class Joiner:
         if part.key is not None:
             return []
         part.key = self._key(str(part.who.id), part.taken)
-        return [Announced(self._join.station, part.key, part.who)]
+        return [Announced(self._join.station, part.key, part.who, part.traceparent)]
 
     def _key(self, name: str, taken: datetime) -> PartKey:
         """A part whose id is a number has that number; the others are counted as they come."""

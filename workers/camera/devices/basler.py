@@ -6,6 +6,7 @@ from pypylon import genicam, pylon
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
 from workers.camera.devices.pixels import Picture, picture, pixel_format
+from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 
@@ -82,6 +83,10 @@ class BaslerDevice:
             nodes = found.GetChunkDataNodeMap()
         node = nodes.GetNode(name)
         return int(node.Value) if node and genicam.IsReadable(node) else None
+
+    def synchronised(self) -> bool | None:
+        """By what its node map says of PTP."""
+        return ptp(self._camera.GetNodeMap().GetNode)
 
     def close(self) -> None:
         """Disconnect."""

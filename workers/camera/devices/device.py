@@ -51,5 +51,8 @@ class Device(Protocol):
     def grab(self, timeout_s: float) -> Grab | None:
         """The next picture; None: there was none in time. Raises DeviceLost."""
 
+    def synchronised(self) -> bool | None:
+        """Whether its clock follows PTP; None: it does not say."""
+
     def close(self) -> None:
         """Take no more pictures, and disconnect."""

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from datetime import datetime
 
 import numpy as np
 from PIL import Image
@@ -16,7 +17,7 @@ from workers.runtime.errors import SettingsError
 _GREY = 2  # dimensions
 
 
-def shot(grab: Grab, settings: DeviceSettings) -> Shot:
+def shot(grab: Grab, settings: DeviceSettings, taken_at: datetime | None = None) -> Shot:
     """Raises SettingsError for an encoding that cannot hold the picture."""
     assert grab.picture is not None  # noqa: S101  (its caller looked)
     data, kind = encoded(grab.picture, settings)
@@ -29,6 +30,7 @@ def shot(grab: Grab, settings: DeviceSettings) -> Shot:
         height=height if raw else None,
         block=grab.block,
         device_ns=grab.device_ns,
+        taken_at=taken_at,
         pixel_format=grab.pixel_format,
         count=grab.part(settings.counter_step),
     )

@@ -7,6 +7,7 @@ from harvesters.core import Harvester
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
 from workers.camera.devices.pixels import KNOWN, picture, pixel_format
+from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 
@@ -72,6 +73,10 @@ class GenicamDevice:
         if name is None or name == "block":
             return None if name is None else block
         return _value(self._acquirer.remote_device.node_map, name)
+
+    def synchronised(self) -> bool | None:
+        """By what its node map says of PTP."""
+        return ptp(lambda name: getattr(self._acquirer.remote_device.node_map, name))
 
     def close(self) -> None:
         """Disconnect."""

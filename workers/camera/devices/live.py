@@ -1,10 +1,13 @@
 """Pictures of a device as they come: what it missed is told, what it loses is looked for again."""
 
 import random
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from workers.camera.devices.clock import DeviceClock
 from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
 from workers.camera.devices.encode import shot
 from workers.camera.settings import DeviceSettings
@@ -12,22 +15,30 @@ from workers.camera.sources import Missed, Stop, Taken
 
 log = structlog.get_logger(__name__)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ASK_CLOCK_S = 10.0  # between two questions whether its clock follows PTP
 _WAIT_S = 0.5  # for a picture, before a stop is looked for
 _WORD_END = 65_535  # GigE Vision 1 counts blocks from 1 to here, and again from 1
 _NEAR = 1000  # blocks from that end
 
 
 def live_shots(
-    device: Device, settings: DeviceSettings, stop: Stop, *, once: bool = False
+    device: Device,
+    settings: DeviceSettings,
+    stop: Stop,
+    *,
+    once: bool = False,
+    clock: DeviceClock | None = None,
 ) -> Iterator[Taken]:
     """Until a stop, or the end of a file (`once`). None: nothing came. Raises SettingsError."""
-    failures, counts = 0, Counts(settings)
+    failures, counts, clock = 0, Counts(settings), clock or DeviceClock()
     while not stop.is_set():
         try:
             device.open()
             log.info("device connected")
             counts.begin()
-            for taken in _pictures(device, settings, stop, counts):
+            clock.synchronised = device.synchronised()
+            for taken in _pictures(device, settings, stop, counts, clock):
                 failures = 0
                 yield taken
         except VideoEnded:
@@ -44,15 +55,26 @@ def live_shots(
 
 
 def _pictures(
-    device: Device, settings: DeviceSettings, stop: Stop, counts: "Counts"
+    device: Device, settings: DeviceSettings, stop: Stop, counts: "Counts", clock: DeviceClock
 ) -> Iterator[Taken]:
+    asked_s = time.monotonic()
     while not stop.is_set():
-        grab = device.grab(min(_WAIT_S, settings.timeout_s))
+        grab, arrived_ns = device.grab(min(_WAIT_S, settings.timeout_s)), time.time_ns()
+        if time.monotonic() - asked_s > _ASK_CLOCK_S:
+            clock.synchronised, asked_s = device.synchronised(), time.monotonic()
         if grab is None:
             yield None
             continue
         yield from counts.missed(grab)
-        yield Missed(1, "incomplete") if grab.picture is None else shot(grab, settings)
+        taken_ns = clock.taken(grab.device_ns, arrived_ns)
+        if grab.picture is None:
+            yield Missed(1, "incomplete")
+        else:
+            yield shot(grab, settings, _moment(taken_ns))
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
 
 
 class Counts:

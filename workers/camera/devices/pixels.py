@@ -1,14 +1,14 @@
 """Samples as cameras give them -> what is sent: formats by their names (PFNC), depth kept. Pure."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_inspector.image.bayer import demosaic
 
-Samples = NDArray[np.uint8] | NDArray[np.uint16]
+Samples = NDArray[Any]  # uint8 or uint16
 _NAME = re.compile(r"(Mono|BayerRG|BayerGR|BayerGB|BayerBG|RGB|BGR|RGBa|BGRa)(8|10|12|14|16)")
 _CHANNELS = {"RGB": 3, "BGR": 3, "RGBa": 4, "BGRa": 4}
 KNOWN = "Mono8 to Mono16, BayerRG8 to BayerBG16, RGB8, BGR8, RGBa8, BGRa8"

@@ -57,6 +57,10 @@ class VideoDevice:
             raise SettingsError(f"camera.device.region: its pictures have {size} pixels")
         return np.ascontiguousarray(pixels[y : y + height, x : x + width])
 
+    def synchronised(self) -> bool | None:
+        """It has no clock."""
+        return None
+
     def close(self) -> None:
         """Disconnect."""
         container, self._container = self._container, None

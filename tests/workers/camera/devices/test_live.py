@@ -34,6 +34,9 @@ class Scripted:
             raise found
         return found
 
+    def synchronised(self) -> bool | None:
+        return None
+
     def close(self) -> None:
         self.closed += 1
 

@@ -32,4 +32,14 @@ class CameraMetrics(Table):
         self.unanswered = self._snapshot(
             "unanswered_seconds", "For how long the broker has not answered; 0 when it has"
         )
+        self.device_ahead = self._snapshot(
+            "device_clock_ahead_seconds",
+            "By how much the device's time of day is ahead of this machine's; NaN: it has none",
+        )
+        self.device_ptp = self._snapshot(
+            "device_clock_synchronised", "1 while the device says that it follows PTP; NaN: unsaid"
+        )
+        self.transfer = self._snapshot(
+            "transfer_seconds", "From the exposure of the newest picture until it was here"
+        )
         self.ready = self._snapshot("ready", "1 while the broker takes frames")
