@@ -64,4 +64,5 @@ def full_scale(samples: Samples, bits: int) -> Samples:
     """A copy in which the highest value is white, whatever the depth; nothing is lost."""
     if bits == 8:
         return np.array(samples, np.uint8)
-    return np.left_shift(samples.astype("<u2"), 16 - bits)
+    found: Samples = np.left_shift(samples.astype("<u2"), 16 - bits)
+    return found
