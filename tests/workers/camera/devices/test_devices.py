@@ -55,9 +55,9 @@ def test_an_emulated_basler_plays_our_pictures_and_counts_them(
     given = DeviceSettings(exposure_us=2000, gain=3, nodes=nodes)
     found = grabs(open_device("basler:", given), 3)
     assert [each.block for each in found] == [0, 1, 2]
-    assert found[0].pixels is not None
-    assert found[0].pixels.shape == (48, 64)
-    assert set(np.unique(found[0].pixels)) == {200}
+    assert found[0].picture is not None
+    assert found[0].picture.pixels.shape == (48, 64)
+    assert set(np.unique(found[0].picture.pixels)) == {200}
 
 
 @basler
@@ -69,7 +69,7 @@ def test_broken_buffers_of_a_basler_are_no_pictures(emulated: None) -> None:
     device._camera.ForceFailedBuffer.Execute()
     found = [device.grab(5.0) for _ in range(8)]
     device.close()
-    broken = [each for each in found if each is not None and each.pixels is None]
+    broken = [each for each in found if each is not None and each.picture is None]
     assert len(broken) == 2
     assert "incomplete" in broken[0].why
 
@@ -112,8 +112,8 @@ def test_what_is_there_is_listed_and_one_picture_is_written(
 def test_a_genicam_camera_counts_its_pictures_and_takes_nodes(cti: Path) -> None:
     given = DeviceSettings(cti=[cti], nodes={"Width": 200, "Height": 100})
     found = grabs(open_device("genicam:VikyTL_DEV_green", given), 3)
-    assert found[0].pixels is not None
-    assert found[0].pixels.shape == (100, 200, 3)
+    assert found[0].picture is not None
+    assert found[0].picture.pixels.shape == (100, 200, 3)
     assert len({each.block for each in found}) == 3
 
 
@@ -150,9 +150,9 @@ def test_a_video_is_played_to_its_end(tmp_path: Path) -> None:
     shades = []
     with pytest.raises(VideoEnded):
         while grab := device.grab(1):
-            assert grab.pixels is not None
-            assert grab.pixels.shape == (48, 64, 3)
-            shades.append(round(float(grab.pixels.mean()) / 40))
+            assert grab.picture is not None
+            assert grab.picture.pixels.shape == (48, 64, 3)
+            shades.append(round(float(grab.picture.pixels.mean()) / 40))
     device.close()
     assert shades == list(range(5))
 
