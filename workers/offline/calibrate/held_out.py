@@ -7,14 +7,15 @@ it lies and whatever it is called, and a copy counts once.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
 from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.errors import DataError
 from stream_inspector.model.assembly import for_category
 from stream_inspector.model.version import Model
@@ -66,6 +67,7 @@ def read_held_out(
     data: Path | None,
     good: Path | None,
     folds: int,
+    on_work: OnWork = lambda *_: None,
 ) -> HeldOut:
     """The calibrate part of `data`, or all of it to cross-fit, and the images of `good`.
 
@@ -85,11 +87,13 @@ def read_held_out(
     if good is not None:
         further = _digests(all_good(good, settings.layout), _leaves(settings, console))
         paths += _further(model, category, further, good, paths)
+    done = count(1)
     images = read_by_path(
         paths,
         model.view(category),
         "fail" if folds else settings.on_corrupt,  # a gap would shift who saw what
         lambda said: console.print(text(("left out", "yellow"), f" {said}")),
+        lambda: on_work("reading", next(done), len(paths)),
     )
     check_good(list(images.values()), str(good or data))
     return HeldOut(list(images.values()), list(images), folded, seen, folds)
@@ -110,7 +114,7 @@ def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork
     first = held.images[: held.folded]
     seen = np.arange(len(held.images)) < held.seen
     fitted = cross_fit(
-        detector,
+        TorchScorer(detector.model, detector.device),
         first,
         category,
         held.folds,
@@ -148,7 +152,7 @@ def _knows(model: Model, category: str, files: GoodFiles) -> bool:
     if SEEN not in tensors or not files.calibrate:
         return False
     digests = short_digests(files.digests[path] for path in files.calibrate)
-    return bool(torch.isin(digests, tensors[SEEN]).any())
+    return bool(np.isin(digests.numpy(), tensors[SEEN]).any())
 
 
 def digests_seen(model: Model, category: str) -> set[int]:
