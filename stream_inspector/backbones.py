@@ -40,7 +40,8 @@ def bare_body(backbone: Backbone) -> nn.Module:
 @cache
 def _skeleton(backbone: Backbone) -> nn.Module:
     with torch.device("meta"):
-        return body(backbone)
+        made = body(backbone)
+    return made
 
 
 def full(backbone: Backbone, **more: Any) -> nn.Module:
