@@ -40,8 +40,7 @@ def bare_body(backbone: Backbone) -> nn.Module:
 @cache
 def _skeleton(backbone: Backbone) -> nn.Module:
     with torch.device("meta"):
-        made = body(backbone)
-    return made
+        return body(backbone)
 
 
 def full(backbone: Backbone, **more: Any) -> nn.Module:

@@ -223,9 +223,10 @@ def test_a_mixed_batch_scores_each_image_as_if_alone(unified: Model) -> None:
         np.testing.assert_allclose(mixed.maps[i], alone.maps[0], atol=1e-3 * mixed.maps.std())
 
 
-@UNIFIED
 @pytest.mark.slow
-def test_another_engine_is_told_the_category_too(unified: Model) -> None:
+@pytest.mark.parametrize("kind", ["pixel", "feature"])
+def test_another_engine_is_told_the_category_too(kind: str) -> None:
+    unified = unified_as(kind)
     images, names = [GOOD[0], GOOD[0], 255 - GOOD[1]], ["disc", "dark", "dark"]
     expected = Detector(unified, engine="torch").score(images, names)
     found = Detector(unified, engine="onnxruntime").score(images, names)

@@ -40,7 +40,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for category in ("bolts", "nuts"):
         folder = root / category / "train" / "good"
         folder.mkdir(parents=True)
-        for n in range(30):
+        for n in range(50):
             image = render(n, 0, size=(64, 64)).image
             data = encode_png(image if category == "bolts" else 255 - image)
             (folder / f"{n}.png").write_bytes(data)
@@ -103,7 +103,7 @@ def test_images_that_cannot_carry_thresholds_leave_a_model_to_calibrate(
 ) -> None:
     out, few = tmp_path / "model", tmp_path / "few"
     few.mkdir()
-    for n in range(30):
+    for n in range(50):
         shutil.copy(root / f"bolts/train/good/{n}.png", few)
 
     strict = ("--set", "budget.strict=true")
