@@ -1,6 +1,7 @@
 """What the encodings of a camera cost: time, bytes, and what a lossy one does to the verdicts.
 
     python -m benchmarks.encodings --data DIR [--categories bottle grid] [--side 512] [--images 20]
+        [--costs-only]
 
 DIR holds folders in the layout of MVTec AD, at any depth. Pictures are scaled to `--side` first.
 Accuracy is that of PaDiM on the frozen features, fitted to pictures that were not encoded.
@@ -12,15 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import lz4.frame
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from stream_inspector.baselines.padim import fit_padim
-from stream_inspector.features import load_feature_net, to_tensor
 from workers.camera.devices.encode import encoded
 from workers.camera.devices.pixels import Picture
 from workers.camera.settings import DeviceSettings
@@ -113,6 +112,9 @@ class Judge:
     """Scores pictures of one category."""
 
     def __init__(self, good: Sequence[Pixels]) -> None:
+        from stream_inspector.baselines.padim import fit_padim
+        from stream_inspector.features import load_feature_net
+
         self._net = load_feature_net(_GRID)
         self._fitted = fit_padim(self._features(good), 0, _CHANNELS)
 
@@ -120,7 +122,11 @@ class Judge:
         """The largest value of each map."""
         return self._fitted.score(self._features(pictures)).maps.flatten(1).amax(1).tolist()
 
-    def _features(self, pictures: Sequence[Pixels]) -> torch.Tensor:
+    def _features(self, pictures: Sequence[Pixels]) -> Any:
+        import torch
+
+        from stream_inspector.features import to_tensor
+
         seen = [
             np.asarray(Image.fromarray(each).convert("RGB").resize((_SEEN, _SEEN)))
             for each in pictures
@@ -139,14 +145,21 @@ def categories(root: Path, wanted: Sequence[str]) -> Iterator[Path]:
             yield folder
 
 
-def measure(folder: Path, side: int, images: int, costs: dict[str, Cost]) -> None:
+def measure(
+    folder: Path, side: int, images: int, costs: dict[str, Cost], *, costs_only: bool
+) -> None:
     """One category."""
     train = sorted((folder / "train" / "good").iterdir())[: 2 * images]
     good = sorted((folder / "test" / "good").iterdir())[:images]
     bad = [f for f in sorted(folder.glob("test/*/*")) if f.parent.name != "good"]
     bad = bad[:: max(1, len(bad) // images)][:images]
-    judge = Judge([read(file, side) for file in train])
     pictures = [read(file, side) for file in (*good, *bad)]
+    if costs_only:
+        for name, code in codes().items():
+            for each in pictures:
+                costs[name].take(each, code)
+        return
+    judge = Judge([read(file, side) for file in train])
     same: list[float] | None = None
     for name, code in codes().items():
         seen = [costs[name].take(each, code) for each in pictures]
@@ -163,13 +176,14 @@ def main() -> None:
     parser.add_argument("--categories", nargs="*", default=[])
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--images", type=int, default=20)
+    parser.add_argument("--costs-only", action="store_true", help="time and bytes, no accuracy")
     given = parser.parse_args()
     costs = {name: Cost() for name in codes()}
     found = list(categories(given.data, given.categories))
     if not found:
         parser.error(f"--data {given.data}: no folder with train/good below it")
     for folder in found:
-        measure(folder, given.side, given.images, costs)
+        measure(folder, given.side, given.images, costs, costs_only=given.costs_only)
         print(folder.name, flush=True)
     print("| encoding | encode, ms/MP | decode, ms/MP | bytes | largest error | area under ROC |")
     print("|---|---|---|---|---|---|")

@@ -55,10 +55,22 @@ class BaslerDevice:
     def _grab(self, found: Any) -> Grab:
         try:
             block, stamp = int(found.GetBlockID()), int(found.GetTimeStamp()) or None
+<<<<<<< HEAD
             read = partial(Grab, pixel_format=self._format, count=self._counted(found, block))
             if not found.GrabSucceeded():
                 return read(None, block, stamp, found.GetErrorDescription())
             return read(self._picture(found), block, stamp)
+=======
+            whole = found.GrabSucceeded()
+            return Grab(
+                self._picture(found) if whole else None,
+                block,
+                stamp,
+                "" if whole else found.GetErrorDescription(),
+                self._format,
+                self._counted(found, block),
+            )
+>>>>>>> parts
         finally:
             found.Release()
 
@@ -137,8 +149,12 @@ class BaslerDevice:
             self._set(("ChunkModeActive",), True, "counter")
             self._set(("ChunkSelector",), name.removeprefix(_CHUNK), "counter")
             self._set(("ChunkEnable",), True, "counter")
-        elif name not in ("", "block") and self._camera.GetNodeMap().GetNode(name) is None:
+        elif name not in ("", "block") and not self._is_there(name):
             raise SettingsError(f"camera.device.counter: this camera has no {name}")
+
+    def _is_there(self, name: str) -> bool:
+        node = self._camera.GetNodeMap().GetNode(name)
+        return bool(node) and bool(genicam.IsAvailable(node))
 
     def _set(self, names: tuple[str, ...], value: Any, setting: str) -> None:
         """Set the first of these nodes that the camera has."""

@@ -55,18 +55,30 @@ class GenicamDevice:
     def _grab(self, buffer: Any) -> Grab:
         block, stamp = _told(buffer, "frame_id"), _told(buffer, "timestamp_ns")
         part = buffer.payload.components[0]
+<<<<<<< HEAD
         read = partial(Grab, pixel_format=str(part.data_format), count=self._counted(block))
         form = pixel_format(str(part.data_format))
+=======
+        name, count = str(part.data_format), self._counted(block)
+        form = pixel_format(name)
+>>>>>>> parts
         if form is None:
-            raise SettingsError(
-                f"camera.device.nodes: PixelFormat is {part.data_format}; known are {KNOWN}"
-            )
+            raise SettingsError(f"camera.device.nodes: PixelFormat is {name}; known are {KNOWN}")
         if part.data.size < part.height * part.width * form.channels:
+<<<<<<< HEAD
             return read(None, block, stamp, "the buffer is incomplete")
         shape = (part.height, part.width, form.channels)
         samples = part.data.reshape(shape[:2] if form.channels == 1 else shape)
         bayer = self._settings.demosaic
         return read(picture(samples, form, convert_bayer=bayer), block, stamp)
+=======
+            return Grab(None, block, stamp, "the buffer is incomplete", name, count)
+        shape = (part.height, part.width, form.channels)
+        samples = part.data.reshape(shape[:2] if form.channels == 1 else shape)
+        bayer = self._settings.demosaic
+        made = picture(samples, form, convert_bayer=bayer)
+        return Grab(made, block, stamp, "", name, count)
+>>>>>>> parts
 
     def _counted(self, block: int | None) -> int | None:
         """The number of the part; chunks of the buffer in hand are in the node map."""
@@ -104,7 +116,8 @@ class GenicamDevice:
         for name, (value, setting) in wanted.items():
             _set(nodes, name, value, setting)
         for name, value in _region(given):
-            _set(nodes, name, value, "region")
+            if value or hasattr(nodes, name):  # some sensors have no offset to set to 0
+                _set(nodes, name, value, "region")
         _count_parts(nodes, given.counter or "")
 
 

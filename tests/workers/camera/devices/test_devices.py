@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
+from workers.camera.devices.encode import shot
 from workers.camera.devices.open import find_devices, open_device
 from workers.camera.devices.preview import preview
 from workers.camera.settings import CameraSettings, DeviceSettings
@@ -171,3 +172,63 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "workers.camera.devices.video", raising=False)
     with pytest.raises(SettingsError, match="install the extra `video`"):
         open_device("video:x.mp4", DeviceSettings())
+
+
+@basler
+@pytest.mark.parametrize(
+    ("name", "kind", "dtype", "dimensions"),
+    [
+        ("Mono8", "gray8", np.uint8, 2),
+        ("Mono12", "gray16", np.uint16, 2),
+        ("BayerRG8", "rgb8", np.uint8, 3),
+        ("RGB8Packed", "rgb8", np.uint8, 3),
+    ],
+)
+def test_a_basler_tells_its_pixels_and_keeps_their_depth(
+    emulated: None, name: str, kind: str, dtype: type, dimensions: int
+) -> None:
+    given = DeviceSettings(
+        nodes={"PixelFormat": name}, region=(16, 8, 64, 48), encoding="raw", counter="block"
+    )
+    (found,) = grabs(open_device("basler:", given), 1)
+    assert found.picture is not None
+    pixels = found.picture.pixels
+    assert (pixels.dtype, pixels.ndim, pixels.shape[:2]) == (dtype, dimensions, (48, 64))
+    assert (found.pixel_format, found.count) == (name, found.block)
+    sent = shot(found, given)
+    assert sent.content_type.endswith(f"raw-{kind}")
+    assert len(sent.data) == pixels.nbytes
+
+
+@basler
+def test_a_mosaic_of_a_basler_is_kept_where_it_is_wanted(emulated: None) -> None:
+    given = DeviceSettings(nodes={"PixelFormat": "BayerGB12"}, demosaic=False, encoding="raw")
+    (found,) = grabs(open_device("basler:", given), 1)
+    assert shot(found, given).content_type.endswith("raw-bayer-gb16")
+
+
+@basler
+def test_what_does_not_count_on_a_basler_is_named(emulated: None) -> None:
+    for counter in ("ChunkEncoderValue", "NoSuchNode"):
+        device = open_device("basler:", DeviceSettings(counter=counter))
+        with pytest.raises(SettingsError, match=r"camera\.device\.counter"):
+            device.open()
+        device.close()
+
+
+@basler
+def test_a_basler_without_ptp_says_nothing_of_it(emulated: None) -> None:
+    device = open_device("basler:", DeviceSettings())
+    device.open()
+    assert device.synchronised() is None
+    device.close()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("harvesters") is None, reason="needs `genicam`")
+def test_a_genicam_camera_gives_a_region_and_tells_its_pixels(cti: Path) -> None:
+    given = DeviceSettings(cti=[cti], region=(0, 0, 100, 100), counter="block")
+    (found,) = grabs(open_device("genicam:", given), 1)
+    assert found.picture is not None
+    assert found.picture.pixels.shape[:2] == (100, 100)
+    assert found.pixel_format
+    assert found.count == found.block
