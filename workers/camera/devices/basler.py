@@ -1,6 +1,5 @@
 """Basler's cameras through pypylon (extra `basler`): GigE, USB3, CXP, and those it emulates."""
 
-from functools import partial
 from typing import Any
 
 from pypylon import genicam, pylon
@@ -55,12 +54,6 @@ class BaslerDevice:
     def _grab(self, found: Any) -> Grab:
         try:
             block, stamp = int(found.GetBlockID()), int(found.GetTimeStamp()) or None
-<<<<<<< HEAD
-            read = partial(Grab, pixel_format=self._format, count=self._counted(found, block))
-            if not found.GrabSucceeded():
-                return read(None, block, stamp, found.GetErrorDescription())
-            return read(self._picture(found), block, stamp)
-=======
             whole = found.GrabSucceeded()
             return Grab(
                 self._picture(found) if whole else None,
@@ -70,7 +63,6 @@ class BaslerDevice:
                 self._format,
                 self._counted(found, block),
             )
->>>>>>> parts
         finally:
             found.Release()
 

@@ -1,6 +1,5 @@
 """Any GenICam camera through harvesters and its maker's producer, a .cti file (extra `genicam`)."""
 
-from functools import partial
 from typing import Any
 
 from genicam.gentl import GenericException, TimeoutException
@@ -55,30 +54,17 @@ class GenicamDevice:
     def _grab(self, buffer: Any) -> Grab:
         block, stamp = _told(buffer, "frame_id"), _told(buffer, "timestamp_ns")
         part = buffer.payload.components[0]
-<<<<<<< HEAD
-        read = partial(Grab, pixel_format=str(part.data_format), count=self._counted(block))
-        form = pixel_format(str(part.data_format))
-=======
         name, count = str(part.data_format), self._counted(block)
         form = pixel_format(name)
->>>>>>> parts
         if form is None:
             raise SettingsError(f"camera.device.nodes: PixelFormat is {name}; known are {KNOWN}")
         if part.data.size < part.height * part.width * form.channels:
-<<<<<<< HEAD
-            return read(None, block, stamp, "the buffer is incomplete")
-        shape = (part.height, part.width, form.channels)
-        samples = part.data.reshape(shape[:2] if form.channels == 1 else shape)
-        bayer = self._settings.demosaic
-        return read(picture(samples, form, convert_bayer=bayer), block, stamp)
-=======
             return Grab(None, block, stamp, "the buffer is incomplete", name, count)
         shape = (part.height, part.width, form.channels)
         samples = part.data.reshape(shape[:2] if form.channels == 1 else shape)
         bayer = self._settings.demosaic
         made = picture(samples, form, convert_bayer=bayer)
         return Grab(made, block, stamp, "", name, count)
->>>>>>> parts
 
     def _counted(self, block: int | None) -> int | None:
         """The number of the part; chunks of the buffer in hand are in the node map."""
