@@ -19,15 +19,20 @@ def for_categories(preset: Preset, count: int) -> Preset:
 
 def shortened(preset: Preset, iterations: int | None) -> Preset:
     """The preset with every network trained for so many steps; None: as it is."""
-    if iterations is None:
-        return preset
+    return preset if iterations is None else _planned(preset, iterations=iterations)
 
-    def short(diffusion: Diffusion) -> Diffusion:
-        return replace(diffusion, plan=replace(diffusion.plan, iterations=iterations))
 
-    return replace(
-        preset, pixel=short(preset.pixel), feature=preset.feature and short(preset.feature)
-    )
+def with_batch(preset: Preset, batch: int | None) -> Preset:
+    """The preset with every network trained on so many samples a step; None: as it is."""
+    return preset if batch is None else _planned(preset, batch=batch)
+
+
+def _planned(preset: Preset, **changes: int) -> Preset:
+    def changed(diffusion: Diffusion) -> Diffusion:
+        return replace(diffusion, plan=replace(diffusion.plan, **changes))
+
+    feature = preset.feature and changed(preset.feature)
+    return replace(preset, pixel=changed(preset.pixel), feature=feature)
 
 
 def at_size(preset: Preset, size: tuple[int, int]) -> Preset:
