@@ -2,9 +2,10 @@
 
 import pytest
 
-from stream_inspector.baselines import cutpaste, draem, uniad
+from stream_inspector.baselines import cflow, cutpaste, draem, uniad
 
 _SMALL = {
+    cflow: {"RATE": 1e-3},
     uniad: {"WIDTH": 64, "HIDDEN": 128, "LAYERS": 1, "RATE": 1e-3},
     cutpaste: {"BATCH": 4, "GAUSSIAN": 64, "PATCH": 32},
     draem: {"REBUILDER": 4, "FINDER": 4, "BATCH": 2},

@@ -37,7 +37,7 @@ def test_every_method_on_features_finds_the_scratch(
     name: str, features: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     good, test = features
-    count = min(METHODS[name].iterations, 80)
+    count = min(METHODS[name].iterations, 12)
     fitted = METHODS[name].fit(good, Training(0, iterations(count)))
     with torch.inference_mode():
         maps, own = fitted.score(test)
