@@ -169,10 +169,16 @@ def perlin(h: int, w: int, generator: torch.Generator) -> Tensor:
         angle = angles[row + dy, column + dx]
         return torch.cos(angle) * (fx - dx) + torch.sin(angle) * (fy - dy)
 
-    sy, sx = (f**3 * (f * (6 * f - 15) + 10) for f in (fy, fx))
-    top, bottom = (torch.lerp(corner(dy, 0), corner(dy, 1), sx.expand(h, w)) for dy in (0, 1))
-    mixed = torch.lerp(top, bottom, sy.expand(h, w))
-    return mixed * math.sqrt(2)
+    top, bottom = (
+        torch.lerp(corner(dy, 0), corner(dy, 1), _faded(fx).expand(h, w)) for dy in (0, 1)
+    )
+    return torch.lerp(top, bottom, _faded(fy).expand(h, w)) * math.sqrt(2)
+
+
+def _faded(x: Tensor) -> Tensor:
+    """From 0 to 1 without a kink at either end."""
+    faded: Tensor = x**3 * (x * (6 * x - 15) + 10)
+    return faded
 
 
 def _painted(good: Tensor, others: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:

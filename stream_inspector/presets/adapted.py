@@ -1,8 +1,9 @@
 """A preset for other categories, iterations, sizes or backbones: what depends on them follows."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from stream_inspector.presets.columns import Backbone, Diffusion, Preset
+from stream_inspector.presets.columns import Backbone, Diffusion, Preset, TrainingPlan
 
 
 def for_categories(preset: Preset, count: int) -> Preset:
@@ -19,17 +20,21 @@ def for_categories(preset: Preset, count: int) -> Preset:
 
 def shortened(preset: Preset, iterations: int | None) -> Preset:
     """The preset with every network trained for so many steps; None: as it is."""
-    return preset if iterations is None else _planned(preset, iterations=iterations)
+    if iterations is None:
+        return preset
+    return _planned(preset, lambda plan: replace(plan, iterations=iterations))
 
 
 def with_batch(preset: Preset, batch: int | None) -> Preset:
     """The preset with every network trained on so many samples a step; None: as it is."""
-    return preset if batch is None else _planned(preset, batch=batch)
+    if batch is None:
+        return preset
+    return _planned(preset, lambda plan: replace(plan, batch=batch))
 
 
-def _planned(preset: Preset, **changes: int) -> Preset:
+def _planned(preset: Preset, change: Callable[[TrainingPlan], TrainingPlan]) -> Preset:
     def changed(diffusion: Diffusion) -> Diffusion:
-        return replace(diffusion, plan=replace(diffusion.plan, **changes))
+        return replace(diffusion, plan=change(diffusion.plan))
 
     feature = preset.feature and changed(preset.feature)
     return replace(preset, pixel=changed(preset.pixel), feature=feature)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from stream_inspector.image.pictures import heatmap, side_by_side
@@ -48,9 +49,9 @@ def load(path: Path) -> Image | None:
         return np.asarray(picture.convert("RGB"))
 
 
-def tinted(image: Image, mask: ScoreMap) -> Image:
+def tinted(image: Image, mask: NDArray[np.bool_]) -> Image:
     """The image with its defect in red."""
-    share = 0.5 * (mask > 0)[..., None]
+    share = 0.5 * mask[..., None]
     return np.asarray(np.rint(image * (1 - share) + _TINT * share), np.uint8)
 
 

@@ -74,18 +74,18 @@ def reconstructions(
     shown: Shown, fitted: Mapping[str, Fitted], on_made: OnMade = lambda *_: None
 ) -> list[Panels]:
     """Figure 4: what other methods and variants make of a defect."""
-    rows = []
+    rows = list[Panels]()
     for number, index in enumerate(shown.chosen):
-        row = [*shown.first(index), *_by_others(shown.image(index), fitted)]
-        row += [(name, _counterpart(shown, index, name)) for name in COUNTERPARTS]
-        rows.append(row)
+        ours = [(name, _counterpart(shown, index, name)) for name in COUNTERPARTS]
+        others = _by_others(shown.image(index), fitted)
+        rows.append([*shown.first(index), *others, *ours])
         on_made(number + 1, len(shown.chosen))
     return rows
 
 
 def steps(shown: Shown, variant: str = "paper") -> list[Panels]:
     """Figure 7: some rounds of gradient denoising, the last one among them."""
-    rows = []
+    rows = list[Panels]()
     for index in shown.chosen:
         rounds = list[Image]()
 
@@ -93,7 +93,8 @@ def steps(shown: Shown, variant: str = "paper") -> list[Panels]:
             rounds.extend(to_images(x[:1]))
 
         made = _counterpart(shown, index, variant, keep)
-        places = np.unique(np.linspace(0, len(rounds) - 1, STEPS).astype(int)) if rounds else []
+        spread = np.linspace(0, len(rounds) - 1, STEPS) if rounds else np.zeros(0)
+        places = sorted({int(place) for place in spread})
         way = [(f"round {place + 1}", rounds[place]) for place in places]
         rows.append([*shown.first(index), *way, ("counterpart", made)])
     return rows

@@ -23,7 +23,9 @@ from workers.offline.scoring.maps import DIFFUSION
 
 OURS, OURS_TUNED, OURS_UNIFIED = "ours", "ours, tuned", "ours, unified"
 _PUBLISHED = {OURS: SAME, OURS_TUNED: TUNED, OURS_UNIFIED: UNIFIED} | {
-    name: Pair(*METHODS[name].published) for name in OTHERS if METHODS[name].published
+    name: Pair(known.pixel_auroc, known.aupro_30)
+    for name in OTHERS
+    if (known := METHODS[name].published)
 }
 _FIGURES = ("image_auroc", "pixel_auroc", "aupro_30", "aupro_05")
 _TABLE_1 = (
