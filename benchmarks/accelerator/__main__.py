@@ -4,6 +4,7 @@ The weights are random: neither speed nor memory nor the agreement of precisions
 """
 
 import json
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ import typer
 from benchmarks.accelerator import ceiling, counterparts, scoring, training
 from benchmarks.accelerator.report import markdown
 from benchmarks.accelerator.row import Row, paper_row, small_row
-from stream_inspector.engine.cache import hardware
 
 MINUTES = 7.5
 
@@ -67,7 +67,7 @@ def main(
     row = small_row(chosen) if small else paper_row(chosen)
     report = Report(out, row, 60 * minutes)
     report.found["machine"] = {
-        "hardware": hardware(chosen),
+        "hardware": _hardware(chosen),
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "small": small,
@@ -80,6 +80,13 @@ def main(
     report.add("ceiling", ceiling.measure)
     report.add("counterparts", counterparts.measure)
     report.add("compiled", scoring.compiled)
+
+
+def _hardware(device: torch.device) -> str:
+    """The processor's or the accelerator's name."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.model.assembly import of_category, pack_ensemble, pack_shared
 from stream_inspector.model.version import Model
 from stream_inspector.presets import CHAIN, PAPER, PER_IMAGE, Preset
@@ -64,10 +64,10 @@ def read_as(model: Model, reading: Reading, held_out: Sequence[Image], device: s
     drawn = draw_noise(reading.preset, int(model.provenance.get("seed") or 0))
     shared = pack_shared(drawn, float(model.tensors["sigma_data"]))
     other = replace(model, preset=reading.preset, tensors={**model.tensors, **shared})
-    detector = Detector(other, device, engine="torch")
+    scorer = TorchScorer(other, device)
     with torch.inference_mode():
         parts = [
-            detector.raw_maps(held_out[i : i + BATCH], [0] * len(held_out[i : i + BATCH]))
+            scorer.raw_maps(held_out[i : i + BATCH], [0] * len(held_out[i : i + BATCH]))
             for i in range(0, len(held_out), BATCH)
         ]
     raw: dict[str, Tensor] = {
