@@ -166,8 +166,9 @@ def perlin(h: int, w: int, generator: torch.Generator) -> Tensor:
     fy, fx = (y - y.floor())[:, None], (x - x.floor())[None]
 
     def corner(dy: int, dx: int) -> Tensor:
-        angle: Tensor = angles[row + dy, column + dx]
-        return torch.cos(angle) * (fx - dx) + torch.sin(angle) * (fy - dy)
+        angle = angles[row + dy, column + dx]
+        along: Tensor = torch.cos(angle) * (fx - dx) + torch.sin(angle) * (fy - dy)
+        return along
 
     top, bottom = (
         torch.lerp(corner(dy, 0), corner(dy, 1), _faded(fx).expand(h, w)) for dy in (0, 1)
