@@ -36,6 +36,7 @@ COMMANDS = {
     "inspect": "workers.offline.inspect.command:inspect",
     "sample": "workers.offline.sample.command:sample",
     "model": "workers.offline.model.command:model",
+    "evidence": "workers.evidence.command:evidence",
     "topics": "workers.topics.command:topics",
     "config": "workers.config.command:config",
     "doctor": "workers.doctor.command:doctor",

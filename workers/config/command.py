@@ -45,6 +45,7 @@ class Process(StrEnum):
     COLLECTOR = "collector"
     DEMO = "demo"
     TRAINER = "trainer"
+    EVIDENCE = "evidence"
     TOPICS = "topics"
     CATEGORY = "category"
 
@@ -58,6 +59,7 @@ SETTINGS = {
     Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",
     Process.TRAINER: "workers.offline.settings:TrainerProcessSettings",
+    Process.EVIDENCE: "workers.evidence.settings:EvidenceProcessSettings",
     Process.TOPICS: "workers.topics.settings:TopicsProcessSettings",
 }
 

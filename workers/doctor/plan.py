@@ -36,7 +36,7 @@ def planned(
         if isinstance(settings, InspectorSettings):
             from workers.doctor.worker_plan import worker_plan
 
-            own, clock = worker_plan(settings, categories, quick=quick)
+            own, clock = worker_plan(settings, categories, asked, quick=quick)
             checks, clocks = checks + own, [*clocks, clock]
         yield checks + clocks
 

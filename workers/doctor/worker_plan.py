@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from functools import partial
 
 from workers.doctor.checks import store as store_checks
+from workers.doctor.desks import broker as broker_desk
 from workers.doctor.desks.redis import REACHABLE, RedisDesk
 from workers.doctor.findings import Check, Finding
 from workers.inspector.settings import InspectorSettings
+from workers.runtime.bus.kafka.admin.survey import Survey, TopicFacts
 from workers.runtime.categories import Category
+from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis_survey import RedisSurvey
@@ -19,30 +22,47 @@ _DEVICE = ("present", "engine", "threads", "memory")
 
 
 def worker_plan(
-    settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
+    settings: InspectorSettings,
+    categories: Mapping[str, Category],
+    asked: Survey,
+    *,
+    quick: bool,
 ) -> tuple[list[Check], Check]:
     """Redis, stores, device and models; and the clock of Redis."""
     models = settings.models
     required = models.require_redis and models.null_detector_ms is None
     redis = RedisDesk(RedisSurvey(settings.redis), required=required)
     clock = Check("clocks", "Redis", redis.clock, REACHABLE)
-    return redis.checks() + _own_plan(settings, categories, quick=quick), clock
+    own = _own_plan(settings, categories, quick=quick) + evidence_plan(
+        settings.evidence, settings.topics.defects, asked
+    )
+    return redis.checks() + own, clock
+
+
+def evidence_plan(section: EvidenceSection, defects: str, asked: Survey) -> list[Check]:
+    """Whether pictures are stored, stay as long as their events, and do not fill the store."""
+    url = section.url
+    if not url:
+        return []
+    life = partial(_evidence_life, section, defects, asked)
+    room = Check("stores", "evidence room", partial(_evidence_room, section), "stores: evidence")
+    return [
+        _store("evidence", partial(_evidence_store, url), "evidence.url", _WRITE),
+        Check("stores", "evidence life", life, broker_desk.REACHABLE),
+        room,
+    ]
 
 
 def _own_plan(
     settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
 ) -> list[Check]:
-    models, evidence = settings.models, settings.evidence
+    models = settings.models
     null = models.null_detector_ms is not None  # inspects nothing, and needs no models
     found = (
         []
         if null
         else [_store("models", partial(_models_store, models.store), "models.store", _READ)]
     )
-    if evidence.url:
-        found.append(
-            _store("evidence", partial(_evidence_store, evidence.url), "evidence.url", _WRITE)
-        )
     found += [Check("device", name, partial(_device, name, settings)) for name in _DEVICE]
     if not quick:
         run = partial(_device, "precision", settings)
@@ -84,6 +104,17 @@ def _models_store(url: str) -> list[Finding]:
 
 def _evidence_store(url: str) -> list[Finding]:
     return store_checks.check_evidence_writable(open_blobs(url), url)
+
+
+def _evidence_life(section: EvidenceSection, defects: str, asked: Survey) -> list[Finding]:
+    found = asked.topic(defects)
+    kept = (found.configs or {}).get("retention.ms") if isinstance(found, TopicFacts) else None
+    hours = None if kept is None or int(kept) < 0 else int(kept) / 3_600_000
+    return store_checks.judge_evidence_life(section.keep, hours)
+
+
+def _evidence_room(section: EvidenceSection) -> list[Finding]:
+    return store_checks.check_evidence_room(open_blobs(section.url or ""), section)
 
 
 def _device(name: str, settings: InspectorSettings) -> list[Finding]:

@@ -12,7 +12,7 @@ from workers.inspector.models.keeper import ModelKeeper
 from workers.inspector.models.source import FixedModels, ModelSource
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.intake import MAX_RECORDS
-from workers.inspector.settings import EvidenceSection, InspectorSettings
+from workers.inspector.settings import InspectorSettings
 from workers.inspector.trial.process import COMMAND, FetchModel, TrialProcess
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
@@ -20,6 +20,7 @@ from workers.runtime.bus.kafka.delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
+from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.process import RedisSettings

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from workers.runtime.categories import CategoriesSection, Category, read_categories
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.errors import SettingsError
+from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.settings.process import ProcessSettings, Section
 from workers.runtime.settings.shares import AsShare, Share
 
@@ -92,15 +93,6 @@ class ModelsSection(Section):
         default=None,
         ge=0,
         description="benchmarks: no model, every frame passes after so many ms per batch",
-    )
-
-
-class EvidenceSection(Section):
-    """Pictures that defect events link to."""
-
-    url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
-    timeout_s: float = Field(
-        default=10.0, gt=0, description="a picture that takes longer is left out of its event"
     )
 
 

@@ -17,6 +17,7 @@ from workers.notifier.reading.membership import Membership
 from workers.notifier.reading.states import StateFeed
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
+from workers.runtime.evidence.links import links_of
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.tracing import open_tracing
 from workers.runtime.watchdog import Pulse, Watchdog
@@ -36,7 +37,7 @@ def run_notifier(
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
     channels = make_channels(notifier.delivery)  # a wrong URL is refused before the broker is asked
-    membership = Membership()
+    links, membership = links_of(settings.evidence), Membership()
     with stop.at_once():
         found = connect_producer()
     with (
@@ -52,7 +53,7 @@ def run_notifier(
         with (
             closing(member) as consumer,
             feed as states,
-            Delivery(channels, notifier, traces) as delivery,
+            Delivery(channels, notifier, traces, links) as delivery,
         ):
             loop = make_notifier(settings, consumer, membership, delivery, states=states)
             log.info("listening", channels=[courier.name for courier in delivery.couriers])

@@ -1,18 +1,21 @@
 """The pictures of a defect, stored before its event is published.
 
 Names are the content's digest: a redelivery writes the same names, never other bytes under a
-name that an event already published. A failing store costs the pictures, not the event.
+name that an event already published. Whose they are is noted first, for who keeps the store small.
+A failing store costs the pictures, not the event.
 """
 
-import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from schemas.defect import Evidence
 from schemas.excerpt import excerpt
 from schemas.frame import RAW_GRAY8, RAW_RGB8
+from schemas.outcome import outcome_id
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
 from workers.inspector.messages.verdicts import Judged
 from workers.inspector.pipeline.explain import Explanation
+from workers.runtime.evidence.cases import Case, note, picture_name
 from workers.runtime.store.ports import BlobWriter
 
 _EXTENSIONS = {
@@ -36,14 +39,22 @@ class EvidenceWriter:
         """Store the frame as captured, the heatmap, the outline and the counterpart."""
         if self._blobs is None:
             return Evidence(notes={"evidence": "no store is configured (setting evidence.url)"})
+        made: dict[str, tuple[str, bytes]] = {}
         links: dict[str, str | None] = {}
         notes: dict[str, str] = {}
-        for name, (extension, make) in _pictures(judged, explanation).items():
+
+        def trying(what: str, body: Callable[[], None]) -> None:
             try:
-                links[name] = _store(self._blobs, make(), extension)
+                body()
             except Exception as error:  # any fault here costs a picture, never the event
-                notes[name] = excerpt(f"{type(error).__name__}: {error}")
+                notes[what] = excerpt(f"{type(error).__name__}: {error}")
                 self._failed()
+
+        for name, (extension, make) in _pictures(judged, explanation).items():
+            trying(name, partial(_make, made, name, extension, make))
+        trying("record", partial(note, self._blobs, _case(judged, made)))
+        for name, (place, data) in made.items():
+            trying(name, partial(_store, self._blobs, links, name, place, data))
         if explanation.counterpart is None:
             notes["counterpart"] = f"skipped ({explanation.check.reason})"
         return Evidence(**links, notes=notes)
@@ -66,6 +77,29 @@ def _pictures(
     return pictures
 
 
-def _store(blobs: BlobWriter, data: bytes, extension: str) -> str:
-    digest = hashlib.sha256(data).hexdigest()
-    return blobs.write(f"{digest[:2]}/{digest}.{extension}", data)
+def _make(
+    made: dict[str, tuple[str, bytes]], name: str, extension: str, make: Callable[[], bytes]
+) -> None:
+    data = make()
+    made[name] = picture_name(data, extension), data
+
+
+def _store(
+    blobs: BlobWriter, links: dict[str, str | None], name: str, place: str, data: bytes
+) -> None:
+    links[name] = blobs.write(place, data)
+
+
+def _case(judged: Judged, made: Mapping[str, tuple[str, bytes]]) -> Case:
+    frame = judged.admitted.frame
+    return Case(
+        outcome_id=outcome_id(frame.source, frame.frame_id, frame.run),
+        frame_id=frame.frame_id,
+        camera_id=frame.camera_id,
+        category=frame.category,
+        grade=judged.verdict.grade.value,
+        captured_at=frame.captured_at,
+        decided_at=judged.decided_at,
+        model_version=judged.model.version,
+        pictures={name: place for name, (place, _) in made.items()},
+    )

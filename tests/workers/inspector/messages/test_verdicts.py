@@ -24,6 +24,8 @@ from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import skipped
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Ticket
 from workers.runtime.bus.ports import Outgoing, Partition, Record
+from workers.runtime.errors import StoreUnavailable
+from workers.runtime.evidence.cases import read_case
 from workers.runtime.settings.process import TopicSettings
 from workers.runtime.store.memory import MemoryBlobs
 
@@ -135,7 +137,28 @@ def test_evidence_is_named_by_its_content() -> None:
     assert first.frame is not None
     assert blobs.read(first.frame.removeprefix("memory://")) == b"png bytes"
     assert first.notes == {"counterpart": "skipped (budget)"}
-    assert len(blobs.names("")) == 3
+    [record] = blobs.names("cases/")
+    case = read_case(blobs, record)
+    assert case is not None
+    assert (case.grade, case.category, case.camera_id) == ("defect", "bolts", "line-1")
+    assert case.outcome_id == outcome_id(FRAME.source, "f1")
+    assert sorted([record, *case.pictures.values()]) == blobs.names("")
+
+
+def test_a_store_that_takes_no_record_costs_the_note_and_not_the_pictures() -> None:
+    class NoRecords(MemoryBlobs):
+        def write(self, name: str, data: bytes) -> str:
+            if name.startswith("cases/"):
+                raise StoreUnavailable("no right to put there")
+            return super().write(name, data)
+
+    failures: list[int] = []
+    found = EvidenceWriter(NoRecords(), lambda: failures.append(1)).write(
+        judged(Grade.DEFECT), skipped("budget")
+    )
+    assert found.frame
+    assert "no right" in found.notes["record"]
+    assert failures == [1]
 
 
 @pytest.mark.parametrize("threshold", [3.0, 0.0, -2.0])
