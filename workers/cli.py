@@ -47,6 +47,7 @@ EXTRAS = {
     "servers": "embedded",
     "notifier": "notifier",
     "gate": "gate",
+    "evidence": "s3",
 }  # the other heavy commands: worker
 
 

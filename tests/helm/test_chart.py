@@ -32,7 +32,12 @@ from workers.notifier.settings import NotifierProcessSettings
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart")]
 
 OLDEST, NEWEST = "1.30.0", "1.37.0"  # Chart.yaml's kubeVersion, and the newest with schemas
-ADDED = {"Deployment": 11, "StatefulSet": 11, "Job": 4}  # -<hash> in a label; -<index> of a host
+ADDED = {
+    "Deployment": 11,
+    "StatefulSet": 11,
+    "CronJob": 11,
+    "Job": 4,
+}  # -<hash> in a label; -<index> of a host
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 

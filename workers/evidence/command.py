@@ -117,7 +117,7 @@ def gc(
     """
     how = form(as_json, as_csv)
     if every is None:
-        _run("gc", url, config, assignments, lambda desk: desk.collect(apply, how) and None)
+        _run("gc", url, config, assignments, lambda desk: desk.collect(apply, how))
         return
     if not apply:
         raise typer.BadParameter("--every needs --apply: what is only shown is shown once")
@@ -176,7 +176,7 @@ def _run(
     url: str | None,
     config: Path | None,
     assignments: list[str] | None,
-    body: "Callable[[Desk], None]",
+    body: "Callable[[Desk], object]",
 ) -> None:
     from workers.evidence.run import Desk
     from workers.runtime.store.files import open_blobs

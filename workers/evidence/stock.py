@@ -14,7 +14,8 @@ THREADS = 8  # an object store answers each after some ten milliseconds
 _AT_ONCE = 512  # records between two looks at the stop signal
 
 OnWork = Callable[[str, int, int], None]  # what, done, in all
-_In, _Out = TypeVar("_In"), TypeVar("_Out")
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True)

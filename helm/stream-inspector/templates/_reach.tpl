@@ -7,6 +7,7 @@ notifier: [kafka, tracing, channels]
 gate: [kafka, plant]
 camera: [kafka, tracing]
 topics: [kafka]
+evidence: [storage]
 {{- end -}}
 
 {{/* Where servers are: ports and peers of those that have any. */}}

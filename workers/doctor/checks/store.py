@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workers.doctor.findings import Finding, ok, or_ok, warning
-from workers.runtime.evidence.cases import GC_CLOCK
+from workers.runtime.evidence.cases import CASES, GC_CLOCK
 from workers.runtime.evidence.settings import DEFECT, EvidenceSection, KeepSection
 from workers.runtime.settings.process import redact
 from workers.runtime.store.ports import BlobStore
@@ -72,9 +72,8 @@ _COLLECT = (
 
 def _uncollected(blobs: BlobStore) -> Finding | None:
     last = next((blob.at for blob in blobs.listed(GC_CLOCK)), None)
-    if last is None:
-        says = "nobody has ever collected here: nothing expires, and the store only grows"
-        return warning(says, _COLLECT, "evidence.keep")
+    if last is None:  # a new store has nothing to collect
+        last = min((blob.at for blob in blobs.listed(CASES)), default=time.time())
     since_s = time.time() - last
     if since_s < _ABANDONED_S:
         return None
