@@ -37,6 +37,7 @@ COMMANDS = {
     "sample": "workers.offline.sample.command:sample",
     "model": "workers.offline.model.command:model",
     "evidence": "workers.evidence.command:evidence",
+    "plan": "workers.offline.plan.command:plan",
     "topics": "workers.topics.command:topics",
     "config": "workers.config.command:config",
     "doctor": "workers.doctor.command:doctor",
