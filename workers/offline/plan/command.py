@@ -21,7 +21,7 @@ def plan(
         float, typer.Option("--latency", min=1, help="ms from capture to outcome, 95 % of frames")
     ] = 500,
     kb: Annotated[float, typer.Option("--kb", min=0.1, help="of an encoded frame")] = 500,
-    megapixels: Annotated[float, typer.Option("--megapixels", min=0.001)] = 2.0,
+    megapixels: Annotated[float, typer.Option("--megapixels", min=0.001, help="of a frame")] = 2.0,
     kind: Annotated[Literal["png", "jpeg"], typer.Option("--kind", help="of encoding")] = "jpeg",
     preset: Annotated[str, typer.Option("--preset", help="as `train` has it")] = "feature-fast",
     category: Annotated[
@@ -38,8 +38,8 @@ def plan(
     pinned: Annotated[
         bool, typer.Option("--pinned", help="cameras are given their partitions, not hashed")
     ] = False,
-    batch_max: Annotated[int, typer.Option("--batch-max", min=1)] = 8,
-    batch_age: Annotated[float, typer.Option("--batch-age", min=0, help="ms")] = 40,
+    batch_max: Annotated[int, typer.Option("--batch-max", min=1, help="worker.batch_max")] = 8,
+    batch_age: Annotated[float, typer.Option("--batch-age", min=0, help="worker.batch_age_ms")] = 40,
     load: Annotated[
         float, typer.Option("--load", min=0.01, max=0.99, help="share of a worker's capacity")
     ] = 0.7,
