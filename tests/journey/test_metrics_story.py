@@ -75,7 +75,7 @@ def test_pictures_that_cannot_be_stored_are_counted(
     stage.start(**{"categories.names": ["bolts"]})
     stage.send(make_frame(picture(DARK)))
     stage.outcomes_of(1)
-    assert value(stage, "inspector_evidence_failures_total") == 3  # frame, heatmap, outline
+    assert value(stage, "inspector_evidence_failures_total") == 4  # record, frame, heatmap, outline
 
 
 @pytest.mark.slow
