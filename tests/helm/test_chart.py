@@ -145,7 +145,7 @@ def test_servers_are_probed(objects: Objects) -> None:
             probes = [
                 container.get(f"{name}Probe") for name in ("startup", "liveness", "readiness")
             ]
-            assert all(probes) is (workload["kind"] not in ("Job", "Pod"))
+            assert all(probes) is (workload["kind"] not in ("Job", "CronJob", "Pod"))
             assert {probe["httpGet"]["port"] for probe in probes if probe} == ports
 
 
@@ -216,6 +216,7 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         "gate": [kafka, {502, 4840}],
         "camera": [kafka, tracing],
         "topics": [kafka],
+        "evidence": [{443}],
     }
     for component, servers in expected.items():
         spec = one(objects, "NetworkPolicy", component)["spec"]
@@ -398,6 +399,7 @@ def test_each_process_has_its_own_login_where_it_is_given() -> None:
         "doctor": {"kafka-worker", "kafka-ca"},
         "notifier": {"kafka-notifier", "kafka-ca"},
         "topics": {"kafka-admin", "kafka-ca"},
+        "evidence": set(),
     }
 
 
