@@ -89,8 +89,7 @@ def _detector(model: Model, pictures: Sequence[bytes], runs: int) -> tuple[Row, 
     images = [decode(png, "image/png", view, DecodeLimits()).image for png in pictures[:BATCH]]
     sizes = [view.canvas[::-1]] * len(images)
     batch_ms = {n: _batch_ms(detector, images[:n], sizes[:n], runs) for n in BATCHES}
-    took = ", ".join(f"{name} {ms:.1f} ms" for name, ms in detector.runners.milliseconds.items())
-    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine} (one image: {took})"
+    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine}"
     rate = 1000 * BATCH / batch_ms[BATCH]
     return ("detector alone", f"{rate:.1f} frames/s", remark), batch_ms
 

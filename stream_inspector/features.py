@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stream_inspector.backbones import body, is_packaged, packaged_weights
+from stream_inspector.backbones import body, packaged_weights
 from stream_inspector.errors import ModelCorrupt
+from stream_inspector.packaged import is_packaged
 from stream_inspector.presets import LITE0, Backbone
 from stream_inspector.verdict import Image
 

@@ -9,7 +9,7 @@ from trained import trained_once
 
 from stream_inspector.model.version import Model
 from stream_inspector.presets import (
-    FEATURE_FAST,
+    FEATURE_DIFFUSION,
     PIXEL_SMALL,
     MemoryPlan,
     MixturePlan,
@@ -42,7 +42,7 @@ def tiny_pixel_preset() -> Preset:
 
 def tiny_feature_preset() -> Preset:
     """The feature preset at 64 pixels."""
-    feature = FEATURE_FAST.feature
+    feature = FEATURE_DIFFUSION.feature
     if feature is None:
         raise ValueError("the feature preset scores features")
     small = replace(
@@ -53,7 +53,7 @@ def tiny_feature_preset() -> Preset:
     )
     pixel = replace(tiny_pixel_preset().pixel, size=(32, 32), network=replace(_SHAPE, patch=4))
     return replace(
-        FEATURE_FAST,
+        FEATURE_DIFFUSION,
         input_size=(64, 64),
         grid=(8, 8),
         pixel=pixel,

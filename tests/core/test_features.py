@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 
-from stream_inspector import backbones
+from stream_inspector import backbones, packaged
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.features import load_feature_net, resized, to_images, to_tensor
 from stream_inspector.presets import LITE0, LITE2, Backbone
@@ -50,7 +50,7 @@ def test_the_packaged_weights_classify(backbone: Backbone) -> None:
 def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(LITE0, architecture="tf_efficientnet_lite1")
     monkeypatch.setitem(
-        backbones.PACKAGES, other.architecture, backbones.PACKAGES[LITE0.architecture]
+        packaged.PACKAGES, other.architecture, packaged.PACKAGES[LITE0.architecture]
     )
     with pytest.raises(ModelUnsupported, match="do not fit timm's tf_efficientnet_lite1"):
         load_feature_net((4, 4), other)
@@ -58,8 +58,8 @@ def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(LITE0, architecture="tf_efficientnet_lite1")
-    missing = backbones.Package("efficientnet_lite9_pytorch_model", "File")
-    monkeypatch.setitem(backbones.PACKAGES, other.architecture, missing)
+    missing = packaged.Package("efficientnet_lite9_pytorch_model", "File", "")
+    monkeypatch.setitem(packaged.PACKAGES, other.architecture, missing)
     with pytest.raises(ModelUnsupported, match="install efficientnet-lite9-pytorch-model"):
         load_feature_net((4, 4), other)
 

@@ -69,7 +69,7 @@ def test_a_worker_follows_the_active_version(
     (store / "models").rename(tmp_path / "hidden")
     settings = {"models.store": store, "models.refresh_s": 0.2, "evidence.url": evidence}
     one = {"counterpart.burst_s": 0.01, "counterpart.max_share": 0.001}  # then the budget is spent
-    stage.worker(**settings, **one, **{"models.engine": "torch"})
+    stage.worker(**settings, **one)
     for index in range(8):
         kind = sorted(DEFECT_KINDS)[index % len(DEFECT_KINDS)]
         stage.send(1, data=encode_png(render(index, seed=2, defect=kind).image))

@@ -34,7 +34,7 @@ def model() -> Model:
 
 
 def score(model: Model, picture: Any) -> float:
-    return float(Detector(model, engine="torch").score([picture]).image_scores[0])
+    return float(Detector(model).score([picture]).image_scores[0])
 
 
 def damaged(tensors: bytes) -> bytes:
@@ -72,7 +72,7 @@ def test_a_switch_under_load_loses_and_mixes_nothing(
         return bool(stage.outcomes) and stage.outcomes[-1].model_version == wanted.version
 
     activate(versions[0])
-    settings = {"models.store": tmp_path / "store", "models.engine": "torch"}
+    settings = {"models.store": tmp_path / "store"}
     worker = stage.worker(**settings, **{"models.refresh_s": 60})  # notices must do it
     stage.until(flowing(lambda: last_is(versions[0])))
     for turn in range(1, 5):
