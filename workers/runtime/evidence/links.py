@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import structlog
 
+from workers.runtime.errors import SettingsError
 from workers.runtime.evidence.cases import picture_in
 from workers.runtime.evidence.settings import EvidenceSection
 
@@ -44,10 +45,13 @@ class Links:
 
 
 def links_of(section: EvidenceSection) -> Links:
-    """As the settings say. Raises SettingsError for a store that cannot be opened."""
+    """As the settings say. Raises SettingsError where the store cannot be opened."""
     if section.served_url or section.signed_hours is None or section.url is None:
         return Links(section.served_url)
-    from workers.runtime.store.files import open_blobs  # fsspec, which a notifier may do without
-
+    try:
+        from workers.runtime.store.files import open_blobs  # fsspec: a notifier may do without
+    except ModuleNotFoundError as error:
+        why = f"evidence.signed_hours needs the extra `s3` ({error.name} is not installed)"
+        raise SettingsError(why) from None
     blobs, seconds = open_blobs(section.url), round(section.signed_hours * 3600)
     return Links(None, lambda name: blobs.signed(name, seconds))

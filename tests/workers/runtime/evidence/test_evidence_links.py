@@ -1,10 +1,12 @@
 """Links in alarms open where people read them, and nothing else is ever signed."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from workers.runtime.errors import SettingsError
 from workers.runtime.evidence.cases import picture_name
 from workers.runtime.evidence.links import Links, links_of
 from workers.runtime.evidence.settings import EvidenceSection
@@ -59,3 +61,10 @@ def test_signing_needs_the_store() -> None:
         EvidenceSection(signed_hours=1)
     with pytest.raises(ValidationError, match="less than or equal to 168"):
         EvidenceSection(signed_hours=169, url="s3://plant")
+
+
+def test_a_notifier_that_misses_the_extra_is_told_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    monkeypatch.delitem(sys.modules, "workers.runtime.store.files", raising=False)
+    with pytest.raises(SettingsError, match="needs the extra `s3`"):
+        links_of(EvidenceSection(url="s3://plant/e", signed_hours=1))
