@@ -12,6 +12,7 @@ from workers.doctor.checks import settings as settings_checks
 from workers.doctor.desks import broker as broker_desk
 from workers.doctor.desks.broker import BrokerDesk
 from workers.doctor.findings import Check, Finding, ok
+from workers.explainer.settings import ExplainerSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.admin.survey import survey
@@ -36,8 +37,12 @@ def planned(
         if isinstance(settings, InspectorSettings):
             from workers.doctor.worker_plan import worker_plan
 
-            own, clock = worker_plan(settings, categories, asked, quick=quick)
+            own, clock = worker_plan(settings, categories, quick=quick)
             checks, clocks = checks + own, [*clocks, clock]
+        if isinstance(settings, ExplainerSettings):
+            from workers.doctor.explainer_plan import explainer_plan
+
+            checks = checks + explainer_plan(settings, asked)
         yield checks + clocks
 
 

@@ -1,17 +1,14 @@
 """What only a worker has: Redis, stores, models and the device. Needs the extra `worker`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from workers.doctor.checks import store as store_checks
-from workers.doctor.desks import broker as broker_desk
 from workers.doctor.desks.redis import REACHABLE, RedisDesk
 from workers.doctor.findings import Check, Finding
+from workers.doctor.store_plan import models_store
 from workers.inspector.settings import InspectorSettings
-from workers.runtime.bus.kafka.admin.survey import Survey, TopicFacts
 from workers.runtime.categories import Category
-from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis_survey import RedisSurvey
@@ -22,35 +19,14 @@ _DEVICE = ("present", "engine", "threads", "memory")
 
 
 def worker_plan(
-    settings: InspectorSettings,
-    categories: Mapping[str, Category],
-    asked: Survey,
-    *,
-    quick: bool,
+    settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
 ) -> tuple[list[Check], Check]:
-    """Redis, stores, device and models; and the clock of Redis."""
+    """Redis, store, device and models; and the clock of Redis."""
     models = settings.models
     required = models.require_redis and models.null_detector_ms is None
     redis = RedisDesk(RedisSurvey(settings.redis), required=required)
     clock = Check("clocks", "Redis", redis.clock, REACHABLE)
-    own = _own_plan(settings, categories, quick=quick) + evidence_plan(
-        settings.evidence, settings.topics.defects, asked
-    )
-    return redis.checks() + own, clock
-
-
-def evidence_plan(section: EvidenceSection, defects: str, asked: Survey) -> list[Check]:
-    """Whether pictures are stored, stay as long as their events, and do not fill the store."""
-    url = section.url
-    if not url:
-        return []
-    life = partial(_evidence_life, section, defects, asked)
-    room = Check("stores", "evidence room", partial(_evidence_room, section), "stores: evidence")
-    return [
-        _store("evidence", partial(_evidence_store, url), "evidence.url", _WRITE),
-        Check("stores", "evidence life", life, broker_desk.REACHABLE),
-        room,
-    ]
+    return redis.checks() + _own_plan(settings, categories, quick=quick), clock
 
 
 def _own_plan(
@@ -58,11 +34,7 @@ def _own_plan(
 ) -> list[Check]:
     models = settings.models
     null = models.null_detector_ms is not None  # inspects nothing, and needs no models
-    found = (
-        []
-        if null
-        else [_store("models", partial(_models_store, models.store), "models.store", _READ)]
-    )
+    found = [] if null else [models_store(models.store)]
     found += [Check("device", name, partial(_device, name, settings)) for name in _DEVICE]
     if not quick:
         run = partial(_device, "precision", settings)
@@ -87,36 +59,6 @@ def _own_plan(
     return found
 
 
-_READ = "let this user read there (mount it; give the right to list and get), or name another store"
-_WRITE = (
-    "let this user write there (mount a volume; create the bucket, give the right to put), or "
-    "name another place"
-)
-
-
-def _store(name: str, run: Callable[[], list[Finding]], setting: str, do: str) -> Check:
-    return Check("stores", name, run, do=do, setting=setting)
-
-
-def _models_store(url: str) -> list[Finding]:
-    return store_checks.check_models_readable(open_blobs(url), url)
-
-
-def _evidence_store(url: str) -> list[Finding]:
-    return store_checks.check_evidence_writable(open_blobs(url), url)
-
-
-def _evidence_life(section: EvidenceSection, defects: str, asked: Survey) -> list[Finding]:
-    found = asked.topic(defects)
-    kept = (found.configs or {}).get("retention.ms") if isinstance(found, TopicFacts) else None
-    hours = None if kept is None or int(kept) < 0 else int(kept) / 3_600_000
-    return store_checks.judge_evidence_life(section.keep, hours)
-
-
-def _evidence_room(section: EvidenceSection) -> list[Finding]:
-    return store_checks.check_evidence_room(open_blobs(section.url or ""), section)
-
-
 def _device(name: str, settings: InspectorSettings) -> list[Finding]:
     from workers.doctor.checks import device as device_checks
 
@@ -139,8 +81,8 @@ def _version(settings: InspectorSettings, category: Category) -> list[Finding]:
 
 def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Finding]:
     from workers.doctor.checks.models import check_room
-    from workers.inspector.models.detectors import ModelLoader
-    from workers.inspector.models.device import model_memory
+    from workers.runtime.detectors.device import model_memory
+    from workers.runtime.detectors.loading import ModelLoader
 
     models, registry = settings.models, Registry(open_blobs(settings.models.store))
     limit = model_memory(models.device, models.memory_mb)
@@ -149,7 +91,7 @@ def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Findin
 
 def _on_device(settings: InspectorSettings, category: str) -> list[Finding]:
     from workers.doctor.checks.models import check_on_device
-    from workers.inspector.models.detectors import ModelLoader
+    from workers.runtime.detectors.loading import ModelLoader
 
     registry = Registry(open_blobs(settings.models.store))
     return check_on_device(registry, category, ModelLoader(settings.models))

@@ -75,7 +75,7 @@ def list_cases(
 ) -> None:
     """Show cases, the newest first: whose they are, their size, and until when they stay.
 
-    Example: stream-inspector evidence list --config configs/worker.yaml --state held
+    Example: stream-inspector evidence list --config configs/explainer.yaml --state held
     """
     how, now = form(as_json, as_csv), datetime.now(UTC)
     start = ago(since, now, "--since") if since else None
@@ -109,9 +109,9 @@ def gc(
 
     Examples:
 
-      stream-inspector evidence gc --config configs/worker.yaml
+      stream-inspector evidence gc --config configs/explainer.yaml
 
-      stream-inspector evidence gc --config configs/worker.yaml --apply --every 1h
+      stream-inspector evidence gc --config configs/explainer.yaml --apply --every 1h
 
     Two at the same time do no harm.
     """

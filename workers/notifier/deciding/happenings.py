@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from schemas.alarm import AlarmKind, Severity
 from schemas.dead_letter import DeadLetter
-from schemas.defect import DefectEvent
+from schemas.defect import DefectEvent, Evidence
+from schemas.explanation import Explanation
 from schemas.interruption import Interruption
 from schemas.outcome import fingerprint
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
@@ -59,6 +60,7 @@ class Happening:
     subject: str | None = None  # what a group lists as its examples
     all_clear: bool = False
     standing: bool = False  # holds on for long: told rarely, and many are no worse than few
+    awaits: bool = False  # its pictures come later, by themselves
     crowd: bool = False  # of many cameras at once it is told together
 
     def __post_init__(self) -> None:
@@ -89,7 +91,7 @@ def short_name(name: str) -> str:
 
 def from_defect(event: DefectEvent, place: Place) -> Happening:
     """A product with a defect."""
-    frame, evidence = event.frame, event.evidence
+    frame, picture = event.frame, picture_of(event.evidence)
     regions = f" in {len(event.regions)} regions" if len(event.regions) > 1 else ""
     return Happening(
         event_id=f"defect:{event.outcome_id}:{fingerprint(frame, event.record)}",
@@ -104,9 +106,20 @@ def from_defect(event: DefectEvent, place: Place) -> Happening:
         category=frame.category,
         frame_ids=(frame.frame_id,),
         badness=event.image_score - event.image_threshold,
-        evidence=evidence.outline or evidence.heatmap or evidence.frame,
+        evidence=picture,
+        awaits=picture is None and event.explanation is not None,
         traceparent=event.traceparent,
     )
+
+
+def picture_of(evidence: Evidence) -> str | None:
+    """The picture that says most."""
+    return evidence.outline or evidence.heatmap or evidence.frame
+
+
+def explained_id(told: Explanation) -> str:
+    """The event id of the defect that an explanation is of."""
+    return f"defect:{told.outcome_id}:{fingerprint(told.frame, told.record)}"
 
 
 def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:

@@ -1,0 +1,92 @@
+"""The pictures of a verdict, stored before its explanation is published.
+
+Names are the content's digest: a redelivery writes the same names, never other bytes under a
+name that an event already published. Whose they are is noted first, for who keeps the store small.
+A failing store costs the pictures, not the event.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from schemas.defect import Evidence
+from schemas.excerpt import excerpt
+from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame
+from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
+from stream_inspector.image.view.canvas import Placement
+from stream_inspector.verdict import Image, Verdict
+from workers.runtime.evidence.cases import Case, note, picture_name
+from workers.runtime.store.ports import BlobWriter
+
+_EXTENSIONS = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/bmp": "bmp",
+    "image/tiff": "tiff",
+    RAW_GRAY8: "gray8",
+    RAW_RGB8: "rgb8",
+}
+
+Make = Callable[[], tuple[bytes, str]]  # bytes and their extension
+
+
+def of_frame(frame: Frame) -> dict[str, Make]:
+    """The frame's own bytes, as captured."""
+    return {"frame": lambda: (frame.data, _EXTENSIONS[frame.content_type])}
+
+
+def of_verdict(image: Image, verdict: Verdict, place: Placement) -> dict[str, Make]:
+    """Where a canvas [H, W, 3] departs from normal."""
+    low, high = heat_range(verdict.pixel_threshold)
+    return {
+        "heatmap": lambda: (encode_png(heatmap(image, verdict.score_map, low, high)), "png"),
+        "outline": lambda: (encode_png(outline(image, verdict.regions, place)), "png"),
+    }
+
+
+def of_counterpart(image: Image) -> dict[str, Make]:
+    """The part as it would look when good, [H, W, 3]."""
+    return {"counterpart": lambda: (encode_png(image), "png")}
+
+
+class EvidenceWriter:
+    """Writes pictures to a blob store, or notes why there are none."""
+
+    def __init__(self, blobs: BlobWriter | None, failed: Callable[[], None] = lambda: None):
+        """`failed` is told of each picture that could not be stored."""
+        self._blobs, self._failed = blobs, failed
+
+    def write(
+        self, case: Case, pictures: Mapping[str, Make], absent: Mapping[str, str]
+    ) -> Evidence:
+        """Store pictures by name; `case`: whose; `absent` says why others were not made."""
+        if self._blobs is None:
+            return Evidence(notes={"evidence": "no store is configured (setting evidence.url)"})
+        made: dict[str, tuple[str, bytes]] = {}
+        links: dict[str, str | None] = {}
+        notes = dict(absent)
+
+        def trying(what: str, body: Callable[[], None]) -> None:
+            try:
+                body()
+            except Exception as error:  # any fault here costs a picture, never the event
+                notes[what] = excerpt(f"{type(error).__name__}: {error}")
+                self._failed()
+
+        for name, make in pictures.items():
+            trying(name, partial(_make, made, name, make))
+        named = case.model_copy(update={"pictures": {name: at for name, (at, _) in made.items()}})
+        trying("record", partial(note, self._blobs, named))
+        for name, (place, data) in made.items():
+            trying(name, partial(_store, self._blobs, links, name, place, data))
+        return Evidence(**links, notes=notes)
+
+
+def _make(made: dict[str, tuple[str, bytes]], name: str, make: Make) -> None:
+    data, extension = make()
+    made[name] = picture_name(data, extension), data
+
+
+def _store(
+    blobs: BlobWriter, links: dict[str, str | None], name: str, place: str, data: bytes
+) -> None:
+    links[name] = blobs.write(place, data)
