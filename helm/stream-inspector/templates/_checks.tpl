@@ -139,9 +139,6 @@
 {{- if gt (int $own.autoscaling.minReplicas) (int $own.autoscaling.maxReplicas) -}}
 {{- fail (printf "explainer.autoscaling.minReplicas (%d) is above explainer.autoscaling.maxReplicas (%d)" (int $own.autoscaling.minReplicas) (int $own.autoscaling.maxReplicas)) -}}
 {{- end -}}
-{{- if gt (int $own.autoscaling.maxReplicas) $partitions -}}
-{{- fail (printf "explainer.autoscaling.maxReplicas (%d) is above topics.partitions (%d): the explainers beyond would have nothing to do" (int $own.autoscaling.maxReplicas) $partitions) -}}
-{{- end -}}
 {{- else if gt (int $own.replicas) $partitions -}}
 {{- fail (printf "explainer.replicas (%d) is above topics.partitions (%d): the explainers beyond would have nothing to do" (int $own.replicas) $partitions) -}}
 {{- end -}}

@@ -64,7 +64,7 @@ def ask(process: str, *flags: str, **settings: object) -> Answer:
 def servers() -> Iterator[tuple[EmbeddedBroker, EmbeddedStore]]:
     with EmbeddedBroker() as broker, EmbeddedStore() as store:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        names = ("frames", "outcomes", "defects", "dead-letters", "alarms")
+        names = ("frames", "outcomes", "defects", "explanations", "dead-letters", "alarms")
         create_topics(kafka, dict.fromkeys(names, 4))
         yield broker, store
 
