@@ -1,6 +1,7 @@
 """Presets and images so small that a model trains in a second."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from stream_inspector.presets import (
     NetworkShape,
     Preset,
 )
-from stream_inspector.training.fit import fit
+from stream_inspector.training.fit import Good, fit_unified
+from stream_inspector.training.progress import OnProgress
 from stream_inspector.verdict import Image
 
 _SHAPE = NetworkShape(channels=8, multipliers=(1, 2), res_blocks=1, attention=(2,), head_channels=8)
@@ -88,8 +90,18 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session", params=["pixel", "feature"])
 def fitted(request: pytest.FixtureRequest) -> Model:
     """A model of each preset's kind, trained for a few steps."""
-    preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
-    good, select = good_images(12), good_images(6, seed=1)
-    return trained_once(
-        f"disc-{request.param}", lambda: fit(good, select, "disc", preset, 7, lambda _: None)
-    )
+    return fitted_as(request.param)
+
+
+def fitted_as(kind: str) -> Model:
+    """The model of `fitted_anew`, trained once for a run."""
+    return trained_once(f"disc-{kind}", lambda: fitted_anew(kind))
+
+
+def fitted_anew(
+    kind: str, on_progress: OnProgress = lambda _: None, seed: int = 7, **more: Any
+) -> Model:
+    """Trained on twelve discs."""
+    preset = tiny_pixel_preset() if kind == "pixel" else tiny_feature_preset()
+    good = {"disc": Good(good_images(12), good_images(6, seed=1))}
+    return fit_unified(good, preset, seed, on_progress, **more)

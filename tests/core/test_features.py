@@ -35,6 +35,16 @@ def test_features_are_the_three_strides_on_one_grid() -> None:
     assert torch.equal(found[:, 24:64], stride8)
 
 
+def test_a_network_is_built_once_for_all_that_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = load_feature_net((8, 8))
+    monkeypatch.setattr(backbones, "_create", None)
+    other = load_feature_net((4, 4))
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert torch.equal(one.body(x)[2], other.body(x)[2])
+    one.body.half()
+    assert next(other.body.parameters()).dtype is torch.float32
+
+
 @pytest.mark.parametrize("backbone", [LITE0, LITE2], ids=lambda net: net.architecture)
 def test_the_packaged_weights_classify(backbone: Backbone) -> None:
     """Renamed in order, they must still be a working network: confident on a natural pattern."""

@@ -34,7 +34,7 @@ from workers.runtime.bus.ports import Outgoing, Partition, Record
 from workers.runtime.listing import Form
 from workers.runtime.settings.process import TopicSettings
 
-MUTATED = 10_000
+MUTATED = 4_000
 GOOD = 40
 TOPICS = TopicSettings()
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
