@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 PROGRAM = """
 import resource, sys, tempfile
-from workers.inspector.models import libraries
-from workers.inspector.models.detectors import ModelLoader
-from workers.inspector.settings import ModelsSection
+from workers.runtime.detectors import libraries
+from workers.runtime.detectors.loading import ModelLoader
+from workers.runtime.detectors.settings import ModelsSection
 
 loader = ModelLoader(ModelsSection())
 
@@ -61,7 +61,9 @@ def test_models_are_loaded_when_there_is_room_again() -> None:
     assert tempfile.gettempdir() in full
     assert "TMPDIR" in full
     assert imported == "imported False"
-    assert room.startswith("ModelUnsupported")  # they looked at the manifest
+    assert room.startswith(
+        "ModelUnsupported"
+    )  # the libraries are there: they looked at the manifest
 
 
 def test_libraries_that_were_imported_half_end_the_process() -> None:
