@@ -61,9 +61,7 @@ def test_models_are_loaded_when_there_is_room_again() -> None:
     assert tempfile.gettempdir() in full
     assert "TMPDIR" in full
     assert imported == "imported False"
-    assert room.startswith(
-        "ModelUnsupported"
-    )  # the libraries are there: they looked at the manifest
+    assert room.startswith("ModelUnsupported")  # they looked at the manifest
 
 
 def test_libraries_that_were_imported_half_end_the_process() -> None:
