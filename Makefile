@@ -5,6 +5,7 @@
 # make bench-thresholds   do thresholds keep what they promise, in a simulation and on real images
 # make bench-recipe       choose members without the pictures that judge them, and measure the choice
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
+# make bench-scale    a thousand cameras, simulated from the constants of `stream-inspector plan`
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
 # make cluster-test   the chart on a real Kubernetes control plane with KEDA (built once: 15 minutes)
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-models chaos image-check schemas metrics docs clean install
+.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-models chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -65,6 +66,9 @@ bench-recipe: $(READY)
 
 bench-stream: $(READY)
 	$(BIN)/python -m benchmarks.stream $(ARGS)
+
+bench-scale: $(READY)
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-models: $(READY)
 	$(BIN)/python -m benchmarks.model_state $(ARGS)

@@ -6,6 +6,7 @@ decodes the same records with the same client.
 """
 
 import argparse
+import io
 import os
 import platform
 import statistics
@@ -13,9 +14,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import PIL.Image as Pil
 import psutil
 import torch
 from rich.console import Console
@@ -25,13 +28,15 @@ from schemas.frame import Frame, encode_frame, new_frame_id
 from stream_inspector.detector import Detector
 from stream_inspector.image.decode import DecodeLimits, decode
 from stream_inspector.image.pictures import encode_png
-from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.model.version import Model, save_model
 from stream_inspector.synthetic import render
+from stream_inspector.verdict import Image
 from workers.demo.settings import SYNTHETIC_CATEGORY
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.model_source import shipped_model
 from workers.demo.stage.processes import Child, flags, free_port, wait_until_ready
+from workers.offline.plan.constants import Constants
 from workers.runtime.bus.kafka.connect import (
     connect_consumer,
     connect_producer,
@@ -47,6 +52,7 @@ from workers.runtime.store.redis import connect_store
 
 TOPICS = TopicSettings()
 PARTITIONS, BATCH, DISTINCT = 4, 8, 40
+BATCHES = (1, 2, 4, BATCH)
 PATIENCE_S = 120.0
 
 
@@ -57,67 +63,109 @@ def main() -> None:
     if model is None:
         raise SystemExit("no shipped model: see configs/models/README.md")
     pictures = [encode_png(render(i, seed=7).image) for i in range(DISTINCT)]
-    rows = [
-        _detector_row(model, pictures, arguments.runs),
-        *_stage_rows(model, pictures, arguments.frames, arguments.runs),
-    ]
-    _print(rows, pictures, arguments)
+    detector, batch_ms = _detector(model, pictures, arguments.runs)
+    shell, rows = _stage_rows(model, pictures, arguments.frames, arguments.runs)
+    _print([detector, *rows], pictures, arguments)
+    if arguments.json:
+        found = constants(model.preset.name, batch_ms, shell, pictures)
+        arguments.json.write_text(found.model_dump_json(indent=1) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=400, help="frames a run (default 400)")
     parser.add_argument("--runs", type=int, default=3, help="runs; medians are printed (default 3)")
+    parser.add_argument("--json", type=Path, help="write the constants of `stream-inspector plan`")
     return parser.parse_args()
 
 
 Row = tuple[str, str, str]  # what, value, remark
 
 
-def _detector_row(model: Model, pictures: Sequence[bytes], runs: int) -> Row:
+def _detector(model: Model, pictures: Sequence[bytes], runs: int) -> tuple[Row, dict[int, float]]:
+    """Its row, and milliseconds by images of a batch."""
     detector = Detector(model)
     view = model.view()
     images = [decode(png, "image/png", view, DecodeLimits()).image for png in pictures[:BATCH]]
     sizes = [view.canvas[::-1]] * len(images)
+    batch_ms = {n: _batch_ms(detector, images[:n], sizes[:n], runs) for n in BATCHES}
+    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine}"
+    rate = 1000 * BATCH / batch_ms[BATCH]
+    return ("detector alone", f"{rate:.1f} frames/s", remark), batch_ms
+
+
+def _batch_ms(detector: Detector, images: list[Image], sizes: list[Size], runs: int) -> float:
     detector.inspect(images, sizes)
-    rates = []
+    found = []
     for _ in range(max(runs, 3)):
         start = time.perf_counter()
         for _ in range(5):
             detector.inspect(images, sizes)
-        rates.append(5 * len(images) / (time.perf_counter() - start))
-    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine}"
-    return ("detector alone", f"{statistics.median(rates):.1f} frames/s", remark)
+        found.append(1000 * (time.perf_counter() - start) / 5)
+    return statistics.median(found)
 
 
-def _stage_rows(model: Model, pictures: Sequence[bytes], frames: int, runs: int) -> Iterator[Row]:
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """CPU-milliseconds a frame."""
+
+    decode_ms: float
+    shell_ms: float
+
+
+def constants(
+    preset: str, batch_ms: dict[int, float], shell: Shell, pictures: Sequence[bytes]
+) -> Constants:
+    """What a plan for this machine is computed from; what was not measured is as it ships."""
+    sides = [Pil.open(io.BytesIO(png)).size for png in pictures]
+    megapixels = statistics.mean(width * height for width, height in sides) / 1e6
+    shipped = Constants.read(None)
+    return shipped.model_copy(
+        update={
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, "
+            f"{datetime.now(UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}",
+            "cores": os.cpu_count() or 1,
+            "batch_ms": {preset: batch_ms},
+            "decode_ms_megapixel": shipped.decode_ms_megapixel
+            | {"png": shell.decode_ms / megapixels},
+            "shell_ms": shell.shell_ms,
+        }
+    )
+
+
+def _stage_rows(
+    model: Model, pictures: Sequence[bytes], frames: int, runs: int
+) -> tuple[Shell, list[Row]]:
     decoding = [_decode_ms(pictures, model.view()) for _ in range(runs)]
     bare = [_bare_loop_ms(pictures, model.view(), frames) for _ in range(runs)]
     null = [_worker(None, pictures, frames) for _ in range(runs)]
     real = [_worker(model, pictures, frames) for _ in range(runs)]
     decode_ms, bare_ms = statistics.median(decoding), statistics.median(bare)
     null_ms = statistics.median(cpu for cpu, _ in null)
-    yield ("decoding", f"{decode_ms:.2f} CPU-ms/frame", "subtracted below")
-    yield (
-        "bare consume + decode loop",
-        f"{bare_ms:.2f} CPU-ms/frame",
-        "the same client and frames",
-    )
-    yield (
-        "shell (worker, null detector, less decoding)",
-        f"{null_ms - decode_ms:.2f} CPU-ms/frame",
-        f"with decoding {null_ms / bare_ms:.2f} x the bare loop",
-    )
-    yield (
-        "stage, null detector",
-        f"{statistics.median(fps for _, fps in null):.0f} frames/s",
-        "one worker process",
-    )
-    yield (
-        "whole stage",
-        f"{statistics.median(fps for _, fps in real):.1f} frames/s",
-        f"one worker process, {statistics.median(cpu for cpu, _ in real):.1f} CPU-ms/frame",
-    )
+    shell_ms = null_ms - decode_ms
+    return Shell(decode_ms, shell_ms), [
+        ("decoding", f"{decode_ms:.2f} CPU-ms/frame", "subtracted below"),
+        (
+            "bare consume + decode loop",
+            f"{bare_ms:.2f} CPU-ms/frame",
+            "the same client and frames",
+        ),
+        (
+            "shell (worker, null detector, less decoding)",
+            f"{shell_ms:.2f} CPU-ms/frame",
+            f"with decoding {null_ms / bare_ms:.2f} x the bare loop",
+        ),
+        (
+            "stage, null detector",
+            f"{statistics.median(fps for _, fps in null):.0f} frames/s",
+            "one worker process",
+        ),
+        (
+            "whole stage",
+            f"{statistics.median(fps for _, fps in real):.1f} frames/s",
+            f"one worker process, {statistics.median(cpu for cpu, _ in real):.1f} CPU-ms/frame",
+        ),
+    ]
 
 
 def _decode_ms(pictures: Sequence[bytes], view: View) -> float:

@@ -40,6 +40,8 @@ COMMANDS = {
     "inspect": "workers.offline.inspect.command:inspect",
     "sample": "workers.offline.sample.command:sample",
     "model": "workers.offline.model.command:model",
+    "evidence": "workers.evidence.command:evidence",
+    "plan": "workers.offline.plan.command:plan",
     "topics": "workers.topics.command:topics",
     "config": "workers.config.command:config",
     "doctor": "workers.doctor.command:doctor",
@@ -50,6 +52,7 @@ EXTRAS = {
     "servers": "embedded",
     "notifier": "notifier",
     "gate": "gate",
+    "evidence": "s3",
 }  # the other heavy commands: worker
 
 

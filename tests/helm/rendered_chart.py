@@ -13,7 +13,7 @@ import yaml
 CHART = Path(__file__).parents[2] / "helm" / "stream-inspector"
 SUPPORTED = sorted((CHART / "ci").glob("*-values.yaml"))
 PREFIX = "line-stream-inspector"  # of every object's name
-WORKLOADS = ("Deployment", "StatefulSet", "Job", "Pod")
+WORKLOADS = ("Deployment", "StatefulSet", "Job", "CronJob", "Pod")
 
 Values = dict[str, Any]
 Object = dict[str, Any]
@@ -85,7 +85,9 @@ def pods(objects: Objects) -> Iterator[Object]:
 
 def pod_of(workload: Object) -> Object:
     """What a workload makes; a pod is its own template."""
-    pod: Object = workload if workload["kind"] == "Pod" else workload["spec"]["template"]
+    job = workload["spec"].get("jobTemplate")
+    maker = job or workload
+    pod: Object = workload if workload["kind"] == "Pod" else maker["spec"]["template"]
     return pod
 
 

@@ -32,7 +32,12 @@ from workers.notifier.settings import NotifierProcessSettings
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart")]
 
 OLDEST, NEWEST = "1.30.0", "1.37.0"  # Chart.yaml's kubeVersion, and the newest with schemas
-ADDED = {"Deployment": 11, "StatefulSet": 11, "Job": 4}  # -<hash> in a label; -<index> of a host
+ADDED = {
+    "Deployment": 11,
+    "StatefulSet": 11,
+    "CronJob": 11,
+    "Job": 4,
+}  # -<hash> in a label; -<index> of a host
 DNS_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -140,7 +145,7 @@ def test_servers_are_probed(objects: Objects) -> None:
             probes = [
                 container.get(f"{name}Probe") for name in ("startup", "liveness", "readiness")
             ]
-            assert all(probes) is (workload["kind"] not in ("Job", "Pod"))
+            assert all(probes) is (workload["kind"] not in ("Job", "CronJob", "Pod"))
             assert {probe["httpGet"]["port"] for probe in probes if probe} == ports
 
 
@@ -213,6 +218,7 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         "gate": [kafka, tracing, {502, 4840}],
         "camera": [kafka, tracing, {554}],
         "topics": [kafka],
+        "evidence": [{443}],
     }
     for component, servers in expected.items():
         spec = one(objects, "NetworkPolicy", component)["spec"]
@@ -418,6 +424,7 @@ def test_each_process_has_its_own_login_where_it_is_given() -> None:
         "doctor": {"kafka-worker", "kafka-ca"},
         "notifier": {"kafka-notifier", "kafka-ca"},
         "topics": {"kafka-admin", "kafka-ca"},
+        "evidence": set(),
     }
 
 

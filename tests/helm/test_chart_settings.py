@@ -41,6 +41,7 @@ PROCESSES = {
     "camera": Process.CAMERA,
     "topics": Process.TOPICS,
     "training": Process.TRAINER,
+    "evidence": Process.EVIDENCE,
 }
 
 
@@ -151,8 +152,8 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
     found = everywhere(values)
     for name, settings in found.items():
         assert settings.log.level == "warning", name
-        if name == "training":
-            continue  # reads files, writes the model store: no Kafka
+        if name in ("training", "evidence"):
+            continue  # files and stores: no Kafka
         assert settings.kafka.bootstrap_servers == "one:9092,two:9092", name
         assert settings.kafka.max_frame_bytes == 2**20, name
         assert {key: getattr(settings.topics, key) for key in names} == names, name
@@ -276,3 +277,31 @@ def test_the_url_of_a_channel_is_no_value_of_the_chart() -> None:
     assert "url_file" in channel["properties"]
     assert "url" not in channel["properties"]
     assert channel["additionalProperties"] is False
+
+
+def test_everybody_has_the_same_rules_for_pictures(everywhere: Any) -> None:
+    keep = {"defect": {"days": 200}, "categories": {"bottle": {"near_miss": {"days": 3}}}}
+    values = {"evidence": {"config": {"evidence": {"keep": keep, "signed_hours": 5}}}}
+    found = everywhere(merged(values, {"storage": {"existingSecret": "s3-login"}}))
+    for name in ("explainer", "notifier", "evidence"):
+        section = found[name].evidence
+        assert section.url == "s3://stream-inspector/evidence", name
+        assert section.signed_hours == 5, name
+        assert section.keep.limits("bottle", "near_miss").days == 3, name
+        assert section.keep.limits("nut", "defect").days == 200, name
+
+
+def test_who_signs_links_has_the_stores_login_and_who_does_not_has_none() -> None:
+    login = {"storage": {"existingSecret": "s3-login"}}
+    signing = {"evidence": {"config": {"evidence": {"signed_hours": 5}}}}
+    for values, expected in ((login, False), (merged(login, signing), True)):
+        objects = render(merged(supported("default"), values))
+        (container,) = containers(pod_of(objects["StatefulSet", f"{PREFIX}-notifier"]))
+        names = [each["secretRef"]["name"] for each in container.get("envFrom", [])]
+        assert ("s3-login" in names) is expected
+
+
+def test_without_pictures_or_on_request_nobody_collects() -> None:
+    for values in ({"storage": {"evidence": ""}}, {"evidence": {"gc": {"enabled": False}}}):
+        objects = render(merged(supported("default"), values))
+        assert ("CronJob", f"{PREFIX}-evidence") not in objects

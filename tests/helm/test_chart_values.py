@@ -173,6 +173,7 @@ CANDIDATES: list[Any] = [
     *([{"name": "other"}], ["grid"], [8443], [{"key": "other"}], [{"podSelector": {}}]),
     *({"podAffinity": {}}, {"frames": 3}, {"cpu": "3", "memory": "3Gi"}, {"other": "y"}),
     *({"bottle": {}, "grid": {"description": "a grid"}}, {"kafka": {"connect_timeout_s": 3}}),
+    {"evidence": {"timeout_s": 3}},
 ]
 
 

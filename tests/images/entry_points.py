@@ -25,6 +25,7 @@ LIGHT: list[EntryPoint] = [
     (["notifier", *KAFKA], UNREACHABLE),
     (["topics", "create", *KAFKA], UNREACHABLE),
     (["dlq", "list", *KAFKA], UNREACHABLE),
+    (["evidence", "gc", "--apply", "--url", "evidence"], 0),
     (["config", "check", "camera", "--config", str(CONFIGS / "camera.yaml")], 0),
     (["gate", *CHANNELS, *KAFKA], UNREACHABLE),
     (["config", "check", "gate", "--config", str(CONFIGS / "gate.yaml")], 0),

@@ -46,6 +46,7 @@ class Process(StrEnum):
     COLLECTOR = "collector"
     DEMO = "demo"
     TRAINER = "trainer"
+    EVIDENCE = "evidence"
     TOPICS = "topics"
     CATEGORY = "category"
 
@@ -60,6 +61,7 @@ SETTINGS = {
     Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",
     Process.TRAINER: "workers.offline.settings:TrainerProcessSettings",
+    Process.EVIDENCE: "workers.evidence.settings:EvidenceProcessSettings",
     Process.TOPICS: "workers.topics.settings:TopicsProcessSettings",
 }
 

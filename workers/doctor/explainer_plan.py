@@ -4,15 +4,17 @@ from functools import partial
 
 from workers.doctor.desks.redis import RedisDesk
 from workers.doctor.findings import Check, Finding
-from workers.doctor.store_plan import evidence_store, models_store
+from workers.doctor.store_plan import evidence_stores, models_store
 from workers.explainer.settings import ExplainerSettings
+from workers.runtime.bus.kafka.admin.survey import Survey
 from workers.runtime.store.redis_survey import RedisSurvey
 
 
-def explainer_plan(settings: ExplainerSettings) -> list[Check]:
+def explainer_plan(settings: ExplainerSettings, asked: Survey) -> list[Check]:
     """Redis, stores and device. Versions are loaded when verdicts name them."""
     redis = RedisDesk(RedisSurvey(settings.redis), required=False)
-    stores = [models_store(settings.models.store), evidence_store(settings.evidence.url)]
+    evidence = evidence_stores(settings.evidence, settings.topics.defects, asked)
+    stores = [models_store(settings.models.store), *evidence]
     device = [
         Check("device", name, partial(_device, name, settings)) for name in ("present", "engine")
     ]

@@ -45,7 +45,7 @@ def planned(
         if isinstance(settings, ExplainerSettings):
             from workers.doctor.explainer_plan import explainer_plan
 
-            checks = checks + explainer_plan(settings)
+            checks = checks + explainer_plan(settings, asked)
         if isinstance(settings, CameraProcessSettings) and settings.camera.real:
             run = partial(device_checks.check_device_clock, settings.camera)
             clocks.append(Check("clocks", "device", run, device_checks.SOURCE, 30.0))

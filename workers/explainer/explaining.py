@@ -208,7 +208,7 @@ class Explaining:
         else:
             pictures |= of_counterpart(made.picture)
         with self._timed("pictures"):
-            evidence = self._evidence.write(pictures, absent)
+            evidence = self._evidence.write(item.wanted.case, pictures, absent)
         state = ExplanationState.SKIPPED if made.skipped else ExplanationState.EXPLAINED
         took_s = spent_s + time.monotonic() - started
         return Told(state, evidence, made.check, made.skipped, took_s)
@@ -228,7 +228,7 @@ class Explaining:
         """The frame is there, and nothing can be made of it."""
         pictures: dict[str, Make] = of_frame(frame)
         absent = dict.fromkeys(("heatmap", "outline", "counterpart"), reason[:200])
-        evidence = self._evidence.write(pictures, absent)
+        evidence = self._evidence.write(wanted.case, pictures, absent)
         check = left_out(reason[:200]).check
         self._tell(wanted, Told(ExplanationState.SKIPPED, evidence, check, reason))
 

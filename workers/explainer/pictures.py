@@ -1,11 +1,12 @@
 """The pictures of a verdict, stored before its explanation is published.
 
 Names are the content's digest: a redelivery writes the same names, never other bytes under a
-name that an event already published. A failing store costs the pictures, not the event.
+name that an event already published. Whose they are is noted first, for who keeps the store small.
+A failing store costs the pictures, not the event.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from schemas.defect import Evidence
 from schemas.excerpt import excerpt
@@ -13,6 +14,7 @@ from schemas.frame import RAW_TYPES, Frame
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.image.view.canvas import Placement
 from stream_inspector.verdict import Image, Verdict
+from workers.runtime.evidence.cases import Case, note, picture_name
 from workers.runtime.store.ports import BlobWriter
 
 _EXTENSIONS = {
@@ -51,21 +53,38 @@ class EvidenceWriter:
         """`failed` is told of each picture that could not be stored."""
         self._blobs, self._failed = blobs, failed
 
-    def write(self, pictures: Mapping[str, Make], absent: Mapping[str, str]) -> Evidence:
-        """Store pictures by name; `absent` says why others were not made."""
+    def write(
+        self, case: Case, pictures: Mapping[str, Make], absent: Mapping[str, str]
+    ) -> Evidence:
+        """Store pictures by name; `case`: whose; `absent` says why others were not made."""
         if self._blobs is None:
             return Evidence(notes={"evidence": "no store is configured (setting evidence.url)"})
+        made: dict[str, tuple[str, bytes]] = {}
         links: dict[str, str | None] = {}
         notes = dict(absent)
-        for name, make in pictures.items():
+
+        def trying(what: str, body: Callable[[], None]) -> None:
             try:
-                links[name] = _store(self._blobs, *make())
+                body()
             except Exception as error:  # any fault here costs a picture, never the event
-                notes[name] = excerpt(f"{type(error).__name__}: {error}")
+                notes[what] = excerpt(f"{type(error).__name__}: {error}")
                 self._failed()
+
+        for name, make in pictures.items():
+            trying(name, partial(_make, made, name, make))
+        named = case.model_copy(update={"pictures": {name: at for name, (at, _) in made.items()}})
+        trying("record", partial(note, self._blobs, named))
+        for name, (place, data) in made.items():
+            trying(name, partial(_store, self._blobs, links, name, place, data))
         return Evidence(**links, notes=notes)
 
 
-def _store(blobs: BlobWriter, data: bytes, extension: str) -> str:
-    digest = hashlib.sha256(data).hexdigest()
-    return blobs.write(f"{digest[:2]}/{digest}.{extension}", data)
+def _make(made: dict[str, tuple[str, bytes]], name: str, make: Make) -> None:
+    data, extension = make()
+    made[name] = picture_name(data, extension), data
+
+
+def _store(
+    blobs: BlobWriter, links: dict[str, str | None], name: str, place: str, data: bytes
+) -> None:
+    links[name] = blobs.write(place, data)

@@ -7,7 +7,7 @@ import structlog
 from workers.explainer.attempts import Attempts
 from workers.explainer.loop import MAX_RECORDS, Explainer
 from workers.explainer.pictures import EvidenceWriter
-from workers.explainer.settings import EvidenceSection, ExplainerSettings
+from workers.explainer.settings import ExplainerSettings
 from workers.explainer.versions import Versions
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
@@ -16,6 +16,7 @@ from workers.runtime.bus.kafka.reading.lookup import KafkaLookup
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.detectors.device import model_memory
 from workers.runtime.detectors.loading import ModelLoader
+from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import open_blobs

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from workers.runtime.decoders.settings import ImagesSection
 from workers.runtime.detectors.settings import DeviceSection
+from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.settings.process import ProcessSettings, Section
 
 
@@ -57,15 +58,6 @@ class ExplainerSection(Section):
         default=200, ge=0, description="at-least-once: positions are stored so often"
     )
     drain_s: float = Field(default=20.0, ge=0, description="finish what is in work after SIGTERM")
-
-
-class EvidenceSection(Section):
-    """Pictures that explanations link to."""
-
-    url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
-    timeout_s: float = Field(
-        default=10.0, gt=0, description="a picture that takes longer is left out"
-    )
 
 
 class ExplainerSettings(ProcessSettings):

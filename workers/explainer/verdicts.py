@@ -6,6 +6,7 @@ from typing import Literal
 
 from schemas.defect import DefectEvent
 from schemas.outcome import FrameRef, Outcome, RecordRef, Verdict
+from workers.runtime.evidence.cases import Case
 from workers.runtime.settling.results import Ticket
 
 
@@ -32,6 +33,21 @@ class Wanted:
     def decided_at(self) -> datetime:
         """When it was judged."""
         return self.event.decided_at
+
+    @property
+    def case(self) -> Case:
+        """Whose its pictures are."""
+        return Case(
+            outcome_id=self.event.outcome_id,
+            frame_id=self.frame.frame_id,
+            camera_id=self.frame.camera_id,
+            category=self.frame.category,
+            grade=self.verdict,
+            captured_at=self.frame.captured_at,
+            decided_at=self.decided_at,
+            model_version=self.version or "",
+            pictures={},
+        )
 
     @property
     def place(self) -> str:

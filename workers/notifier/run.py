@@ -17,6 +17,7 @@ from workers.notifier.reading.feed import EXPLANATIONS, TopicFeed
 from workers.notifier.reading.membership import Membership
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
+from workers.runtime.evidence.links import links_of
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.tracing import open_tracing
 from workers.runtime.watchdog import Pulse, Watchdog
@@ -38,7 +39,7 @@ def run_notifier(
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
     channels = make_channels(notifier.delivery)  # a wrong URL is refused before the broker is asked
-    membership = Membership()
+    links, membership = links_of(settings.evidence), Membership()
     with stop.at_once():
         found = connect_producer()
     with (
@@ -60,7 +61,7 @@ def run_notifier(
             closing(member) as consumer,
             feed as states,
             pictures as explained,
-            Delivery(channels, notifier, traces) as delivery,
+            Delivery(channels, notifier, traces, links) as delivery,
         ):
             loop = make_notifier(
                 *(settings, consumer, membership, delivery), states=states, explained=explained

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_v
 from pydantic_settings import NoDecode
 
 from schemas.alarm import AlarmKind, Severity
+from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.settings.process import ProcessSettings, Section
 
 
@@ -234,3 +235,4 @@ class NotifierProcessSettings(ProcessSettings):
     """Everything the notifier can be told."""
 
     notifier: NotifierSettings = NotifierSettings()
+    evidence: EvidenceSection = EvidenceSection()

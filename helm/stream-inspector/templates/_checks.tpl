@@ -44,7 +44,7 @@
 {{- range $path, $url := dict "redis.url" .Values.redis.url "storage.models" .Values.storage.models "storage.evidence" .Values.storage.evidence "tracing.endpoint" .Values.tracing.endpoint -}}
 {{- include "stream-inspector.check.url" (dict "path" $path "url" $url) -}}
 {{- end -}}
-{{- range $component := list "inspector" "explainer" "notifier" "gate" "camera" "training" -}}
+{{- range $component := list "inspector" "explainer" "notifier" "gate" "camera" "training" "evidence" -}}
 {{- include "stream-inspector.check.node" (dict "path" (printf "%s.config" $component) "node" (get (get $.Values $component) "config")) -}}
 {{- range $env := (get $.Values $component).extraEnv -}}
 {{- if $env.value -}}

@@ -85,6 +85,13 @@ redis:
 {{- mergeOverwrite $shared .own (deepCopy .config) | toYaml -}}
 {{- end -}}
 
+{{/* Where pictures are, how links to them open, how long they stay: the same for everybody. */}}
+{{- define "stream-inspector.evidenceConfig" -}}
+{{- $section := deepCopy (.Values.evidence.config.evidence | default dict) -}}
+{{- if .Values.storage.evidence }}{{ $_ := set $section "url" .Values.storage.evidence }}{{ end -}}
+{{- if $section }}{{ dict "evidence" $section | toYaml }}{{ end -}}
+{{- end -}}
+
 {{/* A file per category, as keys of a ConfigMap. */}}
 {{- define "stream-inspector.categoryFiles" -}}
 {{- range $name, $category := .Values.categories }}

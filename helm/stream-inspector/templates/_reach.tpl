@@ -8,6 +8,7 @@ notifier: [kafka, tracing, channels]
 gate: [kafka, tracing, plant]
 camera: [kafka, tracing, cameras]
 topics: [kafka]
+evidence: [storage]
 {{- end -}}
 
 {{/* Where servers are: ports and peers of those that have any. */}}

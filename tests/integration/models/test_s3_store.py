@@ -1,19 +1,28 @@
 """The model store on S3, as moto plays it: exclusive creation, and what others write is seen."""
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from urllib.request import urlopen
 
 import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
 
+from workers.evidence.gc import collect
 from workers.runtime.errors import StoreUnavailable
+from workers.runtime.evidence.cases import Case, note, picture_name
+from workers.runtime.evidence.expiry import read_notice
+from workers.runtime.evidence.links import links_of
+from workers.runtime.evidence.settings import EvidenceSection, KeepSection
 from workers.runtime.registry.registry import Registry, Superseded
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobStore
 
 pytestmark = pytest.mark.integration
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +95,38 @@ def test_activations_compare_and_set(url: str) -> None:
         ben.activate("bolts", "v1", by="ben", why="second", expect=0)
     assert [entry.by for entry in ben.history("bolts")] == ["anna"]
     assert ben.fetch("v1") == (b"{}", b"weights")
+
+
+def test_expired_evidence_says_so_where_its_signed_url_opens(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blobs, data = open_blobs(url), b"the picture"
+    name = picture_name(data, "png")
+    case = Case(
+        outcome_id="1" * 32,
+        frame_id="f",
+        camera_id="c",
+        category="bolts",
+        grade="defect",
+        captured_at=NOW,
+        decided_at=NOW,
+        model_version="v",
+        pictures={"frame": name},
+    )
+    note(blobs, case)
+    stored = blobs.write(name, data)
+    links = links_of(EvidenceSection(url=url, signed_hours=1))
+    link = links.opening(stored) or ""
+    with urlopen(link, timeout=10) as answer:  # noqa: S310
+        assert (answer.read(), answer.headers["Content-Type"]) == (data, "image/png")
+    monkeypatch.setattr("workers.evidence.gc.store_time", lambda _: time.time() + 60)
+    assert collect(blobs, KeepSection()).removed == 0
+    monkeypatch.setattr("workers.evidence.gc.store_time", lambda _: time.time() + 91 * 86_400)
+    assert [collect(blobs, KeepSection()).removed for _ in range(2)] == [1, 0]
+    with urlopen(link, timeout=10) as answer:  # noqa: S310
+        found = read_notice(answer.read())
+    assert found
+    assert found["rule"] == "defect of bolts: 90 days"
+    monkeypatch.setattr("workers.evidence.gc.store_time", lambda _: time.time() + 900 * 86_400)
+    collect(blobs, KeepSection())
+    assert blobs.names("") == []

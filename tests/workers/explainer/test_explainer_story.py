@@ -12,6 +12,7 @@ from schemas.explanation import ExplanationState
 from schemas.outcome import Verdict
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.errors import StoreUnavailable
+from workers.runtime.evidence.cases import read_case
 
 DEFECTS = Partition("defects", 0)
 
@@ -206,7 +207,7 @@ def test_a_store_that_fails_costs_the_pictures_not_the_explanation(stage: Any) -
     (told,) = stage.explained(1)
     assert told.evidence.frame is None
     assert "StoreUnavailable" in told.evidence.notes["frame"]
-    assert value(stage, "evidence_failures_total") == 4
+    assert value(stage, "evidence_failures_total") == 5  # the record, and four pictures
 
 
 def test_pictures_are_named_by_their_content(stage: Any) -> None:
@@ -216,7 +217,11 @@ def test_pictures_are_named_by_their_content(stage: Any) -> None:
     first, again = stage.explained(2)
     assert first.evidence == again.evidence
     assert first.outcome_id == again.outcome_id
-    assert len(stage.evidence.names("")) == 4
+    (record,) = stage.evidence.names("cases/")
+    case = read_case(stage.evidence, record)
+    assert case.outcome_id == first.outcome_id
+    assert (case.grade, case.camera_id) == ("defect", frame.camera_id)
+    assert sorted([record, *case.pictures.values()]) == stage.evidence.names("")
 
 
 def test_a_stop_does_not_wait_for_a_model_that_is_loaded(

@@ -19,6 +19,7 @@ from workers.notifier.delivering.text import GIVEN_UP
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.settings import NotifierSettings, RouteSettings
 from workers.runtime.errors import SettingsError
+from workers.runtime.evidence.links import Links
 
 log = structlog.get_logger(__name__)
 
@@ -27,9 +28,14 @@ class Delivery:
     """Keeps alarms and has them delivered, each channel on its own thread, while it is entered."""
 
     def __init__(
-        self, channels: Sequence[Channel], notifier: NotifierSettings, traces: Traces | None = None
+        self,
+        channels: Sequence[Channel],
+        notifier: NotifierSettings,
+        traces: Traces | None = None,
+        links: Links | None = None,
     ) -> None:
-        self._settings = notifier.delivery
+        """`links` make those of alarms open where people read them."""
+        self._settings, self._links = notifier.delivery, links or Links()
         names = [channel.name for channel in channels]
         self._routes = _routes(notifier, names)
         limit = self._settings.undelivered_max_bytes
@@ -70,9 +76,13 @@ class Delivery:
 
     def deliver(self, alarms: Sequence[Alarm]) -> None:
         """Keep alarms for every channel that they are for; returns once the disk has them."""
-        routed = [(alarm, self._channels_of(alarm)) for alarm in alarms]
+        told = map(self._linked, alarms)
+        routed = [(alarm, self._channels_of(alarm)) for alarm in told]
         if routed:
             self._put(routed)
+
+    def _linked(self, alarm: Alarm) -> Alarm:
+        return alarm.model_copy(update={"evidence": self._links.opening(alarm.evidence)})
 
     def close(self) -> None:
         """Give the channels a moment for what waits; what is left is for the next start."""

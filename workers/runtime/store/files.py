@@ -2,9 +2,12 @@
 
 import contextlib
 import errno
+import mimetypes
 import os
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,11 +16,13 @@ import fsspec
 
 from workers.runtime.errors import SettingsError, StoreUnavailable
 from workers.runtime.settings.process import redact
-from workers.runtime.store.ports import BlobStore, BlobUnreadable
+from workers.runtime.store.ports import Blob, BlobStore, BlobUnreadable
 
 # file systems of fsspec whose `create` is one conditional write at the server (s3fs and adlfs:
 # If-None-Match, gcsfs: ifGenerationMatch), or inside this process
 _CONDITIONAL = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "memory"}
+_PART = ".part"  # of what is not yet whole
+_SAID_BY_STORES = ("LastModified", "mtime", "updated", "last_modified", "modified", "created")
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -106,7 +111,7 @@ class FolderBlobs:
     def _staged(self, path: Path, data: bytes) -> Iterator[Path]:
         with _translated(str(self._root)):
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+            handle, name = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=_PART)
             staged = Path(name)
             try:
                 with os.fdopen(handle, "wb") as file:
@@ -122,7 +127,62 @@ class FolderBlobs:
         with _translated(str(self._root)):
             files = (path for path in top.rglob("*") if path.is_file())
             names = (path.relative_to(self._root).as_posix() for path in files)
-            return sorted(n for n in names if n.startswith(prefix) and not n.endswith(".part"))
+            return sorted(n for n in names if n.startswith(prefix) and not n.endswith(_PART))
+
+    def listed(self, prefix: str = "") -> Iterator[Blob]:
+        """The files under a prefix; one that goes meanwhile is left out."""
+        with _translated(str(self._root)):
+            for folder, _, files in os.walk(self._root):
+                for file in files:
+                    path = Path(folder, file)
+                    name = path.relative_to(self._root).as_posix()
+                    if name.endswith(_PART) or not name.startswith(prefix):
+                        continue
+                    with contextlib.suppress(FileNotFoundError):
+                        facts = path.lstat()
+                        yield Blob(name, facts.st_size, facts.st_mtime)
+
+    def supersede(self, name: str, before: float, instead: bytes | None) -> bool:
+        """Take the file aside, look at its time, and put it back if it is a new one."""
+        path = self._root / _checked(name)
+        aside = path.with_name(f".{uuid.uuid4().hex}{_PART}")
+        with _translated(str(self._root)):
+            try:
+                path.rename(aside)
+            except FileNotFoundError:
+                return False
+            old = aside.stat().st_mtime < before
+            back = instead if old else aside.read_bytes()
+            if back is not None:
+                self._put_back(path, aside, back, old=old)
+            aside.unlink(missing_ok=True)
+        return old
+
+    def _put_back(self, path: Path, aside: Path, data: bytes, *, old: bool) -> None:
+        """Where a writer was quicker, his file stays."""
+        try:
+            if not old:
+                os.link(aside, path)
+                return
+        except OSError as error:
+            if error.errno not in _NO_LINKS | {errno.EEXIST}:
+                raise
+        self.create(path.relative_to(self._root).as_posix(), data)
+
+    def tidy(self, before: float) -> int:
+        """Remove the files that a killed process left half written."""
+        count = 0
+        with _translated(str(self._root)):
+            for path in self._root.rglob(f".*{_PART}"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before:
+                        path.unlink()
+                        count += 1
+        return count
+
+    def signed(self, name: str, seconds: int) -> str | None:  # noqa: ARG002
+        """A folder has no such URLs."""
+        return None
 
 
 def _create_in_place(path: Path, data: bytes) -> bool:
@@ -182,6 +242,7 @@ class RemoteBlobs:
     def _put(self, name: str, data: bytes, **how: Any) -> None:
         """Write into what is there: folders are made where they are missing, buckets never."""
         path = self._path(name)
+        how |= self._content_type(name)
         bucket = path.partition("/")[0]  # empty where paths begin at a root
         try:
             if not bucket:
@@ -206,3 +267,64 @@ class RemoteBlobs:
                 return []
         names = (str(path).removeprefix(self._root).lstrip("/") for path in found)
         return sorted(name for name in names if name.startswith(prefix))
+
+    def _content_type(self, name: str) -> dict[str, str]:
+        """With it a browser shows a picture instead of saving it."""
+        known = mimetypes.guess_type(name)[0]
+        return {"ContentType": known} if known and self._s3 else {}
+
+    @property
+    def _s3(self) -> bool:
+        return bool({"s3", "s3a"} & set(_protocols(self._filesystem)))
+
+    def listed(self, prefix: str = "") -> Iterator[Blob]:
+        """The blobs under a prefix."""
+        with _translated(self._name):
+            try:
+                folder = prefix.rpartition("/")[0]
+                top = f"{self._root}/{folder}" if folder else self._root
+                found = self._filesystem.find(top, detail=True)
+            except FileNotFoundError:
+                return
+            for path, facts in found.items():
+                name = str(path).removeprefix(self._root).lstrip("/")
+                if name.startswith(prefix):
+                    yield Blob(name, int(facts.get("size") or 0), self._time(path, facts))
+
+    def _time(self, path: str, facts: Mapping[str, Any]) -> float:
+        said = next((facts[key] for key in _SAID_BY_STORES if facts.get(key)), None)
+        said = self._filesystem.modified(path) if said is None else said
+        if isinstance(said, str):
+            said = datetime.fromisoformat(said)
+        if isinstance(said, datetime):
+            return (said if said.tzinfo else said.replace(tzinfo=UTC)).timestamp()
+        return float(said)
+
+    def supersede(self, name: str, before: float, instead: bytes | None) -> bool:
+        """Look at its time, then write or remove: two requests, with a moment between them."""
+        path = self._path(name)
+        with _translated(self._name):
+            try:
+                if self._time(path, self._filesystem.info(path)) >= before:
+                    return False
+                if instead is None:
+                    self._filesystem.rm_file(path)
+                else:
+                    self._put(name, instead)
+            except FileNotFoundError:
+                return False
+        return True
+
+    def tidy(self, before: float) -> int:  # noqa: ARG002
+        """Object stores show nothing half written."""
+        return 0
+
+    def signed(self, name: str, seconds: int) -> str | None:
+        """A presigned URL; None where the file system has none."""
+        kind = mimetypes.guess_type(name)[0]
+        shown = {"ResponseContentType": kind} if kind and self._s3 else {}
+        with _translated(self._name):
+            try:
+                return str(self._filesystem.sign(self._path(name), expiration=seconds, **shown))
+            except NotImplementedError:
+                return None

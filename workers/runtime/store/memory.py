@@ -2,9 +2,11 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from threading import Condition, Lock
 
 from workers.runtime.errors import StoreUnavailable
+from workers.runtime.store.ports import Blob
 
 
 class MemoryStore:
@@ -108,9 +110,10 @@ class MemoryBlobs:
 
     exclusive = True
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._blobs: dict[str, bytes] = {}
-        self._lock = Lock()
+        self._times: dict[str, float] = {}
+        self._lock, self._clock = Lock(), clock
         self.available = True
 
     def read(self, name: str) -> bytes:
@@ -124,7 +127,8 @@ class MemoryBlobs:
     def write(self, name: str, data: bytes) -> str:
         """Store a blob."""
         self._check()
-        self._blobs[name] = data
+        with self._lock:
+            self._blobs[name], self._times[name] = data, self._clock()
         return f"memory://{name}"
 
     def create(self, name: str, data: bytes) -> bool:
@@ -133,7 +137,7 @@ class MemoryBlobs:
         with self._lock:
             if name in self._blobs:
                 return False
-            self._blobs[name] = data
+            self._blobs[name], self._times[name] = data, self._clock()
         return True
 
     def delete(self, name: str) -> None:
@@ -145,6 +149,32 @@ class MemoryBlobs:
         """The names under a prefix, sorted."""
         self._check()
         return sorted(name for name in self._blobs if name.startswith(prefix))
+
+    def listed(self, prefix: str = "") -> Iterator[Blob]:
+        """The blobs under a prefix."""
+        for name in self.names(prefix):
+            if (data := self._blobs.get(name)) is not None:
+                yield Blob(name, len(data), self._times[name])
+
+    def supersede(self, name: str, before: float, instead: bytes | None) -> bool:
+        """Remove or replace a blob that was not written since."""
+        self._check()
+        with self._lock:
+            if name not in self._blobs or self._times[name] >= before:
+                return False
+            if instead is None:
+                del self._blobs[name]
+            else:
+                self._blobs[name], self._times[name] = instead, self._clock()
+        return True
+
+    def tidy(self, before: float) -> int:  # noqa: ARG002
+        """Nothing is ever half written."""
+        return 0
+
+    def signed(self, name: str, seconds: int) -> str | None:  # noqa: ARG002
+        """No URLs here."""
+        return None
 
     def _check(self) -> None:
         if not self.available:

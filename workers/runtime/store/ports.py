@@ -1,5 +1,7 @@
 """What the stage needs of a key-value store and of an artefact store, in our own words."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from workers.runtime.errors import StoreUnavailable
@@ -58,6 +60,15 @@ class Notices(Protocol):
         """Listen no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What a store says of one blob without opening it."""
+
+    name: str
+    size: int  # bytes
+    at: float  # when it was last written, seconds since 1970 by the store's clock
+
+
 class BlobWriter(Protocol):
     """Takes blobs."""
 
@@ -86,3 +97,19 @@ class BlobStore(BlobWriter, Protocol):
 
     def names(self, prefix: str) -> list[str]:
         """The names under a prefix, sorted."""
+
+    def listed(self, prefix: str = "") -> Iterator[Blob]:
+        """The blobs under a prefix with sizes and times, in no order. Raises StoreUnavailable."""
+
+    def supersede(self, name: str, before: float, instead: bytes | None) -> bool:
+        """Remove a blob, or put another in its place, if nobody wrote it since `before`.
+
+        `before` is seconds since 1970 by the store's clock; False: it stays, or is not there.
+        Raises StoreUnavailable.
+        """
+
+    def tidy(self, before: float) -> int:
+        """Remove what writers left half written that long ago; how many there were."""
+
+    def signed(self, name: str, seconds: int) -> str | None:
+        """A URL that opens a blob without a login for so long; None where there is no such."""

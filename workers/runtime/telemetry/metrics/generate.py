@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
+from workers.runtime.telemetry.metrics.evidence import EvidenceMetrics
 from workers.runtime.telemetry.metrics.explainer import ExplainerMetrics
 from workers.runtime.telemetry.metrics.gate import GateMetrics
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
@@ -31,6 +32,7 @@ def entries() -> dict[str, list[Entry]]:
         "explainer": ExplainerMetrics(),
         "notifier": NotifierMetrics(),
         "gate": GateMetrics(),
+        "evidence": EvidenceMetrics(),
         "camera": CameraMetrics(),
     }
     known = {entry.name for entry in PROCESS}

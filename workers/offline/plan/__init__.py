@@ -1,0 +1,1 @@
+"""`stream-inspector plan`: how much of everything a line needs."""
