@@ -112,8 +112,8 @@ class Judge:
     """Scores pictures of one category."""
 
     def __init__(self, good: Sequence[Pixels]) -> None:
-        from stream_inspector.baselines.padim import fit_padim
-        from stream_inspector.features import load_feature_net
+        from stream_inspector.baselines.padim import fit_padim  # noqa: PLC0415 - torch
+        from stream_inspector.features import load_feature_net  # noqa: PLC0415 - torch
 
         self._net = load_feature_net(_GRID)
         self._fitted = fit_padim(self._features(good), 0, _CHANNELS)
@@ -123,9 +123,9 @@ class Judge:
         return self._fitted.score(self._features(pictures)).maps.flatten(1).amax(1).tolist()
 
     def _features(self, pictures: Sequence[Pixels]) -> Any:
-        import torch
+        import torch  # noqa: PLC0415 - torch
 
-        from stream_inspector.features import to_tensor
+        from stream_inspector.features import to_tensor  # noqa: PLC0415 - torch
 
         seen = [
             np.asarray(Image.fromarray(each).convert("RGB").resize((_SEEN, _SEEN)))
