@@ -17,9 +17,12 @@ from typing import Any
 
 import lz4.frame
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from stream_inspector.baselines.padim import fit_padim
+from stream_inspector.features import load_feature_net, to_tensor
 from workers.camera.devices.encode import encoded
 from workers.camera.devices.pixels import Picture
 from workers.camera.settings import DeviceSettings
@@ -112,9 +115,6 @@ class Judge:
     """Scores pictures of one category."""
 
     def __init__(self, good: Sequence[Pixels]) -> None:
-        from stream_inspector.baselines.padim import fit_padim  # noqa: PLC0415 - torch
-        from stream_inspector.features import load_feature_net  # noqa: PLC0415 - torch
-
         self._net = load_feature_net(_GRID)
         self._fitted = fit_padim(self._features(good), 0, _CHANNELS)
 
@@ -123,10 +123,6 @@ class Judge:
         return self._fitted.score(self._features(pictures)).maps.flatten(1).amax(1).tolist()
 
     def _features(self, pictures: Sequence[Pixels]) -> Any:
-        import torch  # noqa: PLC0415 - torch
-
-        from stream_inspector.features import to_tensor  # noqa: PLC0415 - torch
-
         seen = [
             np.asarray(Image.fromarray(each).convert("RGB").resize((_SEEN, _SEEN)))
             for each in pictures

@@ -77,9 +77,7 @@ class Latencies(WireModel):
     batch_wait_ms: float = Field(
         ge=0, description="milliseconds until its batch was full or old enough"
     )
-    inference_ms: float = Field(
-        ge=0, description="milliseconds of its batch on the device, explanation included"
-    )
+    inference_ms: float = Field(ge=0, description="milliseconds of its batch on the device")
     total_ms: float = Field(
         ge=0,
         description="milliseconds from capture to the verdict; two clocks, and never less than "

@@ -10,6 +10,7 @@ from schemas.camera_state import CameraCondition, CameraState
 from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.envelope import Headers, WireMessage
+from schemas.explanation import Explanation, ExplanationState
 from schemas.frame import Frame, encode_frame
 from schemas.interruption import Interruption, InterruptionCause
 from schemas.message import Message
@@ -112,11 +113,25 @@ DEFECT = DefectEvent(
     model_version="9f86d081884c7d65",
     calibration_id="60303ae22b998861",
     latencies=_LATENCIES,
+    evidence=Evidence(notes={"evidence": "made apart: see the topic explanations"}),
+    counterpart=CounterpartCheck(status="skipped", reason="made apart: see explanations"),
+    explanation="explanations",
+    worker_id="inspector-0",
+    decided_at=DECIDED,
+    traceparent=FRAME.traceparent,
+)
+EXPLANATION = Explanation(
+    outcome_id=_ID,
+    frame=_REF,
+    record=_RECORD,
+    verdict="defect",
+    state=ExplanationState.EXPLAINED,
+    model_version=DEFECT.model_version,
     evidence=Evidence(
         frame=_link("frame"),
         heatmap=_link("heatmap"),
         outline=_link("outline"),
-        notes={"counterpart": "StoreUnavailable: s3://plant/evidence: ConnectTimeout"},
+        counterpart=_link("counterpart"),
     ),
     counterpart=CounterpartCheck(
         status="convincing",
@@ -125,9 +140,21 @@ DEFECT = DefectEvent(
         score_after=1.1,
         normal_limit=1.5,
     ),
+    verdict_record="defects/2/318",
+    took_ms=1840.0,
     worker_id="inspector-0",
-    decided_at=DECIDED,
+    explainer_id="explainer-0",
+    explained_at=DECIDED + timedelta(seconds=2),
     traceparent=FRAME.traceparent,
+)
+EXPIRED = EXPLANATION.model_copy(
+    update={
+        "state": ExplanationState.EXPIRED,
+        "reason": "frames 2:90125 is gone: the topic's retention took the frame before",
+        "evidence": Evidence(notes={"evidence": "the frame is gone"}),
+        "counterpart": CounterpartCheck(status="skipped", reason="the frame is gone"),
+        "took_ms": 3.0,
+    }
 )
 
 
@@ -198,6 +225,8 @@ MESSAGES: dict[str, Message] = {
     "outcome": OUTCOME,
     "outcome-rejected": REJECTED,
     "defect": DEFECT,
+    "explanation": EXPLANATION,
+    "explanation-expired": EXPIRED,
     "dead-letter": DEAD_LETTER,
     "interruption": INTERRUPTION,
     "resolution": RESOLUTION,

@@ -25,6 +25,7 @@ class Process(StrEnum):
     """The processes that can be examined."""
 
     WORKER = "worker"
+    EXPLAINER = "explainer"
     NOTIFIER = "notifier"
     CAMERA = "camera"
     GATE = "gate"
@@ -61,6 +62,8 @@ def doctor(
     Examples:
 
       stream-inspector doctor worker --config configs/worker.yaml
+
+      stream-inspector doctor explainer --config configs/explainer.yaml
 
       stream-inspector doctor camera --set kafka.bootstrap_servers=kafka:9092 --json
 
@@ -124,6 +127,7 @@ def examined(
 
 def _class(process: Process) -> type[ProcessSettings]:
     from workers.camera.settings import CameraProcessSettings
+    from workers.explainer.settings import ExplainerSettings
     from workers.gate.settings import GateProcessSettings
     from workers.inspector.settings import InspectorSettings
     from workers.notifier.settings import NotifierProcessSettings
@@ -132,6 +136,7 @@ def _class(process: Process) -> type[ProcessSettings]:
         Process.CAMERA: CameraProcessSettings,
         Process.GATE: GateProcessSettings,
         Process.WORKER: InspectorSettings,
+        Process.EXPLAINER: ExplainerSettings,
         Process.NOTIFIER: NotifierProcessSettings,
     }
     return classes[process]

@@ -14,6 +14,7 @@ from workers.doctor.checks import settings as settings_checks
 from workers.doctor.desks import broker as broker_desk
 from workers.doctor.desks.broker import BrokerDesk
 from workers.doctor.findings import Check, Finding, ok
+from workers.explainer.settings import ExplainerSettings
 from workers.gate.settings import GateProcessSettings, GateSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
@@ -41,6 +42,10 @@ def planned(
 
             own, clock = worker_plan(settings, categories, quick=quick)
             checks, clocks = checks + own, [*clocks, clock]
+        if isinstance(settings, ExplainerSettings):
+            from workers.doctor.explainer_plan import explainer_plan
+
+            checks = checks + explainer_plan(settings)
         if isinstance(settings, CameraProcessSettings) and settings.camera.real:
             run = partial(device_checks.check_device_clock, settings.camera)
             clocks.append(Check("clocks", "device", run, device_checks.SOURCE, 30.0))

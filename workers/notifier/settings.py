@@ -217,6 +217,13 @@ class NotifierSettings(Section):
     aside_max_bytes: int = Field(
         default=4 * 2**20, ge=1024, description="of aside.jsonl; the one before it is kept too"
     )
+    picture_wait_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="a defect's alarm waits so long for its explanation, then goes without a "
+        "picture; 0: never",
+    )
     commit_every_s: float = Field(default=1, ge=0, description="positions are stored so often")
     rules: RuleSettings = RuleSettings()
     watch: WatchSettings = WatchSettings()

@@ -1,6 +1,7 @@
 {{/* Which servers each component calls. */}}
 {{- define "stream-inspector.calls" -}}
 inspector: [kafka, redis, storage, tracing]
+explainer: [kafka, redis, storage, tracing]
 doctor: [kafka, redis, storage, tracing]
 training: [redis, storage]
 notifier: [kafka, tracing, channels]

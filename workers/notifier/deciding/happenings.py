@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from schemas.alarm import AlarmKind, Severity
 from schemas.dead_letter import DeadLetter
-from schemas.defect import DefectEvent
+from schemas.defect import DefectEvent, Evidence
+from schemas.explanation import Explanation
 from schemas.interruption import Interruption
 from schemas.outcome import fingerprint
 from schemas.part import PartRef
@@ -61,6 +62,7 @@ class Happening:
     subject: str | None = None  # what a group lists as its examples
     all_clear: bool = False
     standing: bool = False  # holds on for long: told rarely, and many are no worse than few
+    awaits: bool = False  # its pictures come later, by themselves
     crowd: bool = False  # of many cameras at once it is told together
 
     def __post_init__(self) -> None:
@@ -98,7 +100,7 @@ def _who(part: PartRef | None) -> str:
 
 def from_defect(event: DefectEvent, place: Place) -> Happening:
     """A product with a defect."""
-    frame, evidence = event.frame, event.evidence
+    frame, picture = event.frame, picture_of(event.evidence)
     regions = f" in {len(event.regions)} regions" if len(event.regions) > 1 else ""
     return Happening(
         event_id=f"defect:{event.outcome_id}:{fingerprint(frame, event.record)}",
@@ -113,10 +115,21 @@ def from_defect(event: DefectEvent, place: Place) -> Happening:
         category=frame.category,
         frame_ids=(frame.frame_id,),
         badness=event.image_score - event.image_threshold,
-        evidence=evidence.outline or evidence.heatmap or evidence.frame,
+        evidence=picture,
+        awaits=picture is None and event.explanation is not None,
         traceparent=event.traceparent,
         part=frame.part,
     )
+
+
+def picture_of(evidence: Evidence) -> str | None:
+    """The picture that says most."""
+    return evidence.outline or evidence.heatmap or evidence.frame
+
+
+def explained_id(told: Explanation) -> str:
+    """The event id of the defect that an explanation is of."""
+    return f"defect:{told.outcome_id}:{fingerprint(told.frame, told.record)}"
 
 
 def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
