@@ -91,7 +91,7 @@ class DefectEvent(InspectorMessage):
     """What alarm services subscribe to."""
 
     message_name: ClassVar[str] = "defect"
-    message_version: ClassVar[str] = "1.2"  # 1.1: frame.content; 1.2: explanation
+    message_version: ClassVar[str] = "1.2"  # 1.1: frame.content; 1.2: explanation, frame.part
 
     frame: FrameRef = Field(description="which frame; never null here")
     verdict: Literal["defect"] = Field(default="defect", description="always defect")

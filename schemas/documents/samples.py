@@ -24,6 +24,7 @@ from schemas.outcome import (
     content_digest,
     outcome_id,
 )
+from schemas.part import PartRef
 from schemas.resolution import Action, Resolution
 
 CAPTURED = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
@@ -43,6 +44,7 @@ FRAME = Frame(
     data=PNG,
     epoch="019ceb00-0000-7000-8000-000000000000",
     traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    part=PartRef(id="4711", serial="SN-0815", lot="L-17", view="top", attributes={"cavity": "3"}),
 )
 _REF = FrameRef(
     frame_id=FRAME.frame_id,
@@ -52,6 +54,7 @@ _REF = FrameRef(
     epoch=FRAME.epoch,
     captured_at=CAPTURED,
     content=content_digest(PNG),
+    part=FRAME.part,
 )
 _RECORD = RecordRef(topic="frames", partition=2, offset=90_125)
 _ID = outcome_id(FRAME.source, FRAME.frame_id)
@@ -213,6 +216,7 @@ ALARM = Alarm(
     last_seen=CAPTURED,
     count=1,
     frame_ids=[FRAME.frame_id],
+    parts=[FRAME.part] if FRAME.part else [],
     evidence=_link("heatmap"),
     raised_at=DECIDED,
 )

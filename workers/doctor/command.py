@@ -28,6 +28,7 @@ class Process(StrEnum):
     EXPLAINER = "explainer"
     NOTIFIER = "notifier"
     CAMERA = "camera"
+    GATE = "gate"
 
 
 Which = Annotated[Process, typer.Argument(help="whose settings and needs are looked at")]
@@ -65,6 +66,8 @@ def doctor(
       stream-inspector doctor explainer --config configs/explainer.yaml
 
       stream-inspector doctor camera --set kafka.bootstrap_servers=kafka:9092 --json
+
+      stream-inspector doctor gate --config configs/gate.yaml
 
       stream-inspector doctor worker --camera cam-1 --camera cam-2 --quick --strict
 
@@ -125,11 +128,13 @@ def examined(
 def _class(process: Process) -> type[ProcessSettings]:
     from workers.camera.settings import CameraProcessSettings
     from workers.explainer.settings import ExplainerSettings
+    from workers.gate.settings import GateProcessSettings
     from workers.inspector.settings import InspectorSettings
     from workers.notifier.settings import NotifierProcessSettings
 
     classes: dict[Process, type[ProcessSettings]] = {
         Process.CAMERA: CameraProcessSettings,
+        Process.GATE: GateProcessSettings,
         Process.WORKER: InspectorSettings,
         Process.EXPLAINER: ExplainerSettings,
         Process.NOTIFIER: NotifierProcessSettings,

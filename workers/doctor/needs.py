@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from workers.camera.settings import CameraProcessSettings
 from workers.explainer.settings import ExplainerSettings
+from workers.gate.settings import GateProcessSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.client import EVENT_BYTES, HEADERS_ROOM, record_limit
@@ -64,6 +65,12 @@ def needs_of(settings: ProcessSettings) -> Needs:
         )
     if isinstance(settings, ExplainerSettings):
         return _of_explainer(settings, frame)
+    if isinstance(settings, GateProcessSettings):
+        frames = ("frames",) if settings.gate.parts == "frames" else ()
+        return Needs(
+            tuple(TopicNeed(key, "Read", 0) for key in ("outcomes", *frames)),
+            cameras=settings.gate.cameras,
+        )
     if isinstance(settings, NotifierProcessSettings):
         notifier = settings.notifier
         read = tuple(TopicNeed(key, "Read", 0) for key in _NOTIFIER_READS)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from schemas.defect import Evidence
 from schemas.excerpt import excerpt
-from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame
+from schemas.frame import RAW_TYPES, Frame
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.image.view.canvas import Placement
 from stream_inspector.verdict import Image, Verdict
@@ -20,9 +20,7 @@ _EXTENSIONS = {
     "image/jpeg": "jpg",
     "image/bmp": "bmp",
     "image/tiff": "tiff",
-    RAW_GRAY8: "gray8",
-    RAW_RGB8: "rgb8",
-}
+} | {kind: kind.rpartition("raw-")[2] for kind in RAW_TYPES}  # gray8, bayer-rg16
 
 Make = Callable[[], tuple[bytes, str]]  # bytes and their extension
 

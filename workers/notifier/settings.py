@@ -127,6 +127,11 @@ class RouteSettings(Section):
     categories: list[str] = Field(default=[], description="categories, as patterns")
     causes: list[str] = Field(default=[], description="causes, as patterns: defect, camera-*")
     kinds: list[AlarmKind] = Field(default=[], description="kinds of alarms")
+    parts: dict[str, list[str]] = Field(
+        default={},
+        description="id, serial, lot, recipe, shift, view or an attribute of the part -> patterns; "
+        "all of them have to fit one part of the alarm",
+    )
     min_severity: Severity = Field(
         default=next(iter(Severity)), description="nothing that is less severe"
     )
@@ -163,12 +168,12 @@ class DeliverySettings(Section):
     channels: dict[ChannelName, ChannelSettings] = Field(
         default={},
         description="name -> url or url_file (**secret**), cameras, categories, causes, kinds, "
-        "min_severity, digest",
+        "parts, min_severity, digest",
     )
     routes: dict[str, RouteSettings] = Field(
         default={},
         description="channel (console, topic, file, an Apprise URL's name in the log) -> cameras, "
-        "categories, causes, kinds, min_severity; a channel without a rule gets every alarm",
+        "categories, causes, kinds, parts, min_severity; a channel without a rule gets every alarm",
     )
     pictures: str | None = Field(
         default=None,

@@ -161,6 +161,7 @@ def frame_ref(frame: Frame) -> FrameRef:
         epoch=frame.epoch,
         captured_at=frame.captured_at,
         content=content_digest(frame.data),
+        part=frame.part,
     )
 
 

@@ -199,7 +199,8 @@ class Inference:
             decode_ms=_ms(item.decode_ms / 1000),
             batch_wait_ms=_ms(started - item.admitted_at),
             inference_ms=_ms(now - started),
-            total_ms=_ms((decided_at - captured).total_seconds()),
+            total_ms=_ms((decided_at - min(captured, received)).total_seconds()),
+            clock_ahead_ms=_ms((captured - received).total_seconds()),
         )
         for stage in ("queued", "decode", "batch_wait", "inference"):
             self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)

@@ -12,6 +12,7 @@ from schemas.defect import DefectEvent, Evidence
 from schemas.explanation import Explanation
 from schemas.interruption import Interruption
 from schemas.outcome import fingerprint
+from schemas.part import PartRef
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 
 DEFECT = "defect"
@@ -57,6 +58,7 @@ class Happening:
     badness: float = 0.0  # the worst of a group speaks for it
     evidence: str | None = None
     traceparent: str | None = None
+    part: PartRef | None = None
     subject: str | None = None  # what a group lists as its examples
     all_clear: bool = False
     standing: bool = False  # holds on for long: told rarely, and many are no worse than few
@@ -89,6 +91,13 @@ def short_name(name: str) -> str:
     return f"{clean(name, _NAME_LIMIT - 14)} {digest}".strip()
 
 
+def _who(part: PartRef | None) -> str:
+    """Which part, for people; empty where nobody said."""
+    said = part.said() if part else {}
+    name = said.get("id") or said.get("serial")
+    return f" (part {name})" if name else ""
+
+
 def from_defect(event: DefectEvent, place: Place) -> Happening:
     """A product with a defect."""
     frame, picture = event.frame, picture_of(event.evidence)
@@ -100,7 +109,7 @@ def from_defect(event: DefectEvent, place: Place) -> Happening:
         kind=AlarmKind.DEFECT,
         severity=Severity.WARNING,
         at=event.decided_at,
-        text=f"defect on {frame.category}: score {event.image_score:.3g}, "
+        text=f"defect on {frame.category}{_who(frame.part)}: score {event.image_score:.3g}, "
         f"threshold {event.image_threshold:.3g}{regions}",
         place=place,
         category=frame.category,
@@ -109,6 +118,7 @@ def from_defect(event: DefectEvent, place: Place) -> Happening:
         evidence=picture,
         awaits=picture is None and event.explanation is not None,
         traceparent=event.traceparent,
+        part=frame.part,
     )
 
 
@@ -133,11 +143,13 @@ def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
         kind=AlarmKind.NOT_INSPECTED,
         severity=Severity.WARNING,
         at=letter.rejected_at,
-        text=f"frame not inspected ({letter.reason.value}, {where}): {letter.error}",
+        text=f"frame not inspected ({letter.reason.value}, {where})"
+        f"{_who(frame.part if frame else None)}: {letter.error}",
         place=place,
         category=frame.category if frame else None,
         frame_ids=(frame.frame_id,) if frame else (),
         traceparent=letter.traceparent,
+        part=frame.part if frame else None,
     )
 
 
