@@ -176,6 +176,11 @@ class DeliverySettings(Section):
         description="channel (console, topic, file, an Apprise URL's name in the log) -> cameras, "
         "categories, causes, kinds, parts, min_severity; a channel without a rule gets every alarm",
     )
+    pictures: str | None = Field(
+        default=None,
+        description="the evidence store, a folder or an fsspec URL: mails and chats get the "
+        "picture of an alarm attached; default: its link alone",
+    )
     timeout_s: float = Field(default=20, gt=0, description="a channel that takes longer hangs")
     attempts: int = Field(default=3, ge=1, description="tries before a channel counts as away")
     attempt_pause_s: float = Field(default=0.2, gt=0, description="first pause between tries")

@@ -1,15 +1,20 @@
 """Text is text: in mails, and in what chat services are sent."""
 
+import hashlib
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alarms import MailServer, alarm, notice
 from pydantic import SecretStr
 
+from schemas.documents import samples
 from workers.notifier.delivering.channels.apprise import AppriseChannel
 from workers.notifier.delivering.channels.channel import DeliveryFailed, Refused
+from workers.notifier.delivering.pictures import Pictures
+from workers.runtime.store.files import FolderBlobs
 
 HTML = '<a href="http://evil.example"><img src="http://evil.example/x.png">'
 NASTY = f"{HTML}\x1b[2J\u202e\nBcc: all@plant.example"
@@ -113,3 +118,39 @@ def test_a_chat_is_sent_nothing_that_calls_people_or_is_markup(sent: list[Any], 
     if chat in MARKDOWN:
         assert "](http" not in text
         assert "**b**" not in text
+
+
+def stored(folder: Path) -> tuple[Pictures, str, bytes]:
+    """A store with a picture, and the link that an explanation has to it."""
+    blobs, data = FolderBlobs(folder), samples.PNG
+    digest = hashlib.sha256(data).hexdigest()
+    link = blobs.write(f"{digest[:2]}/{digest}.png", data)
+    return Pictures(blobs), link, data
+
+
+def test_a_mail_has_the_picture_of_its_alarm(mail_server: MailServer, tmp_path: Path) -> None:
+    pictures, link, data = stored(tmp_path)
+    channel = AppriseChannel(SecretStr(mail_server.url), pictures=pictures)
+    channel.send([alarm(1, evidence=link)])
+    (mail,) = mail_server.mails
+    (picture,) = mail.iter_attachments()
+    assert picture.get_content_type() == "image/png"
+    assert picture.get_content() == data
+
+
+@pytest.mark.parametrize("evidence", [None, "s3://elsewhere/x.png", "file:///etc/passwd", "gone"])
+def test_a_picture_that_cannot_be_had_costs_the_picture(
+    mail_server: MailServer, tmp_path: Path, evidence: str | None
+) -> None:
+    pictures, link, _ = stored(tmp_path)
+    told = link.replace("a", "b").replace("c", "d") if evidence == "gone" else evidence
+    channel = AppriseChannel(SecretStr(mail_server.url), pictures=pictures)
+    channel.send([alarm(1, evidence=told)])
+    (mail,) = mail_server.mails
+    assert list(mail.iter_attachments()) == []
+
+
+def test_a_picture_that_is_not_what_its_name_says_is_not_sent(tmp_path: Path) -> None:
+    pictures, link, _ = stored(tmp_path)
+    Path(link.removeprefix("file://")).write_bytes(b"another")
+    assert pictures.of([alarm(1, evidence=link)]) is None

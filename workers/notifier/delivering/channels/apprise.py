@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from schemas.alarm import Alarm, Severity
 from schemas.excerpt import plain
 from workers.notifier.delivering.channels.transport import listening
+from workers.notifier.delivering.pictures import Picture, Pictures
 from workers.notifier.delivering.text import (
     body,
     digest_body,
@@ -50,7 +51,10 @@ class AppriseChannel:
         setting: str = URLS,
         digests: bool = True,
         timeout_s: float = 20.0,
+        pictures: Pictures | None = None,
     ) -> None:
+        """`pictures`: go along in mails and chats."""
+        self._pictures = pictures
         self._secret, self.digests, self._timeout_s = url.get_secret_value(), digests, timeout_s
         self.name = name or _name(self._secret)
         self._apprise = _open(self._secret, f"{setting}: {self.name}", timeout_s)
@@ -70,16 +74,26 @@ class AppriseChannel:
             text = self._disarmed(text)  # a title is not escaped by all: it holds our words only
         elif len(alarms) == 1:
             title = f"{title}: {plain(loudest.camera_id)}"
-        self._notify(title, text, critical=loudest.severity is Severity.CRITICAL)
+        critical = loudest.severity is Severity.CRITICAL
+        self._notify(title, text, self._picture(alarms), critical=critical)
 
-    def _notify(self, title: str, text: str, *, critical: bool) -> None:
+    def _picture(self, alarms: Sequence[Alarm]) -> Picture | None:
+        """For people: machines have the link."""
+        machines = all(_VERBATIM.fullmatch(kind) and "mailto" not in kind for kind in self._kinds)
+        return None if machines or self._pictures is None else self._pictures.of(alarms)
+
+    def _notify(self, title: str, text: str, picture: Picture | None, *, critical: bool) -> None:
         from apprise import NotifyFormat, NotifyType
+        from apprise.attachment.memory import AttachMemory
+
+        attached = picture and AttachMemory(*picture)  # type: ignore[no-untyped-call]
 
         with _Complaints() as complaints, listening(self._timeout_s, self._hide) as exchange:
             delivered = self._apprise.notify(
                 title=title,
                 body=text,
                 notify_type=NotifyType.FAILURE if critical else NotifyType.WARNING,
+                attach=attached,
                 body_format=NotifyFormat.TEXT,  # so that Apprise escapes it for HTML and Markdown
             )
         if not delivered:
