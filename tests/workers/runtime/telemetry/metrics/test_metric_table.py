@@ -47,7 +47,7 @@ def test_names_end_in_their_unit(process: str) -> None:
         else:
             assert entry.name.endswith(_UNITS + _UNITLESS), entry
         assert re.fullmatch(
-            r"(inspector|explainer|notifier|camera|gate|process)_[a-z_]+", entry.name
+            r"(inspector|explainer|notifier|camera|gate|evidence|process)_[a-z_]+", entry.name
         )
         assert entry.text
         assert all(entry.labels.values()), "what bounds a label is stated"
