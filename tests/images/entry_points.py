@@ -5,9 +5,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from stream_inspector.image.pictures import encode_png
-from stream_inspector.synthetic import render
-
 ROOT = Path(__file__).parents[2]
 NOBODY = "127.0.0.1:1"
 CONFIGS = ROOT / "configs"
@@ -41,11 +38,8 @@ HEAVY: list[EntryPoint] = [
     (["train", "--help"], 0),
     (["model", "push", str(CONFIGS / "models" / "flange"), "--store", "store"], 0),
 ]
-# What needs PyTorch: training. Scoring, and all that deals with versions, does not.
-PROCESSOR: list[EntryPoint] = [
-    *(each for each in HEAVY if each[0][0] != "train"),
-    (["inspect", "part.png", "--model", str(CONFIGS / "models" / "flange"), "--no-explain"], 0),
-]
+# What needs PyTorch: training. A worker's scoring does not: tests/test_architecture.py.
+PROCESSOR = [each for each in HEAVY if each[0][0] != "train"]
 ENTRY_POINTS = {"light": LIGHT, "processor": PROCESSOR, "cpu": HEAVY, "cuda": HEAVY}
 
 
@@ -53,8 +47,6 @@ def wrong(cases: Sequence[EntryPoint], program: list[str], folder: Path) -> list
     """Run entry points in `folder`; what did not end as it should."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAM_INSPECTOR_")}
     environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder)}
-    encoded = encode_png(render(3, seed=7).image)
-    (folder / "part.png").write_bytes(encoded)
     found = []
     for arguments, code in cases:
         done = subprocess.run(

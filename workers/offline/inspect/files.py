@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
 from stream_inspector.image.decode import Decoded
@@ -19,6 +19,9 @@ from stream_inspector.verdict import Grade, Image, Verdict
 from workers.offline.images.reader import decode_in_order
 from workers.offline.noted import noted
 from workers.runtime.datasets.files import SUFFIXES, images_below, is_image, shown
+
+if TYPE_CHECKING:
+    from stream_inspector.counterpart.gradient_denoising import Counterpart
 
 BATCH = 8
 
@@ -31,7 +34,7 @@ class Inspected:
     image: Image
     place: Placement  # of the image in the file's
     verdict: Verdict
-    counterpart: Counterpart | None
+    counterpart: "Counterpart | None"
 
 
 def find_images(sources: Sequence[Path]) -> list[Path]:
@@ -125,7 +128,7 @@ def score_picture(image: Image, score_map: NDArray[np.float32], threshold: float
 
 def _explain(
     detector: Detector, images: Sequence[Image], verdicts: Sequence[Verdict], category: str
-) -> dict[int, Counterpart]:
+) -> "dict[int, Counterpart]":
     wanted = [index for index, verdict in enumerate(verdicts) if verdict.grade is Grade.DEFECT]
     bad = [images[i] for i in wanted], [verdicts[i] for i in wanted]
     made = detector.explain(*bad, [category] * len(wanted))
