@@ -16,6 +16,7 @@ class Topic:
 FRAMES = Topic("frames", ("frame",), 24, "long enough to repair a stopped stage and catch up")
 OUTCOMES = Topic("outcomes", ("outcome",), 24 * 30, "the production record")
 DEFECTS = Topic("defects", ("defect",), 24 * 30, "what alarm services subscribe to")
+EXPLANATIONS = Topic("explanations", ("explanation",), 24 * 30, "the pictures of defects")
 DEAD_LETTERS = Topic(
     "dead-letters", ("dead-letter", "interruption"), 24 * 30, "uninspected parts, replayable"
 )
@@ -27,4 +28,7 @@ CAMERA_STATES = Topic(
 )
 ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
-TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, CAMERA_STATES, ALARMS)
+TOPICS = (
+    *(FRAMES, OUTCOMES, DEFECTS, EXPLANATIONS, DEAD_LETTERS, RESOLUTIONS),
+    *(CAMERA_STATES, ALARMS),
+)

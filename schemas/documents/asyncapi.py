@@ -8,6 +8,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.documents import samples
 from schemas.envelope import JSON_CONTENT_TYPE
+from schemas.explanation import Explanation
 from schemas.frame import encode_frame
 from schemas.headers import message_headers
 from schemas.interruption import Interruption
@@ -19,6 +20,7 @@ from schemas.topics import (
     CAMERA_STATES,
     DEAD_LETTERS,
     DEFECTS,
+    EXPLANATIONS,
     FRAMES,
     OUTCOMES,
     RESOLUTIONS,
@@ -29,6 +31,7 @@ from schemas.topics import (
 MESSAGES: tuple[type[Message], ...] = (
     Outcome,
     DefectEvent,
+    Explanation,
     DeadLetter,
     Interruption,
     Resolution,
@@ -56,6 +59,10 @@ OPERATIONS = (
     ("inspector", "send", OUTCOMES),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
+    ("explainer", "receive", DEFECTS),
+    ("explainer", "receive", OUTCOMES),
+    ("explainer", "receive", FRAMES),
+    ("explainer", "send", EXPLANATIONS),
     ("dlq", "receive", DEAD_LETTERS),
     ("dlq", "receive", RESOLUTIONS),
     ("dlq", "send", RESOLUTIONS),
@@ -66,6 +73,7 @@ OPERATIONS = (
     ("gate", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
     ("notifier", "receive", DEFECTS),
+    ("notifier", "receive", EXPLANATIONS),
     ("notifier", "receive", DEAD_LETTERS),
     ("notifier", "receive", CAMERA_STATES),
     ("notifier", "send", ALARMS),

@@ -10,6 +10,7 @@ topics:
   frames: {{ .Values.topics.frames }}
   outcomes: {{ .Values.topics.outcomes }}
   defects: {{ .Values.topics.defects }}
+  explanations: {{ .Values.topics.explanations }}
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}
   camera_states: {{ .Values.topics.cameraStates }}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stream_inspector.image.view.canvas import View
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
