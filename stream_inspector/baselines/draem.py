@@ -167,7 +167,8 @@ def perlin(h: int, w: int, generator: torch.Generator) -> Tensor:
 
     def corner(dy: int, dx: int) -> Tensor:
         angle = angles[row + dy, column + dx]
-        return torch.cos(angle) * (fx - dx) + torch.sin(angle) * (fy - dy)
+        along: Tensor = torch.cos(angle) * (fx - dx) + torch.sin(angle) * (fy - dy)
+        return along
 
     top, bottom = (
         torch.lerp(corner(dy, 0), corner(dy, 1), _faded(fx).expand(h, w)) for dy in (0, 1)
