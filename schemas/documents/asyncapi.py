@@ -62,10 +62,12 @@ OPERATIONS = (
     ("inspector", "send", DEAD_LETTERS),
     ("dlq", "receive", DEAD_LETTERS),
     ("dlq", "receive", RESOLUTIONS),
+    ("dlq", "receive", REVIEWS),
     ("dlq", "send", RESOLUTIONS),
     ("dlq", "send", FRAMES),
     ("collector", "receive", FRAMES),
     ("collector", "receive", OUTCOMES),
+    ("collector", "receive", REVIEWS),
     ("gate", "receive", FRAMES),
     ("gate", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
@@ -75,6 +77,7 @@ OPERATIONS = (
     ("review", "receive", OUTCOMES),
     ("review", "receive", REVIEWS),
     ("review", "send", REVIEWS),
+    ("notifier", "receive", REVIEWS),
     ("notifier", "send", ALARMS),
 )
 
