@@ -24,6 +24,7 @@ from schemas.topics import (
     OUTCOMES,
     RESOLUTIONS,
     REVIEWS,
+    SHADOWS,
     TOPICS,
     Topic,
 )
@@ -58,6 +59,7 @@ OPERATIONS = (
     ("line", "send", CAMERA_STATES),
     ("inspector", "receive", FRAMES),
     ("inspector", "send", OUTCOMES),
+    ("inspector", "send", SHADOWS),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
     ("dlq", "receive", DEAD_LETTERS),
