@@ -130,6 +130,43 @@ def ask_for_reviews(
         desk.ask(Ask(category, start, end, count, near), every, how)
 
 
+@review.command("rates")
+def tell_rates(
+    *,
+    categories: Categories = None,
+    cameras: Cameras = None,
+    since: Since = "30d",
+    until: Until = None,
+    certified: Annotated[
+        str, typer.Option("--certified", help="share of false alarms that was promised")
+    ] = "5%",
+    confidence: Annotated[str, typer.Option("--confidence", help="of the intervals")] = "95%",
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    servers: Servers = None,
+) -> None:
+    """Tell what reviews say of false alarms and escapes, with intervals.
+
+    Only the random sample counts. A certificate is kept, broken, or open until more is reviewed.
+
+    Example: stream-inspector review rates --category bolts --since 30d --certified 5%
+    """
+    from workers.review import run
+
+    how, now = form(as_json, as_csv), datetime.now(UTC)
+    promised = _share(certified, "--certified"), _share(confidence, "--confidence")
+    wanted = Filter(
+        categories=frozenset(categories or ()),
+        cameras=frozenset(cameras or ()),
+        since=None if since is None else ago(since, now, "--since"),
+        until=None if until is None else ago(until, now, "--until"),
+    )
+    with run.desk(config, assignments, servers) as desk:
+        desk.rates(wanted, *promised, how)
+
+
 def _share(said: str, flag: str) -> float:
     try:
         found = float(as_share(said))

@@ -12,6 +12,8 @@ from rich.console import Console
 
 from schemas.outcome import Outcome
 from schemas.review import Review, Sample, last_words
+from stream_inspector.threshold.audit import standing
+from stream_inspector.threshold.share import Share
 from workers.review.asking import Ask, Question, questions
 from workers.review.words import Filter, Word, named, read_reviews, review_of, too_long, where
 from workers.runtime.bus.kafka.connect import connect_producer, create_topics
@@ -20,6 +22,7 @@ from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Outgoing, Record
 from workers.runtime.errors import WorkerError
 from workers.runtime.host.terminal import Terminal, complain, text
+from workers.runtime.judged import rates_by_category
 from workers.runtime.listing import Column, Form, Kind, Listing, Shown
 from workers.runtime.settings.operator import OperatorSettings
 from workers.runtime.settings.process import TopicSettings, parse_assignments
@@ -61,6 +64,18 @@ _QUESTIONS = (
     Column("judged", kind=Kind.SPARE),
     Column("outcome", kind=Kind.EXTRA),
     Column("record", kind=Kind.EXTRA),
+)
+
+_RATES = (
+    Column("category"),
+    Column("reviews", right=True),
+    Column("audited", right=True),
+    *(
+        Column(f"{share}{end}", right=True, pattern=".2%", kind=kind)
+        for share in ("false alarms", "defective of passed", "passed of defective")
+        for end, kind in (("", Kind.WHOLE), (" low", Kind.EXTRA), (" high", Kind.EXTRA))
+    ),
+    Column("certificate"),
 )
 
 
@@ -114,6 +129,23 @@ class Desk:
         tell = self._say if form is Form.TABLE else complain_all
         tell([f"random sample: {judged} of {len(audits)} judged", *self._passed.lines()])
 
+    def rates(self, wanted: Filter, certified: float, confidence: float, form: Form) -> None:
+        """Print what reviews say of false alarms and escapes, category by category."""
+        reviews = read_reviews(self._read(self._topics.reviews, None), self._passed)
+        listing = Listing(self._console, *_RATES, form=form, empty="no reviews")
+        for category, found in rates_by_category(filter(wanted.takes, reviews), confidence).items():
+            shares = (found.false_alarms, found.shipped, found.escapes)
+            listing.add(
+                category,
+                found.reviews,
+                found.audited,
+                *(value for share in shares for value in _ends(share)),
+                standing(found.false_alarms, certified).value,
+            )
+        listing.close()
+        tell = self._say if form is Form.TABLE else complain_all
+        tell(self._passed.lines())
+
     def _meant(self, name: str, word: Word, since: datetime | None) -> Outcome:
         problem = too_long(word)
         if problem:
@@ -146,6 +178,10 @@ def complain_all(lines: Iterable[str]) -> None:
     """On the other stream: the first one is for programs."""
     for line in lines:
         complain(line)
+
+
+def _ends(share: Share | None) -> tuple[float | None, ...]:
+    return (share.value, share.low, share.high) if share else (None, None, None)
 
 
 def _asked(question: Question) -> tuple[object, ...]:

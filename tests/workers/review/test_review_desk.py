@@ -238,3 +238,28 @@ def test_what_was_judged_is_not_asked_again(
     counter.broker.append(Outgoing(TOPICS.reviews, said.encode()))
     assert {each["frame"] for each in ask(9, 0)} == {"f1", "f2", "f3"}
     assert {each["judged"] for each in ask(9, 0, every=True)} == {"right", None}
+
+
+def test_rates_are_told_by_category_from_the_random_sample_and_last_words(
+    counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def say(outcome: Outcome, judgement: Judgement, sample: Sample | None, hours: int = 0) -> None:
+        at = AT + timedelta(hours=hours)
+        said = Review.of(outcome, judgement, by="ada", at=at, sample=sample)
+        counter.broker.append(Outgoing(TOPICS.reviews, said.encode()))
+
+    for number in range(200):
+        alarms = {"verdict": Verdict.DEFECT} if number < 3 else {}
+        outcome = pass_of(number, 1.0, **alarms)
+        say(outcome, Judgement.FALSE_ALARM if alarms else Judgement.RIGHT, Sample.AUDIT)
+    for number in range(200, 260):  # chosen by their score: they say nothing of all parts
+        say(pass_of(number, 9.0, verdict=Verdict.DEFECT), Judgement.FALSE_ALARM, None)
+    say(pass_of(199, 1.0), Judgement.MISSED, Sample.AUDIT, hours=1)  # said otherwise later
+    counter.desk().rates(Filter(), 0.05, 0.95, Form.JSON)
+    (told,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (told["category"], told["reviews"], told["audited"]) == ("fryum", 260, 200)
+    assert told["false_alarms"] == 3 / 199
+    assert told["false_alarms_low"] < 3 / 199 < told["false_alarms_high"] < 0.05
+    assert told["defective_of_passed"] == 1 / 197
+    assert told["passed_of_defective"] == 1.0
+    assert told["certificate"] == "kept"
