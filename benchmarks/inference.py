@@ -28,7 +28,6 @@ from benchmarks.convolutions import Ceiling, ceiling, settle, shapes_of
 from benchmarks.released_loop import ReleasedLoop
 from stream_inspector.detector import Detector
 from stream_inspector.diffusion.precision import mixed
-from stream_inspector.engine.cache import hardware
 from stream_inspector.engine.sessions import installed
 from stream_inspector.features import load_feature_net
 from stream_inspector.image.view.canvas import View
@@ -39,9 +38,8 @@ from stream_inspector.training.fit import fit
 from stream_inspector.verdict import Image
 from workers.offline.fit import synthetic_good
 from workers.offline.model_folder import read_model, write_model
-from workers.runtime.engine_cache import EngineCache
 
-EMBEDDED = ("feature-fast", "pixel-small")
+EMBEDDED = ("feature-fast", "feature-diffusion", "pixel-small")
 PORT = "released loop"
 _LEAST_S = 0.3  # of a run: shorter ones are repeated
 
@@ -154,8 +152,8 @@ def _alone(work: Callable[[Task], Any], task: Task) -> Any:
 
 def _measure(task: Task) -> list[Row]:
     torch.set_num_threads(task.threads)
-    model, cache = read_model(task.folder / task.preset), EngineCache(task.folder / "cache")
-    detector = Detector(model, task.device, task.engine, task.threads, cache=cache)
+    model = read_model(task.folder / task.preset)
+    detector = Detector(model, task.device, task.engine, task.threads)
     if task.precision == "bf16":
         _in_bf16(detector, model)
     images = _images(max(task.batches), model.preset.input_size)
@@ -171,12 +169,8 @@ def _measure(task: Task) -> list[Row]:
 def _in_bf16(detector: Detector, model: Any) -> None:
     """The networks' inside in bfloat16; all that is compared stays in single precision."""
     net = unpack_network("network", model.preset.scoring, model.tensors).to(detector.device)
-    run, runners = mixed(net, detector.device), detector.runners.runners
-
-    def network(*inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        return tuple(each for each in run(*inputs) if each is not None)
-
-    runners["network"] = network
+    scorer: Any = detector._scorer
+    scorer.use(mixed(net, torch.device(detector.device)))
 
 
 def _gap(score_map: np.ndarray, task: Task) -> float | None:
@@ -287,7 +281,16 @@ def _cells(row: Row) -> list[str]:
 
 
 def _title(threads: int, device: str) -> str:
-    return f"{hardware(torch.device(device))}, {threads} threads, torch {torch.__version__}"
+    return f"{_hardware(device)}, {threads} threads, torch {torch.__version__}"
+
+
+def _hardware(device: str) -> str:
+    """The device's name, and for a processor the instructions that it has."""
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return f"{next(named, platform.machine())} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _table(rows: Sequence[Row], threads: int, device: str) -> Table:
@@ -309,7 +312,7 @@ def _markdown(rows: Sequence[Row], threads: int, device: str) -> str:
 def _figures(rows: Sequence[Row], threads: int, device: str) -> dict[str, Any]:
     libraries = ("torch", "onnxruntime", *(["openvino"] if "openvino" in installed() else []))
     return {
-        "hardware": hardware(torch.device(device)),
+        "hardware": _hardware(device),
         "threads": threads,
         "platform": platform.platform(),
         "versions": {name: version(name) for name in libraries},

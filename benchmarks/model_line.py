@@ -25,11 +25,11 @@ _SHIFT = 5.0  # deviations of good images
 def another(model: Model) -> Model:
     """The same networks, but each image scores 5 deviations less: it tells who scored a frame."""
     shifted = {
-        name: value + _SHIFT * model.tensors[name.replace("centre", "spread")].to(value.dtype)
+        name: value + _SHIFT * model.tensors[name.replace("centre", "spread")].astype(value.dtype)
         for name, value in model.tensors.items()
         if name.endswith(".centre")
     }
-    return replace(model, tensors=model.tensors | shifted, self_tests={})
+    return replace(model, tensors={**model.tensors, **shifted}, self_tests={})
 
 
 def push(registry: Registry, model: Model) -> None:

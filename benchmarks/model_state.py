@@ -85,7 +85,7 @@ def _line(model: Model) -> Iterator[tuple[Line, Registry, Path, RedisSettings]]:
 
 def warm_start(model: Model, runs: int) -> Iterator[Row]:
     """A fresh process until it is ready and until its first outcome, by where the model is."""
-    _started(model, "redis")  # so that the engine cache is warm
+    _started(model, "redis")  # so that files are in the system's cache
     for source in ("redis", "folder"):
         ready, first, cpu, fetched = (
             statistics.median(each)

@@ -21,7 +21,13 @@ from stream_inspector.diffusion.posterior import (
 )
 from stream_inspector.diffusion.schedule import diffuse
 from stream_inspector.features import resized, to_tensor
-from stream_inspector.model.assembly import bind, for_category, unpack_features, unpack_network
+from stream_inspector.model.assembly import (
+    as_tensor,
+    bind,
+    for_category,
+    unpack_features,
+    unpack_network,
+)
 from stream_inspector.model.version import Model
 from stream_inspector.score.whitening import Whitening
 from stream_inspector.verdict import Image
@@ -35,7 +41,9 @@ class ReleasedLoop:
     def __init__(self, model: Model, device: str) -> None:
         self.preset, self.device = model.preset, torch.device(device)
         own = for_category(model.category(), model.tensors)
-        self._whitening = Whitening(*(own[f"whitening.{n}"].to(device) for n in ("mean", "matrix")))
+        self._whitening = Whitening(
+            *(as_tensor(own[f"whitening.{n}"]).to(device) for n in ("mean", "matrix"))
+        )
         self._features = unpack_features(self.preset, model.tensors).to(self.device)
         scoring = self.preset.scoring
         network = unpack_network("network", scoring, model.tensors).to(self.device)

@@ -86,8 +86,7 @@ def _detector_row(model: Model, pictures: Sequence[bytes], runs: int) -> Row:
         for _ in range(5):
             detector.inspect(images, sizes)
         rates.append(5 * len(images) / (time.perf_counter() - start))
-    took = ", ".join(f"{name} {ms:.1f} ms" for name, ms in detector.runners.milliseconds.items())
-    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine} (one image: {took})"
+    remark = f"{model.preset.name}, batch {BATCH}, engine {detector.engine}"
     return ("detector alone", f"{statistics.median(rates):.1f} frames/s", remark)
 
 

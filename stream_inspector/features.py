@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stream_inspector.backbones import body, is_packaged, packaged_weights
+from stream_inspector.backbones import bare_body, body, packaged_weights
 from stream_inspector.errors import ModelCorrupt
+from stream_inspector.packaged import is_packaged
 from stream_inspector.presets import LITE0, Backbone
 from stream_inspector.verdict import Image
 
@@ -43,7 +44,9 @@ class FeatureNet(nn.Module):
     def __init__(self, grid: tuple[int, int], backbone: Backbone = LITE0) -> None:
         super().__init__()
         self.grid, self.backbone = grid, backbone
-        self.body = body(backbone)
+        # Weights from a package replace all there are; of other networks it is not known whether
+        # all that they compute with is among their weights.
+        self.body = bare_body(backbone) if is_packaged(backbone) else body(backbone)
         # of x in [-1, 1]: (x / 2 + 1 / 2 - mean) / deviation
         self._scale = [1 / (2 * deviation) for deviation in backbone.deviation]
         pairs = zip(backbone.mean, backbone.deviation, strict=True)
@@ -80,10 +83,7 @@ def load_feature_net(
 
     Raises ModelUnsupported without a package, ModelCorrupt when the weights do not fit.
     """
-    # Without memory and random numbers for weights that are replaced; of other networks it is not
-    # known whether all that they compute with is among their weights.
-    apart = torch.device("meta") if is_packaged(backbone) else torch.random.fork_rng(devices=[])
-    with apart:
+    with torch.random.fork_rng(devices=[]):
         net = FeatureNet(grid, backbone)
     state = packaged_weights(backbone) if weights is None else weights
     try:

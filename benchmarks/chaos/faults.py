@@ -176,17 +176,17 @@ class Row:
 _OUTLIVES_A_RESTART_MS = 30_000
 
 ROWS = {
-    "kill": Row("SIGKILL a worker anywhere, random ids", kill_worker, 13),
+    "kill": Row("SIGKILL a worker anywhere, random ids", kill_worker, 13, short=False),
     "kill-stable": Row("SIGKILL a worker anywhere, stable ids", kill_worker, 12, True, short=False),
     "steps": Row("SIGKILL at a step of a transaction, random ids", kill_at_step, 13),
     "steps-stable": Row(
         "SIGKILL at a step of a transaction, stable ids", kill_at_step, 12, True, short=False
     ),
-    "freeze": Row("freeze a worker past its transaction", freeze_worker, 5),
-    "scale": Row("start and stop a third worker", scale, 5),
+    "freeze": Row("freeze a worker past its transaction", freeze_worker, 5, short=False),
+    "scale": Row("start and stop a third worker", scale, 5, short=False),
     "poison": Row("every 20th frame is no image", poison, 5, short=False),
     "deadly": Row("a frame that kills its worker", deadly_frame, 3, short=False),
-    "notifier": Row("SIGKILL the notifier", kill_notifier, 5),
+    "notifier": Row("SIGKILL the notifier", kill_notifier, 5, short=False),
     "redis": Row("stop and flush Redis", lose_redis, 10),
     "network": Row("cut, stall, slow the network of a worker", break_network, 10),
     "broker": Row(
@@ -198,12 +198,14 @@ ROWS = {
     ),
     "compressed": Row("frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8),
     "headers": Row("megabytes in headers or key", odd.heavy_headers, 8),
-    "slow-picture": Row("a picture that decodes for seconds", odd.slow_picture, 5),
+    "slow-picture": Row("a picture that decodes for seconds", odd.slow_picture, 5, short=False),
     "disk": Row("full disk: logs, notifier's folder, pictures", odd.fill_disk, 6),
     "clock": Row("wall clock an hour forward, back", odd.step_clock, 6),
     "webhook": Row("webhook refuses, redirects, hangs", odd.vex_webhook, 6),
     "topic": Row("alarms topic deleted and made anew", odd.delete_topic, 3),
     "positions": Row("the notifier's positions gone", odd.forget_positions, 3),
     "redis-read-only": Row("Redis takes no writes", odd.redis_read_only, 6),
-    "one-of-three": Row("SIGKILL one of three brokers", kill_one_of_three, 10, brokers=3),
+    "one-of-three": Row(
+        "SIGKILL one of three brokers", kill_one_of_three, 10, brokers=3, short=False
+    ),
 }

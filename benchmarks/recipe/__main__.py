@@ -23,7 +23,7 @@ from benchmarks.recipe.combine import Combiner, Quality, measured
 from benchmarks.recipe.material import Material, Say, material
 from benchmarks.recipe.members import NETWORK, Maps, raw_maps
 from stream_inspector.baselines import METHODS
-from stream_inspector.presets import FEATURE_FAST, Preset, at_size
+from stream_inspector.presets import FEATURE_DIFFUSION, FEATURE_FAST, Preset, at_size
 from stream_inspector.score.ensemble import enlarge, image_scores
 from workers.offline.images.datasets import CategoryFolder, categories_in
 
@@ -66,7 +66,8 @@ def main(
     """The left-out protocol: choose on good and painted images of the others, judge on the test."""
     console = Console()
     folders = [each for root in data for each in categories_in(root)]
-    preset, found = at_size(FEATURE_FAST, (size, size)), dict[str, Figures]()
+    chosen = FEATURE_DIFFUSION if iterations else FEATURE_FAST
+    preset, found = at_size(chosen, (size, size)), dict[str, Figures]()
     named_methods = tuple(filter(None, methods.split(",")))
     for seed in map(int, seeds.split(",")):
         given = Conditions(preset, seed, iterations, named_methods, cache, console.log)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from stream_inspector.features import FeatureNet, load_feature_net, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut
+from stream_inspector.image.view.cutting import cut
 from stream_inspector.presets import Preset, at_size
 from stream_inspector.synthetic.defects import Mask
 from stream_inspector.synthetic.overlay import PAINTED, paint_defect

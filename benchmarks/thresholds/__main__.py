@@ -186,8 +186,8 @@ def main(
         Path | None, typer.Option("--scores", help="JSON: real scores are kept and found here")
     ] = None,
     fit: Annotated[int, typer.Option(help="images a detector is fitted to")] = 100,
-    iterations: Annotated[int, typer.Option(help="steps of the feature network")] = 60,
-    folds: Annotated[int, typer.Option(help="of cross-fitting")] = 5,
+    iterations: Annotated[int, typer.Option(help="steps of the feature diffusion; 0: none")] = 0,
+    folds: Annotated[int, typer.Option(help="of cross-fitting")] = 10,
     alpha: Annotated[float, typer.Option(help="budgeted share of good images")] = 0.05,
     repeats: Annotated[int, typer.Option(help="calibrations of each kind")] = 4000,
     threads: Annotated[int | None, typer.Option(help="of torch")] = None,

@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.image.view.canvas import View
-from stream_inspector.presets import FEATURE_FAST, Preset, at_size
+from stream_inspector.presets import (
+    FEATURE_DIFFUSION,
+    FEATURE_FAST,
+    Preset,
+    at_size,
+    shortened,
+)
 from stream_inspector.training.cross_fit import cross_fit
 from stream_inspector.training.fit import Good, fit_unified
 from workers.offline.images.datasets import good_files, test_files
@@ -40,13 +47,13 @@ class Scores:
 
 
 def short_preset(iterations: int) -> Preset:
-    """feature-fast with less training of what scores, and none of what only explains."""
-    feature = FEATURE_FAST.feature
-    if feature is None:
-        raise ValueError("feature-fast has no feature diffusion")
-    pixel = replace(FEATURE_FAST.pixel, plan=replace(FEATURE_FAST.pixel.plan, iterations=1))
-    short = replace(feature, plan=replace(feature.plan, iterations=iterations))
-    return replace(FEATURE_FAST, pixel=pixel, feature=short)
+    """feature-fast without the training of what only explains; with `iterations` the diffusion
+    scores beside it.
+    """
+    preset = FEATURE_DIFFUSION if iterations else FEATURE_FAST
+    pixel = replace(preset.pixel, plan=replace(preset.pixel.plan, iterations=1))
+    short = preset.feature and shortened(preset, iterations).feature
+    return replace(preset, pixel=pixel, feature=short)
 
 
 def score_category(folder: Path, fit: int, iterations: int, folds: int, say: Say) -> Scores:
@@ -65,7 +72,9 @@ def score_category(folder: Path, fit: int, iterations: int, folds: int, say: Say
         score_ensemble(detector, read_images(part, view), name).image_scores.tolist()
         for part in (rest, good)
     )
-    crossed = cross_fit(detector, read_images(chosen, view), name, folds).image_scores.tolist()
+    crossed = cross_fit(
+        TorchScorer(model), read_images(chosen, view), name, folds
+    ).image_scores.tolist()
     return Scores(name, len(chosen), pool, test, crossed)
 
 

@@ -19,12 +19,12 @@ from stream_inspector.counterpart.gradient_denoising import (
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.features import load_feature_net, to_images, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, cut_maps, merge
+from stream_inspector.image.view.cutting import cut
+from stream_inspector.image.view.tiles import cut_maps, merge
 from stream_inspector.model.assembly import (
     Tensors,
     bind,
     for_category,
-    pixel_prefix,
     unpack_examiner,
     unpack_features,
     unpack_guide,
@@ -32,7 +32,8 @@ from stream_inspector.model.assembly import (
     unpack_usual_change,
 )
 from stream_inspector.model.version import Model
-from stream_inspector.score.distance import EXAMINER, Distance, examiner_grid
+from stream_inspector.presets import EXAMINER
+from stream_inspector.score.distance import Distance, examiner_grid
 from stream_inspector.verdict import Image, Verdict
 
 _MEASURED = 6  # tiles
@@ -138,7 +139,7 @@ class Explainer:
     @cached_property
     def _denoiser(self) -> Denoiser:
         preset, tensors = self._model.preset, self._tensors
-        network = unpack_network(pixel_prefix(preset), preset.pixel, tensors).to(self._device)
+        network = unpack_network(preset.pixel_prefix, preset.pixel, tensors).to(self._device)
         return bind(preset.pixel, network, float(tensors["sigma_data"]))
 
     @cached_property

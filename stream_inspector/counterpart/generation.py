@@ -9,7 +9,7 @@ from stream_inspector.diffusion.sample import ddim, sample
 from stream_inspector.diffusion.schedule import linear_schedule, respace, respaced_step
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.features import to_images
-from stream_inspector.model.assembly import bind, pixel_prefix, unpack_network
+from stream_inspector.model.assembly import bind, unpack_network
 from stream_inspector.model.version import Model
 from stream_inspector.presets import CHAIN
 from stream_inspector.verdict import Image
@@ -35,11 +35,11 @@ def sample_images(
     """
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler {sampler!r} is none of {', '.join(SAMPLERS)}")
-    if not model.preset.trained:
+    if model.provisional:
         raise ModelUnsupported(f"model {model.version} is provisional: it has no network")
     pixel, label = model.preset.pixel, model.categories.index(model.category(category))
     schedule = respace(linear_schedule(CHAIN), steps)
-    network = unpack_network(pixel_prefix(model.preset), pixel, model.tensors).to(device)
+    network = unpack_network(model.preset.pixel_prefix, pixel, model.tensors).to(device)
     denoiser = bind(pixel, network, float(model.tensors["sigma_data"]), schedule)
     if pixel.network.classes:
         denoiser = denoiser.given(torch.full((count,), label))

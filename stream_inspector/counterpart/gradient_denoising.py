@@ -19,7 +19,8 @@ from stream_inspector.diffusion.posterior import posterior_mean
 from stream_inspector.diffusion.sample import ancestral_step
 from stream_inspector.diffusion.schedule import diffuse, respace
 from stream_inspector.features import to_images, to_tensor
-from stream_inspector.score.distance import EXAMINER, worst
+from stream_inspector.presets import EXAMINER
+from stream_inspector.score.distance import worst
 from stream_inspector.verdict import Image, Verdict
 
 Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance maps [B, h, w]; differentiable

@@ -1,5 +1,5 @@
-"""What runs the networks: PyTorch, or ONNX Runtime or OpenVINO where they are faster and agree.
+"""What computes a model's scores: PyTorch, or ONNX Runtime or OpenVINO from one graph a category.
 
-Exporting and timing take seconds, so an engine is chosen when a model is loaded, never while frames
-wait, and what was found is kept in a cache.
+Graphs are written from the version's own tensors (`graph/`), in a moment and without PyTorch:
+nothing is exported and nothing tried out.
 """

@@ -1,20 +1,23 @@
-"""ONNX graphs as runners: ONNX Runtime and OpenVINO, both on processors and in single precision."""
+"""ONNX graphs on processors: ONNX Runtime and OpenVINO, both in single precision."""
 
+import os
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
-import onnxruntime
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from stream_inspector.engine.part import Runner
 from stream_inspector.errors import EngineMissing
 
+Array = NDArray[Any]
+Run = Callable[[Array], list[Array]]  # the one input -> all outputs
 
-def onnxruntime_runner(graph: bytes, threads: int) -> Runner:
-    """An ONNX Runtime session."""
+
+def onnxruntime_session(graph: bytes, threads: int) -> Run:
+    """An ONNX Runtime session. Raises EngineMissing."""
+    onnxruntime = _imported("onnxruntime", "worker")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors only
@@ -23,11 +26,10 @@ def onnxruntime_runner(graph: bytes, threads: int) -> Runner:
     _share_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    names = [node.name for node in session.get_inputs()]
+    (taken,) = (node.name for node in session.get_inputs())
 
-    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs = session.run(None, dict(zip(names, map(_array, inputs), strict=True)))
-        return tuple(torch.from_numpy(np.asarray(output)) for output in outputs)
+    def run(x: Array) -> list[Array]:
+        return [np.asarray(output) for output in session.run(None, {taken: x})]
 
     return run
 
@@ -38,20 +40,15 @@ def _share_memory() -> None:
 
     They compute one after the other, so that much is needed once (twice while a model is checked).
     """
+    onnxruntime = _imported("onnxruntime", "worker")
     kind = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
     info = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, onnxruntime.OrtMemType.DEFAULT)
     onnxruntime.create_and_register_allocator(info, None)
 
 
-def openvino_runner(graph: bytes, threads: int) -> Runner:
+def openvino_session(graph: bytes, threads: int) -> Run:
     """A compiled OpenVINO model. Raises EngineMissing."""
-    try:
-        import openvino  # noqa: PLC0415  an extra
-    except ImportError as error:
-        raise EngineMissing(
-            "engine openvino: it is not installed; install the extra `openvino`"
-        ) from error
-    core = openvino.Core()
+    core = _imported("openvino", "openvino").Core()
     compiled = core.compile_model(
         core.read_model(graph),
         "CPU",
@@ -62,23 +59,35 @@ def openvino_runner(graph: bytes, threads: int) -> Runner:
         },
     )
 
-    def run(*inputs: Tensor) -> tuple[Tensor, ...]:
-        outputs = compiled([_array(x) for x in inputs])
-        return tuple(torch.from_numpy(outputs[each].copy()) for each in compiled.outputs)
+    def run(x: Array) -> list[Array]:
+        outputs = compiled([x])
+        return [outputs[each].copy() for each in compiled.outputs]
 
     return run
 
 
-def _array(x: Tensor) -> np.ndarray:
-    return x.detach().cpu().contiguous().numpy()
+def _imported(name: str, extra: str) -> Any:
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise EngineMissing(
+            f"engine {name}: it is not installed; install the extra `{extra}`"
+        ) from error
 
 
-SESSIONS: dict[str, Callable[[bytes, int], Runner]] = {
-    "onnxruntime": onnxruntime_runner,
-    "openvino": openvino_runner,
+SESSIONS: dict[str, Callable[[bytes, int], Run]] = {
+    "onnxruntime": onnxruntime_session,
+    "openvino": openvino_session,
 }
 
 
 def installed() -> list[str]:
-    """The engines that can be tried here."""
+    """The engines that are here, beside PyTorch."""
     return [name for name in SESSIONS if find_spec(name)]
+
+
+def usable_threads() -> int:
+    """Processors that this process may run on, or fewer where OMP_NUM_THREADS says so."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return min(int(wanted), there or 1) if wanted.isdigit() and int(wanted) else there or 1

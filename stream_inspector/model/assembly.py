@@ -8,28 +8,33 @@ Weights and statistics travel in half precision; everything computes in single p
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from stream_inspector.backbones import is_packaged
 from stream_inspector.diffusion.denoiser import Denoiser, Network
 from stream_inspector.diffusion.schedule import Schedule, linear_schedule, respace
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.features import FeatureNet, load_feature_net
 from stream_inspector.image.view.canvas import View
+from stream_inspector.packaged import is_packaged
 from stream_inspector.presets import CHAIN, PER_IMAGE, Diffusion, Preset
 from stream_inspector.score.distance import Distance
 from stream_inspector.score.ensemble import Ensemble
 from stream_inspector.score.mahalanobis import Gaussians, pack_triangles, unpack_triangles
 from stream_inspector.score.memory import Memory
 from stream_inspector.score.mixture import Mixture
+from stream_inspector.score.names import members, raw_names
 from stream_inspector.score.normalise import Normaliser, PerImage
-from stream_inspector.score.scorer import Scorer, Statistics, members, raw_names
+from stream_inspector.score.scorer import Scorer, Statistics
 from stream_inspector.score.whitening import Whitening
 
 Tensors = Mapping[str, Tensor]
+Arrays = Mapping[str, NDArray[Any] | Tensor]  # a model version's, or already PyTorch's
 _BACKBONE = "backbone."
 _NORMALISER = ("mean", "deviation", "overall")
 
@@ -58,14 +63,14 @@ def pack_network(prefix: str, network: nn.Module) -> dict[str, Tensor]:
     return {f"{prefix}.{name}": value.half() for name, value in network.state_dict().items()}
 
 
-def unpack_network(prefix: str, diffusion: Diffusion, tensors: Tensors) -> UNet:
+def unpack_network(prefix: str, diffusion: Diffusion, tensors: Arrays) -> UNet:
     """The network in evaluation mode. Raises ModelCorrupt when tensors do not fit the preset."""
     with torch.device("meta"):  # no memory and no random numbers for weights that are replaced
         network = UNet(diffusion.network, diffusion.channels)
     start = f"{prefix}."
     state = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
     try:
-        network.load_state_dict({k: v.float() for k, v in state.items()}, assign=True)
+        network.load_state_dict({k: as_tensor(v).float() for k, v in state.items()}, assign=True)
     except RuntimeError as error:
         raise ModelCorrupt(f"the weights {prefix}.* do not fit the preset: {error}") from error
     return network.requires_grad_(requires_grad=False).eval()
@@ -77,17 +82,13 @@ def pack_backbone(weights: Tensors) -> dict[str, Tensor]:
     return {f"{_BACKBONE}{name}": value for name, value in kept.items()}
 
 
-def unpack_features(preset: Preset, tensors: Tensors) -> FeatureNet:
+def unpack_features(preset: Preset, tensors: Arrays) -> FeatureNet:
     """The frozen network that a preset looks with. Raises ModelCorrupt, ModelUnsupported."""
     if is_packaged(preset.backbone):
         return load_feature_net(preset.grid, preset.backbone)
-    own = {k.removeprefix(_BACKBONE): v for k, v in tensors.items() if k.startswith(_BACKBONE)}
+    named = {k.removeprefix(_BACKBONE): v for k, v in tensors.items() if k.startswith(_BACKBONE)}
+    own = {name: as_tensor(v) for name, v in named.items()}
     return load_feature_net(preset.grid, preset.backbone, own or None)
-
-
-def pixel_prefix(preset: Preset) -> str:
-    """Where the pixel network's weights are: it is the scoring network unless features score."""
-    return "network" if preset.feature is None else "pixel"
 
 
 def of_category(category: str, packed: Tensors) -> dict[str, Tensor]:
@@ -95,7 +96,7 @@ def of_category(category: str, packed: Tensors) -> dict[str, Tensor]:
     return {f"{category}/{name}": value for name, value in packed.items()}
 
 
-def for_category(category: str, tensors: Tensors) -> Tensors:
+def for_category(category: str, tensors: Arrays) -> dict[str, Any]:
     """The inverse of `of_category`: one category's statistics by their own names."""
     start = f"{category}/"
     return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
@@ -123,7 +124,7 @@ def pack_statistics(statistics: Statistics) -> dict[str, Tensor]:
     return packed
 
 
-def unpack_statistics(preset: Preset, tensors: Tensors) -> Statistics:
+def unpack_statistics(preset: Preset, tensors: Arrays) -> Statistics:
     """The inverse of `pack_statistics`; tensors of one category."""
     seen = None if preset.mixture.place is None else _get(tensors, "mixture.seen")
     return Statistics(
@@ -147,25 +148,25 @@ def pack_usual_change(usual: float) -> dict[str, Tensor]:
     return {"counterpart.usual": torch.tensor(usual)}
 
 
-def unpack_usual_change(tensors: Tensors) -> float:
+def unpack_usual_change(tensors: Arrays) -> float:
     """The inverse of `pack_usual_change`; tensors of one category."""
     return float(_get(tensors, "counterpart.usual"))
 
 
-def unpack_guide(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
+def unpack_guide(net: FeatureNet, view: View, tensors: Arrays) -> Distance:
     """The distance that counterparts may descend; tensors of one category."""
     mixture = Mixture(*_unpack_gaussians("mixture", tensors))
     return Distance(net, mixture, view, float(_get(tensors, "guide.limit")))
 
 
-def unpack_examiner(net: FeatureNet, view: View, tensors: Tensors) -> Distance:
+def unpack_examiner(net: FeatureNet, view: View, tensors: Arrays) -> Distance:
     """The distance that no counterpart has descended; tensors of one category."""
     gaussians = Gaussians(*_unpack_gaussians("examiner", tensors))
     return Distance(net, gaussians, view, float(_get(tensors, "examiner.limit")))
 
 
 def unpack_scorer(
-    preset: Preset, categories: Sequence[str], tensors: Tensors, network: Network
+    preset: Preset, categories: Sequence[str], tensors: Arrays, network: Network
 ) -> Scorer:
     """The members, computing with the given runner of the scoring network."""
     return Scorer(
@@ -199,7 +200,7 @@ def pack_ensemble(ensemble: Ensemble) -> dict[str, Tensor]:
     return packed
 
 
-def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
+def unpack_ensemble(preset: Preset, view: View, tensors: Arrays) -> Ensemble:
     """The inverse of `pack_ensemble`; tensors of one category."""
     return Ensemble(
         preset,
@@ -211,7 +212,7 @@ def unpack_ensemble(preset: Preset, view: View, tensors: Tensors) -> Ensemble:
 
 
 def _unpack_normalisers(
-    preset: Preset, view: View, tensors: Tensors
+    preset: Preset, view: View, tensors: Arrays
 ) -> Mapping[str, Normaliser | PerImage]:
     if preset.normalisation == PER_IMAGE:
         return dict.fromkeys(raw_names(preset), PerImage(view))
@@ -229,7 +230,7 @@ def _pack_gaussians(prefix: str, gaussians: Gaussians | Mixture) -> dict[str, Te
     }
 
 
-def _unpack_gaussians(prefix: str, tensors: Tensors) -> tuple[Tensor, Tensor, Tensor]:
+def _unpack_gaussians(prefix: str, tensors: Arrays) -> tuple[Tensor, Tensor, Tensor]:
     return (
         _get(tensors, f"{prefix}.scale"),
         _get(tensors, f"{prefix}.mean").float(),
@@ -237,7 +238,19 @@ def _unpack_gaussians(prefix: str, tensors: Tensors) -> tuple[Tensor, Tensor, Te
     )
 
 
-def _get(tensors: Tensors, name: str) -> Tensor:
+def _get(tensors: Arrays, name: str) -> Tensor:
     if name not in tensors:
         raise ModelCorrupt(f"the model lacks the tensor {name}")
-    return tensors[name]
+    return as_tensor(tensors[name])
+
+
+def to_tensors(arrays: Arrays, device: torch.device) -> dict[str, Tensor]:
+    """All of a model version's on a device."""
+    return {name: as_tensor(each).to(device) for name, each in arrays.items()}
+
+
+def as_tensor(array: NDArray[Any] | Tensor) -> Tensor:
+    """A model version's array for PyTorch, which wants memory that it may write to."""
+    if isinstance(array, Tensor):
+        return array
+    return torch.from_numpy(array if array.flags.writeable else np.array(array))

@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping
 from math import prod
 
-import torch
+import numpy as np
 
 from stream_inspector.errors import ModelCorrupt
-from stream_inspector.model.assembly import pixel_prefix
 from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset, preset_from_dict
 
@@ -29,8 +28,8 @@ def footprint(model: Model, device: str) -> int:
     What explains defects is counted before the first of them. What batches need is not: the
     allocator keeps it from one model to the next.
     """
-    sizes = {name: (tensor.numel(), tensor.nbytes) for name, tensor in model.tensors.items()}
-    return _footprint(sizes, model.preset, device)
+    sizes = {name: (tensor.size, tensor.nbytes) for name, tensor in model.tensors.items()}
+    return _footprint(sizes, model.preset, device, len(model.categories))
 
 
 def footprint_of(manifest: bytes, device: str) -> int:
@@ -38,19 +37,22 @@ def footprint_of(manifest: bytes, device: str) -> int:
     try:
         plain = json.loads(manifest)
         sizes = {
-            name: (n := prod(each["shape"]), n * getattr(torch, each["dtype"]).itemsize)
+            name: (n := prod(each["shape"]), n * np.dtype(each["dtype"]).itemsize)
             for name, each in plain["tensors"].items()
         }
-        return _footprint(sizes, preset_from_dict(plain["preset"]), device)
+        return _footprint(
+            sizes, preset_from_dict(plain["preset"]), device, len(plain["categories"])
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
 
 
-def _footprint(sizes: Sizes, preset: Preset, device: str) -> int:
+def _footprint(sizes: Sizes, preset: Preset, device: str, categories: int) -> int:
     kept = sum(size for _, size in sizes.values())
     own = _network("backbone", sizes)
-    serving = _network("network", sizes) + (own or _SERVING_BACKBONE)
-    explaining = _network(pixel_prefix(preset), sizes) + _statistics(_EXPLAINING, sizes)
+    graphs = categories if device.startswith("cpu") else 1  # each with the networks
+    serving = graphs * (_network("network", sizes) + (own or _SERVING_BACKBONE))
+    explaining = _network(preset.pixel_prefix, sizes) + _statistics(_EXPLAINING, sizes)
     shared = 0 if device.startswith("cpu") else _OTHER_BACKBONES
     return kept + serving + _statistics(_SCORING, sizes) + explaining + own + shared
 

@@ -12,10 +12,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load, save
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
 
-from stream_inspector.backbones import PACKAGES, is_packaged, weights_digest
 from stream_inspector.errors import (
     CalibrationRefused,
     ModelCorrupt,
@@ -25,8 +24,8 @@ from stream_inspector.errors import (
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.manifest import canonical, digest, version_of
 from stream_inspector.model.self_test import SelfTest
-from stream_inspector.presets import LITE0, Preset, preset_from_dict
-from stream_inspector.score.distance import EXAMINER
+from stream_inspector.packaged import PACKAGES, is_packaged, weights_digest
+from stream_inspector.presets import EXAMINER, LITE0, Preset, preset_from_dict
 from stream_inspector.threshold.budget import Calibration
 from stream_inspector.verdict import Image
 
@@ -48,13 +47,15 @@ class Model:
 
     categories: tuple[str, ...]
     preset: Preset
-    tensors: dict[str, torch.Tensor]
+    tensors: Mapping[str, Any]  # arrays; PyTorch's tensors are turned into such
     provenance: Mapping[str, Scalar]
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)  # by category
     views: Mapping[str, View] = field(default_factory=dict)  # by category; others: whole frames
     self_tests: Mapping[str, SelfTest] = field(default_factory=dict)  # by category
 
     def __post_init__(self) -> None:
+        arrays = {name: _array(each) for name, each in self.tensors.items()}
+        object.__setattr__(self, "tensors", arrays)
         tilings = {(view.tile, view.rows, view.columns, view.overlap) for view in self._views}
         if len(tilings) > 1 or any(view.tile != self.preset.input_size for view in self._views):
             raise ValueError(
@@ -104,9 +105,9 @@ class Model:
     def with_self_test(self, category: str, image: Image, test: SelfTest) -> "Model":
         """The same model with a category's self-test: its image [H, W, 3] and what it scores."""
         name = self.category(category)
-        pixels = {f"{name}/{_SELF_TEST_IMAGE}": torch.from_numpy(np.array(image))}
+        pixels = {f"{name}/{_SELF_TEST_IMAGE}": np.array(image)}
         return dataclasses.replace(
-            self, tensors=self.tensors | pixels, self_tests={**self.self_tests, name: test}
+            self, tensors={**self.tensors, **pixels}, self_tests={**self.self_tests, name: test}
         )
 
     def self_test_image(self, category: str) -> Image:
@@ -114,7 +115,8 @@ class Model:
         name = f"{category}/{_SELF_TEST_IMAGE}"
         if name not in self.tensors:
             raise ModelCorrupt(f"the model lacks the tensor {name}")
-        return self.tensors[name].numpy()
+        image: Image = self.tensors[name]
+        return image
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,12 @@ def save_model(model: Model) -> ModelFiles:
     manifest = _manifest(model) | {"version": model.version}
     return ModelFiles(
         canonical(manifest),
-        save({name: tensor.contiguous() for name, tensor in model.tensors.items()}),  # it sorts
+        save(
+            {
+                name: np.ascontiguousarray(each).reshape(each.shape)
+                for name, each in model.tensors.items()
+            }
+        ),
     )
 
 
@@ -202,13 +209,17 @@ def _backbones(preset: Preset) -> dict[str, str]:
     return {net.architecture: weights_digest(net) for net in used if is_packaged(net)}
 
 
-def _describe(tensor: torch.Tensor) -> dict[str, Any]:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
+def _describe(tensor: NDArray[Any]) -> dict[str, Any]:
     return {
-        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "dtype": str(tensor.dtype),
         "shape": list(tensor.shape),
-        "sha256": digest(flat.view(torch.uint8).numpy().tobytes()),
+        "sha256": digest(tensor.tobytes()),
     }
+
+
+def _array(tensor: Any) -> NDArray[Any]:
+    """An array, also of a tensor of PyTorch's, which this file does not know."""
+    return np.asarray(tensor.detach().cpu() if hasattr(tensor, "detach") else tensor)
 
 
 def _read_manifest(data: bytes) -> dict[str, Any]:
@@ -235,9 +246,9 @@ def _check_backbones(stated: Any, preset: Preset) -> None:
         )
 
 
-def _read_tensors(data: bytes, described: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def _read_tensors(data: bytes, described: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     try:
-        tensors: dict[str, torch.Tensor] = load(data)
+        tensors: dict[str, NDArray[Any]] = load(data)
     except Exception as error:  # safetensors raises its own and built-in errors
         raise ModelCorrupt(f"the tensors cannot be read: {error}") from error
     if set(tensors) != set(described):
@@ -246,4 +257,4 @@ def _read_tensors(data: bytes, described: Mapping[str, Any]) -> dict[str, torch.
     for name, tensor in tensors.items():
         if _describe(tensor) != described[name]:
             raise ModelCorrupt(f"tensor {name} is not the one the manifest describes")
-    return tensors
+    return {name: np.array(each) for name, each in tensors.items()}  # PyTorch wants to write

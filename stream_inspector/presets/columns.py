@@ -25,6 +25,11 @@ class Backbone:
 
 LITE0 = Backbone("tf_efficientnet_lite0", (1, 2, 3), 176)  # 24 + 40 + 112 at strides 4, 8, 16
 LITE2 = Backbone("tf_efficientnet_lite2", (1, 2, 3), 192)  # 24 + 48 + 120
+EXAMINER = LITE2  # of counterparts, which it neither guides nor scores
+# Of a transformer a block in its middle tells most; pixels as ImageNet's networks see them.
+DINOV2 = Backbone(
+    "vit_small_patch14_dinov2", (7,), 384, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), patch=14
+)
 # RAN section C: strides 2 to 16, and pixels in [-1, 1], whatever it was trained on.
 B4 = Backbone("tf_efficientnet_b4.aa_in1k", (0, 1, 2, 3), 272)  # 24 + 32 + 56 + 160
 
@@ -148,13 +153,18 @@ class Preset:
 
     @property
     def trained(self) -> bool:
-        """Whether networks are trained; without any only frozen features tell good from bad."""
+        """Whether a trained network scores; without one frozen features tell good from bad."""
         return bool(self.scoring.score_steps)
 
     @property
     def scoring(self) -> Diffusion:
         """The diffusion whose KL and reconstruction error are scored."""
         return self.feature or self.pixel
+
+    @property
+    def pixel_prefix(self) -> str:
+        """Where the pixel network's weights are: it is the scoring one unless features score."""
+        return "network" if self.feature is None else "pixel"
 
     @property
     def multiple(self) -> int:

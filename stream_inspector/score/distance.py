@@ -19,13 +19,13 @@ from stream_inspector.features import (
     to_tensor,
 )
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, tile_cells
-from stream_inspector.presets import LITE2, GaussianPlan, Preset
+from stream_inspector.image.view.cutting import cut
+from stream_inspector.image.view.tiles import tile_cells
+from stream_inspector.presets import EXAMINER, GaussianPlan, Preset
 from stream_inspector.score.mahalanobis import Gaussians, fit_gaussians
 from stream_inspector.score.mixture import Mixture
 from stream_inspector.verdict import Image
 
-EXAMINER = LITE2
 EXAMINER_MARGIN, EXAMINER_SHRINK = 2, 0.2
 EXAMINER_IMAGES = 200  # 12 800 features a Gaussian of 192 channels; more only cost memory
 NORMAL_SHARE = 0.95  # of held-out good images lie inside the normal range

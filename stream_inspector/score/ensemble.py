@@ -15,10 +15,9 @@ from torch.nn import functional
 
 from stream_inspector.image.view.canvas import View
 from stream_inspector.presets import PER_IMAGE, Preset
+from stream_inspector.score.names import ENSEMBLE, members
 from stream_inspector.score.normalise import Normaliser, PerImage, fit_normaliser
-from stream_inspector.score.scorer import members
 
-ENSEMBLE = "ensemble"
 _GROUP = 64  # pixels searched together for the largest ones
 _PRIOR = 4  # images' worth of the spread common to all views, against chance with few images
 

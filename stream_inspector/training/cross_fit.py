@@ -15,15 +15,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.errors import TooFewImages
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.tiles import merge, tile_cells
 from stream_inspector.model.assembly import for_category, unpack_statistics
 from stream_inspector.presets import Preset
-from stream_inspector.score.ensemble import ENSEMBLE, Ensemble, fit_ensemble
+from stream_inspector.score.ensemble import Ensemble, fit_ensemble
 from stream_inspector.score.memory import Candidates, draw_candidates
 from stream_inspector.score.mixture import fit_mixture
+from stream_inspector.score.names import ENSEMBLE
 from stream_inspector.score.normalise import to_level_of
 from stream_inspector.score.scorer import Statistics
 from stream_inspector.score.whitening import Whitening
@@ -86,7 +87,7 @@ class Material:
 
 
 def cross_fit(
-    detector: Detector,
+    scorer: TorchScorer,
     images: Sequence[Image],
     category: str,
     folds: int = FOLDS,
@@ -100,7 +101,7 @@ def cross_fit(
     """
     _check(len(images), folds)
     with torch.inference_mode():
-        material = measure(detector, images, category, on_images, seen=seen)
+        material = measure(scorer, images, category, on_images, seen=seen)
         return scores_by_others(out_of_fold(material, folds), material.preset, material.view)
 
 
@@ -120,7 +121,7 @@ def _check(count: int, folds: int) -> None:
 
 
 def measure(
-    detector: Detector,
+    scorer: TorchScorer,
     images: Sequence[Image],
     category: str,
     on_images: OnImages = lambda *_: None,
@@ -128,11 +129,11 @@ def measure(
     seen: NDArray[np.bool_] | None = None,
 ) -> Material:
     """Features of canvases [H, W, 3] and what the network says of them."""
-    model, view = detector.model, detector.model.view(category)
+    model, view = scorer.model, scorer.model.view(category)
     label, features, raw = model.labels([category], 1), list[Tensor](), list[Raw]()
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
-        seen_now, maps = detector.features(chunk, label * len(chunk))
+        seen_now, maps = scorer.features(chunk, label * len(chunk))
         features.append(seen_now.cpu())
         raw.append({name: each.cpu() for name, each in maps.items()})
         on_images(start + len(chunk), len(images))

@@ -14,7 +14,8 @@ from torch import Tensor
 from stream_inspector.errors import ModelUnsupported, TooFewImages
 from stream_inspector.features import FeatureNet, load_feature_net, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, merge, tile_cells
+from stream_inspector.image.view.cutting import cut
+from stream_inspector.image.view.tiles import merge, tile_cells
 from stream_inspector.model.assembly import (
     for_category,
     of_category,
@@ -80,8 +81,8 @@ def kept_images(model: Model, category: str) -> dict[str, Image]:
     tensors = for_category(category, model.tensors)
     if KEPT_IMAGES not in tensors or KEPT_DIGESTS not in tensors:
         raise ModelUnsupported(f"model {model.version} keeps no good images of {category}")
-    digests = (row.numpy().tobytes().hex() for row in tensors[KEPT_DIGESTS])
-    return dict(zip(digests, tensors[KEPT_IMAGES].numpy(), strict=True))
+    digests = (row.tobytes().hex() for row in tensors[KEPT_DIGESTS])
+    return dict(zip(digests, tensors[KEPT_IMAGES], strict=True))
 
 
 def source_digest(digests: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from stream_inspector import __version__
 from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.errors import TooFewImages
 from stream_inspector.image.appearance import appearance
 from stream_inspector.image.view.canvas import View
@@ -28,7 +30,7 @@ from stream_inspector.model.assembly import (
     pack_shared,
     pack_statistics,
     pack_usual_change,
-    pixel_prefix,
+    to_tensors,
     unpack_features,
 )
 from stream_inspector.model.self_test import choose
@@ -228,7 +230,7 @@ def _examined(on_progress: OnProgress, done: int, total: int) -> None:
 
 def _usual_changes(model: Model, good: Mapping[str, Good], device: str) -> dict[str, Tensor]:
     """How much the pixel network changes good images of each category."""
-    tensors = {name: tensor.to(device) for name, tensor in model.tensors.items()}
+    tensors = to_tensors(model.tensors, torch.device(device))
     explainer = Explainer(model, tensors, torch.device(device))
     found: dict[str, Tensor] = {}
     for label, name in enumerate(good):
@@ -239,8 +241,10 @@ def _usual_changes(model: Model, good: Mapping[str, Good], device: str) -> dict[
 
 def _stages(preset: Preset) -> list[tuple[str, str, Diffusion]]:
     """Every network that is trained: the stage, where its weights go, its diffusion."""
-    pixels = ("pixels", pixel_prefix(preset), preset.pixel)
-    return [pixels] if preset.feature is None else [("features", "network", preset.feature), pixels]
+    pixels = ("pixels", preset.pixel_prefix, preset.pixel)
+    if preset.feature is None or not preset.trained:
+        return [pixels]
+    return [("features", "network", preset.feature), pixels]
 
 
 def _check(good: Good, category: str, view: View) -> None:
@@ -284,8 +288,9 @@ def refit(
     image.
     """
     bare = replace(model.preset, nearby=None)
-    detector = Detector(replace(model, preset=bare), device, engine="torch")
-    tensors, total = dict(model.tensors), sum(len(each.everything) for each in good.values())
+    scorer = TorchScorer(replace(model, preset=bare), device)
+    tensors: dict[str, Any] = dict(model.tensors)
+    total = sum(len(each.everything) for each in good.values())
     done = 0
     for name, images in good.items():
         every = images.everything
@@ -296,7 +301,7 @@ def refit(
             on_progress(Progress("normalisation", start + count, total))
 
         with torch.inference_mode():
-            material = measure(detector, every, name, told, seen=seen)
+            material = measure(scorer, every, name, told, seen=seen)
             material = replace(material, preset=model.preset)
             raw = out_of_fold(material, folds_for(len(every)))
             on_scores(name, images, scores_by_others(raw, model.preset, material.view))

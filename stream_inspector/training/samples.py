@@ -12,7 +12,8 @@ from torch import Tensor
 
 from stream_inspector.features import FeatureNet, load_feature_net, resized, to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, tile_cells
+from stream_inspector.image.view.cutting import cut
+from stream_inspector.image.view.tiles import tile_cells
 from stream_inspector.presets import Preset
 from stream_inspector.score.mixture import fit_mixture
 from stream_inspector.score.scorer import Statistics, by_label

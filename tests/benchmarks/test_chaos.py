@@ -131,7 +131,7 @@ def test_a_proxy_is_a_network_that_can_be_broken(echo: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.integration
-def test_every_fault_once_loses_and_repeats_nothing(tmp_path: Path) -> None:
+def test_faults_on_one_stage_lose_and_repeat_nothing(tmp_path: Path) -> None:
     form = ["--short", "--rate", "2", "--out", str(tmp_path)]
     command = [sys.executable, "-m", "benchmarks.chaos", *form]
     done = subprocess.run(

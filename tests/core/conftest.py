@@ -1,6 +1,7 @@
 """Presets and images so small that a model trains in a second."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,14 +10,15 @@ from trained import trained_once
 
 from stream_inspector.model.version import Model
 from stream_inspector.presets import (
-    FEATURE_FAST,
+    FEATURE_DIFFUSION,
     PIXEL_SMALL,
     MemoryPlan,
     MixturePlan,
     NetworkShape,
     Preset,
 )
-from stream_inspector.training.fit import fit
+from stream_inspector.training.fit import Good, fit_unified
+from stream_inspector.training.progress import OnProgress
 from stream_inspector.verdict import Image
 
 _SHAPE = NetworkShape(channels=8, multipliers=(1, 2), res_blocks=1, attention=(2,), head_channels=8)
@@ -42,7 +44,7 @@ def tiny_pixel_preset() -> Preset:
 
 def tiny_feature_preset() -> Preset:
     """The feature preset at 64 pixels."""
-    feature = FEATURE_FAST.feature
+    feature = FEATURE_DIFFUSION.feature
     if feature is None:
         raise ValueError("the feature preset scores features")
     small = replace(
@@ -53,7 +55,7 @@ def tiny_feature_preset() -> Preset:
     )
     pixel = replace(tiny_pixel_preset().pixel, size=(32, 32), network=replace(_SHAPE, patch=4))
     return replace(
-        FEATURE_FAST,
+        FEATURE_DIFFUSION,
         input_size=(64, 64),
         grid=(8, 8),
         pixel=pixel,
@@ -88,8 +90,18 @@ def _one_thread() -> None:
 @pytest.fixture(scope="session", params=["pixel", "feature"])
 def fitted(request: pytest.FixtureRequest) -> Model:
     """A model of each preset's kind, trained for a few steps."""
-    preset = tiny_pixel_preset() if request.param == "pixel" else tiny_feature_preset()
-    good, select = good_images(12), good_images(6, seed=1)
-    return trained_once(
-        f"disc-{request.param}", lambda: fit(good, select, "disc", preset, 7, lambda _: None)
-    )
+    return fitted_as(request.param)
+
+
+def fitted_as(kind: str) -> Model:
+    """The model of `fitted_anew`, trained once for a run."""
+    return trained_once(f"disc-{kind}", lambda: fitted_anew(kind))
+
+
+def fitted_anew(
+    kind: str, on_progress: OnProgress = lambda _: None, seed: int = 7, **more: Any
+) -> Model:
+    """Trained on twelve discs."""
+    preset = tiny_pixel_preset() if kind == "pixel" else tiny_feature_preset()
+    good = {"disc": Good(good_images(12), good_images(6, seed=1))}
+    return fit_unified(good, preset, seed, on_progress, **more)

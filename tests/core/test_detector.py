@@ -6,6 +6,7 @@ import torch
 from core.conftest import good_images, scratched, tiny_pixel_preset
 
 from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.errors import ModelCorrupt, ModelUnsupported
 from stream_inspector.model.version import Model, load_model, save_model
 from stream_inspector.score.scorer import members
@@ -80,8 +81,8 @@ def test_out_of_memory_fewer_images_are_taken_at_a_time(
     fitted: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = (IMAGES * 7)[:7]
-    detector = Detector(fitted, engine="torch")
-    expected, inner, taken = detector.score(images), detector._score, []
+    scorer, labels = TorchScorer(fitted), [0] * 7
+    expected, inner, taken = scorer.score(images, labels), scorer._score, []
 
     def small(some: list[np.ndarray], labels: list[int]) -> object:
         taken.append(len(some))
@@ -89,24 +90,24 @@ def test_out_of_memory_fewer_images_are_taken_at_a_time(
             raise torch.OutOfMemoryError("no memory")
         return inner(some, labels)
 
-    monkeypatch.setattr(detector, "_score", small)
-    np.testing.assert_allclose(detector.score(images).maps, expected.maps, atol=1e-3)
+    monkeypatch.setattr(scorer, "_score", small)
+    np.testing.assert_allclose(scorer.score(images, labels).maps, expected.maps, atol=1e-3)
     assert taken == [7, 4, 2, 2, 2, 1]
-    detector.score(images[:3])
+    scorer.score(images[:3], labels[:3])
     assert taken[6:] == [2, 1]
 
 
 def test_no_memory_for_a_single_image_is_an_error(
     fitted: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    detector = Detector(fitted, engine="torch")
+    scorer = TorchScorer(fitted)
 
     def refuse(*_: object) -> None:
         raise torch.OutOfMemoryError("no memory")
 
-    monkeypatch.setattr(detector, "_score", refuse)
+    monkeypatch.setattr(scorer, "_score", refuse)
     with pytest.raises(torch.OutOfMemoryError):
-        detector.score(IMAGES[:2])
+        scorer.score(IMAGES[:2], [0, 0])
 
 
 def test_a_model_without_a_network_is_corrupt() -> None:

@@ -5,7 +5,7 @@ import pytest
 import timm
 import torch
 
-from stream_inspector import backbones
+from stream_inspector import backbones, packaged
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.features import load_feature_net, resized, to_images, to_tensor
 from stream_inspector.presets import LITE0, LITE2, Backbone
@@ -35,6 +35,16 @@ def test_features_are_the_three_strides_on_one_grid() -> None:
     assert torch.equal(found[:, 24:64], stride8)
 
 
+def test_a_network_is_built_once_for_all_that_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = load_feature_net((8, 8))
+    monkeypatch.setattr(backbones, "_create", None)
+    other = load_feature_net((4, 4))
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert torch.equal(one.body(x)[2], other.body(x)[2])
+    one.body.half()
+    assert next(other.body.parameters()).dtype is torch.float32
+
+
 @pytest.mark.parametrize("backbone", [LITE0, LITE2], ids=lambda net: net.architecture)
 def test_the_packaged_weights_classify(backbone: Backbone) -> None:
     """Renamed in order, they must still be a working network: confident on a natural pattern."""
@@ -50,7 +60,7 @@ def test_the_packaged_weights_classify(backbone: Backbone) -> None:
 def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(LITE0, architecture="tf_efficientnet_lite1")
     monkeypatch.setitem(
-        backbones.PACKAGES, other.architecture, backbones.PACKAGES[LITE0.architecture]
+        packaged.PACKAGES, other.architecture, packaged.PACKAGES[LITE0.architecture]
     )
     with pytest.raises(ModelUnsupported, match="do not fit timm's tf_efficientnet_lite1"):
         load_feature_net((4, 4), other)
@@ -58,8 +68,8 @@ def test_weights_of_another_shape_are_refused(monkeypatch: pytest.MonkeyPatch) -
 
 def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     other = replace(LITE0, architecture="tf_efficientnet_lite1")
-    missing = backbones.Package("efficientnet_lite9_pytorch_model", "File")
-    monkeypatch.setitem(backbones.PACKAGES, other.architecture, missing)
+    missing = packaged.Package("efficientnet_lite9_pytorch_model", "File", "")
+    monkeypatch.setitem(packaged.PACKAGES, other.architecture, missing)
     with pytest.raises(ModelUnsupported, match="install efficientnet-lite9-pytorch-model"):
         load_feature_net((4, 4), other)
 

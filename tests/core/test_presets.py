@@ -10,6 +10,7 @@ from stream_inspector.diffusion.unet import UNet
 from stream_inspector.image.view.plan import ViewPlan
 from stream_inspector.model.assembly import score_schedule
 from stream_inspector.presets import (
+    FEATURE_DIFFUSION,
     FEATURE_FAST,
     LITE0,
     PAPER,
@@ -26,7 +27,7 @@ from stream_inspector.presets import (
 from stream_inspector.score.scorer import members
 
 EVERY = pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-SMALL = pytest.mark.parametrize("preset", (FEATURE_FAST, PIXEL_SMALL), ids=lambda p: p.name)
+SMALL = pytest.mark.parametrize("preset", (FEATURE_DIFFUSION, PIXEL_SMALL), ids=lambda p: p.name)
 
 
 @EVERY

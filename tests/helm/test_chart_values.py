@@ -1,5 +1,6 @@
 """Every value is described, known to the schema, and used; whatever else is given is refused."""
 
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -189,21 +190,28 @@ def unchanged(configuration: int) -> tuple[Values, dict[str, str]]:
     return merged(DEFAULTS, base), texts(base)
 
 
-def differs(path: Path, configuration: int) -> bool:
-    """Whether another value at `path` changes what the chart renders."""
-    base, (full, before) = CONFIGURATIONS[configuration], unchanged(configuration)
-    for value in alternatives(path, at(full, path)):
-        try:
-            if texts(merged(base, put(path, value))) != before:
-                return True
-        except helm.HelmError:
-            continue  # contradicts another value
-    return False
+def trials(path: Path) -> Iterator[tuple[int, Any]]:
+    """Other values at `path` by configuration: the first for each, then the second for each."""
+    now = (at(unchanged(number)[0], path) for number in range(len(CONFIGURATIONS)))
+    columns = [
+        [(number, value) for value in alternatives(path, each)] for number, each in enumerate(now)
+    ]
+    rows = itertools.zip_longest(*columns)
+    return (trial for row in rows for trial in row if trial is not None)
+
+
+def differs(path: Path, configuration: int, value: Any) -> bool:
+    """Whether this value at `path` changes what the chart renders."""
+    try:
+        found = texts(merged(CONFIGURATIONS[configuration], put(path, value)))
+    except helm.HelmError:
+        return False  # contradicts another value
+    return found != unchanged(configuration)[1]
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=".".join)
 def test_every_value_is_used(path: Path) -> None:
-    assert any(differs(path, number) for number in range(len(CONFIGURATIONS)))
+    assert any(differs(path, number, value) for number, value in trials(path))
 
 
 ANYWHERE = [{"ipBlock": {"cidr": "0.0.0.0/0"}}]

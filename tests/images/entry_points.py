@@ -5,6 +5,9 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from stream_inspector.image.pictures import encode_png
+from stream_inspector.synthetic import render
+
 ROOT = Path(__file__).parents[2]
 NOBODY = "127.0.0.1:1"
 CONFIGS = ROOT / "configs"
@@ -37,13 +40,20 @@ HEAVY: list[EntryPoint] = [
     (["train", "--help"], 0),
     (["model", "push", str(CONFIGS / "models" / "flange"), "--store", "store"], 0),
 ]
-ENTRY_POINTS = {"light": LIGHT, "cpu": HEAVY, "cuda": HEAVY}
+# What needs PyTorch: training. Scoring, and all that deals with versions, does not.
+PROCESSOR: list[EntryPoint] = [
+    *(each for each in HEAVY if each[0][0] != "train"),
+    (["inspect", "part.png", "--model", str(CONFIGS / "models" / "flange"), "--no-explain"], 0),
+]
+ENTRY_POINTS = {"light": LIGHT, "processor": PROCESSOR, "cpu": HEAVY, "cuda": HEAVY}
 
 
 def wrong(cases: Sequence[EntryPoint], program: list[str], folder: Path) -> list[str]:
     """Run entry points in `folder`; what did not end as it should."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("STREAM_INSPECTOR_")}
     environment |= {"XDG_CACHE_HOME": str(folder / "cache"), "HOME": str(folder)}
+    encoded = encode_png(render(3, seed=7).image)
+    (folder / "part.png").write_bytes(encoded)
     found = []
     for arguments, code in cases:
         done = subprocess.run(

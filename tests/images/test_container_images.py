@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 import yaml
-from entry_points import ENTRY_POINTS, HEAVY, LIGHT, ROOT, WORKER, wrong
+from entry_points import ENTRY_POINTS, HEAVY, ROOT, WORKER, wrong
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -35,7 +35,7 @@ OURS = {
     "gate": "gate",
     "camera": "camera",
 }
-TARGETS = ("light", "cpu", "cuda")
+TARGETS = ("light", "processor", "cpu", "cuda")
 
 
 def program(name: str) -> str:
@@ -160,10 +160,13 @@ BLOCKED = [sys.executable, "-c", PROGRAM]  # then the packages that may be impor
 
 
 @pytest.mark.slow
-def test_what_runs_in_the_light_image_imports_nothing_else(tmp_path: Path) -> None:
-    allowed = ",".join({"stream-inspector", *requirements(extras_of("light"))})
-    assert "torch" not in allowed
-    assert wrong(LIGHT, [*BLOCKED, allowed], tmp_path) == []
+@pytest.mark.parametrize("target", ["light", "processor"])
+def test_what_runs_in_an_image_without_torch_imports_nothing_else(
+    target: str, tmp_path: Path
+) -> None:
+    allowed = {"stream-inspector", *requirements(extras_of(target))}
+    assert not allowed & {"torch", "torchvision", "timm"}
+    assert wrong(ENTRY_POINTS[target], [*BLOCKED, ",".join(allowed)], tmp_path) == []
 
 
 def test_the_block_blocks(tmp_path: Path) -> None:
@@ -301,4 +304,4 @@ def test_every_command_of_chart_and_compose_file_is_started() -> None:
     used |= {service["command"][0] for n, service in composed()["services"].items() if n in OURS}
     processes = {"worker", "notifier", "gate", "camera"}
     assert used == processes | {"topics", "train", "model", "doctor"}
-    assert used <= {arguments[0] for arguments, _ in (*LIGHT, *HEAVY)}
+    assert used <= {arguments[0] for arguments, _ in (*ENTRY_POINTS["light"], *HEAVY)}

@@ -1,8 +1,9 @@
 """Real servers and real processes. An independent reader counts, not the workers.
 
 The embedded broker is started for each test that wants one. Apache Kafka is started once for all of
-them, or set STREAM_INSPECTOR_TEST_KAFKA=host:port to use a cluster of yours (topics and groups get
-names of their own). Without Java or Maven those tests fail with the command that installs them.
+them, whatever the run's processes, or set STREAM_INSPECTOR_TEST_KAFKA=host:port to use a cluster of
+yours (topics and groups get names of their own). Without Java or Maven those tests fail with the
+command that installs them.
 """
 
 import io
@@ -21,6 +22,7 @@ from typing import Any
 
 import PIL.Image as Pil
 import pytest
+from shared_kafka import shared_kafka
 
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import Outcome, outcome_id
@@ -30,7 +32,6 @@ from workers.runtime.bus.kafka.connect import (
     create_topics,
 )
 from workers.runtime.bus.ports import Outgoing, Partition
-from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
 from workers.runtime.settings.process import KafkaSettings
 
@@ -188,7 +189,9 @@ def apache_kafka() -> Iterator[KafkaSettings]:
     with ExitStack() as stack:
         servers = os.environ.get("STREAM_INSPECTOR_TEST_KAFKA")
         if not servers:
-            servers = stack.enter_context(ApacheKafka()).bootstrap_servers
+            servers = stack.enter_context(
+                shared_kafka(Path(os.environ["XDG_CACHE_HOME"]) / "kafka")
+            )
         yield KafkaSettings(
             bootstrap_servers=servers,
             session_timeout_ms=6000,  # the least that a broker allows by default

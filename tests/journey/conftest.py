@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import PIL.Image as Pil
 import pytest
+from lent_decoders import lent
 
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
@@ -223,6 +224,12 @@ class Stage:
         for _, thread in self._running:
             thread.join(10)
             assert not thread.is_alive()
+
+
+@pytest.fixture(autouse=True)
+def _lent_decoders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.inspector.loop.Decoders", lent)
+    monkeypatch.setattr("workers.runtime.decoders.current.Decoders", lent)
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_a_worker_without_decoders_says_so_and_ends(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/python")
     monkeypatch.setattr("workers.runtime.decoders.pool._PAUSE_S", 0.01)
-    stage.start(**{"categories.names": ["bolts"]})
+    stage.start(**{"categories.names": ["bolts"], "images.max_side": 999})  # as no other stage
     stage.wait_for_error(1)
     assert isinstance(stage.errors[0], DecoderLost)
     assert "a decoder process does not start" in str(stage.errors[0])

@@ -18,7 +18,6 @@ from workers.demo.stage.plan import plan_load
 from workers.demo.stage.setup import Setup
 from workers.demo.stage.stage import Stage
 from workers.demo.view import View
-from workers.runtime.engine_cache import EngineCache
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
 
@@ -45,7 +44,7 @@ def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setu
     made = f"({obtained.model.preset.name}, {obtained.origin})"
     version = (obtained.model.version, "bold")
     console.print(text("Model ", version, f" of {load.category} {made}; loading it ..."))
-    detector = Detector(obtained.model, engine=settings.wanted_engine, cache=EngineCache())
+    detector = Detector(obtained.model, engine=settings.engine)
     promise = BROKERS[settings.broker].promise
     ahead = f"Starting broker and store; delivery is {promise}."
     console.print(text(f"Engine {detector.engine}. {ahead}"))

@@ -23,10 +23,8 @@ class DemoSettings(Section):
     preset: str | None = Field(
         default=None, description="empty: pixel-small when rendered, feature-fast for --data"
     )
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] | None = Field(
-        default=None,
-        description="empty: torch when rendered, which starts at once; auto for data, which first "
-        "exports, times and compares",
+    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
+        default="auto", description="auto: onnxruntime"
     )
     out: Path = Field(default=Path("runs/demo"), description="report, pictures, books, logs")
     frames: int | None = Field(
@@ -51,11 +49,6 @@ class DemoSettings(Section):
     stall_s: float = Field(
         default=60.0, gt=0, description="no outcome for so long: the missing frames count as lost"
     )
-
-    @property
-    def wanted_engine(self) -> str:
-        """An export pays for itself beside a training, not beside 120 rendered frames."""
-        return self.engine or ("torch" if self.data is None else "auto")
 
 
 class DemoProcessSettings(ProcessSettings):

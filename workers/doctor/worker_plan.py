@@ -13,7 +13,7 @@ from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.redis_survey import RedisSurvey
 
-_LOAD_S = 300.0  # a model that this device has not seen is exported and timed first
+_LOAD_S = 120.0  # PyTorch alone takes some seconds to import on a busy machine
 _PRESENT = "device: present"
 _DEVICE = ("present", "engine", "threads", "memory")
 

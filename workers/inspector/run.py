@@ -141,7 +141,8 @@ def _models(
         return null, lambda version: (b"", b"")  # noqa: ARG005
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache, settings.redis.cache_bytes)
-    models, load = settings.models, ModelLoader(settings.models)
+    models = settings.models
+    load = ModelLoader(models, explains=settings.counterpart.enabled)
     keeper = ModelKeeper(
         registry,
         load,

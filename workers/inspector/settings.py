@@ -2,7 +2,6 @@
 
 import os
 import socket
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -76,17 +75,12 @@ class ModelsSection(Section):
     )
     device: str = Field(default="cpu", description="cpu, cuda or cuda:1")
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
-        default="auto", description="auto: the fastest of those whose outputs agree"
-    )
-    engine_cache: Path | None = Field(
-        default=None,
-        description="folder for exported graphs and the choice of engine; "
-        "default: $XDG_CACHE_HOME/stream-inspector",
+        default="auto", description="auto: onnxruntime on a processor, torch elsewhere"
     )
     threads: int | None = Field(
         default=None,
         ge=1,
-        description="device threads; default: the engine's, within the container's processors",
+        description="device threads; default: one for each processor of the container",
     )
     null_detector_ms: float | None = Field(
         default=None,

@@ -3,15 +3,8 @@
 from stream_inspector.detector import Detector
 from stream_inspector.model.version import Model
 from workers.offline.settings import TrainerSettings
-from workers.runtime.engine_cache import EngineCache
 
 
 def make_detector(model: Model, settings: TrainerSettings) -> Detector:
     """A detector on the configured device."""
-    return Detector(
-        model,
-        settings.device,
-        settings.engine,
-        settings.threads,
-        cache=EngineCache(settings.engine_cache),
-    )
+    return Detector(model, settings.device, settings.engine, settings.threads)

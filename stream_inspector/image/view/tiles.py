@@ -1,23 +1,15 @@
-"""Canvas -> tiles for the networks, and the tiles' maps -> one map of the canvas without seams.
+"""Tiles' maps -> one map of the canvas without seams; `cutting.py` makes the tiles.
 
 Where tiles overlap, each counts less towards its border: there a network sees least around a
 pixel. The ramps of neighbours add up to one, so maps that agree come back as they are.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from stream_inspector.image.view.canvas import Size, View
-from stream_inspector.verdict import Image
-
-
-def cut(view: View, images: Sequence[Image]) -> list[Image]:
-    """Canvases [H, W, 3] -> tiles [h, w, 3], all of one canvas after another, row by row."""
-    h, w = view.tile
-    return [image[y : y + h, x : x + w] for image in images for y, x in view.corners]
+from stream_inspector.image.view.cutting import ramps
 
 
 def cut_maps(view: View, maps: Tensor) -> Tensor:
@@ -64,16 +56,7 @@ def inspected(features: Tensor, cells: Tensor) -> Tensor:
 
 def _weights(view: View, coarser: int) -> Tensor:
     """How much each tile counts at each of its cells, [T, h, w]."""
-    rows = _ramps(view.rows, view.tile[0] // coarser, view.overlap[0] // coarser)
-    columns = _ramps(view.columns, view.tile[1] // coarser, view.overlap[1] // coarser)
-    return (rows[:, None, :, None] * columns[None, :, None, :]).flatten(0, 1)
-
-
-def _ramps(count: int, side: int, shared: int) -> Tensor:
-    """Weights of `count` tiles along one axis, [count, side]; sin^2 + cos^2 = 1 in the overlaps."""
-    weights = torch.ones(count, side)
-    rise = torch.sin((torch.arange(shared) + 0.5) / max(1, shared) * torch.pi / 2) ** 2
-    if shared:
-        weights[1:, :shared] = rise
-        weights[:-1, side - shared :] = rise.flip(0)
-    return weights
+    rows = ramps(view.rows, view.tile[0] // coarser, view.overlap[0] // coarser)
+    columns = ramps(view.columns, view.tile[1] // coarser, view.overlap[1] // coarser)
+    both = rows[:, None, :, None] * columns[None, :, None, :]
+    return torch.from_numpy(both).flatten(0, 1)

@@ -54,8 +54,11 @@ def test_no_network_is_trained_and_the_model_says_that_it_is_provisional(model: 
     assert load_model(save_model(model)).version == model.version
 
 
-def test_it_tells_defects_from_good_parts_and_passes_its_self_test(model: Model) -> None:
-    detector = Detector(model, engine="torch")
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_it_tells_defects_from_good_parts_and_passes_its_self_test(
+    model: Model, engine: str
+) -> None:
+    detector = Detector(model, engine=engine)
     detector.self_test()
     good = detector.score([picture(100 + n) for n in range(6)]).image_scores
     bad = detector.score([picture(200 + n, "stain") for n in range(6)]).image_scores

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.integration
 
 CODECS = (None, "gzip", "snappy", "lz4", "zstd")
 CRC_AT, ATTRIBUTES_AT, RECORDS_AT = 17, 21, 61
-BATCHES = 1500
+BATCHES = 500
 
 
 def sealed(batch: bytearray) -> bytes:

@@ -32,7 +32,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 ROOT = Path(__file__).parents[3]
 PATIENCE_S = 180
 FASTER = {
-    "worker": {"STREAM_INSPECTOR_MODELS__ENGINE": "torch"},  # an export takes a minute more
     "camera": {"STREAM_INSPECTOR_CAMERA__RATE": "0.3"},
 }
 

@@ -31,7 +31,7 @@ def assert_each_once_and_in_order(stage: Any) -> None:
 
 
 def test_killed_workers_lose_and_repeat_nothing(kafka_stage: Any) -> None:
-    stage, kills = kafka_stage, 4
+    stage, kills = kafka_stage, 2
 
     def worker(slot: int) -> Any:  # a stable id: the successor aborts what was left open
         return stage.worker(**NULL, **{"worker.transactional_id": f"{stage.prefix}{slot}"})

@@ -40,7 +40,6 @@ camera:
 """
 SMALLER = {"--limit 300": "--limit 55", "--since 8h": "--since 10m"}
 OF_WORKER = {
-    "STREAM_INSPECTOR_MODELS__ENGINE": "torch",
     "STREAM_INSPECTOR_MODELS__REFRESH_S": "30",  # so that a notice has to come through Redis
     "OMP_NUM_THREADS": "1",
 }

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 import redis
+from line_model import good_parts, line_model
 
 from schemas.defect import DefectEvent
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.model.version import Model, save_model
-from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import DEFECT_KINDS, render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training.fit import calibrate, fit
+from stream_inspector.training.fit import calibrate
 from workers.runtime.bus.kafka.connect import connect_consumer
 from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.process import RedisSettings
@@ -21,16 +21,13 @@ from workers.runtime.store.redis import connect_store
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PRESET = PRESETS["pixel-small"]
-
 
 @pytest.fixture(scope="module")
 def models() -> tuple[Model, Model]:
     """One barely trained model under two budgets: two versions."""
-    images = [render(n, seed=1, size=PRESET.input_size).image for n in range(40)]
-    model = fit(images[:20], images[20:28], "bolts", PRESET, 0, lambda progress: None, iterations=3)
+    model, more = line_model(), good_parts(28, 40)
     loose, strict = Budget(image_false_reject=0.4), Budget(image_false_reject=0.3)
-    return calibrate(model, images[28:], loose), calibrate(model, images[28:], strict)
+    return calibrate(model, more, loose), calibrate(model, more, strict)
 
 
 def activate(registry: Registry, model: Model) -> None:
@@ -69,7 +66,7 @@ def test_a_worker_follows_the_active_version(
     (store / "models").rename(tmp_path / "hidden")
     settings = {"models.store": store, "models.refresh_s": 0.2, "evidence.url": evidence}
     one = {"counterpart.burst_s": 0.01, "counterpart.max_share": 0.001}  # then the budget is spent
-    stage.worker(**settings, **one, **{"models.engine": "torch"})
+    stage.worker(**settings, **one)
     for index in range(8):
         kind = sorted(DEFECT_KINDS)[index % len(DEFECT_KINDS)]
         stage.send(1, data=encode_png(render(index, seed=2, defect=kind).image))

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 import redis
+from line_model import SIZE, good_parts, line_model
 
 from benchmarks.model_line import another
 from stream_inspector.detector import Detector
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.model.version import Model, save_model
-from stream_inspector.presets import PRESETS
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.training.fit import calibrate, fit
+from stream_inspector.training.fit import calibrate
 from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
@@ -22,19 +22,16 @@ from workers.runtime.store.redis import connect_store
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-PRESET = PRESETS["pixel-small"]
 FRAMES = 16  # in work at the same time
 
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    images = [render(n, seed=1, size=PRESET.input_size).image for n in range(40)]
-    made = fit(images[:20], images[20:28], "bolts", PRESET, 0, lambda progress: None, iterations=3)
-    return calibrate(made, images[28:], Budget(image_false_reject=0.4))
+    return calibrate(line_model(), good_parts(28, 40), Budget(image_false_reject=0.4))
 
 
 def score(model: Model, picture: Any) -> float:
-    return float(Detector(model, engine="torch").score([picture]).image_scores[0])
+    return float(Detector(model).score([picture]).image_scores[0])
 
 
 def damaged(tensors: bytes) -> bytes:
@@ -45,7 +42,7 @@ def damaged(tensors: bytes) -> bytes:
 def test_a_switch_under_load_loses_and_mixes_nothing(
     stage: Any, model: Model, tmp_path: Path
 ) -> None:
-    picture = render(50, seed=2, size=PRESET.input_size).image
+    picture = render(50, seed=2, size=SIZE).image
     versions = (model, another(model))
     expected = {each.version: score(each, picture) for each in versions}
     broken = another(versions[1])
@@ -72,7 +69,7 @@ def test_a_switch_under_load_loses_and_mixes_nothing(
         return bool(stage.outcomes) and stage.outcomes[-1].model_version == wanted.version
 
     activate(versions[0])
-    settings = {"models.store": tmp_path / "store", "models.engine": "torch"}
+    settings = {"models.store": tmp_path / "store"}
     worker = stage.worker(**settings, **{"models.refresh_s": 60})  # notices must do it
     stage.until(flowing(lambda: last_is(versions[0])))
     for turn in range(1, 5):

@@ -80,7 +80,6 @@ def sound(servers: tuple[EmbeddedBroker, EmbeddedStore], tmp_path: Path) -> dict
         "kafka__bootstrap_servers": servers[0].bootstrap_servers,
         "redis__url": servers[1].url,
         "models__store": tmp_path / "models",
-        "models__engine": "torch",
         "models__threads": 1,
         "categories__names": f"[{CATEGORY}]",
         "evidence__url": tmp_path / "evidence",

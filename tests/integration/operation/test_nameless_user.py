@@ -84,17 +84,25 @@ def test_dead_letters_are_settled_and_say_by_whom(
 
 
 @pytest.mark.parametrize("home", HOMES)
-def test_the_libraries_that_compute_find_a_name(tmp_path: Path, home: dict[str, str]) -> None:
+def test_libraries_find_a_name(tmp_path: Path, home: dict[str, str]) -> None:
     code = (
-        "import workers, getpass, json, pathlib, torch\n"
-        "from torch._inductor.runtime.cache_dir_utils import default_cache_dir\n"
-        "print(json.dumps([getpass.getuser(), default_cache_dir(), str(pathlib.Path.home())]))"
+        "import workers, getpass, json, pathlib\n"
+        "print(json.dumps([getpass.getuser(), str(pathlib.Path.home())]))"
     )
     done = run(tmp_path, "-c", code, home=home)
     assert done.returncode == 0, done.stderr
-    name, cache, _ = json.loads(done.stdout)
-    assert name == f"uid-{UID}"
-    assert name in cache
+    assert json.loads(done.stdout)[0] == f"uid-{UID}"
+
+
+def test_the_libraries_that_compute_find_it_too(tmp_path: Path) -> None:
+    code = (
+        "import workers, torch\n"
+        "from torch._inductor.runtime.cache_dir_utils import default_cache_dir\n"
+        "print(default_cache_dir())"
+    )
+    done = run(tmp_path, "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert f"uid-{UID}" in done.stdout
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ import pytest
 
 from tests.integration.conftest import png
 from workers.runtime.bus.kafka.connect import create_topics
-from workers.runtime.engine_cache import default_folder
 from workers.runtime.servers.embedded import EmbeddedBroker, EmbeddedStore
 from workers.runtime.settings.process import KafkaSettings
 
@@ -111,7 +110,7 @@ def wait_for(watched: Watched, words: str, seconds: float) -> None:
 def quiet(watched: Watched, ports: set[int], *allowed: Path) -> None:
     """What it left behind is what the settings say."""
     assert watched.strangers(ports) == []
-    assert watched.written(default_folder(), *allowed) == []
+    assert watched.written(*allowed) == []
     assert list(watched.home.iterdir()) == []
 
 

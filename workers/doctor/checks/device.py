@@ -1,9 +1,14 @@
-"""What computes: device, precision, threads and memory. Imports torch."""
+"""What computes: device, precision, threads and memory. Needs PyTorch for accelerators only."""
 
+import platform
 import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from stream_inspector.engine.sessions import installed
 from workers.doctor.findings import Finding, failed, ok, or_ok, warning
@@ -11,6 +16,7 @@ from workers.inspector.models.device import device_threads
 from workers.inspector.settings import InspectorSettings, ModelsSection
 from workers.runtime.host.control_group import memory_limit, processors
 
+_Matrix = NDArray[Any]
 _SIDE = 512  # of the probe's matrices
 _REPEATS = 5
 _EXACT = 1e-5  # relative error of single precision; TensorFloat-32 has 1e-3
@@ -22,16 +28,19 @@ _OTHER_BYTES = 1500 * _MB  # Python, torch and a model's working memory
 
 def check_present(models: ModelsSection) -> list[Finding]:
     """The device is there and has room."""
+    if models.device == "cpu":
+        return [ok(f"cpu, {platform.machine()}")]
     try:
+        import torch
+
         device = torch.device(models.device)
         torch.zeros(1, device=device)
+    except ModuleNotFoundError:
+        says = f"{models.device} needs PyTorch, which is not installed"
+        return [failed(says, "install the extra `worker`, or set cpu", "models.device")]
     except (RuntimeError, AssertionError) as error:
         says = f"{models.device}: {str(error).splitlines()[0]}"
         return [failed(says, f"name one that is there: {_devices()}", "models.device")]
-    if device.type != "cuda":
-        return [
-            ok(f"{device.type}, instructions {torch.backends.cpu.get_cpu_capability()}{_amx()}")
-        ]
     free, total = torch.cuda.mem_get_info(device)
     name = torch.cuda.get_device_name(device)
     says = f"{name}, driver {_driver()}, CUDA {torch.version.cuda}, {free / 2**30:.1f} of "
@@ -49,7 +58,7 @@ def judge_room(free: int) -> Finding | None:
 
 def check_engine(models: ModelsSection) -> list[Finding]:
     """The engine that is asked for is installed."""
-    found = ("torch", *installed())
+    found = (*(["torch"] if find_spec("torch") else []), *installed())
     if models.engine not in ("auto", *found):
         says = f"{models.engine} is not installed; there are {', '.join(found)}"
         return [failed(says, "install it, or set auto", "models.engine")]
@@ -57,19 +66,27 @@ def check_engine(models: ModelsSection) -> list[Finding]:
 
 
 def check_precision(models: ModelsSection) -> list[Finding]:
-    """Single precision is single precision, and how fast it and bfloat16 are."""
-    device = torch.device(models.device)
-    generator = torch.Generator().manual_seed(0)
-    left, right = (torch.randn(_SIDE, _SIDE, generator=generator) for _ in range(2))
-    exact = left.double() @ right.double()
-    there = (left.to(device) @ right.to(device)).cpu().double()
-    error = float((there - exact).norm() / exact.norm())
-    speeds = {
-        name: _gflops(left.to(device, kind), right.to(device, kind))
-        for name, kind in (("fp32", torch.float32), ("bf16", torch.bfloat16))
-    }
-    told = ", ".join(f"{name} {speed:.0f} GFLOP/s" for name, speed in speeds.items())
+    """Single precision is single precision, and how fast it is; on accelerators bfloat16 too."""
+    rng = np.random.default_rng(0)
+    left, right = (rng.standard_normal((_SIDE, _SIDE), np.float32) for _ in range(2))
+    exact = left.astype(np.float64) @ right.astype(np.float64)
+    products = _products(models.device, left, right)
+    error = float(np.linalg.norm(products["fp32"]() - exact) / np.linalg.norm(exact))
+    told = ", ".join(f"{name} {_gflops(each):.0f} GFLOP/s" for name, each in products.items())
     return or_ok((judge_precision(error),), f"relative error {error:.1e}; {told}")
+
+
+def _products(device: str, left: _Matrix, right: _Matrix) -> dict[str, Callable[[], _Matrix]]:
+    """What multiplies two matrices on the device, by precision."""
+    if device == "cpu":
+        return {"fp32": lambda: left @ right}
+    import torch
+
+    def product(kind: torch.dtype) -> Callable[[], _Matrix]:
+        one, other = (torch.from_numpy(each).to(device, kind) for each in (left, right))
+        return lambda: (one @ other).float().cpu().numpy()
+
+    return {"fp32": product(torch.float32), "bf16": product(torch.bfloat16)}
 
 
 def judge_precision(error: float) -> Finding | None:
@@ -122,23 +139,20 @@ def judge_memory(settings: InspectorSettings, limit: int | None) -> list[Finding
     return [warning(f"{says}; the limit is {limit / _MB:.0f} MiB", advice, "worker.in_flight_mb")]
 
 
-def _gflops(left: torch.Tensor, right: torch.Tensor) -> float:
+def _gflops(product: Callable[[], _Matrix]) -> float:
     """Best of a few products, after one to warm up."""
     best = float("inf")
     for _ in range(_REPEATS + 1):
         start = time.perf_counter()
-        product = left @ right
-        float(product[0, 0])  # waits for an accelerator
+        product()
         best = min(best, time.perf_counter() - start)
     return float(2 * _SIDE**3 / best / 1e9)
 
 
 def _devices() -> str:
+    import torch
+
     return ", ".join(["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))])
-
-
-def _amx() -> str:
-    return " with AMX" if torch.cpu._is_amx_tile_supported() else ", no AMX"
 
 
 def _driver() -> str:

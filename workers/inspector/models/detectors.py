@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,9 +15,9 @@ from workers.inspector.models.libraries import importing
 from workers.inspector.settings import ModelsSection
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import trained_view
-from workers.runtime.engine_cache import EngineCache
 
 if TYPE_CHECKING:
+    from stream_inspector.detector import Detector
     from stream_inspector.model.version import Model
 
 _log = structlog.get_logger(__name__)
@@ -27,10 +28,10 @@ NULL_VERSION = "null-detector"
 class ModelLoader:
     """Loads versions on this worker's device, and checks them before anybody uses them."""
 
-    def __init__(self, settings: ModelsSection):
-        self._settings, self._cache = settings, EngineCache(settings.engine_cache)
+    def __init__(self, settings: ModelsSection, *, explains: bool = True):
+        """`explains`: defects are explained here too, which needs PyTorch."""
+        self._settings, self._explains = settings, explains
 
-    @importing()
     def size(self, manifest: bytes) -> int:
         """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
         from stream_inspector.model.footprint import footprint_of
@@ -56,14 +57,13 @@ class ModelLoader:
             settings.device,
             settings.engine,
             device_threads(settings.threads),
-            cache=self._cache,
         )
         loaded = LoadedModel(
             version=model.version,
             calibrations={name: each.id for name, each in model.calibrations.items()},
             views={name: model.view(name) for name in model.calibrations},
             inspect=detector.inspect,
-            explain=detector.explain if detector.explains else None,
+            explain=detector.explain if self._explained(detector) else None,
             engine=str(detector.engine),
             trained_views={
                 name: trained_view(model.provenance, name) for name in model.calibrations
@@ -87,6 +87,22 @@ class ModelLoader:
                 categories=untested,
             )
         return loaded
+
+    def _explained(self, detector: "Detector") -> bool:
+        """Whether defects are explained here: what that needs is imported now, not at the first."""
+        if not (self._explains and detector.explains):
+            return False
+        if find_spec("torch") is None:
+            _log.warning(
+                "defects are not explained here: that needs PyTorch, which is not installed; "
+                "set counterpart.enabled to false, or install the extra `worker`"
+            )
+            return False
+        import timm  # noqa: F401
+
+        import stream_inspector.counterpart.explainer  # noqa: F401
+
+        return True
 
 
 def check(loaded: LoadedModel, category: str, model: "Model") -> None:

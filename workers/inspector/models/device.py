@@ -4,6 +4,7 @@ import sys
 
 import psutil
 
+from stream_inspector.engine.sessions import usable_threads
 from workers.runtime.errors import WorkerError
 from workers.runtime.host.control_group import memory_limit, whole_processors
 
@@ -44,12 +45,8 @@ def _there_is(device: str) -> int:
 
 
 def device_threads(wanted: int | None) -> int:
-    """Threads that infer: as set, else what the engine would take, but no more than we may use."""
-    if wanted is not None:
-        return wanted
-    import torch
-
-    return min(int(torch.get_num_threads()), whole_processors())
+    """Threads that infer: as set, else one for each processor that we may use."""
+    return min(usable_threads(), whole_processors()) if wanted is None else wanted
 
 
 def device_memory(device: str) -> dict[tuple[str, ...], float]:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from workers.runtime.errors import Fatal, Transient
 
@@ -29,7 +30,7 @@ class LibrariesBroken(Fatal):
 @contextmanager
 def importing() -> Iterator[None]:
     """Around what may import them. Raises NoTemporaryFolder before, LibrariesBroken after it."""
-    if _LAST not in sys.modules:
+    if _LAST not in sys.modules and find_spec("torch"):
         check_temporary_folder()
     try:
         yield

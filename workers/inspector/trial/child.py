@@ -60,7 +60,7 @@ def _load(words: dict[str, Any], files: list[bytes]) -> LoadedModel:
     if settings.null_detector_ms is not None:
         return null_model(settings.null_detector_ms, words["categories"])
     manifest, tensors = files
-    return ModelLoader(settings)(manifest, tensors)
+    return ModelLoader(settings, explains=words["explains"])(manifest, tensors)
 
 
 def _try(

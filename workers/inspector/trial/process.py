@@ -20,7 +20,7 @@ from workers.runtime.errors import WorkerError
 _log = structlog.get_logger(__name__)
 
 COMMAND = (sys.executable, "-m", "workers.inspector.trial.child")
-_START_S = 600.0  # to load a model, and perhaps to choose an engine for it
+_START_S = 300.0  # to load a model
 _STEPS = 3  # decoding, inspecting, explaining: a worker gives each of them the deadline
 _ASKED_TO_END = (-signal.SIGTERM, -signal.SIGINT)  # by somebody, not by a frame
 

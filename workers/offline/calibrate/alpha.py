@@ -7,7 +7,7 @@ from rich.console import Console
 
 from stream_inspector.detector import Detector
 from stream_inspector.model.version import Model, Scalar
-from stream_inspector.threshold.alpha import tune_alpha, with_alpha
+from stream_inspector.threshold.alpha import FEATURES, KL, tune_alpha, with_alpha
 from workers.offline.images.datasets import test_files
 from workers.offline.scoring.labelled import read_labelled
 from workers.offline.scoring.maps import score_all
@@ -28,9 +28,12 @@ def with_tuned_alpha(
             "--tune-alpha: the categories of a unified model share their weights; train a model "
             "of its own for a category whose alpha is to be tuned"
         )
-    if model.provisional:
-        raise SettingsError("--tune-alpha: a provisional model has no network whose share to tune")
     (name,), preset = model.categories, model.preset
+    if not {KL, FEATURES} & {member for member, _ in preset.weights}:
+        raise SettingsError(
+            f"--tune-alpha: no diffusion scores in a model of preset {preset.name}; "
+            "pixel-small and paper have one"
+        )
     test = read_labelled(
         test_files(labelled, settings.layout),
         model.view(name),

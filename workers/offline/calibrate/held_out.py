@@ -11,11 +11,11 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from rich.console import Console
 
 from stream_inspector.detector import Detector
+from stream_inspector.engine.torch_scorer import TorchScorer
 from stream_inspector.errors import DataError
 from stream_inspector.model.assembly import for_category
 from stream_inspector.model.version import Model
@@ -114,7 +114,7 @@ def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork
     first = held.images[: held.folded]
     seen = np.arange(len(held.images)) < held.seen
     fitted = cross_fit(
-        detector,
+        TorchScorer(detector.model, detector.device),
         first,
         category,
         held.folds,
@@ -152,7 +152,7 @@ def _knows(model: Model, category: str, files: GoodFiles) -> bool:
     if SEEN not in tensors or not files.calibrate:
         return False
     digests = short_digests(files.digests[path] for path in files.calibrate)
-    return bool(torch.isin(digests, tensors[SEEN]).any())
+    return bool(np.isin(digests.numpy(), tensors[SEEN]).any())
 
 
 def digests_seen(model: Model, category: str) -> set[int]:

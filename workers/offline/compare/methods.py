@@ -15,7 +15,9 @@ from stream_inspector.baselines.method import Fitted
 from stream_inspector.detector import Detector
 from stream_inspector.features import to_tensor
 from stream_inspector.image.view.canvas import View
-from stream_inspector.image.view.tiles import cut, merge
+from stream_inspector.image.view.cutting import cut
+from stream_inspector.image.view.tiles import merge
+from stream_inspector.model.assembly import unpack_features
 from stream_inspector.model.version import save_model
 from stream_inspector.presets import Preset
 from stream_inspector.score.ensemble import enlarge, image_scores
@@ -119,11 +121,12 @@ def _known(detector: Detector, category: str) -> str:
 
 
 def _features(detector: Detector, view: View, images: Sequence[Image]) -> tuple[Tensor, float]:
-    """Frozen features of canvases [N, C, h, w] by the detector's own runner, and the seconds."""
-    run, device = detector.runners.runners["features"], detector.device
+    """Frozen features of canvases [N, C, h, w] of the detector's backbone, and the seconds."""
+    net = unpack_features(detector.preset, detector.model.tensors).to(detector.device)
     start = time.perf_counter()
     tiles = (cut(view, [view.prepare(image) for image in chunk]) for chunk in _chunks(images))
-    chunks = [merge(view, run(to_tensor(chunk).to(device))[0]).cpu() for chunk in tiles]
+    with torch.inference_mode():
+        chunks = [merge(view, net(to_tensor(c).to(detector.device))).cpu() for c in tiles]
     return torch.cat(chunks), time.perf_counter() - start
 
 

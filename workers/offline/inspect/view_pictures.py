@@ -5,8 +5,8 @@ from pathlib import Path
 
 from stream_inspector.image.pictures import encode_png, side_by_side
 from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.cutting import cut
 from stream_inspector.image.view.picture import draw_view
-from stream_inspector.image.view.tiles import cut
 from stream_inspector.presets import Preset
 from stream_inspector.verdict import Image
 from workers.offline.images.reader import read_image

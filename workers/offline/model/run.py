@@ -92,7 +92,7 @@ class Desk:
 
     def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
         """Verify and store the model in a folder."""
-        from workers.offline.model_folder import read_files, read_model  # torch
+        from workers.offline.model_folder import read_files, read_model
 
         verified = read_model(folder)
         lacking = [name for name in verified.categories if name not in verified.calibrations]

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from stream_inspector.detector import Detector, Scores
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.model.version import Model
-from stream_inspector.score.scorer import has_feature_error, members
+from stream_inspector.score.names import has_feature_error, members
 from stream_inspector.verdict import Image, ScoreMap
 from workers.offline.scoring.ranking import (
     LARGE,

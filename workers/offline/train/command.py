@@ -38,7 +38,12 @@ def train(
         int, typer.Option("--synthetic", help="render this many good frames instead of --data")
     ] = 0,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="feature-fast | few-images | pixel-small | paper")
+        str | None,
+        typer.Option(
+            "--preset",
+            help="feature-fast | feature-fine | feature-dino | feature-diffusion | pixel-small | "
+            "few-images | paper",
+        ),
     ] = None,
     normalisation: Annotated[
         str | None,

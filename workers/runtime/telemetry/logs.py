@@ -21,7 +21,7 @@ from workers.runtime.telemetry.lines import LINES, unfailing
 from workers.runtime.telemetry.repeats import LimitForeign, Repeats, limit, tell_foreign
 
 # The client repeats itself while a broker is away; our own adapters say it once, in our words.
-_NOISY = ("kafka", "fsspec", "urllib3", "PIL", "onnx_ir", "onnxscript", "torch")
+_NOISY = ("kafka", "fsspec", "urllib3", "PIL", "torch")
 
 
 class _Named:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from core.conftest import good_images, scratched, tiny_feature_preset, tiny_pixel_preset
+from trained import trained_once
 
 from stream_inspector.detector import Detector
 from stream_inspector.image.view.canvas import View, runs
@@ -38,15 +39,18 @@ def wide_scratched(image: Image) -> Image:
 @pytest.fixture(scope="module")
 def masked() -> Model:
     good = good_images(12), good_images(6, seed=1)
-    model = fit(*good, "disc", tiny_feature_preset(), 7, lambda _: None, view=MASKED)
-    return calibrate(model, good_images(30, seed=9), Budget(confidence=0.5))
+    return trained_once("masked", lambda: _calibrated(good, MASKED, good_images(30, seed=9)))
 
 
 @pytest.fixture(scope="module")
 def tiled() -> Model:
     good = wide_images(12), wide_images(6, seed=20)
-    model = fit(*good, "pair", tiny_feature_preset(), 7, lambda _: None, view=TILED)
-    return calibrate(model, wide_images(30, seed=30), Budget(confidence=0.5))
+    return trained_once("tiled", lambda: _calibrated(good, TILED, wide_images(30, seed=30)))
+
+
+def _calibrated(good: tuple[list[Image], list[Image]], view: View, more: list[Image]) -> Model:
+    model = fit(*good, "disc", tiny_feature_preset(), 7, lambda _: None, view=view)
+    return calibrate(model, more, Budget(confidence=0.5))
 
 
 def test_what_happens_under_the_mask_changes_no_score(masked: Model) -> None:

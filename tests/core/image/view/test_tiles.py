@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_inspector.image.view.canvas import View, runs
-from stream_inspector.image.view.tiles import cut, cut_maps, merge, tile_cells
+from stream_inspector.image.view.cutting import cut
+from stream_inspector.image.view.tiles import cut_maps, merge, tile_cells
 
 GRID_VIEW = View((64, 64), rows=2, columns=3, overlap=(16, 32))
 

@@ -128,9 +128,3 @@ def test_every_process_accepts_its_flags(tmp_path: Path) -> None:
         arguments = as_arguments(given)
         assert arguments[::2] == ["--set"] * len(given)
         process.load(None, parse_assignments(arguments[1::2]))
-
-
-def test_an_export_is_tried_beside_a_training_only(tmp_path: Path) -> None:
-    assert DemoSettings().wanted_engine == "torch"
-    assert DemoSettings(data=tmp_path).wanted_engine == "auto"
-    assert DemoSettings(data=tmp_path, engine="torch").wanted_engine == "torch"

@@ -142,7 +142,6 @@ def test_it_runs_the_model_that_inspects(tiny_model: Model, tmp_path: Path) -> N
     given = settings(
         **{
             "models.null_detector_ms": None,
-            "models.engine": "torch",
             "worker.frame_deadline_s": 120,
         }
     )

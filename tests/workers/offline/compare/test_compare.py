@@ -8,6 +8,7 @@ from typer.testing import CliRunner, Result
 
 from stream_inspector.model.version import Model
 from workers.cli import app
+from workers.offline.compare import run as comparing
 from workers.offline.compare.methods import OURS, Row, means
 from workers.offline.compare.table import tell_comparison, write_csv
 from workers.offline.model_folder import write_model
@@ -46,7 +47,10 @@ def test_methods_are_measured_beside_ours_in_every_category_of_a_root(
 
 
 @pytest.mark.slow
-def test_without_a_model_ours_is_trained(flanges: Path, tmp_path: Path) -> None:
+def test_without_a_model_ours_is_trained(
+    tiny_model: Model, flanges: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "find_preset", lambda _: tiny_model.preset)
     file = tmp_path / "ours.json"
     given = ("--methods", "ours", "--preset", "pixel-small", "--iterations", 1)
 

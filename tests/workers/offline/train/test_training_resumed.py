@@ -20,17 +20,17 @@ SCRIPT = Path(__file__).with_name("training_process.py")
 
 @pytest.fixture
 def parts(tmp_path: Path) -> Path:
-    """50 small good parts: a tenth of them is enough to set thresholds."""
+    """30 small good parts."""
     folder = tmp_path / "parts"
     folder.mkdir()
-    for n in range(50):
+    for n in range(30):
         (folder / f"{n}.png").write_bytes(encode_png(render(n, 0, size=(64, 64)).image))
     return folder
 
 
 def start(parts: Path, out: Path) -> subprocess.Popen[str]:
     command = [sys.executable, SCRIPT, "train", "--data", parts, "--out", out]
-    command += ["--iterations", "80", "--checkpoint-every", "10", "--false-reject", "0.4"]
+    command += ["--iterations", "40", "--checkpoint-every", "5", "--false-reject", "0.4"]
     command += ["--set", "budget.confidence=0.5"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
@@ -70,16 +70,16 @@ def test_a_killed_and_an_interrupted_training_end_with_the_same_bytes(
 ) -> None:
     finish(start(parts, tmp_path / "whole"))
 
-    stop_after(start(parts, tmp_path / "killed"), tmp_path / "killed", 24, signal.SIGKILL)
+    stop_after(start(parts, tmp_path / "killed"), tmp_path / "killed", 12, signal.SIGKILL)
     assert not (tmp_path / "killed/manifest.json").exists()
     assert (tmp_path / "killed" / checkpoint.FILE).exists()
     interrupted = start(parts, tmp_path / "killed")
-    stop_after(interrupted, tmp_path / "killed", 33, signal.SIGINT)
+    stop_after(interrupted, tmp_path / "killed", 19, signal.SIGINT)
     assert interrupted.returncode == 130
-    assert steps_done(tmp_path / "killed") >= 33
+    assert steps_done(tmp_path / "killed") >= 19
     said = finish(start(parts, tmp_path / "killed"))
 
     assert "going on from" in said
     assert read_files(tmp_path / "killed") == read_files(tmp_path / "whole")
-    assert steps_done(tmp_path / "killed") == 80
+    assert steps_done(tmp_path / "killed") == 40
     assert not (tmp_path / "killed" / checkpoint.FILE).exists()

@@ -1,0 +1,69 @@
+"""The whole detector of one category as one graph: tiles in, maps and image scores out."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from onnx import GraphProto, TensorProto, helper
+
+from stream_inspector.engine.graph.ensemble import Combined, Ensemble
+from stream_inspector.engine.graph.lite import Lite
+from stream_inspector.engine.graph.members import Members
+from stream_inspector.engine.graph.writer import Array, Graph, model_bytes
+from stream_inspector.image.view.canvas import View
+from stream_inspector.packaged import lite_weights
+from stream_inspector.presets import CHAIN, GOOD_IMAGES, LITE0, Preset
+
+INPUT = "tiles"
+OUTPUTS = ("map", "score", "maps", "scores")  # as `Combined` has them
+_MOST_BYTES = 1 << 30  # of tensors: a graph is one message of at most 2 GiB
+_NETWORKS = ("network.", "noise.", "sigma_data")
+
+
+def why_not(preset: Preset, size: int) -> str:
+    """Why a model of so many bytes cannot be written as a graph; empty: it can."""
+    if preset.backbone != LITE0:
+        return f"backbone {preset.backbone.architecture}"
+    if preset.normalisation != GOOD_IMAGES or not preset.pooled_kl:
+        return "maps normalised or scored in another way"
+    if preset.trained and preset.scoring.score_chain != CHAIN:
+        return "another chain"
+    return "" if size <= _MOST_BYTES else f"{size >> 20} MiB of tensors"
+
+
+def category_graph(
+    preset: Preset, view: View, tensors: Mapping[str, Array], category: str, label: int
+) -> bytes:
+    """The detector as an ONNX model with a free number of images: `tiles` uint8 [B * T, h, w, 3]
+    -> the outputs of `OUTPUTS`. Raises KeyError when a tensor is missing.
+    """
+    start = f"{category}/"
+    own = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    own |= {k: v for k, v in tensors.items() if k.startswith(_NETWORKS)}
+    graph = Graph()
+    x = _normalised(graph)
+    looked = Lite(graph, lite_weights())
+    features = looked.features(x, preset.input_size, preset.backbone.levels, preset.grid)
+    raw = Members(graph, preset, own, label).maps(x, features)
+    found = Ensemble(graph, preset, view, own).combined(raw)
+    return model_bytes(_named(graph, preset, found))
+
+
+def _normalised(graph: Graph) -> str:
+    """Pixels in [-1, 1], colours first."""
+    x = graph.op("Cast", INPUT, to=TensorProto.FLOAT)
+    x = graph.op("Sub", graph.op("Mul", x, np.float32(1 / 127.5)), np.float32(1))
+    return graph.op("Transpose", x, perm=[0, 3, 1, 2])
+
+
+def _named(graph: Graph, preset: Preset, found: Combined) -> GraphProto:
+    names = (found.map, found.score, found.maps, found.scores)
+    for name, output in zip(names, OUTPUTS, strict=True):
+        graph.named(name, output)
+    kinds = (TensorProto.FLOAT, TensorProto.DOUBLE) * 2
+    outputs = [
+        helper.make_tensor_value_info(name, kind, None)
+        for name, kind in zip(OUTPUTS, kinds, strict=True)
+    ]
+    shape: list[str | int | None] = ["tiles", *preset.input_size, 3]
+    taken = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape)
+    return graph.written("detector", [taken], outputs)

@@ -1,0 +1,31 @@
+"""What every engine does: canvases in, maps and image scores out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_inspector.verdict import Image
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Maps of the canvas and image scores, of the ensemble and of each member alone."""
+
+    maps: NDArray[np.float32]  # [N, H, W]
+    image_scores: NDArray[np.float64]  # [N]
+    members: dict[str, NDArray[np.float32]]  # each [N, H, W]
+    member_image_scores: dict[str, NDArray[np.float64]]  # each [N]
+
+
+class Scorer(Protocol):
+    """A model version on an engine. Not safe for concurrent calls."""
+
+    @property
+    def engine(self) -> str:
+        """Its name."""
+
+    def score(self, images: Sequence[Image], labels: Sequence[int]) -> Scores:
+        """Score canvases uint8 [H, W, 3], at least one, each of the category with its label."""
