@@ -7,9 +7,9 @@ from schemas.frame import Frame, new_frame_id
 from schemas.outcome import Latencies
 from workers.inspector.messages.verdicts import Sender
 from workers.inspector.trace import Decided, Traces
-from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.settling.results import Ticket
 from workers.runtime.telemetry.spans import Span
 from workers.runtime.telemetry.tracing import Tracing
 

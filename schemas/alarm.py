@@ -7,6 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from schemas.message import Message, Name, Time
+from schemas.part import PartRef
 
 
 class AlarmKind(StrEnum):
@@ -36,7 +37,7 @@ class Alarm(Message):
     """One alarm of one camera: the events of a window, grouped."""
 
     message_name: ClassVar[str] = "alarm"
-    message_version: ClassVar[str] = "1.2"  # 1.1: traceparent; 1.2: phase, info
+    message_version: ClassVar[str] = "1.3"  # 1.1: traceparent; 1.2: phase, info; 1.3: parts
 
     alarm_id: str = Field(
         pattern=r"^[0-9a-f]{32}$", description="the same for every delivery of this alarm"
@@ -62,6 +63,12 @@ class Alarm(Message):
     count: int = Field(ge=1, description="events in it")
     frame_ids: list[str] = Field(
         max_length=20, description="ids of the first frames concerned, up to 20"
+    )
+    parts: list[PartRef] = Field(
+        default_factory=list,
+        max_length=20,
+        description="who the parts of the first frames are, up to 20; those that are not known "
+        "are left out",
     )
     evidence: str | None = Field(
         default=None, description="URL of the worst frame's picture; null: there is none"

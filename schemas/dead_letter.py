@@ -90,8 +90,8 @@ class DeadLetter(InspectorMessage):
     """A rejected frame. It was not inspected: its part needs a look by other means."""
 
     message_name: ClassVar[str] = "dead-letter"
-    # 1.1: traceparent; 1.2: frame.content, cut, timestamp, more reasons
-    message_version: ClassVar[str] = "1.2"
+    # 1.1: traceparent; 1.2: frame.content, cut, timestamp, more reasons; 1.3: frame.part
+    message_version: ClassVar[str] = "1.3"
 
     reason: RejectReason = Field(description="a stable code; docs/dead-letters.md has each")
     error: str = Field(description="what was wrong, in words, for people")

@@ -91,7 +91,7 @@ class DefectEvent(InspectorMessage):
     """What alarm services subscribe to."""
 
     message_name: ClassVar[str] = "defect"
-    message_version: ClassVar[str] = "1.1"  # 1.1: frame.content
+    message_version: ClassVar[str] = "1.2"  # 1.1: frame.content; 1.2: explanation, frame.part
 
     frame: FrameRef = Field(description="which frame; never null here")
     verdict: Literal["defect"] = Field(default="defect", description="always defect")
@@ -111,8 +111,19 @@ class DefectEvent(InspectorMessage):
     model_version: str = Field(description="the model version that judged")
     calibration_id: str = Field(description="the thresholds that judged")
     latencies: Latencies = Field(description="where the time went")
-    evidence: Evidence = Field(default=Evidence(), description="links to the pictures")
-    counterpart: CounterpartCheck = Field(description="the part as it would look when good")
+    evidence: Evidence = Field(
+        default=Evidence(),
+        description="links to the pictures; since 1.2 without any: the explanation has them",
+    )
+    counterpart: CounterpartCheck = Field(
+        description="the part as it would look when good; since 1.2 always skipped: the "
+        "explanation has it"
+    )
+    explanation: str | None = Field(
+        default=None,
+        description="topic on which the explanation of this defect comes, with the same "
+        "outcome_id and frame; null: of a worker before 1.2, whose links are in `evidence`",
+    )
     decided_at: Time = Field(description="by the worker's clock; UTC")
     traceparent: str | None = Field(
         default=None, description="W3C trace context of the frame; null: it had none"

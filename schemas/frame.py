@@ -20,16 +20,29 @@ from schemas.envelope import (
     unseal,
 )
 from schemas.errors import InvalidAttribute, MissingAttribute, quoted
+from schemas.part import HEADERS as PART_HEADERS
+from schemas.part import PartRef, headers_of, part_in
 
 LIVE = "live"  # the run of the production stream; a replay has an id of its own
-FRAME_VERSION = "1.2"  # 1.1: run and replayedfrom; 1.2: block and devicetime
+# 1.1: run and replayedfrom; 1.2: block and devicetime; 1.3: who the part is, pixelformat, more raw
+FRAME_VERSION = "1.3"
 RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
 RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
-CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", RAW_GRAY8, RAW_RGB8)
+RAW_GRAY16 = "application/vnd.stream-inspector.raw-gray16"
+RAW_BAYER = {
+    (pattern, bits): f"application/vnd.stream-inspector.raw-bayer-{pattern.lower()}{bits}"
+    for pattern in ("RG", "GR", "GB", "BG")
+    for bits in (8, 16)
+}
+RAW_TYPES = (RAW_GRAY8, RAW_RGB8, RAW_GRAY16, *RAW_BAYER.values())
+CONTENT_TYPES = ("image/png", "image/jpeg", "image/bmp", "image/tiff", *RAW_TYPES)
 _NAME_LIMIT = 256  # characters; ids come from outside and are written into topics, logs and paths
+_WORD_LIMIT = 32
 _WANTED = (
     *("datacontenttype", "camera", "category", "sequence", "epoch", "width", "height"),
     *("traceparent", "run", "replayedfrom", "block", "devicetime"),
+    "pixelformat",
+    *PART_HEADERS,
 )
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -57,6 +70,8 @@ class Frame:
     replayed_from: str | None = None  # topic/partition/offset of the record that was sent again
     block: int | None = None  # the device's own count of its pictures
     device_ns: int | None = None  # ... and its own clock, nanoseconds
+    pixel_format: str | None = None  # as the device took it (PFNC), e.g. Mono12, BayerRG8
+    part: PartRef | None = None  # who the part is; None: nobody said
 
     @property
     def source(self) -> str:
@@ -95,6 +110,8 @@ def encode_frame(frame: Frame) -> WireMessage:
         "replayedfrom": frame.replayed_from,
         "block": None if frame.block is None else str(frame.block),
         "devicetime": None if frame.device_ns is None else str(frame.device_ns),
+        "pixelformat": frame.pixel_format,
+        **headers_of(frame.part),
     }
     return seal(attributes, frame.data)
 
@@ -103,7 +120,7 @@ def decode_frame(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
     """Read a frame record. Raises SchemaError with the header that is wrong."""
     attributes = unseal(headers, "frame", _WANTED)
     content_type = _content_type(attributes)
-    raw = content_type in (RAW_GRAY8, RAW_RGB8)
+    raw = content_type in RAW_TYPES
     return Frame(
         frame_id=_name(attributes, "id"),
         camera_id=_name(attributes, "camera"),
@@ -120,6 +137,8 @@ def decode_frame(headers: Iterable[tuple[str, bytes | None]], value: bytes | Non
         replayed_from=_name(attributes, "replayedfrom") if "replayedfrom" in attributes else None,
         block=_told(attributes, "block"),
         device_ns=_told(attributes, "devicetime"),
+        pixel_format=_word(attributes, "pixelformat"),
+        part=part_in(attributes),
     )
 
 
@@ -154,6 +173,12 @@ def _told(attributes: dict[str, Any], name: str) -> int | None:
     """A number for people; an unusable one is dropped, it must not cost the frame."""
     text = str(attributes.get(name, ""))
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+
+def _word(attributes: dict[str, Any], name: str) -> str | None:
+    """A name for people; an unusable one is dropped, it must not cost the frame."""
+    text = str(attributes.get(name, ""))
+    return text if text.isascii() and text.isalnum() and len(text) <= _WORD_LIMIT else None
 
 
 def _traceparent(attributes: dict[str, Any]) -> str | None:

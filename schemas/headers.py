@@ -6,8 +6,9 @@ Header values are UTF-8 text on the wire; the schemas describe them decoded.
 from typing import Any
 
 from schemas.envelope import JSON_CONTENT_TYPE, event_type, schema_uri
-from schemas.frame import CONTENT_TYPES, FRAME_VERSION, RAW_GRAY8, RAW_RGB8
+from schemas.frame import CONTENT_TYPES, FRAME_VERSION, RAW_TYPES
 from schemas.message import Message
+from schemas.part import MOST_ATTRIBUTES, MOST_TEXT
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -49,7 +50,7 @@ def _attributes(name: str, version: str) -> dict[str, Schema]:
 def frame_headers() -> Schema:
     """The headers of a frame; its value is the encoded image."""
     size = {"required": ["ce_width", "ce_height"]}
-    raw = {"properties": {"content-type": {"enum": [RAW_GRAY8, RAW_RGB8]}}}
+    raw = {"properties": {"content-type": {"enum": list(RAW_TYPES)}}}
     return {
         "$schema": DIALECT,
         "title": "Frame headers",
@@ -77,6 +78,12 @@ def frame_headers() -> Schema:
                 "pattern": "^[0-9]{1,20}$",
                 "description": "the device's own clock, nanoseconds",
             },
+            "ce_pixelformat": {
+                "type": "string",
+                "pattern": "^[A-Za-z0-9]{1,32}$",
+                "description": "how the device took it (PFNC), e.g. Mono12 or BayerRG8",
+            },
+            **_part_headers(),
             "ce_run": {**_NAME, "description": "a replay's id; absent on the live stream"},
             "ce_replayedfrom": {
                 **_NAME,
@@ -90,6 +97,26 @@ def frame_headers() -> Schema:
         "if": raw,
         "then": size,
     }
+
+
+def _part_headers() -> dict[str, Schema]:
+    """Who the part is. What cannot be used is left out; it costs no frame."""
+    texts = {
+        "part": "the part's id, the same in all its frames",
+        "serial": "its serial number",
+        "lot": "the lot or batch that it belongs to",
+        "recipe": "what the machine was set to",
+        "shift": "who worked, or when",
+        "view": "which of several pictures of the part this is",
+    }
+    found = {
+        f"ce_{name}": _text(what, minLength=1, maxLength=MOST_TEXT) for name, what in texts.items()
+    }
+    attributes = _text(
+        f"a JSON object, anything else of the part: at most {MOST_ATTRIBUTES} names -> texts",
+        examples=['{"cavity": "3"}'],
+    )
+    return found | {"ce_attributes": attributes}
 
 
 def message_headers(message: type[Message]) -> Schema:

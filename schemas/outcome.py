@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from schemas.frame import LIVE
 from schemas.message import Count, Message, Name, Time, WireModel
+from schemas.part import PartRef
 
 
 class Verdict(StrEnum):
@@ -53,6 +54,9 @@ class FrameRef(WireModel):
         description="digest of the picture's bytes (SHA-256, first 16 hex digits): tells frames "
         "apart that bear the same id; null: of a worker before 1.1",
     )
+    part: PartRef | None = Field(
+        default=None, description="who the part is that it shows; null: nobody said"
+    )
 
 
 class RecordRef(WireModel):
@@ -73,11 +77,17 @@ class Latencies(WireModel):
     batch_wait_ms: float = Field(
         ge=0, description="milliseconds until its batch was full or old enough"
     )
-    inference_ms: float = Field(
-        ge=0, description="milliseconds of its batch on the device, explanation included"
-    )
+    inference_ms: float = Field(ge=0, description="milliseconds of its batch on the device")
     total_ms: float = Field(
-        ge=0, description="milliseconds from capture to the verdict; two clocks"
+        ge=0,
+        description="milliseconds from capture to the verdict; two clocks, and never less than "
+        "from the record's arrival",
+    )
+    clock_ahead_ms: float = Field(
+        default=0.0,
+        ge=0,
+        description="milliseconds by which the time of capture was ahead of the worker's clock "
+        "when the record came; above 0 the clocks differ, and queued_ms and total_ms are too short",
     )
 
 
@@ -149,7 +159,9 @@ class Outcome(InspectorMessage):
         json_schema_extra={"oneOf": [_only("verdict", "rejected"), _only("rejected", "verdict")]}
     )
     message_name: ClassVar[str] = "outcome"
-    message_version: ClassVar[str] = "1.1"  # 1.1: frame.content, more reasons
+    message_version: ClassVar[str] = (
+        "1.2"  # 1.1: frame.content, more reasons; 1.2: frame.part, latencies.clock_ahead_ms
+    )
 
     verdict: Verdict | None = Field(default=None, description="null when the frame was rejected")
     rejected: RejectReason | None = Field(

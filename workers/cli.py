@@ -26,6 +26,7 @@ COMMANDS = {
     "servers": "workers.servers.command:servers",
     "camera": "workers.camera.command:camera",
     "worker": "workers.inspector.command:worker",
+    "explainer": "workers.explainer.command:explainer",
     "notifier": "workers.notifier.command:notifier",
     "gate": "workers.gate.command:gate",
     "line": "workers.line.command:line",

@@ -180,9 +180,7 @@ class Stage:
             "redis.timeout_s": 1,
             "categories.names": [CATEGORY],
             "models.null_detector_ms": 30,  # frames are in work when something dies
-            "evidence.url": str(self.disk.folder / "evidence"),
             "images.decode_timeout_s": 0.3,
-            "counterpart.enabled": False,
             "worker.group": f"{self.name}-inspectors",
             "worker.delivery": "exactly-once",
             "worker.in_flight_frames": 32,

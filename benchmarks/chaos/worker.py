@@ -20,11 +20,11 @@ from typing import Any
 from stream_inspector.verdict import Grade, Image, Region, Verdict
 from workers.cli import main
 from workers.inspector import run
-from workers.inspector.models import detectors
 from workers.inspector.trial import child
-from workers.inspector.work import LoadedModel
 from workers.runtime.bus.kafka import delivery as kafka_delivery
 from workers.runtime.bus.kafka.faults import BoundedProducer
+from workers.runtime.detectors import loading as detectors
+from workers.runtime.detectors.loaded import LoadedModel
 
 STEPS = ("after-sends", "after-offsets", "inside-commit", "after-commit")
 ORDER = "CHAOS_ORDER"  # environment variable: path of the order

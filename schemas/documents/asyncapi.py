@@ -8,6 +8,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.documents import samples
 from schemas.envelope import JSON_CONTENT_TYPE
+from schemas.explanation import Explanation
 from schemas.frame import encode_frame
 from schemas.headers import message_headers
 from schemas.interruption import Interruption
@@ -20,6 +21,7 @@ from schemas.topics import (
     CAMERA_STATES,
     DEAD_LETTERS,
     DEFECTS,
+    EXPLANATIONS,
     FRAMES,
     OUTCOMES,
     RESOLUTIONS,
@@ -32,6 +34,7 @@ from schemas.topics import (
 MESSAGES: tuple[type[Message], ...] = (
     Outcome,
     DefectEvent,
+    Explanation,
     DeadLetter,
     Interruption,
     Resolution,
@@ -62,6 +65,10 @@ OPERATIONS = (
     ("inspector", "send", SHADOWS),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
+    ("explainer", "receive", DEFECTS),
+    ("explainer", "receive", OUTCOMES),
+    ("explainer", "receive", FRAMES),
+    ("explainer", "send", EXPLANATIONS),
     ("dlq", "receive", DEAD_LETTERS),
     ("dlq", "receive", RESOLUTIONS),
     ("dlq", "receive", REVIEWS),
@@ -74,6 +81,7 @@ OPERATIONS = (
     ("gate", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
     ("notifier", "receive", DEFECTS),
+    ("notifier", "receive", EXPLANATIONS),
     ("notifier", "receive", DEAD_LETTERS),
     ("notifier", "receive", CAMERA_STATES),
     ("review", "receive", OUTCOMES),

@@ -140,7 +140,7 @@ def _sample(name: str) -> str:
     return f"\n```json\n{content}\n```\n"
 
 
-_SHOWN = ("defect", "alarm")  # what subscribers read most; the others are linked
+_SHOWN = ("defect", "explanation", "alarm")  # what subscribers read most; the others are linked
 
 
 def _fields(node: Node, definitions: Node, prefix: str) -> Iterator[list[str]]:

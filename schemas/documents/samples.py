@@ -10,6 +10,7 @@ from schemas.camera_state import CameraCondition, CameraState
 from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.envelope import Headers, WireMessage
+from schemas.explanation import Explanation, ExplanationState
 from schemas.frame import Frame, encode_frame
 from schemas.interruption import Interruption, InterruptionCause
 from schemas.message import Message
@@ -23,6 +24,7 @@ from schemas.outcome import (
     content_digest,
     outcome_id,
 )
+from schemas.part import PartRef
 from schemas.resolution import Action, Resolution
 from schemas.review import Judgement, Review, Sample
 
@@ -43,6 +45,7 @@ FRAME = Frame(
     data=PNG,
     epoch="019ceb00-0000-7000-8000-000000000000",
     traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+    part=PartRef(id="4711", serial="SN-0815", lot="L-17", view="top", attributes={"cavity": "3"}),
 )
 _REF = FrameRef(
     frame_id=FRAME.frame_id,
@@ -52,6 +55,7 @@ _REF = FrameRef(
     epoch=FRAME.epoch,
     captured_at=CAPTURED,
     content=content_digest(PNG),
+    part=FRAME.part,
 )
 _RECORD = RecordRef(topic="frames", partition=2, offset=90_125)
 _ID = outcome_id(FRAME.source, FRAME.frame_id)
@@ -110,11 +114,25 @@ DEFECT = DefectEvent(
     model_version="9f86d081884c7d65",
     calibration_id="60303ae22b998861",
     latencies=_LATENCIES,
+    evidence=Evidence(notes={"evidence": "made apart: see the topic explanations"}),
+    counterpart=CounterpartCheck(status="skipped", reason="made apart: see explanations"),
+    explanation="explanations",
+    worker_id="inspector-0",
+    decided_at=DECIDED,
+    traceparent=FRAME.traceparent,
+)
+EXPLANATION = Explanation(
+    outcome_id=_ID,
+    frame=_REF,
+    record=_RECORD,
+    verdict="defect",
+    state=ExplanationState.EXPLAINED,
+    model_version=DEFECT.model_version,
     evidence=Evidence(
         frame=_link("frame"),
         heatmap=_link("heatmap"),
         outline=_link("outline"),
-        notes={"counterpart": "StoreUnavailable: s3://plant/evidence: ConnectTimeout"},
+        counterpart=_link("counterpart"),
     ),
     counterpart=CounterpartCheck(
         status="convincing",
@@ -123,9 +141,21 @@ DEFECT = DefectEvent(
         score_after=1.1,
         normal_limit=1.5,
     ),
+    verdict_record="defects/2/318",
+    took_ms=1840.0,
     worker_id="inspector-0",
-    decided_at=DECIDED,
+    explainer_id="explainer-0",
+    explained_at=DECIDED + timedelta(seconds=2),
     traceparent=FRAME.traceparent,
+)
+EXPIRED = EXPLANATION.model_copy(
+    update={
+        "state": ExplanationState.EXPIRED,
+        "reason": "frames 2:90125 is gone: the topic's retention took the frame before",
+        "evidence": Evidence(notes={"evidence": "the frame is gone"}),
+        "counterpart": CounterpartCheck(status="skipped", reason="the frame is gone"),
+        "took_ms": 3.0,
+    }
 )
 
 
@@ -196,6 +226,7 @@ ALARM = Alarm(
     last_seen=CAPTURED,
     count=1,
     frame_ids=[FRAME.frame_id],
+    parts=[FRAME.part] if FRAME.part else [],
     evidence=_link("heatmap"),
     raised_at=DECIDED,
 )
@@ -204,6 +235,8 @@ MESSAGES: dict[str, Message] = {
     "outcome": OUTCOME,
     "outcome-rejected": REJECTED,
     "defect": DEFECT,
+    "explanation": EXPLANATION,
+    "explanation-expired": EXPIRED,
     "dead-letter": DEAD_LETTER,
     "interruption": INTERRUPTION,
     "resolution": RESOLUTION,

@@ -28,6 +28,7 @@ from stream_inspector.image.limits import (
     check_size,
 )
 from stream_inspector.image.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
+from stream_inspector.image.raw import RAW_FORMATS, raw_picture
 from stream_inspector.image.signatures import looks_like
 from stream_inspector.image.traits import (
     NONE,
@@ -43,9 +44,6 @@ from stream_inspector.verdict import Image
 
 __all__ = ["DecodeLimits", "Decoded", "decode"]  # what other modules look for here
 
-RAW_GRAY8 = "application/vnd.stream-inspector.raw-gray8"
-RAW_RGB8 = "application/vnd.stream-inspector.raw-rgb8"
-RAW_CHANNELS = {RAW_GRAY8: 1, RAW_RGB8: 3}
 ENCODED = {"image/png": "PNG", "image/jpeg": "JPEG", "image/bmp": "BMP", "image/tiff": "TIFF"}
 FILE_TYPES = {  # file name suffix, lower case -> content type
     ".png": "image/png",
@@ -92,29 +90,16 @@ def decode(  # noqa: PLR0917 - raw pixels come with two more numbers, in the wir
     TooSlow.
     """
     check_bytes(data, limits)
-    if content_type in RAW_CHANNELS:
-        return _resized(_raw(data, RAW_CHANNELS[content_type], width, height, limits), view)
+    if content_type in RAW_FORMATS:
+        raw = raw_picture(data, RAW_FORMATS[content_type], width, height, limits)
+        samples = Samples(raw.mode, deep=raw.mode in SIXTEEN_BIT_MODES)
+        return _resized(_eight_bit(raw, data, samples, view)[0], view)
     if content_type not in ENCODED:
-        allowed = ", ".join((*ENCODED, *RAW_CHANNELS))
+        allowed = ", ".join((*ENCODED, *RAW_FORMATS))
         raise Undecodable(f"content type {content_type!r} is not supported; allowed: {allowed}")
     if not data:
         raise Undecodable("no bytes: a camera sent an empty value, or the file is empty")
     return _encoded(data, view, limits)
-
-
-def _raw(
-    data: bytes, channels: int, width: int | None, height: int | None, limits: DecodeLimits
-) -> Pil.Image:
-    if width is None or height is None or width < 1 or height < 1:
-        raise Undecodable(f"raw pixels need width and height of at least 1, got {width}x{height}")
-    check_size(width, height, limits)
-    expected = width * height * channels
-    if len(data) != expected:
-        raise Undecodable(
-            f"raw frame of {width}x{height}x{channels} needs {expected} bytes, got {len(data)}"
-        )
-    shape = (height, width) if channels == 1 else (height, width, channels)
-    return Pil.fromarray(np.frombuffer(data, np.uint8).reshape(shape))
 
 
 def _encoded(data: bytes, view: View, limits: DecodeLimits) -> Decoded:

@@ -22,17 +22,18 @@ _SCORING, _EXPLAINING = (
 Sizes = Mapping[str, tuple[int, int]]  # tensor -> elements, bytes as it travels
 
 
-def footprint(model: Model, device: str) -> int:
+def footprint(model: Model, device: str, *, explains: bool = True) -> int:
     """Bytes on the device: the tensors as they came, the networks, the statistics in use.
 
-    What explains defects is counted before the first of them. What batches need is not: the
+    What explains defects is counted before the first of them, unless nothing is to be explained
+    (`explains`). What batches need is not: the
     allocator keeps it from one model to the next.
     """
     sizes = {name: (tensor.size, tensor.nbytes) for name, tensor in model.tensors.items()}
-    return _footprint(sizes, model.preset, device, len(model.categories))
+    return _footprint(sizes, model.preset, device, len(model.categories), explains=explains)
 
 
-def footprint_of(manifest: bytes, device: str) -> int:
+def footprint_of(manifest: bytes, device: str, *, explains: bool = True) -> int:
     """The same from a manifest alone. Raises ModelCorrupt."""
     try:
         plain = json.loads(manifest)
@@ -40,21 +41,25 @@ def footprint_of(manifest: bytes, device: str) -> int:
             name: (n := prod(each["shape"]), n * np.dtype(each["dtype"]).itemsize)
             for name, each in plain["tensors"].items()
         }
-        return _footprint(
-            sizes, preset_from_dict(plain["preset"]), device, len(plain["categories"])
-        )
+        preset, categories = preset_from_dict(plain["preset"]), len(plain["categories"])
+        return _footprint(sizes, preset, device, categories, explains=explains)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ModelCorrupt(f"the manifest does not describe a model: {error!r}") from error
 
 
-def _footprint(sizes: Sizes, preset: Preset, device: str, categories: int) -> int:
+def _footprint(
+    sizes: Sizes, preset: Preset, device: str, categories: int, *, explains: bool
+) -> int:
     kept = sum(size for _, size in sizes.values())
     own = _network("backbone", sizes)
     graphs = categories if device.startswith("cpu") else 1  # each with the networks
     serving = graphs * (_network("network", sizes) + (own or _SERVING_BACKBONE))
+    scoring = kept + serving + _statistics(_SCORING, sizes)
+    if not explains:
+        return scoring
     explaining = _network(preset.pixel_prefix, sizes) + _statistics(_EXPLAINING, sizes)
     shared = 0 if device.startswith("cpu") else _OTHER_BACKBONES
-    return kept + serving + _statistics(_SCORING, sizes) + explaining + own + shared
+    return scoring + explaining + own + shared
 
 
 def _network(prefix: str, sizes: Sizes) -> int:

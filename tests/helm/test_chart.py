@@ -194,6 +194,8 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
                 "kafkaPorts": [9192],
                 "plant": peer,
                 "plantPorts": [502, 4840],
+                "cameras": peer,
+                "cameraPorts": [554],
             }
         },
         "camera": {"enabled": True, "category": "bottle"},
@@ -208,8 +210,8 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         "inspector": [kafka, redis, {443}, tracing],
         "doctor": [kafka, redis, {443}, tracing],
         "notifier": [kafka, tracing, {443}],
-        "gate": [kafka, {502, 4840}],
-        "camera": [kafka, tracing],
+        "gate": [kafka, tracing, {502, 4840}],
+        "camera": [kafka, tracing, {554}],
         "topics": [kafka],
     }
     for component, servers in expected.items():
@@ -218,6 +220,29 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         assert all(rule["to"] for rule in spec["egress"]), "a port alone is everybody's"
         assert spec["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == component
     assert one(objects, "NetworkPolicy", "camera")["spec"]["egress"][-1]["to"] == peer
+
+
+def test_a_camera_process_stands_where_its_camera_is_with_a_library_of_its_own() -> None:
+    camera = {
+        "enabled": True,
+        "category": "bottle",
+        "count": 1,
+        "image": "plant/basler:1",
+        "hostNetwork": True,
+        "nodeSelector": {"camera": "line-1"},
+        "affinity": {"nodeAffinity": {}},
+        "resources": {"limits": {"squat.ai/video": 1}},
+        "config": {"camera": {"source": "basler:40012345", "part": {"lot": "L-17"}}},
+    }
+    objects = render(merged(supported("default"), {"camera": camera}))
+    spec = pod_of(one(objects, "Deployment", "camera"))["spec"]
+    assert (spec["hostNetwork"], spec["dnsPolicy"]) == (True, "ClusterFirstWithHostNet")
+    assert spec["nodeSelector"] == {"camera": "line-1"}
+    (container,) = spec["containers"]
+    assert container["image"] == "plant/basler:1"
+    assert container["resources"]["limits"] == {"memory": "768Mi", "squat.ai/video": 1}
+    plain = render(merged(supported("default"), {"camera": camera | {"hostNetwork": False}}))
+    assert "hostNetwork" not in pod_of(one(plain, "Deployment", "camera"))["spec"]
 
 
 def test_a_gate_runs_once_with_its_memory_and_is_called_by_the_plant_only() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rendered_chart import Object, Objects, merged, one, process_file, render, supported
+from rendered_chart import PREFIX, Object, Objects, merged, one, process_file, render, supported
 
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.bus.kafka.connect import connect_consumer
@@ -29,9 +29,10 @@ def scaled(objects: Objects) -> Object:
     return found
 
 
-def autoscalers(objects: Objects) -> list[Object]:
+def autoscalers(objects: Objects, component: str = "inspector") -> list[Object]:
     kinds = ("ScaledObject", "HorizontalPodAutoscaler")
-    return [d for (kind, _), d in objects.items() if kind in kinds]
+    name = f"{PREFIX}-{component}"
+    return [d for (kind, at), d in objects.items() if kind in kinds and at == name]
 
 
 def desired(spec: Object, lag: int, partitions: int) -> int:
@@ -53,6 +54,31 @@ def test_exactly_one_side_sets_the_number(kind: str, workload: str) -> None:
         target = scaler["spec"]["scaleTargetRef"]
         assert (target["kind"], target["name"]) in objects
         assert target["apiVersion"] == "apps/v1"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_explainers_scale_on_their_own_lag_or_not_at_all(kind: str) -> None:
+    objects = with_scaling(kind=kind)
+    found = autoscalers(objects, "explainer")
+    spec = one(objects, "Deployment", "explainer")["spec"]
+    assert (len(found), "replicas" in spec) == ((1, False) if kind == "keda" else (0, True))
+    for scaler in found:
+        asked = scaler["spec"]["triggers"][0]["metadata"]
+        assert (asked["consumerGroup"], asked["topic"]) == ("explainers", "defects")
+        assert scaler["spec"]["scaleTargetRef"]["name"] == f"{PREFIX}-explainer"
+
+
+def test_explainers_are_never_more_than_partitions_and_may_be_none() -> None:
+    few = {"topics": {"partitions": 1}, "autoscaling": {"maxReplicas": 1}}
+    none = {"explainer": {"autoscaling": {"minReplicas": 0, "maxReplicas": 3}}}
+    objects = render(merged(supported("default"), few, none))
+    spec = one(objects, "ScaledObject", "explainer")["spec"]
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (0, 1)
+    without = render(merged(supported("default"), {"explainer": {"enabled": False}}))
+    assert not [name for _, name in without if name.endswith("-explainer")]
+    with pytest.raises(helm.HelmRenderError, match=r"explainer.replicas .9. is above"):
+        many = {"autoscaling": {"kind": "none"}, "explainer": {"replicas": 9}}
+        render(merged(supported("default"), many))
 
 
 def test_no_autoscaler_is_left_without_inspectors() -> None:

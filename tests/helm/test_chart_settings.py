@@ -35,6 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("chart-settings")]
 PROCESSES = {
     "inspector": Process.WORKER,
     "doctor": Process.WORKER,
+    "explainer": Process.EXPLAINER,
     "notifier": Process.NOTIFIER,
     "gate": Process.GATE,
     "camera": Process.CAMERA,
@@ -165,12 +166,12 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
 def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:
     secure = {key: supported("secure")[key] for key in ("kafka", "redis")}
     found = everywhere(secure)
-    for name in ("inspector", "notifier", "gate", "camera", "topics"):
+    for name in ("inspector", "explainer", "notifier", "gate", "camera", "topics"):
         security = found[name].kafka.security
         assert security.protocol == "SASL_SSL", name
         assert security.password_file.name == "password", name
         assert security.tls.ca_file.name == "ca.pem", name
-    for name in ("inspector", "training"):
+    for name in ("inspector", "explainer", "training"):
         redis = found[name].redis
         assert redis.url == "rediss://redis.plant:6380/0", name
         assert redis.tls.key_file.name == "key.pem", name

@@ -50,7 +50,7 @@ class Stage:
         prefix: str = "",
     ):
         self.folder, self.redis_url, self.kafka, self.prefix = folder, redis_url, kafka, prefix
-        names = ("frames", "outcomes", "defects", "dead-letters", "alarms")
+        names = ("frames", "outcomes", "defects", "explanations", "dead-letters", "alarms")
         self.topics = {name.replace("-", "_"): f"{prefix}{name}" for name in names}
         create_topics(self.kafka, dict.fromkeys(self.topics.values(), 4))
         self.producer = connect_producer(self.kafka, "camera")
@@ -66,23 +66,41 @@ class Stage:
     ) -> subprocess.Popen[bytes]:
         """Start `stream-inspector worker`, or a program that stands in for it."""
         given = {
-            "kafka.bootstrap_servers": self.kafka.bootstrap_servers,
-            "kafka.session_timeout_ms": self.kafka.session_timeout_ms,
-            "kafka.heartbeat_interval_ms": self.kafka.heartbeat_interval_ms,
-            "kafka.transaction_timeout_ms": self.kafka.transaction_timeout_ms,
             "categories.names": "[bolts]",
             "worker.group": f"{self.prefix}inspectors",
             "worker.id": f"worker-{len(self.processes)}",
             "worker.drain_s": 5,
+        }
+        return self._start("worker", program, given | settings)
+
+    def explainer(
+        self, program: tuple[str, ...] = ("-m", "workers.cli"), **settings: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start `stream-inspector explainer`, or a program that stands in for it."""
+        given = {
+            "explainer.group": f"{self.prefix}explainers",
+            "explainer.id": f"explainer-{len(self.processes)}",
+            "explainer.drain_s": 5,
+        }
+        return self._start("explainer", program, given | settings)
+
+    def _start(
+        self, command: str, program: tuple[str, ...], settings: dict[str, Any]
+    ) -> subprocess.Popen[bytes]:
+        given = {
+            "kafka.bootstrap_servers": self.kafka.bootstrap_servers,
+            "kafka.session_timeout_ms": self.kafka.session_timeout_ms,
+            "kafka.heartbeat_interval_ms": self.kafka.heartbeat_interval_ms,
+            "kafka.transaction_timeout_ms": self.kafka.transaction_timeout_ms,
         }
         given |= {f"topics.{key}": name for key, name in self.topics.items()}
         if self.redis_url:
             given["redis.url"] = self.redis_url
         flags = [part for k, v in (given | settings).items() for part in ("--set", f"{k}={v}")]
         log = (self.folder / f"worker-{len(self.processes)}.log").open("wb")
-        command = [sys.executable, *program, "worker", *flags]
+        full = [sys.executable, *program, command, *flags]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(full, stdout=log, stderr=log, env=environment)
         self.processes.append(process)
         return process
 

@@ -23,16 +23,16 @@ from stream_inspector.verdict import Grade, Image, Region, Verdict
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.triage import TrialImpossible, Trials
 from workers.inspector.loop import Inspector
-from workers.inspector.models.device import model_memory
 from workers.inspector.models.keeper import ModelKeeper, nothing_known
-from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.settings import InspectorSettings
-from workers.inspector.work import LoadedModel, Ticket
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Consumer, Outgoing, Positions, RebalanceListener
+from workers.runtime.detectors.device import model_memory
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry
+from workers.runtime.settling.results import Ticket
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.tracing import Tracing
@@ -101,7 +101,6 @@ class Stage:
     def __init__(self) -> None:
         self.broker, self.blobs, self.redis = MemoryBroker(), MemoryBlobs(), MemoryStore()
         self.broker.create_topic("frames", 2)
-        self.evidence = MemoryBlobs()
         self.registry = Registry(self.blobs, self.redis)
         self.metrics = InspectorMetrics()
         self.max_records = 50
@@ -151,10 +150,9 @@ class Stage:
             patience_s=settings.models.patience_s,
             metrics=self.metrics,
         )
-        writer = EvidenceWriter(self.evidence, self.metrics.evidence_failures.inc)
         crash_log = CrashLog(self.redis, "inspectors")
         inspector = Inspector(
-            *(settings, categories, keeper, writer, crash_log),
+            *(settings, categories, keeper, crash_log),
             trials=trials or NoTrials(),
             metrics=self.metrics,
             tracing=self.tracing,

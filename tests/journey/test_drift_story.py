@@ -10,7 +10,7 @@ from stream_inspector.image.appearance import ASPECTS, Appearance
 from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.drift import Reference
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 
 MakeFrame = Callable[..., Frame]
 Picture = Callable[..., bytes]

@@ -46,7 +46,7 @@ def test_a_good_product_passes(bolts: Any, make_frame: MakeFrame, picture: Pictu
 
 
 @pytest.mark.slow
-def test_a_defect_is_told_with_evidence_before_its_outcome(
+def test_a_defect_is_told_before_its_outcome_and_says_where_its_explanation_comes(
     bolts: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:
     frame = make_frame(picture(DARK, (64, 48)))
@@ -57,10 +57,8 @@ def test_a_defect_is_told_with_evidence_before_its_outcome(
     assert event.outcome_id == outcome.outcome_id
     assert (event.image_width, event.image_height) == (64, 48)
     assert event.regions[0].box.width == 64
-    stored = bolts.evidence.read(event.evidence.frame.removeprefix("memory://"))
-    assert stored == frame.data
-    assert event.evidence.heatmap
-    assert event.evidence.outline
+    assert event.explanation == "explanations"
+    assert event.evidence.heatmap is None
     assert event.counterpart.status == "skipped"
 
 
@@ -204,18 +202,6 @@ def test_redis_and_the_model_store_may_go_away(
     time.sleep(0.15)  # several refreshes
     bolts.send(make_frame(picture(GOOD)))
     assert [o.model_version for o in bolts.outcomes_of(2)] == ["bolts-v1", "bolts-v1"]
-
-
-@pytest.mark.slow
-def test_a_store_that_fails_costs_the_pictures_not_the_event(
-    bolts: Any, make_frame: MakeFrame, picture: Picture
-) -> None:
-    bolts.evidence.available = False
-    bolts.send(make_frame(picture(DARK)))
-    bolts.outcomes_of(1)
-    [event] = bolts.defects()
-    assert event.evidence.frame is None
-    assert "StoreUnavailable" in event.evidence.notes["frame"]
 
 
 @pytest.mark.slow

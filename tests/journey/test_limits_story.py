@@ -11,7 +11,7 @@ from schemas.outcome import RejectReason, Verdict
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Region
 from stream_inspector.verdict import Verdict as CoreVerdict
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.errors import DeviceHung, Fatal
 
 MakeFrame = Callable[..., Frame]

@@ -4,27 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-import structlog
 from journey.conftest import CALIBRATIONS, VIEWS, brightness
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from schemas.frame import Frame
 from stream_inspector.verdict import Image, Verdict
-from workers.inspector.work import LoadedModel
-from workers.runtime.store.memory import MemoryBlobs
+from workers.runtime.detectors.loaded import LoadedModel
 
 MakeFrame = Callable[..., Frame]
 Picture = Callable[..., bytes]
 GOOD, DARK = 200, 20
-
-
-class Talkative(MemoryBlobs):
-    """A store that logs."""
-
-    def write(self, name: str, data: bytes) -> str:
-        structlog.get_logger("store").info("written")
-        return super().write(name, data)
 
 
 def lines(logs: list[Any], event: str) -> list[dict[str, Any]]:
@@ -61,18 +51,3 @@ def test_a_batch_that_does_not_fit_is_named(
         stage.outcomes_of(4)
     [line] = lines(logs, "out of memory: smaller batches from now on")
     assert (line["batch"], line["model"], line["size"]) == (1, "bolts-v1", 1)
-
-
-@pytest.mark.slow
-def test_pictures_are_made_under_the_name_of_their_frame(
-    stage: Any, make_frame: MakeFrame, picture: Picture
-) -> None:
-    dark = make_frame(picture(DARK), 3)
-    stage.evidence = Talkative()
-    with capture_logs(processors=[merge_contextvars]) as logs:
-        stage.start(**{"categories.names": ["bolts"]})
-        stage.send(dark, partition=0)
-        stage.outcomes_of(1)
-    written = lines(logs, "written")
-    assert len(written) == 3  # frame, heatmap, outline
-    assert {line["frame"] for line in written} == {dark.frame_id}

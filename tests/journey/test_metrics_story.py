@@ -68,17 +68,6 @@ def test_a_frame_that_waited_long_has_its_age(
 
 
 @pytest.mark.slow
-def test_pictures_that_cannot_be_stored_are_counted(
-    stage: Any, make_frame: MakeFrame, picture: Picture
-) -> None:
-    stage.evidence.available = False
-    stage.start(**{"categories.names": ["bolts"]})
-    stage.send(make_frame(picture(DARK)))
-    stage.outcomes_of(1)
-    assert value(stage, "inspector_evidence_failures_total") == 3  # frame, heatmap, outline
-
-
-@pytest.mark.slow
 def test_a_broker_that_is_away_shows_in_the_metrics(
     stage: Any, make_frame: MakeFrame, picture: Picture
 ) -> None:

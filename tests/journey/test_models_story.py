@@ -14,7 +14,7 @@ from schemas.frame import Frame
 from schemas.outcome import Outcome
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 
 SIZE = (32, 32)
 MIB = 2**20

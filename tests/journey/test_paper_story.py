@@ -19,10 +19,10 @@ from stream_inspector.image.pictures import encode_png
 from stream_inspector.model.assembly import unpack_network
 from stream_inspector.verdict import Image
 from workers.cli import app
-from workers.inspector.models.detectors import ModelLoader
-from workers.inspector.settings import ModelsSection
 from workers.offline.model_folder import read_files, read_model
 from workers.offline.train import run as training
+from workers.runtime.detectors.loading import ModelLoader
+from workers.runtime.detectors.settings import ModelsSection
 
 
 def scratched(image: Image) -> Image:

@@ -12,9 +12,10 @@ from schemas.frame import Frame, encode_frame
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason
 from stream_inspector.verdict import Image, Verdict
-from workers.inspector.work import LoadedModel, Ticket
 from workers.runtime.bus.ports import Partition
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.errors import DeviceHung
+from workers.runtime.settling.results import Ticket
 
 MakeFrame = Callable[..., Frame]
 Picture = Callable[..., bytes]

@@ -17,8 +17,8 @@ from stream_inspector.presets import PIXEL_SMALL, Preset, at_size
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.training.fit import Good, calibrate, fit_unified
 from stream_inspector.verdict import Image
-from workers.inspector.models.detectors import ModelLoader
-from workers.inspector.settings import ModelsSection
+from workers.runtime.detectors.loading import ModelLoader
+from workers.runtime.detectors.settings import ModelsSection
 
 CATEGORIES = ("bolts", "nuts")
 

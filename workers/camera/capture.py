@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.frame import Frame, new_frame_id
+from schemas.part import PartRef
 from workers.camera.sources import Shot
 from workers.camera.spool import Captured
 from workers.camera.trace import Traces
+
+Identify = Callable[[Shot], PartRef | None]
 
 _CATCH_UP_S = 1.0  # further behind than this the schedule starts anew: no burst after a pause
 
@@ -22,6 +25,7 @@ class Camera:
     epoch: str = field(default_factory=new_frame_id)
     sequence: int = 0
     traces: Traces | None = None
+    identify: Identify = lambda _: None
 
     def capture(self, shot: Shot, now: datetime) -> Captured:
         """Make a frame of a shot. Its id is fixed here: sent again, it is still the same frame."""
@@ -31,7 +35,7 @@ class Camera:
             camera_id=self.camera_id,
             category=self.category,
             sequence=self.sequence,
-            captured_at=now,
+            captured_at=shot.taken_at or now,
             content_type=shot.content_type,
             data=shot.data,
             epoch=self.epoch,
@@ -39,6 +43,8 @@ class Camera:
             height=shot.height,
             block=shot.block,
             device_ns=shot.device_ns,
+            pixel_format=shot.pixel_format,
+            part=self.identify(shot),
             traceparent=self.traces.begin(frame_id) if self.traces else None,
         )
         self.sequence += 1
@@ -50,11 +56,14 @@ class Camera:
 
 
 def make_cameras(
-    categories: Mapping[str, str], partitions: Mapping[str, int], traces: Traces | None = None
+    categories: Mapping[str, str],
+    partitions: Mapping[str, int],
+    traces: Traces | None = None,
+    identify: Identify = lambda _: None,
 ) -> list[Camera]:
     """The cameras of this process: each with what it looks at."""
     return [
-        Camera(camera_id, category, partitions.get(camera_id), traces=traces)
+        Camera(camera_id, category, partitions.get(camera_id), traces=traces, identify=identify)
         for camera_id, category in categories.items()
     ]
 

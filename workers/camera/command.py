@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas.part import TEXTS
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.listing import AsCsv, AsJson, Column, Form, Listing, Shown, form
@@ -23,6 +24,14 @@ Source = Annotated[
 Category = Annotated[str | None, typer.Option(help="product category")]
 Ids = Annotated[
     list[str] | None, typer.Option("--id", help="camera id, repeatable for several cameras")
+]
+PartTexts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--part",
+        metavar="WHAT=TEXT",
+        help="who the parts are: lot=L-17, recipe, shift, view, or any attribute; repeatable",
+    ),
 ]
 Rate = Annotated[float | None, typer.Option(help="frames/s of each camera; 0: no pause")]
 Frames = Annotated[int | None, typer.Option(help="stop after this many frames in all")]
@@ -50,6 +59,7 @@ def camera(
     source: Source = None,
     category: Category = None,
     ids: Ids = None,
+    part: PartTexts = None,
     rate: Rate = None,
     frames: Frames = None,
     loop: Loop = None,
@@ -71,6 +81,8 @@ def camera(
 
       stream-inspector camera --source basler:40012345 --id line-1 --category bolts
 
+      stream-inspector camera --source photos/ --part lot=L-17 --part shift=early
+
       stream-inspector camera --source rtsp://10.0.0.7/main --preview look.png
 
       stream-inspector camera --list --config configs/camera.yaml
@@ -86,6 +98,7 @@ def camera(
         "camera.category": category,
         "camera.ids": ids or None,
         "camera.rate": rate,
+        **_part(part or []),
         "camera.frames": frames,
         "camera.loop": loop,
         "camera.sent_log": sent_log,
@@ -101,6 +114,20 @@ def camera(
         _show_spread(settings, how)
         return
     raise typer.Exit(_run(settings))
+
+
+def _part(texts: list[str]) -> dict[str, str]:
+    """The flags as settings. Raises typer.BadParameter."""
+    found = {}
+    for given in texts:
+        name, equals, said = given.partition("=")
+        if not (name and equals and said):
+            raise typer.BadParameter(f"--part {given}: give WHAT=TEXT, e.g. lot=L-17")
+        if "." in name:
+            raise typer.BadParameter(f"--part {given}: set names with a dot in a file")
+        known = name in TEXTS
+        found[f"camera.part.{name}" if known else f"camera.part.attributes.{name}"] = said
+    return found
 
 
 def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> Any:

@@ -1,5 +1,6 @@
 """Puts the camera process together and runs it to its end."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -9,12 +10,14 @@ from socket import gethostname
 import structlog
 
 from workers.camera.capture import make_cameras
+from workers.camera.devices.clock import DeviceClock
 from workers.camera.ending import announce_end
+from workers.camera.identity import Identity
 from workers.camera.play import Player
 from workers.camera.publisher import SpooledPublisher
 from workers.camera.sent_log import SentLog
 from workers.camera.settings import SYNTHETIC, WATCH, CameraProcessSettings, CameraSettings
-from workers.camera.sources import Stop, Taken, list_files, shots
+from workers.camera.sources import Shot, Stop, Taken, list_files, shots
 from workers.camera.spool import Spool
 from workers.camera.trace import Traces
 from workers.camera.watched import after_sending, watched_shots
@@ -53,19 +56,26 @@ def run_camera(
             *(spool, producer, settings.topics.frames, camera.spool),
             sent_log=book,
             traces=traces,
-            taken=after_sending if camera.source.startswith(WATCH) else lambda _: None,
+            taken=_after_sending(camera),
         )
         categories = {name: camera.category_of(name) for name in camera.camera_ids}
-        cameras = make_cameras(categories, camera.partitions, traces)
+        identity = Identity(camera.part)
+        cameras = make_cameras(categories, camera.partitions, traces, identity.of)
         player = Player(cameras, spool, publisher, stop, progress_s=camera.progress_s)
-        stack.enter_context(_health(settings, player, publisher, spool))
+        clock = DeviceClock()
+        metrics = _metrics(player, publisher, spool)
+        metrics.unidentified.ask_one(lambda: identity.unusable)
+        metrics.device_ahead.ask_one(lambda: clock.ahead_s)
+        metrics.device_ptp.ask_one(lambda: _told(clock.synchronised))
+        metrics.transfer.ask_one(lambda: clock.transfer_s)
+        stack.enter_context(_health(settings, metrics, publisher))
         hung_s = settings.kafka.hung_after_s + settings.kafka.publication_s
         stack.enter_context(Watchdog(publisher.pulse, hung_s))
         seen = ", ".join(sorted(set(categories.values())))
         log.info("playing", source=camera.source, cameras=len(cameras), category=seen)
         started = time.monotonic()
         publisher.start()
-        taken = _taken(settings, listing, stop)
+        taken = _taken(settings, listing, stop, clock)
         player.play(taken, _rate(camera), camera.frames)
         _drain(publisher, spool, camera.spool.drain_s, stop)
         left = player.counts.captured - publisher.sent - publisher.refused - spool.dropped
@@ -81,19 +91,28 @@ def run_camera(
         )
 
 
-def _taken(settings: CameraProcessSettings, listing: Played | None, stop: Stop) -> Iterator[Taken]:
+def _taken(
+    settings: CameraProcessSettings, listing: Played | None, stop: Stop, clock: DeviceClock
+) -> Iterator[Taken]:
     """What the source gives."""
     camera, most = settings.camera, settings.kafka.max_frame_bytes
     if camera.source.startswith(WATCH):
         folder = Path(camera.source.removeprefix(WATCH))
-        return watched_shots(folder, most, camera.settle_s, stop)
+        return watched_shots(folder, most, camera.settle_s, stop, camera.part)
     if not camera.live:
         return shots(camera, most, listing)
     from workers.camera.devices.live import live_shots
     from workers.camera.devices.open import open_device
 
     device = open_device(camera.source, camera.device)
-    return live_shots(device, camera.device, stop, once=_is_file(camera) and not camera.loop)
+    once = _is_file(camera) and not camera.loop
+    return live_shots(device, camera.device, stop, once=once, clock=clock)
+
+
+def _after_sending(camera: CameraSettings) -> Callable[[Shot], None]:
+    if not camera.source.startswith(WATCH):
+        return lambda _: None
+    return lambda shot: after_sending(shot, camera.part.sidecar)
 
 
 def _is_file(camera: CameraSettings) -> bool:
@@ -142,18 +161,27 @@ def _summary(
     )
 
 
+def _told(said: bool | None) -> float:
+    return math.nan if said is None else float(said)
+
+
 def _health(
-    settings: CameraProcessSettings, player: Player, publisher: SpooledPublisher, spool: Spool
+    settings: CameraProcessSettings, metrics: CameraMetrics, publisher: SpooledPublisher
 ) -> HealthServer:
-    """Unready while the broker is away; the figures are read when they are asked for."""
+    """Unready while the broker is away."""
 
     def ready() -> str | None:
         if publisher.away:
             return publisher.problem
         return "the broker is away" if publisher.unanswered_s > _ANSWER_S else None
 
-    metrics = CameraMetrics()
     metrics.ready.ask_one(lambda: float(ready() is None))
+    return HealthServer(settings.health, metrics.registry, ready=ready)
+
+
+def _metrics(player: Player, publisher: SpooledPublisher, spool: Spool) -> CameraMetrics:
+    """The figures are read when they are asked for."""
+    metrics = CameraMetrics()
     metrics.captured.ask_one(lambda: player.counts.captured)
     metrics.sent.ask_one(lambda: publisher.sent)
     metrics.sent_bytes.ask_one(lambda: publisher.sent_bytes)
@@ -164,4 +192,4 @@ def _health(
     metrics.waiting.ask_one(lambda: spool.held)
     metrics.waiting_bytes.ask_one(lambda: spool.held_bytes)
     metrics.unanswered.ask_one(lambda: publisher.unanswered_s)
-    return HealthServer(settings.health, metrics.registry, ready=ready)
+    return metrics

@@ -82,5 +82,6 @@ def line(item: Captured) -> str:
         "truth": shot.truth,
         "path": shot.path,
         "index": shot.index,
+        "part": frame.part and frame.part.model_dump(exclude_defaults=True),
     }
     return json.dumps(content, ensure_ascii=False) + "\n"

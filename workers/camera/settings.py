@@ -1,10 +1,12 @@
 """What the camera process can be told."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from schemas.part import MOST_ATTRIBUTES, AttributeName, PartText
 from stream_inspector.synthetic import DEFECT_KINDS
 from workers.runtime.names import Name
 from workers.runtime.settings.process import ProcessSettings, Section
@@ -17,6 +19,7 @@ _LIVE = (
     *("http://", "https://", "/dev/video"),
 )
 CameraId = Annotated[str, Field(min_length=1, max_length=256)]
+Size = Annotated[int, Field(ge=0, le=65_536)]
 _PNG_OVERHEAD = 64 * 1024  # bytes that a PNG may need beyond its raw pixels
 
 
@@ -56,6 +59,55 @@ class SpoolSettings(Section):
     retry_max_s: float = Field(default=5, gt=0, description="longest pause between attempts")
 
 
+class PartSettings(Section):
+    """Who the parts are: said here, by a file of the plant, the file's name, or beside it.
+
+    What comes later in this list wins; a device's counter gives the id where nothing else does.
+    """
+
+    id: PartText | None = Field(default=None, description="the part's id; of a single part only")
+    serial: PartText | None = Field(default=None, description="its serial number, likewise")
+    lot: PartText | None = Field(default=None, description="the lot or batch")
+    recipe: PartText | None = Field(default=None, description="what the machine is set to")
+    shift: PartText | None = Field(default=None, description="who works, or when")
+    view: PartText | None = Field(
+        default=None, description="which of several pictures of a part this camera takes"
+    )
+    attributes: dict[AttributeName, PartText] = Field(
+        default={}, max_length=MOST_ATTRIBUTES, description="anything else, name -> text"
+    )
+    file: Path | None = Field(
+        default=None,
+        description="JSON that the plant writes, with these names; read anew when it changes",
+    )
+    pattern: str | None = Field(
+        default=None,
+        description="regular expression found in the file's path, with named groups: id, serial, "
+        "..., others are attributes, e.g. '(?P<serial>SN[0-9]+)_(?P<view>[a-z]+)'",
+    )
+    sidecar: str | None = Field(
+        default=None,
+        pattern=r"^\.[A-Za-z0-9.]{1,20}$",
+        description="suffix of a JSON file beside each picture, e.g. .json for part.png and "
+        "part.json",
+    )
+    sidecar_wait_s: float = Field(
+        default=5.0, ge=0, description="a watched picture waits so long for its sidecar"
+    )
+
+    @model_validator(mode="after")
+    def _has_groups(self) -> Self:
+        if self.pattern is None:
+            return self
+        try:
+            groups = re.compile(self.pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"pattern: {error}") from None
+        if not groups:
+            raise ValueError("pattern: name what is found, e.g. (?P<serial>SN[0-9]+)")
+        return self
+
+
 class DeviceSettings(Section):
     """A real camera: how it takes pictures, and what becomes of them."""
 
@@ -75,12 +127,42 @@ class DeviceSettings(Section):
     cti: list[Path] = Field(
         default=[], description="GenTL producers (.cti) of the makers, for genicam: sources"
     )
-    encoding: Literal["png", "raw"] = Field(
-        default="png", description="of its pictures; both lose nothing, raw costs no time"
+    counter: str | None = Field(
+        default=None,
+        min_length=1,
+        description="what counts the parts, for their ids: block (its own count of pictures), or "
+        "a chunk or node of the camera, e.g. ChunkCounterValue, ChunkEncoderValue",
+    )
+    counter_step: int = Field(
+        default=1, ge=1, description="counts from one part to the next, e.g. of an encoder"
+    )
+    region: tuple[Size, Size, Size, Size] | None = Field(
+        default=None,
+        description="[x, y, width, height] in pixels: the part of its picture that the camera "
+        "gives; of a stream it is cut here; empty: as it is",
+    )
+    encoding: Literal["png", "png-fast", "raw", "jpeg"] = Field(
+        default="png",
+        description="of its pictures: png, png-fast and raw lose nothing, raw costs no time; "
+        "docs/cameras.md has what each costs",
+    )
+    jpeg_quality: int = Field(default=92, ge=1, le=100, description="for encoding: jpeg")
+    demosaic: bool = Field(
+        default=True,
+        description="a Bayer mosaic becomes RGB here; false: it is sent as it is, a third of the "
+        "bytes, with encoding: raw",
     )
     timeout_s: float = Field(default=5.0, gt=0, description="give up on one answer of a stream")
     retry_initial_s: float = Field(default=0.5, gt=0, description="first pause after it was lost")
     retry_max_s: float = Field(default=10.0, gt=0, description="longest pause between attempts")
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.demosaic and self.encoding != "raw":
+            raise ValueError("demosaic: a Bayer mosaic is kept by encoding: raw alone")
+        if self.region is not None and 0 in self.region[2:]:
+            raise ValueError("region: [x, y, width, height], the last two of at least 1 pixel")
+        return self
 
 
 class CameraSettings(Section):
@@ -112,6 +194,7 @@ class CameraSettings(Section):
     settle_s: float = Field(
         default=0.5, gt=0, description="a watched file that does not change for so long is whole"
     )
+    part: PartSettings = PartSettings()
     device: DeviceSettings = DeviceSettings()
     synthetic: SyntheticSettings = SyntheticSettings()
     spool: SpoolSettings = SpoolSettings()
@@ -134,6 +217,11 @@ class CameraSettings(Section):
     def live(self) -> bool:
         """Whether pictures come by themselves: no list of files, and nothing rendered."""
         return self.source.startswith(_LIVE)
+
+    @property
+    def real(self) -> bool:
+        """Whether a device takes the pictures, which may have a clock of its own."""
+        return self.source.startswith(("basler:", "genicam:"))
 
     def category_of(self, camera_id: str) -> str:
         """What a camera looks at."""

@@ -7,6 +7,7 @@ import io
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,9 @@ class Shot:
     height: int | None = None
     block: int | None = None  # the device's own count and clock
     device_ns: int | None = None
+    taken_at: datetime | None = None  # by this machine's clock; None: when it becomes a frame
+    pixel_format: str | None = None  # as the device took it
+    count: int | None = None  # number of the part, by what counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Parts that went by and of which there is no picture: `gap` or `incomplete`."""
+    """Parts that went by and of which there is no picture: `gap`, `incomplete` or `trigger`."""
 
     parts: int
     reason: str

@@ -9,6 +9,7 @@ import typer
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain
 from workers.runtime.moments import ago
+from workers.runtime.part_filter import PartFilter, PartFlags, part_filter
 from workers.runtime.settings.process import parse_assignments
 
 Config = Annotated[
@@ -52,6 +53,7 @@ def collect(
     out: Out = None,
     categories: Categories = None,
     cameras: Cameras = None,
+    parts: PartFlags = None,
     since: Since = None,
     until: Until = None,
     share: Share = None,
@@ -75,6 +77,8 @@ def collect(
 
       stream-inspector collect --category bolts --camera line-2 --since 8h --verdict good
 
+      stream-inspector collect --category bolts --part 'lot=L-17*' --part view=top
+
       stream-inspector collect --topic frames-setup --category nuts
 
       stream-inspector collect --verdict reviewed --category bolts
@@ -93,7 +97,8 @@ def collect(
     now = datetime.now(UTC)
     given = {"--since": since, "--until": until}
     times = [None if text is None else ago(text, now, option) for option, text in given.items()]
-    raise typer.Exit(_run(_load(config, assignments or [], flags), times))
+    wanted = part_filter(parts)
+    raise typer.Exit(_run(_load(config, assignments or [], flags), times, wanted))
 
 
 def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) -> Any:
@@ -107,7 +112,7 @@ def _load(config: Path | None, assignments: list[str], flags: dict[str, Any]) ->
         raise typer.Exit(SettingsError.exit_code) from None
 
 
-def _run(settings: Any, times: list[datetime | None]) -> int:
+def _run(settings: Any, times: list[datetime | None], parts: PartFilter) -> int:
     from workers.collector.run import run_collect
     from workers.collector.selection import Selection
     from workers.runtime.bus.kafka.reading.reader import KafkaReader
@@ -116,7 +121,7 @@ def _run(settings: Any, times: list[datetime | None]) -> int:
 
     how, (since, until) = settings.collect, times
     selection = Selection(
-        frozenset(how.cameras), frozenset(how.categories), since, until, how.share
+        frozenset(how.cameras), frozenset(how.categories), since, until, how.share, parts
     )
 
     pulse = Pulse()

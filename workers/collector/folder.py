@@ -13,11 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame
+from schemas.frame import RAW_TYPES, Frame
 from schemas.outcome import outcome_id
-from stream_inspector.image.decode import Decoded
+from stream_inspector.image.decode import Decoded, DecodeLimits
+from stream_inspector.image.raw import RAW_FORMATS, raw_picture
 from stream_inspector.image.view.canvas import View
 from workers.runtime.decoders.picture import Picture
 from workers.runtime.errors import SettingsError
@@ -26,7 +25,6 @@ from workers.runtime.names import check_name
 
 BOOK = "collected.jsonl"
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/bmp": ".bmp", "image/tiff": ".tiff"}
-_RAW = {RAW_GRAY8: "L", RAW_RGB8: "RGB"}
 _SMALL = View((32, 32))  # only to see that a picture can be decoded
 Decode = Callable[[Picture], Decoded]  # raises FrameRejected
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -111,6 +109,7 @@ class Book:
             "captured_at": frame.captured_at.isoformat(),
             "content_type": frame.content_type,
             "run": frame.run,
+            "part": frame.part and frame.part.model_dump(exclude_defaults=True),
             "outcome": outcome,
             "sha256": hashlib.sha256(frame.data).hexdigest(),
         }
@@ -140,16 +139,16 @@ def file_name(frame: Frame) -> str:
 
 
 def encoded(frame: Frame, decode: Decode) -> bytes:
-    """The camera's own bytes; raw pixels as a PNG, which loses nothing.
+    """The camera's own bytes; raw pixels as a PNG, which loses nothing but of a mosaic of 16 bits.
 
     Raises FrameRejected when a worker could not decode them: training would stumble over it.
     """
     decode(Picture(frame.data, frame.content_type, _SMALL, frame.width, frame.height))
-    if frame.content_type not in _RAW:
+    if frame.content_type not in RAW_TYPES:
         return frame.data
-    buffer = io.BytesIO()
-    size = (frame.width or 0, frame.height or 0)
-    Image.frombytes(_RAW[frame.content_type], size, frame.data).save(buffer, "PNG")
+    buffer, size = io.BytesIO(), (frame.width, frame.height)
+    form = RAW_FORMATS[frame.content_type]
+    raw_picture(frame.data, form, *size, DecodeLimits()).save(buffer, "PNG")
     return buffer.getvalue()
 
 

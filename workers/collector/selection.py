@@ -6,6 +6,7 @@ from datetime import datetime
 
 from schemas.frame import Frame
 from schemas.outcome import FrameRef
+from workers.runtime.part_filter import ANY_PART, PartFilter
 
 _WHOLE = 2**64
 
@@ -19,6 +20,7 @@ class Selection:
     since: datetime | None = None  # by the time of capture
     until: datetime | None = None
     share: float = 1.0
+    parts: PartFilter = ANY_PART
 
     def takes(self, frame: Frame | FrameRef) -> bool:
         """Whether a frame is meant."""
@@ -28,6 +30,7 @@ class Selection:
                 not self.categories or frame.category in self.categories,
                 self.since is None or frame.captured_at >= self.since,
                 self.until is None or frame.captured_at < self.until,
+                self.parts.takes(frame.part),
                 draw(frame.frame_id) < self.share,
             )
         )

@@ -39,6 +39,7 @@ class Process(StrEnum):
 
     CAMERA = "camera"
     WORKER = "worker"
+    EXPLAINER = "explainer"
     NOTIFIER = "notifier"
     GATE = "gate"
     DLQ = "dlq"
@@ -52,6 +53,7 @@ class Process(StrEnum):
 SETTINGS = {
     Process.CAMERA: "workers.camera.settings:CameraProcessSettings",
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
+    Process.EXPLAINER: "workers.explainer.settings:ExplainerSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
     Process.GATE: "workers.gate.settings:GateProcessSettings",
     Process.DLQ: "workers.runtime.settings.operator:OperatorSettings",

@@ -72,7 +72,7 @@ def conclude(setup: Setup, streamed: Streamed) -> Ending:
     )
     summary["failures"] = streamed.failures
     material = Material(
-        books, streamed.sent, observer.defects, rescored, calibration.pixel_threshold
+        books, streamed.sent, observer.explanations, rescored, calibration.pixel_threshold
     )
     write_panels(material, setup.folder.folder("pictures"))
     write_page(_page(summary, material, observer), setup.folder.report)

@@ -1,6 +1,7 @@
 """The demo from beginning to end: model, stage, stream, count, report."""
 
 import time
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -58,13 +59,13 @@ def _stream(setup: Setup, console: Console, stop: StopSignal, *, headless: bool)
     with Stage(settings, load, setup.folder) as stage:
         stage.publish_model(model.version, files.manifest, files.tensors)
         observer = stage.observe()
-        console.print("Starting workers and notifier ...")
+        console.print("Starting workers, explainer and notifier ...")
         stage.start_inspection(setup.detector.engine, stop)
         stage.start_cameras()
         watch = Watch(setup, observer)
         title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
         with View(console, title, expected, headless=headless) as view:
-            follow(stage, watch, view, settings.stall_s, stop)
+            follow(stage, watch, view, Patience(settings.stall_s, settings.ready_s), stop)
         stage.stop_processes()
         observer.finish()
     books, sent = watch.look()
@@ -94,19 +95,31 @@ def score_tolerance(setup: Setup) -> float:
     return _SCORE_TOLERANCE * abs(calibration.image_threshold - median)
 
 
-def follow(stage: Stage, watch: Watch, view: View, stall_s: float, stop: StopSignal) -> None:
-    """Watch until every frame has its outcome, or nothing moves any more."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds in which nothing moves: of outcomes, and of an explainer that loads its model."""
+
+    outcomes_s: float
+    explanations_s: float
+
+
+def follow(stage: Stage, watch: Watch, view: View, patience: Patience, stop: StopSignal) -> None:
+    """Watch until all frames have outcomes and all defects explanations, or nothing moves."""
     moved_at, last, settled_at = time.monotonic(), -1, None
     while not stop.wait(_TICK_S):
         books, sent = watch.look()
         now = time.monotonic()
-        progress = books.sent + len(books.outcomes)
+        explained = len(watch.observer.explanations)
+        progress = books.sent + len(books.outcomes) + explained
         moved_at, last = (now, progress) if progress != last else (moved_at, last)
         sending = stage.children.sending
-        view.update(books, sent, watch.observer, "sending" if sending else "finishing")
-        done = not sending and books.settled
+        verdicts = not sending and books.settled
+        phase = "explaining" if verdicts else "sending" if sending else "finishing"
+        view.update(books, sent, watch.observer, phase)
+        done = verdicts and (explained >= books.defective or not stage.children.explaining)
         settled_at = (settled_at or now) if done else None
         if settled_at is not None and now - settled_at > _AFTERWARDS_S:
             return
-        if now - moved_at > stall_s or not stage.children.inspecting:
+        limit_s = patience.explanations_s if verdicts else patience.outcomes_s
+        if now - moved_at > limit_s or not stage.children.inspecting:
             return

@@ -13,6 +13,7 @@ from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import complain
 from workers.runtime.listing import AsCsv, AsJson, form
 from workers.runtime.moments import ago
+from workers.runtime.part_filter import PartFlags, part_filter
 
 dlq = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +55,7 @@ def list_letters(
     ids: Ids = None,
     since: Since = None,
     until: Until = None,
+    parts: PartFlags = None,
     settled: Annotated[bool, typer.Option("--all", help="the settled ones too")] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -68,7 +70,7 @@ def list_letters(
     from workers.dlq import run
 
     how = form(as_json, as_csv)
-    wanted = make_filter(reasons, categories, cameras, ids, since, until)
+    wanted = make_filter(reasons, categories, cameras, ids, since, until, parts)
     with run.desk(config, assignments, servers) as desk:
         desk.overview(wanted, settled, how)
 
@@ -107,6 +109,7 @@ def replay_letters(
     ids: Ids = None,
     since: Since = None,
     until: Until = None,
+    parts: PartFlags = None,
     everything: Everything = False,
     dry_run: DryRun = False,
     config: Config = None,
@@ -119,7 +122,7 @@ def replay_letters(
     """
     from workers.dlq import run
 
-    wanted = make_filter(reasons, categories, cameras, ids, since, until)
+    wanted = make_filter(reasons, categories, cameras, ids, since, until, parts)
     _meant(wanted, everything)
     with run.desk(config, assignments, servers) as desk:
         desk.resolve(Action.REPLAYED, wanted, why, dry_run)
@@ -135,6 +138,7 @@ def discard_letters(
     ids: Ids = None,
     since: Since = None,
     until: Until = None,
+    parts: PartFlags = None,
     everything: Everything = False,
     dry_run: DryRun = False,
     config: Config = None,
@@ -147,7 +151,7 @@ def discard_letters(
     """
     from workers.dlq import run
 
-    wanted = make_filter(reasons, categories, cameras, ids, since, until)
+    wanted = make_filter(reasons, categories, cameras, ids, since, until, parts)
     _meant(wanted, everything)
     with run.desk(config, assignments, servers) as desk:
         desk.resolve(Action.DISCARDED, wanted, why, dry_run)
@@ -160,6 +164,7 @@ def make_filter(  # noqa: PLR0917 - one flag each
     ids: list[str] | None,
     since: str | None,
     until: str | None,
+    parts: list[str] | None = None,
 ) -> Filter:
     """The flags as a filter. Raises typer.BadParameter."""
     now = datetime.now(UTC)
@@ -170,6 +175,7 @@ def make_filter(  # noqa: PLR0917 - one flag each
         tuple(ids or ()),
         None if since is None else ago(since, now, "--since"),
         None if until is None else ago(until, now, "--until"),
+        part_filter(parts),
     )
 
 

@@ -8,10 +8,12 @@ from schemas.dead_letter import DeadLetter
 from schemas.envelope import event_type
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason, fingerprint
+from schemas.part import HEADERS, PartRef, part_in
 from schemas.resolution import Resolution
 from schemas.review import Review, Subject, last_words
 from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
+from workers.runtime.part_filter import ANY_PART, PartFilter
 
 _INTERRUPTION = event_type(Interruption.message_name).encode()
 
@@ -29,6 +31,7 @@ class Filter:
     ids: tuple[str, ...] = ()  # frame ids, outcome ids or their first characters, coordinates
     since: datetime | None = None  # by the time of rejection
     until: datetime | None = None
+    parts: PartFilter = ANY_PART
 
     @property
     def empty(self) -> bool:
@@ -45,6 +48,7 @@ class Filter:
                 not self.ids or any(_named(letter, name) for name in self.ids),
                 self.since is None or letter.rejected_at >= self.since,
                 self.until is None or letter.rejected_at < self.until,
+                self.parts.takes(part_of(letter)),
             )
         )
 
@@ -118,6 +122,13 @@ def camera_of(letter: DeadLetter) -> str | None:
 def frame_of(letter: DeadLetter) -> str | None:
     """The frame's id, likewise."""
     return letter.frame.frame_id if letter.frame else _header(letter, "ce_id")
+
+
+def part_of(letter: DeadLetter) -> PartRef | None:
+    """Who its part is, likewise."""
+    if letter.frame:
+        return letter.frame.part
+    return part_in({name: _header(letter, f"ce_{name}") for name in HEADERS})
 
 
 def content_type_of(letter: DeadLetter) -> str | None:

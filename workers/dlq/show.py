@@ -8,6 +8,7 @@ from rich.console import Console
 
 from schemas.dead_letter import DeadLetter
 from schemas.interruption import Interruption
+from schemas.part import PartRef
 from schemas.resolution import Resolution
 from schemas.review import Review, Subject, subject_of
 from workers.dlq.letters import (
@@ -17,6 +18,7 @@ from workers.dlq.letters import (
     content_type_of,
     frame_of,
     key_of,
+    part_of,
 )
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import text
@@ -47,6 +49,7 @@ _LETTERS = (
     Column("review", kind=Kind.SPARE),
     Column("error", kind=Kind.SPARE),
     Column("category", kind=Kind.EXTRA),
+    Column("part", kind=Kind.EXTRA),
     Column("record", kind=Kind.EXTRA),
 )
 _INTERRUPTIONS = (
@@ -56,6 +59,10 @@ _INTERRUPTIONS = (
     Column("records", right=True),
     Column("error", kind=Kind.CUT),
 )
+
+
+def _in_words(part: PartRef | None) -> str | None:
+    return ", ".join(f"{name} {text}" for name, text in part.said().items()) if part else None
 
 
 def list_letters(
@@ -79,6 +86,7 @@ def list_letters(
             review.judgement.value if review else None,
             letter.error,
             category_of(letter),
+            _in_words(part_of(letter)),
             f"{record.topic}/{record.partition}/{record.offset}",
             whole=everything_of(letter, resolution, review) if form is Form.JSON else None,
         )
@@ -124,6 +132,7 @@ def _facts(
         "frame": frame_of(letter),
         "camera": camera_of(letter),
         "category": category_of(letter),
+        "part": _in_words(part_of(letter)),
         "record": f"topic {record.topic}, partition {record.partition}, offset {record.offset}",
         "run": letter.run,
         "replayed from": letter.replayed_from,

@@ -25,8 +25,10 @@ class Process(StrEnum):
     """The processes that can be examined."""
 
     WORKER = "worker"
+    EXPLAINER = "explainer"
     NOTIFIER = "notifier"
     CAMERA = "camera"
+    GATE = "gate"
 
 
 Which = Annotated[Process, typer.Argument(help="whose settings and needs are looked at")]
@@ -61,7 +63,11 @@ def doctor(
 
       stream-inspector doctor worker --config configs/worker.yaml
 
+      stream-inspector doctor explainer --config configs/explainer.yaml
+
       stream-inspector doctor camera --set kafka.bootstrap_servers=kafka:9092 --json
+
+      stream-inspector doctor gate --config configs/gate.yaml
 
       stream-inspector doctor worker --camera cam-1 --camera cam-2 --quick --strict
 
@@ -121,12 +127,16 @@ def examined(
 
 def _class(process: Process) -> type[ProcessSettings]:
     from workers.camera.settings import CameraProcessSettings
+    from workers.explainer.settings import ExplainerSettings
+    from workers.gate.settings import GateProcessSettings
     from workers.inspector.settings import InspectorSettings
     from workers.notifier.settings import NotifierProcessSettings
 
     classes: dict[Process, type[ProcessSettings]] = {
         Process.CAMERA: CameraProcessSettings,
+        Process.GATE: GateProcessSettings,
         Process.WORKER: InspectorSettings,
+        Process.EXPLAINER: ExplainerSettings,
         Process.NOTIFIER: NotifierProcessSettings,
     }
     return classes[process]

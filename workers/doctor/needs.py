@@ -3,12 +3,16 @@
 from dataclasses import dataclass, field
 
 from workers.camera.settings import CameraProcessSettings
+from workers.explainer.settings import ExplainerSettings
+from workers.gate.settings import GateProcessSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.client import EVENT_BYTES, HEADERS_ROOM, record_limit
 from workers.runtime.settings.process import ProcessSettings
 
-_NOTIFIER_READS = ("outcomes", "defects", "dead_letters", "camera_states", "reviews")
+_NOTIFIER_READS = (
+    *("outcomes", "defects", "explanations", "dead_letters", "camera_states", "reviews"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,14 @@ def needs_of(settings: ProcessSettings) -> Needs:
             exactly_once=worker.delivery == "exactly-once",
             transactional_id=worker.transactional_id,
         )
+    if isinstance(settings, ExplainerSettings):
+        return _of_explainer(settings, frame)
+    if isinstance(settings, GateProcessSettings):
+        frames = ("frames",) if settings.gate.parts == "frames" else ()
+        return Needs(
+            tuple(TopicNeed(key, "Read", 0) for key in ("outcomes", *frames)),
+            cameras=settings.gate.cameras,
+        )
     if isinstance(settings, NotifierProcessSettings):
         notifier = settings.notifier
         read = tuple(TopicNeed(key, "Read", 0) for key in _NOTIFIER_READS)
@@ -73,3 +85,22 @@ def needs_of(settings: ProcessSettings) -> Needs:
             cameras=tuple(notifier.watch.expected_cameras),
         )
     raise TypeError(type(settings).__name__)
+
+
+def _of_explainer(settings: ExplainerSettings, frame: int) -> Needs:
+    own = settings.explainer
+    near = (TopicNeed("outcomes", "Read", 0),) if own.near_misses else ()
+    return Needs(
+        (
+            TopicNeed("defects", "Read", 0),
+            *near,
+            TopicNeed("frames", "Read", frame),
+            TopicNeed("explanations", "Write", EVENT_BYTES),
+        ),
+        own.group,
+        "explainer.group",
+        "defects",
+        transactional=own.delivery != "at-least-once",
+        exactly_once=own.delivery == "exactly-once",
+        transactional_id=own.transactional_id,
+    )

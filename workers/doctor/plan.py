@@ -7,11 +7,15 @@ from pathlib import Path
 
 from workers.camera.settings import SYNTHETIC, CameraProcessSettings
 from workers.camera.sources import list_files
+from workers.doctor.checks import camera as device_checks
 from workers.doctor.checks import clocks as clock_checks
+from workers.doctor.checks import gate as gate_checks
 from workers.doctor.checks import settings as settings_checks
 from workers.doctor.desks import broker as broker_desk
 from workers.doctor.desks.broker import BrokerDesk
 from workers.doctor.findings import Check, Finding, ok
+from workers.explainer.settings import ExplainerSettings
+from workers.gate.settings import GateProcessSettings, GateSettings
 from workers.inspector.settings import InspectorSettings
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.admin.survey import survey
@@ -38,6 +42,13 @@ def planned(
 
             own, clock = worker_plan(settings, categories, quick=quick)
             checks, clocks = checks + own, [*clocks, clock]
+        if isinstance(settings, ExplainerSettings):
+            from workers.doctor.explainer_plan import explainer_plan
+
+            checks = checks + explainer_plan(settings)
+        if isinstance(settings, CameraProcessSettings) and settings.camera.real:
+            run = partial(device_checks.check_device_clock, settings.camera)
+            clocks.append(Check("clocks", "device", run, device_checks.SOURCE, 30.0))
         yield checks + clocks
 
 
@@ -57,9 +68,21 @@ def settings_plan(
         folder = partial(settings_checks.check_folder, settings.notifier.folder, "notifier.folder")
         found.append(Check("settings", "folder", folder))
         found.append(Check("settings", "channels", partial(_channels, settings)))
+    if isinstance(settings, GateProcessSettings):
+        found += gate_plan(settings.gate)
     if isinstance(settings, CameraProcessSettings):
         found.append(Check("settings", "source", partial(_source, settings)))
     return found
+
+
+def gate_plan(gate: GateSettings) -> list[Check]:
+    """The gate's folder, cameras and channels; the plant is not told anything."""
+    folder = partial(settings_checks.check_folder, gate.folder, "gate.folder")
+    return [
+        Check("settings", "folder", folder),
+        Check("settings", "cameras", partial(gate_checks.check_cameras, gate)),
+        Check("settings", "channels", partial(gate_checks.check_channels, gate)),
+    ]
 
 
 def clock_plan(broker: BrokerDesk) -> list[Check]:
@@ -82,6 +105,6 @@ def _source(settings: CameraProcessSettings) -> list[Finding]:
     if source == SYNTHETIC:
         return [ok("rendered pictures")]
     if settings.camera.live:
-        return [ok(f"{source}: comes by itself; `camera --preview FILE` takes one picture")]
+        return device_checks.check_source(settings.camera)
     listing = list_files(source)
     return [ok(f"{len(listing.files)} images, {len(listing.skipped)} other files are skipped")]

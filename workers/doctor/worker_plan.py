@@ -1,12 +1,12 @@
 """What only a worker has: Redis, stores, models and the device. Needs the extra `worker`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-from workers.doctor.checks import store as store_checks
 from workers.doctor.desks.redis import REACHABLE, RedisDesk
 from workers.doctor.findings import Check, Finding
+from workers.doctor.store_plan import models_store
 from workers.inspector.settings import InspectorSettings
 from workers.runtime.categories import Category
 from workers.runtime.registry.registry import Registry
@@ -21,7 +21,7 @@ _DEVICE = ("present", "engine", "threads", "memory")
 def worker_plan(
     settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
 ) -> tuple[list[Check], Check]:
-    """Redis, stores, device and models; and the clock of Redis."""
+    """Redis, store, device and models; and the clock of Redis."""
     models = settings.models
     required = models.require_redis and models.null_detector_ms is None
     redis = RedisDesk(RedisSurvey(settings.redis), required=required)
@@ -32,17 +32,9 @@ def worker_plan(
 def _own_plan(
     settings: InspectorSettings, categories: Mapping[str, Category], *, quick: bool
 ) -> list[Check]:
-    models, evidence = settings.models, settings.evidence
+    models = settings.models
     null = models.null_detector_ms is not None  # inspects nothing, and needs no models
-    found = (
-        []
-        if null
-        else [_store("models", partial(_models_store, models.store), "models.store", _READ)]
-    )
-    if evidence.url:
-        found.append(
-            _store("evidence", partial(_evidence_store, evidence.url), "evidence.url", _WRITE)
-        )
+    found = [] if null else [models_store(models.store)]
     found += [Check("device", name, partial(_device, name, settings)) for name in _DEVICE]
     if not quick:
         run = partial(_device, "precision", settings)
@@ -67,25 +59,6 @@ def _own_plan(
     return found
 
 
-_READ = "let this user read there (mount it; give the right to list and get), or name another store"
-_WRITE = (
-    "let this user write there (mount a volume; create the bucket, give the right to put), or "
-    "name another place"
-)
-
-
-def _store(name: str, run: Callable[[], list[Finding]], setting: str, do: str) -> Check:
-    return Check("stores", name, run, do=do, setting=setting)
-
-
-def _models_store(url: str) -> list[Finding]:
-    return store_checks.check_models_readable(open_blobs(url), url)
-
-
-def _evidence_store(url: str) -> list[Finding]:
-    return store_checks.check_evidence_writable(open_blobs(url), url)
-
-
 def _device(name: str, settings: InspectorSettings) -> list[Finding]:
     from workers.doctor.checks import device as device_checks
 
@@ -108,8 +81,8 @@ def _version(settings: InspectorSettings, category: Category) -> list[Finding]:
 
 def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Finding]:
     from workers.doctor.checks.models import check_room
-    from workers.inspector.models.detectors import ModelLoader
-    from workers.inspector.models.device import model_memory
+    from workers.runtime.detectors.device import model_memory
+    from workers.runtime.detectors.loading import ModelLoader
 
     models, registry = settings.models, Registry(open_blobs(settings.models.store))
     limit = model_memory(models.device, models.memory_mb)
@@ -118,7 +91,7 @@ def _room(settings: InspectorSettings, categories: Sequence[str]) -> list[Findin
 
 def _on_device(settings: InspectorSettings, category: str) -> list[Finding]:
     from workers.doctor.checks.models import check_on_device
-    from workers.inspector.models.detectors import ModelLoader
+    from workers.runtime.detectors.loading import ModelLoader
 
     registry = Registry(open_blobs(settings.models.store))
     return check_on_device(registry, category, ModelLoader(settings.models))

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
 
+from schemas.part import PartRef
 from workers.gate.parts import PartKey
 
 DEADLINE = "deadline"  # no outcome came in time
@@ -38,6 +39,12 @@ class Answer:
     latency_s: float  # from capture to the answer; two clocks, never below 0
     deadline_s: float  # by the gate's monotonic clock
     again: bool = False  # of an earlier start: nothing may move for it twice
+    who: PartRef | None = None  # who the part is, where its camera says so
+    traceparent: str | None = None  # of its frame
+
+    def said(self, name: str) -> str:
+        """What is known of who the part is; empty where nobody said."""
+        return self.who.said().get(name, "") if self.who else ""
 
     def document(self) -> dict[str, object]:
         """For machines and the journal."""
@@ -52,6 +59,7 @@ class Answer:
             "late": self.late,
             "captured_at": _rfc3339(self.key.captured_at),
             "latency_ms": round(self.latency_s * 1000),
+            "identity": self.who and self.who.model_dump(exclude_defaults=True),
         }
 
     def text(self) -> str:
@@ -68,6 +76,7 @@ class Noted(NamedTuple):
     reject: bool
     reason: str
     late: bool
+    who: PartRef | None = None
 
     @property
     def lost(self) -> bool:

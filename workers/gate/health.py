@@ -52,6 +52,10 @@ def _tell_lanes(metrics: GateMetrics, loop: Gate) -> None:
         found: Counter[str] = sum((lane.late_verdicts for lane in lanes), Counter())
         return {(verdict,): count for verdict, count in found.items()}
 
+    def strangers() -> Values:
+        found = loop.joiner.strangers if loop.joiner else Counter[str]()
+        return {(camera,): count for camera, count in dict(found).items()}
+
     metrics.answers.ask(lambda: {(said,): count for said, count in loop.decisions.items()})
     metrics.lost.ask_one(lambda: loop.lost)
     metrics.late.ask_one(lambda: loop.late)
@@ -59,6 +63,7 @@ def _tell_lanes(metrics: GateMetrics, loop: Gate) -> None:
     metrics.repeated.ask_one(lambda: sum(lane.repeated for lane in lanes))
     metrics.jumps.ask_one(lambda: sum(lane.jumps for lane in lanes))
     metrics.clock_ahead.ask_one(lambda: sum(lane.clock_ahead for lane in lanes))
+    metrics.strangers.ask(strangers)
     metrics.waiting.ask_one(lambda: sum(lane.waiting for lane in lanes))
 
 

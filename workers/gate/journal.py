@@ -14,6 +14,7 @@ from typing import IO, Self
 
 import structlog
 
+from schemas.part import PartRef
 from workers.gate.answers import Answer, Decision, Noted
 from workers.gate.parts import PartKey
 from workers.runtime.errors import SettingsError
@@ -104,6 +105,8 @@ def _noted(line: str) -> Noted | None:
         key = PartKey(str(said["frame_id"]), str(said["start"]), int(said["part"]), captured_at)
         decision = Decision(said["decision"])
         rest = bool(said["reject"]), str(said["reason"]), bool(said["late"])
-        return Noted(str(said["camera"]), key, decision, *rest)
+        who = said.get("identity")
+        known = PartRef.model_validate(who) if who else None
+        return Noted(str(said["camera"]), key, decision, *rest, known)
     except (ValueError, KeyError, TypeError, OverflowError):
         return None  # torn by a crash

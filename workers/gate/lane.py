@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from schemas.outcome import Verdict
+from schemas.part import PartRef
 from workers.gate.answers import DEADLINE, LOST, Answer, Decision, Noted
 from workers.gate.clock import Now
-from workers.gate.parts import Announced, Judged, PartKey
+from workers.gate.parts import Announced, Judged, PartKey, announcement
 
 _REMEMBERED = 10_000  # answered parts by which a second delivery, or a late verdict, is recognised
 _EARLY = 1000  # outcomes whose frame was not read yet
@@ -35,6 +36,8 @@ class Rules:
 class _Part:
     key: PartKey
     deadline_s: float
+    who: PartRef | None = None
+    traceparent: str | None = None
     judged: Judged | None = None
     lost: bool = False
 
@@ -76,14 +79,15 @@ class Lane:
             self.passed_over += 1
         else:
             self._fill_gap(key, now)
-            self._enter(_Part(key, self._deadline(key.captured_at, now)), now)
+            deadline_s = self._deadline(key.captured_at, now)
+            self._enter(_Part(key, deadline_s, part.who, part.traceparent), now)
             early = self._early.pop(key, None)
             self._parts[key].judged = early[0] if early else None
 
     def judge(self, outcome: Judged, now: Now) -> None:
         """Inspection has spoken."""
         if self._rules.by_outcome and not self._is_known(outcome.key):
-            self.announce(Announced(outcome.camera, outcome.key), now)
+            self.announce(announcement(outcome), now)
         if self._is_known(outcome.key):
             self._take(outcome)
             return
@@ -103,6 +107,7 @@ class Lane:
             latency_s=age_s,
             deadline_s=deadline_s,
             again=True,
+            who=noted.who,
         )
 
     def due(self, now: Now) -> list[Answer]:
@@ -161,7 +166,7 @@ class Lane:
         for outcome, since in list(self._early.values()):
             if now.s >= since:
                 self._early.pop(outcome.key, None)
-                self.announce(Announced(outcome.camera, outcome.key), now)
+                self.announce(announcement(outcome), now)
                 self._take(outcome)
 
     def _is_known(self, key: PartKey) -> bool:
@@ -209,6 +214,8 @@ class Lane:
             late=late,
             latency_s=max(0.0, (now.utc - part.key.captured_at).total_seconds()),
             deadline_s=part.deadline_s,
+            who=part.who,
+            traceparent=part.traceparent or (part.judged.traceparent if part.judged else None),
         )
 
     def _decide(self, part: _Part, *, late: bool) -> tuple[Decision, str]:

@@ -9,6 +9,7 @@ import structlog
 from workers.gate.answers import LOST, Answer, Noted
 from workers.gate.clock import Clock, Now, system_clock
 from workers.gate.courier import Courier
+from workers.gate.joiner import Joiner
 from workers.gate.journal import Journal
 from workers.gate.lane import Lane, next_due
 from workers.gate.parts import Announced, Told
@@ -30,10 +31,13 @@ class Gate:
         source: "queue.Queue[Told]",
         journal: Journal,
         couriers: Sequence[Courier],
+        *,
         clock: Clock = system_clock,
+        joiner: Joiner | None = None,
     ) -> None:
+        """With a joiner there is one lane, of the parts that it puts together."""
         self.lanes, self._source, self.journal = lanes, source, journal
-        self._couriers, self._clock = couriers, clock
+        self._couriers, self._clock, self.joiner = couriers, clock, joiner
         self.decisions: Counter[str] = Counter()
         self.pulse = Pulse()  # of this thread, which heeds signals
         self.late = self.lost = 0
@@ -48,6 +52,8 @@ class Gate:
             lane = self.lanes.get(noted.camera)
             if lane is not None:
                 lane.restore(noted.key, noted.decision, lost=noted.lost)
+                if self.joiner is not None and not noted.lost:
+                    self.joiner.restore(noted)
         now = self._clock()
         again = [lane.again(noted, now) for noted in answered if (lane := self._lane(noted))]
         self._carry([answer for answer in again if answer is not None])
@@ -83,13 +89,14 @@ class Gate:
             return
 
     def _hear(self, told: Told, now: Now) -> None:
-        lane = self.lanes.get(told.camera)
-        if lane is None:
-            return  # another gate's camera
-        if isinstance(told, Announced):
-            lane.announce(told, now)
-        else:
-            lane.judge(told, now)
+        for part in (told,) if self.joiner is None else self.joiner.hear(told):
+            lane = self.lanes.get(part.camera)
+            if lane is None:
+                continue  # another gate's camera
+            if isinstance(part, Announced):
+                lane.announce(part, now)
+            else:
+                lane.judge(part, now)
 
     def _lane(self, noted: Noted) -> Lane | None:
         return self.lanes.get(noted.camera)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from schemas.frame import LIVE, decode_frame
 from schemas.outcome import Outcome, Verdict
+from schemas.part import PartRef
 from workers.runtime.bus.ports import Record
 
 
@@ -24,6 +25,8 @@ class Announced:
 
     camera: str
     key: PartKey
+    who: PartRef | None = None  # who the part is, where its camera says so
+    traceparent: str | None = None  # of its frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +37,16 @@ class Judged:
     key: PartKey
     verdict: Verdict | None
     reason: str
+    who: PartRef | None = None
+    traceparent: str | None = None
 
 
 Told = Announced | Judged
+
+
+def announcement(outcome: Judged) -> Announced:
+    """What its frame would have said."""
+    return Announced(outcome.camera, outcome.key, outcome.who, outcome.traceparent)
 
 
 def announced(record: Record) -> Announced | None:
@@ -48,7 +58,7 @@ def announced(record: Record) -> Announced | None:
     if frame.run != LIVE:
         return None
     key = PartKey(frame.frame_id, frame.epoch, frame.sequence, frame.captured_at)
-    return Announced(frame.camera_id, key)
+    return Announced(frame.camera_id, key, frame.part, frame.traceparent)
 
 
 def judged(record: Record) -> Judged | None:
@@ -59,4 +69,6 @@ def judged(record: Record) -> Judged | None:
         return None
     key = PartKey(frame.frame_id, frame.epoch, frame.sequence, frame.captured_at)
     reason = outcome.verdict or outcome.rejected
-    return Judged(frame.camera_id, key, outcome.verdict, str(reason))
+    return Judged(
+        frame.camera_id, key, outcome.verdict, str(reason), frame.part, outcome.traceparent
+    )

@@ -4,24 +4,29 @@ import queue
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from socket import gethostname
 
 import structlog
 
+from schemas.frame import new_frame_id
 from workers.gate.answers import Answer
 from workers.gate.channels.channel import Channel
 from workers.gate.channels.make import make_channels
 from workers.gate.courier import Courier
 from workers.gate.feed import WAITING, Feed
 from workers.gate.health import health, why_deaf
+from workers.gate.joiner import Join, Joiner
 from workers.gate.journal import Journal, read
 from workers.gate.lane import Lane, Rules
 from workers.gate.loop import Gate
 from workers.gate.parts import Told, announced, judged
 from workers.gate.settings import GateProcessSettings, GateSettings
+from workers.gate.trace import Traces
 from workers.runtime.bus.ports import Reader
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.telemetry.metrics.gate import GateMetrics
+from workers.runtime.telemetry.tracing import open_tracing
 from workers.runtime.watchdog import Pulse, Watchdog
 
 log = structlog.get_logger(__name__)
@@ -51,8 +56,10 @@ def run_gate(
         def ready() -> bool:
             return why_deaf(feeds) is None
 
-        couriers = [_courier(channel, gate, ready, metrics) for channel in channels]
-        loop = Gate(_lanes(gate), source, journal, couriers)
+        tracing = stack.enter_context(open_tracing(settings.tracing, "gate", gethostname()))
+        traces = Traces(tracing) if tracing else None
+        couriers = [_courier(channel, gate, ready, metrics, traces) for channel in channels]
+        loop = Gate(_lanes(gate), source, journal, couriers, joiner=_joiner(gate))
         loop.restore(answered)
         for courier in couriers:
             stack.enter_context(courier)
@@ -78,7 +85,24 @@ def _lanes(gate: GateSettings) -> dict[str, Lane]:
         by_outcome=gate.parts == "outcomes",
     )
     since = datetime.now(UTC)
-    return {camera: Lane(camera, rules, since) for camera in gate.cameras}
+    return {name: Lane(name, rules, since) for name in gate.lanes}
+
+
+def _joiner(gate: GateSettings) -> Joiner | None:
+    join, cameras = gate.join, frozenset(gate.cameras)
+    if join.rule == "none":
+        return None
+    return Joiner(
+        Join(
+            station=join.station,
+            cameras=cameras,
+            views=frozenset(join.views) or cameras,
+            rule=join.rule,
+            within_s=join.within_s,
+            by_outcome=gate.parts == "outcomes",
+        ),
+        start=new_frame_id(),
+    )
 
 
 def _feeds(
@@ -101,7 +125,11 @@ def _feeds(
 
 
 def _courier(
-    channel: Channel, gate: GateSettings, ready: Callable[[], bool], metrics: GateMetrics
+    channel: Channel,
+    gate: GateSettings,
+    ready: Callable[[], bool],
+    metrics: GateMetrics,
+    traces: Traces | None = None,
 ) -> Courier:
     histogram = metrics.seconds.labels(channel.name)
 
@@ -109,6 +137,8 @@ def _courier(
         if not answer.again:
             age = datetime.now(UTC) - answer.key.captured_at
             histogram.observe(max(0.0, age.total_seconds()))
+        if traces is not None and not answer.again:
+            traces.answered(answer, channel.name)
 
     return Courier(
         channel, ready, beat_s=gate.heartbeat_s, tolerance_s=gate.tolerance_s, taken=taken

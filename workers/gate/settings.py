@@ -77,7 +77,9 @@ class OpcUaClientSettings(_Login):
         pattern=r"^opc\.tcp://",
         description="the server, e.g. opc.tcp://plc.example:4840; empty: no client",
     )
-    nodes: dict[Literal["decision", "reject", "part", "answer", "beat", "ready"], str] = Field(
+    nodes: dict[
+        Literal["decision", "reject", "part", "id", "serial", "answer", "beat", "ready"], str
+    ] = Field(
         default={},
         description="what -> node id, e.g. {part: 'ns=2;s=Gate.{camera}.Part'}; {camera} and "
         "{lane} stand for the camera and its place in gate.cameras",
@@ -120,11 +122,33 @@ class CommandSettings(Section):
 
     on_reject: tuple[str, ...] = Field(
         default=(),
-        description="program and arguments; {camera}, {lane}, {part}, {decision}, {reason} stand "
+        description="program and arguments; {camera}, {lane}, {part}, {id}, {serial}, {decision}, "
+        "{reason} stand "
         "for what they say; empty: nothing is run",
     )
     on_pass: tuple[str, ...] = Field(default=(), description="the same for a part that may pass")
     timeout_s: float = Field(default=1.0, gt=0, description="then it is killed, and counted")
+
+
+class JoinSettings(Section):
+    """Several frames of one part, which get one answer together."""
+
+    rule: Literal["none", "worst", "all"] = Field(
+        default="none",
+        description="worst: one view with a defect rejects the part; all: every view has to show "
+        "it; none: each frame is a part",
+    )
+    views: tuple[CameraId, ...] = Field(
+        default=(),
+        description="the views that a part has to have, as its frames name them (ce_view); "
+        "empty: one of each camera",
+    )
+    station: CameraId = Field(
+        default="station", description="what stands for the camera in answers, nodes and topics"
+    )
+    within_s: float = Field(
+        default=60.0, gt=0, description="the same part id further apart is the part once more"
+    )
 
 
 class GateSettings(Section):
@@ -169,6 +193,7 @@ class GateSettings(Section):
         default=Path("runs/gate"), description="keeps what was answered between starts"
     )
     heartbeat_s: float = Field(default=1.0, gt=0, description="between two signs of life")
+    join: JoinSettings = JoinSettings()
     modbus: ModbusSettings = ModbusSettings()
     opcua_server: OpcUaServerSettings = OpcUaServerSettings()
     opcua_client: OpcUaClientSettings = OpcUaClientSettings()
@@ -179,13 +204,19 @@ class GateSettings(Section):
     def _consistent(self) -> Self:
         if len(set(self.cameras)) != len(self.cameras):
             raise ValueError("cameras: a camera is named twice")
-        last = self.modbus.first_register + SLOT + len(self.cameras) * self.modbus.slots * SLOT
+        last = self.modbus.first_register + SLOT + len(self.lanes) * self.modbus.slots * SLOT
         if self.modbus.host and last > _REGISTERS:
             raise ValueError(
-                f"modbus.first_register, modbus.slots: {len(self.cameras)} cameras need registers "
+                f"modbus.first_register, modbus.slots: {len(self.lanes)} cameras need registers "
                 f"up to {last - 1}; there are {_REGISTERS}"
             )
         return self
+
+    @property
+    def lanes(self) -> dict[str, int]:
+        """What answers are of, camera or station, each with its place."""
+        names = self.cameras if self.join.rule == "none" else (self.join.station,)
+        return {name: lane for lane, name in enumerate(names)}
 
 
 class GateProcessSettings(ProcessSettings):

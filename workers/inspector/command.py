@@ -26,9 +26,6 @@ def worker(
     store: Annotated[
         str | None, typer.Option("--store", help="model store: a folder or an fsspec URL")
     ] = None,
-    evidence: Annotated[
-        str | None, typer.Option("--evidence", help="where pictures go: a folder or an fsspec URL")
-    ] = None,
     device: Annotated[str | None, typer.Option("--device", help="cpu, cuda, cuda:1")] = None,
     bootstrap_servers: Annotated[
         str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")
@@ -43,7 +40,7 @@ def worker(
 
       stream-inspector worker --config configs/worker.yaml
 
-      stream-inspector worker --category flange --store models --evidence evidence
+      stream-inspector worker --category flange --store models
 
     Start as many as there are partitions; they share the work. SIGTERM finishes what is in work,
     publishes, commits and leaves; a second one gives up what is in work. A category without an
@@ -57,7 +54,6 @@ def worker(
         "categories.folder": "" if categories else None,
         "worker.group": group,
         "models.store": store,
-        "evidence.url": evidence,
         "models.device": device,
         "kafka.bootstrap_servers": bootstrap_servers,
         "redis.url": redis_url,

@@ -1,7 +1,7 @@
 """The inspector: threads, and the decisions that only the loop takes.
 
 poll thread (this one) -> triage -> decode threads: admit, each with a decoder process ->
-inference thread -> pool: pictures, messages -> publisher thread -> positions back to the poll
+inference thread -> pool: messages -> publisher thread -> positions back to the poll
 thread, which commits. It never blocks longer than a poll.
 """
 
@@ -14,29 +14,21 @@ from datetime import UTC, datetime
 import structlog
 
 from schemas.outcome import RejectReason
+from workers.inspector.counting import counted
 from workers.inspector.guard.breaker import Breaker, Limits, State
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.drift import Drift
-from workers.inspector.guard.flow import InFlight, Leases, PendingCommits
 from workers.inspector.guard.parking import Parking
-from workers.inspector.guard.triage import Trials
+from workers.inspector.guard.triage import Left, Trials
 from workers.inspector.guard.vitals import Vitals
-from workers.inspector.measured import Measured
 from workers.inspector.messages.verdicts import Sender, held_back, stopped
-from workers.inspector.models.device import device_memory
 from workers.inspector.models.source import ModelSource
 from workers.inspector.pipeline.batch import Batcher
-from workers.inspector.pipeline.commit import Committer
-from workers.inspector.pipeline.evidence import EvidenceWriter
-from workers.inspector.pipeline.explain import Explainer, TimeShare
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.intake import Intake
 from workers.inspector.pipeline.pool import Pool
-from workers.inspector.pipeline.publish import Announced, Finished, Publisher
-from workers.inspector.rebalance import Membership
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.trace import Traces
-from workers.inspector.work import Result, Ticket
 from workers.runtime.bus.ports import (
     Consumer,
     ConsumerFactory,
@@ -44,8 +36,15 @@ from workers.runtime.bus.ports import (
     Outgoing,
 )
 from workers.runtime.decoders.pool import Decoders
+from workers.runtime.detectors.device import device_memory
 from workers.runtime.errors import DeviceHung, Fatal, Transient
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.settling.commit import Committer
+from workers.runtime.settling.flow import InFlight, Leases, PendingCommits
+from workers.runtime.settling.measured import Measured
+from workers.runtime.settling.membership import Membership
+from workers.runtime.settling.publish import Announced, Finished, Publisher
+from workers.runtime.settling.results import Result, Ticket
 from workers.runtime.telemetry.health import Check
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.tracing import Tracing
@@ -66,7 +65,6 @@ class Inspector:
         settings: InspectorSettings,
         categories: frozenset[str],
         keeper: ModelSource,
-        evidence: EvidenceWriter,
         crash_log: CrashLog,
         *,
         trials: Trials,
@@ -77,7 +75,7 @@ class Inspector:
     ):
         """`servers` are asked for readiness, now and then. `announce`: what shadows say."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
-        self._evidence, self._crash_log, self._trials = evidence, crash_log, trials
+        self._crash_log, self._trials = crash_log, trials
         self._metrics, self._announce = metrics, announce
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
@@ -103,7 +101,7 @@ class Inspector:
 
     def run(self, connect: ConsumerFactory, deliver: DeliveryFactory, stop: StopSignal) -> None:
         """Work until stopped, then drain. Raises Fatal when the process has to end."""
-        self._publisher = Publisher(self._leases, self._in_flight, self._metrics)
+        self._publisher = Publisher(self._leases, self._in_flight, counted(self._metrics))
         interval_s = self._settings.worker.commit_interval_ms / 1000
         self._committer = Committer(self._commits, self._leases, self._publisher, interval_s)
         threads, slow_s = self._settings.worker.threads, self._settings.images.decode_timeout_s / 2
@@ -114,7 +112,9 @@ class Inspector:
         triage = self._intake.triage
         drain_s = self._settings.kafka.session_timeout_ms / 3000
         membership = Membership(
-            self._leases, self._publisher, self._commits, triage, drain_s, metrics=self._metrics
+            *(self._leases, self._publisher, self._commits),
+            *(lambda partitions: triage.put(Left(partitions)), drain_s),
+            metrics=self._metrics,
         )
         with ExitStack() as closing:
             closing.callback(self._decoders.close)
@@ -162,14 +162,11 @@ class Inspector:
         )
 
     def _make_inference(self) -> Inference:
-        worker, counterpart = self._settings.worker, self._settings.counterpart
-        share = TimeShare(counterpart.max_share, counterpart.burst_s, time.monotonic())
+        worker = self._settings.worker
         return Inference(
             batcher=Batcher(worker.batch_max, worker.batch_age_ms / 1000),
             keeper=self._keeper,
             leases=self._leases,
-            explainer=Explainer(counterpart.enabled, share, time.monotonic),
-            evidence=self._evidence,
             pool=self._pool,
             sender=self._sender,
             decode=self._decoders.decode,
@@ -237,7 +234,10 @@ class Inspector:
         stuck, kafka = self._publisher.stuck_s(now), self._settings.kafka
         if stuck * 1000 > _STUCK * (kafka.delivery_timeout_ms + kafka.transaction_timeout_ms):
             raise DeviceHung(f"the broker client has been at one publication for {stuck:.0f} s")
-        busy = {"device": self._inference.busy_s(now), "store of pictures": self._pool.busy_s(now)}
+        busy = {
+            "device": self._inference.busy_s(now),
+            "telling of verdicts": self._pool.busy_s(now),
+        }
         for what, seconds in busy.items():
             if seconds > self._settings.worker.frame_deadline_s:
                 raise DeviceHung(

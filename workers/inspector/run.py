@@ -6,27 +6,25 @@ import structlog
 
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.loop import Inspector
-from workers.inspector.models.detectors import ModelLoader, null_model
-from workers.inspector.models.device import model_memory
 from workers.inspector.models.keeper import ModelKeeper
 from workers.inspector.models.source import FixedModels, ModelSource
 from workers.inspector.pipeline.beside import ShadowWriter
-from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.intake import MAX_RECORDS
-from workers.inspector.settings import EvidenceSection, InspectorSettings
+from workers.inspector.settings import InspectorSettings
 from workers.inspector.trial.process import COMMAND, FetchModel, TrialProcess
 from workers.runtime.bus.kafka.admin.limits import check_limits
 from workers.runtime.bus.kafka.connect import connect_consumer, connect_producer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
+from workers.runtime.detectors.device import model_memory
+from workers.runtime.detectors.loading import ModelLoader, null_model
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
-from workers.runtime.store.ports import BlobWriter, KeyValueStore
-from workers.runtime.store.punctual import PunctualWriter
+from workers.runtime.store.ports import KeyValueStore
 from workers.runtime.store.redis import RedisStore, connect_store
 from workers.runtime.telemetry.health import HealthServer
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
@@ -71,7 +69,6 @@ def _run(
         settings,
         frozenset(categories),
         keeper,
-        EvidenceWriter(_pictures(settings.evidence), metrics.evidence_failures.inc),
         CrashLog(store, settings.worker.group),
         trials=TrialProcess(settings, keeper, fetch, TRIAL),
         metrics=metrics,
@@ -109,10 +106,6 @@ def _run(
         inspector.run(connect, deliver, stop)
 
 
-def _pictures(evidence: EvidenceSection) -> BlobWriter | None:
-    return PunctualWriter(open_blobs(evidence.url), evidence.timeout_s) if evidence.url else None
-
-
 def unanswered(keeper: ModelSource) -> str | None:
     """Why no activation is heard of: a store that hangs raises nothing."""
     asking_s = keeper.asking_s
@@ -142,7 +135,7 @@ def _models(
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache, settings.redis.cache_bytes)
     models = settings.models
-    load = ModelLoader(models, explains=settings.counterpart.enabled)
+    load = ModelLoader(models)
     keeper = ModelKeeper(
         registry,
         load,

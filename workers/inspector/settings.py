@@ -8,9 +8,10 @@ from pydantic import Field, model_validator
 
 from workers.runtime.categories import CategoriesSection, Category, read_categories
 from workers.runtime.decoders.settings import ImagesSection
+from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.process import ProcessSettings, Section
-from workers.runtime.settings.shares import AsShare, Share
+from workers.runtime.settings.shares import AsShare
 
 
 class WorkerSection(Section):
@@ -29,7 +30,7 @@ class WorkerSection(Section):
     threads: int = Field(
         default=2,
         ge=1,
-        description="processes that decode, and as many threads for pictures and messages",
+        description="processes that decode, and as many threads for messages",
     )
     batch_max: int = Field(default=8, ge=1, description="frames per batch")
     batch_age_ms: int = Field(default=40, ge=0, description="a batch leaves when its oldest is so")
@@ -53,51 +54,6 @@ class WorkerSection(Section):
     )
 
 
-class ModelsSection(Section):
-    """Where models come from, and what runs them."""
-
-    store: str = Field(default="models", description="artefact store: a folder or an fsspec URL")
-    refresh_s: float = Field(default=5.0, gt=0, description="how often to look for an activation")
-    require_redis: bool = Field(
-        default=True, description="false: start without Redis and read the artefact store"
-    )
-    memory_mb: int | None = Field(
-        default=None,
-        ge=1,
-        description="loaded models take at most so much of the device; default: half of its "
-        "memory, on a processor half of the machine's or the container's",
-    )
-    patience_s: float = Field(
-        default=2.0,
-        ge=0,
-        description="with more models than memory: frames wait so long for a model to fall idle, "
-        "then the one used longest ago leaves for theirs",
-    )
-    device: str = Field(default="cpu", description="cpu, cuda or cuda:1")
-    engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
-        default="auto", description="auto: onnxruntime on a processor, torch elsewhere"
-    )
-    threads: int | None = Field(
-        default=None,
-        ge=1,
-        description="device threads; default: one for each processor of the container",
-    )
-    null_detector_ms: float | None = Field(
-        default=None,
-        ge=0,
-        description="benchmarks: no model, every frame passes after so many ms per batch",
-    )
-
-
-class EvidenceSection(Section):
-    """Pictures that defect events link to."""
-
-    url: str | None = Field(default=None, description="a folder or an fsspec URL; default: none")
-    timeout_s: float = Field(
-        default=10.0, gt=0, description="a picture that takes longer is left out of its event"
-    )
-
-
 class BreakerSection(Section):
     """Holds back a camera that sends junk; rests when most cameras fail: then the fault is ours."""
 
@@ -114,14 +70,6 @@ class BreakerSection(Section):
     )
 
 
-class CounterpartSection(Section):
-    """Normal counterparts (gradient denoising): 10 to 100 times the price of a score."""
-
-    enabled: bool = Field(default=True, description="false: defects come without a counterpart")
-    max_share: Share = Field(default=0.5, description="of the device's time")
-    burst_s: float = Field(default=30.0, ge=0, description="device time that may be saved up")
-
-
 class InspectorSettings(ProcessSettings):
     """Everything that `stream-inspector worker` can be told."""
 
@@ -129,8 +77,6 @@ class InspectorSettings(ProcessSettings):
     models: ModelsSection = ModelsSection()
     images: ImagesSection = ImagesSection()
     categories: CategoriesSection = CategoriesSection()
-    evidence: EvidenceSection = EvidenceSection()
-    counterpart: CounterpartSection = CounterpartSection()
     breaker: BreakerSection = BreakerSection()
 
     @model_validator(mode="after")

@@ -16,8 +16,9 @@ from datetime import UTC, datetime, timedelta
 
 from schemas.frame import Frame
 from schemas.outcome import Latencies
-from workers.inspector.work import Admitted, Ticket
+from workers.inspector.work import Admitted
 from workers.runtime.bus.ports import Record
+from workers.runtime.settling.results import Ticket
 from workers.runtime.telemetry.spans import Context, Span, child, digest, parse
 from workers.runtime.telemetry.tracing import Tracing
 

@@ -6,10 +6,11 @@ from typing import Any
 import structlog
 
 from workers.notifier.clock import Clock, system_clock
+from workers.notifier.deciding.awaited import Awaited
 from workers.notifier.deciding.rules import Rules
 from workers.notifier.deciding.told import Told
 from workers.notifier.delivering.delivery import Delivery
-from workers.notifier.loop import Notes, Notifier, States
+from workers.notifier.loop import Feed, Notes, Notifier
 from workers.notifier.reading.aside import Aside
 from workers.notifier.reading.membership import Membership
 from workers.notifier.reading.start import Starts, remembered
@@ -29,7 +30,8 @@ def make_notifier(
     membership: Membership,
     delivery: Delivery,
     *,
-    states: States | None = None,
+    states: Feed | None = None,
+    explained: Feed | None = None,
     clock: Clock = system_clock,
 ) -> Notifier:
     """The loop with its rules and what it remembers."""
@@ -53,6 +55,8 @@ def make_notifier(
         commit_every_s=notifier.commit_every_s,
         stopped=stopped,
         states=states,
+        explained=explained,
+        awaited=Awaited(notifier.picture_wait_s if explained else 0.0),
         clock=clock,
     )
 
@@ -79,6 +83,7 @@ def tell(metrics: NotifierMetrics, loop: Notifier) -> None:
     metrics.alarms.ask_one(lambda: counts.alarms)
     metrics.withheld.ask_one(lambda: loop.notes.told.withheld)
     metrics.passed_over.ask(lambda: {(why,): n for why, n in dict(counts.passed_over).items()})
+    metrics.pictures.ask(lambda: {(how,): n for how, n in dict(loop.awaited.counts).items()})
     metrics.contradictions.ask_one(lambda: counts.contradictions)
     metrics.repeated_ids.ask_one(lambda: watch.identities.repeated)
     metrics.cameras.ask_one(lambda: len(watch.roster))

@@ -1,5 +1,6 @@
 """`stream-inspector notifier`: flags and help. Nothing heavy is imported before it runs."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +10,8 @@ from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain
 from workers.runtime.listing import AsCsv, AsJson, Form, form
 from workers.runtime.settings.process import parse_assignments
+
+_LOOK_BACK_S = 600.0  # explanations of defects that are read again after a start
 
 Config = Annotated[
     Path | None, typer.Option("--config", help="YAML file, e.g. configs/notifier.yaml")
@@ -126,7 +129,9 @@ def _run(settings: Any) -> int:
 
     def producer() -> Producer:
         if names.create:
-            missing = dict.fromkeys((*read, names.camera_states, names.alarms), names.partitions)
+            missing = dict.fromkeys(
+                (*read, names.explanations, names.camera_states, names.alarms), names.partitions
+            )
             kafka.create_topics(settings.kafka, missing)
         return kafka.connect_producer(settings.kafka, client_id)
 
@@ -143,7 +148,14 @@ def _run(settings: Any) -> int:
     def states(pulse: Pulse) -> Reader:
         return KafkaReader(settings.kafka, names.camera_states, f"{client_id}-states", pulse=pulse)
 
+    def explained(pulse: Pulse) -> Reader:
+        back_s = max(_LOOK_BACK_S, 2 * settings.notifier.picture_wait_s)
+        since = datetime.now(UTC) - timedelta(seconds=back_s)
+        return KafkaReader(
+            settings.kafka, names.explanations, f"{client_id}-explanations", since, pulse
+        )
+
     def body(stop: StopSignal) -> None:
-        run_notifier(settings, consumer, producer, stop, states)
+        run_notifier(settings, consumer, producer, stop, states, connect_explained=explained)
 
     return run_process("notifier", settings.log, body)

@@ -15,7 +15,9 @@ from typing import Protocol
 import structlog
 
 from schemas.alarm import Alarm
+from schemas.explanation import Explanation
 from workers.notifier.clock import Clock, Now, system_clock
+from workers.notifier.deciding.awaited import Awaited
 from workers.notifier.deciding.happenings import (
     CONTRADICTION,
     Happening,
@@ -47,8 +49,8 @@ _STALL_S = 1.0  # a longer pause between two polls is our own
 _REPEATED = "repeated"
 
 
-class States(Protocol):
-    """Camera states, as they are announced."""
+class Feed(Protocol):
+    """A topic that is read whole, beside the group."""
 
     def take(self) -> list[Record]:
         """What came since the last call."""
@@ -96,13 +98,16 @@ class Notifier:
         starts: Starts,
         commit_every_s: float,
         stopped: StoppedWorkers | None = None,
-        states: States | None = None,
+        states: Feed | None = None,
+        explained: Feed | None = None,
+        awaited: Awaited | None = None,
         clock: Clock = system_clock,
     ) -> None:
         self._consumer, self._membership = consumer, membership
         self._rules, self.watch, self._delivery = rules, watch, delivery
         self.notes, self._starts, self._states, self._clock = notes, starts, states, clock
         self._stopped = stopped or StoppedWorkers()
+        self._explained, self.awaited = explained, awaited or Awaited(0.0)
         self._events = Events(topics, watch, self._stopped)
         self._reading = Reading()
         self._commit_every_s = commit_every_s
@@ -121,6 +126,8 @@ class Notifier:
         while not stop.is_set():
             if not self.step():
                 stop.wait(_AWAY_S)
+        now = self._clock()
+        self._decide(self.awaited.due(now, all_of_them=True), now)
         self._close(self._rules.opened())
         self._commit()
 
@@ -130,6 +137,8 @@ class Notifier:
         self._follow_group()
         for record in self._states.take() if self._states else ():
             self._take(record)
+        for record in self._explained.take() if self._explained else ():
+            self._hear(record)
         for record in records or ():
             self._reading.note(record, int(self._clock().utc.timestamp() * 1000))
             self._take(record)
@@ -161,6 +170,7 @@ class Notifier:
         gained, gone = self._membership.take()
         if gone:
             self._rules.forget(gone)
+            self.awaited.forget(gone)
             self.watch.forget(gone, now)
             self._reading.forget(gone)
         if gained:
@@ -170,6 +180,13 @@ class Notifier:
             self._reading.pass_over(gap)
             self.counts.lost += gap.records
             self._decide([from_gap(gap, now.utc)], now)
+
+    def _hear(self, record: Record) -> None:
+        """Pictures of a defect came; what cannot be read is as if it had not come."""
+        try:
+            self.awaited.hear(Explanation.decode(record.headers, record.value))
+        except Exception as error:  # a record can make any code raise anything
+            log.warning("explanation passed over", offset=record.offset, reason=reason_of(error))
 
     def _take(self, record: Record) -> None:
         """Handle a record, or pass it over, or set it aside. The one guard around reading."""
@@ -194,6 +211,7 @@ class Notifier:
         """What time alone brings about: silences, gaps that stay, windows that close."""
         now = self._clock()
         self._decide(self.watch.tick(now), now)
+        self._decide(self.awaited.due(now), now)
         self._close(self._rules.due(now))
 
     def _decide(self, happenings: Iterable[Happening], now: Now) -> None:
@@ -220,6 +238,8 @@ class Notifier:
         """The alarms that are due now; each can be encoded."""
         alarms: list[Alarm] = []
         for happening in happenings:
+            if self.awaited.holds(happening, now):
+                continue
             known = self._rules.repeated
             alarms += self._rules.see(happening, now)
             if self._rules.repeated > known:
@@ -253,7 +273,9 @@ class Notifier:
         self.watch.settle(self._rules.is_open)
         owned = self._consumer.assignment()  # what was revoked meanwhile is not ours to commit
         self._pass_markers(owned)
-        positions = self._reading.committable(self._rules.held(), self.watch.held())
+        positions = self._reading.committable(
+            self._rules.held(), self.watch.held(), self.awaited.held()
+        )
         fresh = {p: n for p, n in self._reading.fresh(positions).items() if p in owned}
         if not fresh or not self._delivery.safe:  # in memory only, and nobody told: not yet
             return

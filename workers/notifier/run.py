@@ -13,8 +13,8 @@ from workers.notifier.delivering.make import make_channels
 from workers.notifier.delivering.trace import Traces
 from workers.notifier.health import health
 from workers.notifier.loop import Notifier
+from workers.notifier.reading.feed import EXPLANATIONS, TopicFeed
 from workers.notifier.reading.membership import Membership
-from workers.notifier.reading.states import StateFeed
 from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.ports import Consumer, Producer, Reader, RebalanceListener
 from workers.runtime.lifecycle import StopSignal
@@ -32,6 +32,8 @@ def run_notifier(
     connect_producer: Callable[[], Producer],
     stop: StopSignal,
     connect_states: Callable[[Pulse], Reader] | None = None,
+    *,
+    connect_explained: Callable[[Pulse], Reader] | None = None,
 ) -> None:
     """Run until a stop is asked for. Raises Fatal."""
     notifier = settings.notifier
@@ -48,16 +50,24 @@ def run_notifier(
         traces = Traces(tracing) if tracing else None
         with stop.at_once():
             member = connect_consumer(membership)
-        feed = StateFeed(connect_states) if connect_states else nullcontext()
+        feed = TopicFeed(connect_states) if connect_states else nullcontext()
+        pictures = (
+            TopicFeed(connect_explained, EXPLANATIONS)
+            if connect_explained and notifier.picture_wait_s
+            else nullcontext()
+        )
         with (
             closing(member) as consumer,
             feed as states,
+            pictures as explained,
             Delivery(channels, notifier, traces) as delivery,
         ):
-            loop = make_notifier(settings, consumer, membership, delivery, states=states)
+            loop = make_notifier(
+                *(settings, consumer, membership, delivery), states=states, explained=explained
+            )
             log.info("listening", channels=[courier.name for courier in delivery.couriers])
             hung_s = settings.kafka.hung_after_s
-            others = [states.pulse] if states else []
+            others = [each.pulse for each in (states, explained) if each]
             watchdog = Watchdog(loop.pulse, hung_s, others=others)
             with health(settings.health, loop, consumer, delivery), watchdog:
                 loop.run(stop)

@@ -127,6 +127,11 @@ class RouteSettings(Section):
     categories: list[str] = Field(default=[], description="categories, as patterns")
     causes: list[str] = Field(default=[], description="causes, as patterns: defect, camera-*")
     kinds: list[AlarmKind] = Field(default=[], description="kinds of alarms")
+    parts: dict[str, list[str]] = Field(
+        default={},
+        description="id, serial, lot, recipe, shift, view or an attribute of the part -> patterns; "
+        "all of them have to fit one part of the alarm",
+    )
     min_severity: Severity = Field(
         default=next(iter(Severity)), description="nothing that is less severe"
     )
@@ -163,12 +168,12 @@ class DeliverySettings(Section):
     channels: dict[ChannelName, ChannelSettings] = Field(
         default={},
         description="name -> url or url_file (**secret**), cameras, categories, causes, kinds, "
-        "min_severity, digest",
+        "parts, min_severity, digest",
     )
     routes: dict[str, RouteSettings] = Field(
         default={},
         description="channel (console, topic, file, an Apprise URL's name in the log) -> cameras, "
-        "categories, causes, kinds, min_severity; a channel without a rule gets every alarm",
+        "categories, causes, kinds, parts, min_severity; a channel without a rule gets every alarm",
     )
     timeout_s: float = Field(default=20, gt=0, description="a channel that takes longer hangs")
     attempts: int = Field(default=3, ge=1, description="tries before a channel counts as away")
@@ -211,6 +216,13 @@ class NotifierSettings(Section):
     )
     aside_max_bytes: int = Field(
         default=4 * 2**20, ge=1024, description="of aside.jsonl; the one before it is kept too"
+    )
+    picture_wait_s: float = Field(
+        default=10.0,
+        ge=0,
+        le=3600,
+        description="a defect's alarm waits so long for its explanation, then goes without a "
+        "picture; 0: never",
     )
     commit_every_s: float = Field(default=1, ge=0, description="positions are stored so often")
     rules: RuleSettings = RuleSettings()

@@ -8,6 +8,7 @@
 {{- include "stream-inspector.check.inspector" . -}}
 {{- include "stream-inspector.check.autoscaling" . -}}
 {{- end -}}
+{{- if .Values.explainer.enabled -}}{{- include "stream-inspector.check.explainer" . -}}{{- end -}}
 {{- if and .Values.gate.enabled (not .Values.gate.cameras) -}}
 {{- fail "gate.enabled needs gate.cameras: whose parts are answered" -}}
 {{- end -}}
@@ -43,7 +44,7 @@
 {{- range $path, $url := dict "redis.url" .Values.redis.url "storage.models" .Values.storage.models "storage.evidence" .Values.storage.evidence "tracing.endpoint" .Values.tracing.endpoint -}}
 {{- include "stream-inspector.check.url" (dict "path" $path "url" $url) -}}
 {{- end -}}
-{{- range $component := list "inspector" "notifier" "gate" "camera" "training" -}}
+{{- range $component := list "inspector" "explainer" "notifier" "gate" "camera" "training" -}}
 {{- include "stream-inspector.check.node" (dict "path" (printf "%s.config" $component) "node" (get (get $.Values $component) "config")) -}}
 {{- range $env := (get $.Values $component).extraEnv -}}
 {{- if $env.value -}}
@@ -97,7 +98,7 @@
 {{- end -}}
 {{- if .Values.networkPolicy.restrictEgress -}}
 {{- $needed := list "dns" "kafka" -}}
-{{- if or .Values.inspector.enabled .Values.training.enabled -}}
+{{- if or .Values.inspector.enabled .Values.explainer.enabled .Values.training.enabled -}}
 {{- $needed = append $needed "redis" -}}
 {{- if include "stream-inspector.objectStore" . -}}{{- $needed = append $needed "storage" -}}{{- end -}}
 {{- end -}}
@@ -127,6 +128,19 @@
 {{- end -}}
 {{- if and .Values.inspector.staticMembership (or (ne .Values.inspector.kind "StatefulSet") (ne .Values.autoscaling.kind "none")) -}}
 {{- fail "inspector.staticMembership needs inspector.kind StatefulSet and autoscaling.kind none: a worker that is scaled away would keep its partitions for kafka.sessionTimeoutMs" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "stream-inspector.check.explainer" -}}
+{{- $own := .Values.explainer -}}
+{{- $partitions := int .Values.topics.partitions -}}
+{{- include "stream-inspector.check.device" (dict "path" "explainer.config.models.device" "device" (dig "models" "device" "" $own.config) "gpus" $own.gpu.count) -}}
+{{- if include "stream-inspector.explainerScales" . -}}
+{{- if gt (int $own.autoscaling.minReplicas) (int $own.autoscaling.maxReplicas) -}}
+{{- fail (printf "explainer.autoscaling.minReplicas (%d) is above explainer.autoscaling.maxReplicas (%d)" (int $own.autoscaling.minReplicas) (int $own.autoscaling.maxReplicas)) -}}
+{{- end -}}
+{{- else if gt (int $own.replicas) $partitions -}}
+{{- fail (printf "explainer.replicas (%d) is above topics.partitions (%d): the explainers beyond would have nothing to do" (int $own.replicas) $partitions) -}}
 {{- end -}}
 {{- end -}}
 

@@ -11,6 +11,7 @@ topics:
   outcomes: {{ .Values.topics.outcomes }}
   shadows: {{ .Values.topics.shadows }}
   defects: {{ .Values.topics.defects }}
+  explanations: {{ .Values.topics.explanations }}
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}
   camera_states: {{ .Values.topics.cameraStates }}

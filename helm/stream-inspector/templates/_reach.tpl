@@ -1,11 +1,12 @@
 {{/* Which servers each component calls. */}}
 {{- define "stream-inspector.calls" -}}
 inspector: [kafka, redis, storage, tracing]
+explainer: [kafka, redis, storage, tracing]
 doctor: [kafka, redis, storage, tracing]
 training: [redis, storage]
 notifier: [kafka, tracing, channels]
-gate: [kafka, plant]
-camera: [kafka, tracing]
+gate: [kafka, tracing, plant]
+camera: [kafka, tracing, cameras]
 topics: [kafka]
 {{- end -}}
 
@@ -29,6 +30,9 @@ topics: [kafka]
 {{- end -}}
 {{- if $egress.plant -}}
 {{- $_ := set $reach "plant" (dict "ports" $egress.plantPorts "to" $egress.plant) -}}
+{{- end -}}
+{{- if $egress.cameras -}}
+{{- $_ := set $reach "cameras" (dict "ports" $egress.cameraPorts "to" $egress.cameras) -}}
 {{- end -}}
 {{- toYaml $reach -}}
 {{- end -}}

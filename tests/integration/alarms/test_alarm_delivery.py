@@ -75,7 +75,7 @@ def start(
             *("--bootstrap-servers", kafka.bootstrap_servers),
             *("--set=notifier.delivery.console=false", "--set=notifier.rules.window_s=4"),
             *("--set=kafka.session_timeout_ms=2000", "--set=kafka.heartbeat_interval_ms=300"),
-            *(f"--set=health.port={port}", *named),
+            *(f"--set=health.port={port}", "--set=notifier.picture_wait_s=0", *named),
         ]
     )
 

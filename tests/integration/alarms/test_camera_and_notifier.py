@@ -122,7 +122,7 @@ def test_a_killed_notifier_tells_everything_with_the_same_ids(
     kafka = either_kafka
     file, inspector = tmp_path / "alarms.jsonl", Inspector(kafka)
     folders = ("--folder", str(tmp_path / "state"), "--file", str(file))
-    times = ("--set=notifier.rules.window_s=4", "--set=notifier.watch.gap_grace_s=0.5")
+    times = ("--set=notifier.rules.window_s=4", "--set=notifier.watch.gap_grace_s=0.5", NO_WAIT)
     notifier = start(kafka, "notifier", *folders, *times)
     inspector.publish("outcomes", samples.OUTCOME, 1, 2)
     inspector.publish("defects", samples.DEFECT, 1, 2, 3)
@@ -194,6 +194,7 @@ def outcome_of(frame: Frame, record: Record) -> Message:
     )
 
 
+NO_WAIT = "--set=notifier.picture_wait_s=0"  # nobody explains here
 SILENT = "--set=notifier.watch.silent_after_s=4"
 SMALL = ("--set=camera.synthetic.width=64", "--set=camera.synthetic.height=64")
 
@@ -257,7 +258,7 @@ def test_lost_positions_tell_nobody_again(apache_kafka: KafkaSettings, tmp_path:
     def notifier(state: str) -> subprocess.Popen[bytes]:
         named = [f"--set=topics.{key}={name}" for key, name in topics.items()]
         folders = ("--folder", str(tmp_path / state), "--file", str(file))
-        times = ("--set=notifier.rules.window_s=1", f"--set=notifier.group={group}")
+        times = ("--set=notifier.rules.window_s=1", f"--set=notifier.group={group}", NO_WAIT)
         return start(kafka, "notifier", *folders, *times, *named)
 
     def tell(*numbers: int) -> None:

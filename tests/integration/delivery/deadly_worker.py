@@ -9,9 +9,9 @@ from typing import Any
 from stream_inspector.verdict import Image, Verdict
 from workers.cli import main
 from workers.inspector import run
-from workers.inspector.models import detectors
 from workers.inspector.trial import child
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors import loading as detectors
+from workers.runtime.detectors.loaded import LoadedModel
 
 
 def deadly(*args: Any) -> LoadedModel:

@@ -35,6 +35,7 @@ ENVIRONMENT = {
     "BUDGET__CONFIDENCE": "0.5",
     "KAFKA__SESSION_TIMEOUT_MS": "2000",
     "KAFKA__HEARTBEAT_INTERVAL_MS": "300",
+    "NOTIFIER__PICTURE_WAIT_S": "120",
     "NOTIFIER__WATCH__SILENT_AFTER_S": "600",
 }
 
@@ -129,7 +130,7 @@ def photos(folder: Path) -> None:
 
 
 def test_the_first_hour(newcomer: Newcomer) -> None:
-    servers, train, inspect, push, worker, notifier, camera = commands()
+    servers, train, inspect, push, worker, explainer, notifier, camera = commands()
     newcomer.servers(servers)
     newcomer.run(train)
     told = newcomer.run(inspect)
@@ -138,6 +139,7 @@ def test_the_first_hour(newcomer: Newcomer) -> None:
     assert list((newcomer.folder / "look").rglob("*heatmap*.png"))
     newcomer.run(push)
     newcomer.start(worker)
+    newcomer.start(explainer)
     newcomer.start(notifier)
     newcomer.run(camera)
     until(newcomer.alarms, newcomer.log("worker").read_text())
@@ -146,7 +148,7 @@ def test_the_first_hour(newcomer: Newcomer) -> None:
     with Image.open(Path(unquote(urlsplit(alarm["evidence"]).path))) as picture:
         picture.load()
     assert len(list((newcomer.folder / "evidence").rglob("*.png"))) >= 3  # of the first defect
-    assert newcomer.stop() == {"servers": 0, "worker": 0, "notifier": 0}
+    assert newcomer.stop() == {"servers": 0, "worker": 0, "explainer": 0, "notifier": 0}
 
 
 def test_the_page_is_short() -> None:

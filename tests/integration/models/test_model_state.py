@@ -7,7 +7,7 @@ import pytest
 import redis
 from line_model import good_parts, line_model
 
-from schemas.defect import DefectEvent
+from schemas.explanation import Explanation, ExplanationState
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.model.version import Model, save_model
 from stream_inspector.synthetic import DEFECT_KINDS, render
@@ -36,22 +36,30 @@ def activate(registry: Registry, model: Model) -> None:
     registry.activate("bolts", model.version, by="test", why="test")
 
 
-def assert_explained_once(stage: Any, evidence: Path) -> None:
-    """The first defect has all its pictures; the others say that the budget was spent."""
-    reader = connect_consumer(stage.kafka, "defects-reader", ["defects"], "defects-reader")
-    defects = sum(outcome.verdict.value == "defect" for outcome in stage.outcomes)
-    events: list[DefectEvent] = []
-    while len(events) < defects:
-        events += [DefectEvent.decode(r.headers, r.value) for r in reader.poll(0.5)]
+def assert_explained(stage: Any, evidence: Path) -> None:
+    """Every defect has all its pictures, made by the version that judged it."""
+    reader = connect_consumer(stage.kafka, "told-reader", ["explanations"], "told-reader")
+    defects = {o.outcome_id: o for o in stage.outcomes if o.verdict.value == "defect"}
+    told: dict[str, Explanation] = {}
+
+    def read() -> bool:
+        for record in reader.poll(0.2):
+            each = Explanation.decode(record.headers, record.value)
+            told[each.outcome_id] = each
+        return told.keys() >= defects.keys()
+
+    stage.until(read, 200)
     reader.close()
-    explained = [event for event in events if event.counterpart.status != "skipped"]
-    assert len(explained) == 1
-    assert {e.counterpart.reason for e in events if e not in explained} <= {"budget"}
-    links = explained[0].evidence
-    for link in (links.frame, links.heatmap, links.outline, links.counterpart):
-        assert link is not None
-        assert Path(link.removeprefix("file://")).is_relative_to(evidence)
-        assert Path(link.removeprefix("file://")).read_bytes()[1:4] == b"PNG"
+    for name, outcome in defects.items():
+        each = told[name]
+        assert each.model_version == outcome.model_version
+        assert (each.state, each.reason) == (ExplanationState.EXPLAINED, None)
+        assert each.counterpart.status != "skipped"
+        links = each.evidence
+        for link in (links.frame, links.heatmap, links.outline, links.counterpart):
+            assert link is not None
+            assert Path(link.removeprefix("file://")).is_relative_to(evidence)
+            assert Path(link.removeprefix("file://")).read_bytes()[1:4] == b"PNG"
 
 
 def test_a_worker_follows_the_active_version(
@@ -64,16 +72,16 @@ def test_a_worker_follows_the_active_version(
     activate(registry, first)
     # so that the worker can only have it from Redis:
     (store / "models").rename(tmp_path / "hidden")
-    settings = {"models.store": store, "models.refresh_s": 0.2, "evidence.url": evidence}
-    one = {"counterpart.burst_s": 0.01, "counterpart.max_share": 0.001}  # then the budget is spent
-    stage.worker(**settings, **one)
-    for index in range(8):
+    settings = {"models.store": store}
+    stage.worker(**settings, **{"models.refresh_s": 0.2})
+    stage.explainer(**settings, **{"evidence.url": evidence})
+    for index in range(4):
         kind = sorted(DEFECT_KINDS)[index % len(DEFECT_KINDS)]
         stage.send(1, data=encode_png(render(index, seed=2, defect=kind).image))
     stage.until(lambda: not stage.lost())
     assert {outcome.model_version for outcome in stage.outcomes} == {first.version}
     assert any(outcome.verdict.value == "defect" for outcome in stage.outcomes)
-    assert_explained_once(stage, evidence)
+    assert_explained(stage, evidence)
 
     (tmp_path / "hidden").rename(store / "models")
     redis.Redis.from_url(stage.redis_url).flushall()

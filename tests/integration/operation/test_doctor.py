@@ -64,7 +64,7 @@ def ask(process: str, *flags: str, **settings: object) -> Answer:
 def servers() -> Iterator[tuple[EmbeddedBroker, EmbeddedStore]]:
     with EmbeddedBroker() as broker, EmbeddedStore() as store:
         kafka = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
-        names = ("frames", "outcomes", "defects", "dead-letters", "alarms")
+        names = ("frames", "outcomes", "defects", "explanations", "dead-letters", "alarms")
         create_topics(kafka, dict.fromkeys(names, 4))
         yield broker, store
 
@@ -82,7 +82,6 @@ def sound(servers: tuple[EmbeddedBroker, EmbeddedStore], tmp_path: Path) -> dict
         "models__store": tmp_path / "models",
         "models__threads": 1,
         "categories__names": f"[{CATEGORY}]",
-        "evidence__url": tmp_path / "evidence",
     }
 
 
@@ -111,6 +110,21 @@ def test_a_camera_and_a_notifier_have_checks_of_their_own(
     notifier = ask("notifier", **broker, notifier__folder=tmp_path)
     assert notifier.failed == []
     assert notifier.status("broker: topic alarms") == ["ok"]
+
+
+def test_an_explainer_needs_frames_pictures_and_a_device(
+    sound: dict[str, object], tmp_path: Path
+) -> None:
+    own = {name: value for name, value in sound.items() if not name.startswith("categories")}
+    answer = ask("explainer", **own, evidence__url=tmp_path / "evidence")
+    assert answer.failed == [], answer.text
+    for topic in ("defects", "frames", "explanations"):
+        assert answer.status(f"broker: topic {topic}") == ["ok"]
+    assert answer.status("stores: evidence") == ["ok"]
+    broken = ask("explainer", **own, evidence__url="/dev/null/e", models__device="cuda:9")
+    assert {"stores: evidence", "device: present"} <= set(broken.failed)
+    assert "evidence.url" in broken.says("stores: evidence")
+    assert ask("explainer", **own).status("stores: evidence") == ["warning"]
 
 
 BROKEN: dict[str, tuple[dict[str, object], str, str]] = {
@@ -146,7 +160,6 @@ BROKEN: dict[str, tuple[dict[str, object], str, str]] = {
         "stores: models",
         "models.store",
     ),
-    "pictures nowhere": ({"evidence__url": "/dev/null/e"}, "stores: evidence", "evidence.url"),
     "no such device": ({"models__device": "cuda:9"}, "device: present", "models.device"),
     "no model": ({"categories__names": "[bolts]"}, "models: bolts", "model push"),
 }
@@ -247,11 +260,11 @@ def test_no_secret_is_shown(sound: dict[str, object]) -> None:
     wrong = {
         "redis__url": "redis://me:s3cret@127.0.0.1:9/0",
         "redis__connect_timeout_s": 0.3,
-        "evidence__url": "nosuch://me:s3cret@bucket/x",
+        "models__store": "nosuch://me:s3cret@bucket/x",
     }
     answer = ask("worker", "--quick", **(sound | wrong))
     assert "Redis: reachable" in answer.failed
-    assert "stores: evidence" in answer.failed
+    assert "stores: models" in answer.failed
     assert "s3cret" not in answer.text
 
 

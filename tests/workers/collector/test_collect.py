@@ -16,6 +16,7 @@ from rich.console import Console
 from schemas.documents import samples
 from schemas.frame import RAW_GRAY8, Frame, encode_frame, new_frame_id
 from schemas.outcome import FrameRef, Outcome, RecordRef, RejectReason, Verdict, outcome_id
+from schemas.part import PartRef
 from stream_inspector.errors import DataError
 from workers.collector.run import run_collect
 from workers.collector.selection import Selection, draw
@@ -25,6 +26,7 @@ from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing, Partition
 from workers.runtime.errors import SettingsError
+from workers.runtime.part_filter import part_filter
 
 EVERYTHING = Selection()
 START = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -203,6 +205,15 @@ def test_camera_category_and_time(line: Line) -> None:
     )
     assert line.good() == [line.sent[4].data]
     assert not (line.folder / "nuts").exists()
+
+
+def test_parts_of_a_lot_are_taken_and_the_book_says_who_they_are(line: Line) -> None:
+    for lot in ("L-16", "L-17", None):
+        line.frame(part=PartRef(serial=f"of {lot}", lot=lot))
+    line.frame()
+    line.collect(Selection(parts=part_filter(["lot=L-17"])))
+    assert line.good() == [line.sent[1].data]
+    assert [entry["part"] for entry in line.book()] == [{"serial": "of L-17", "lot": "L-17"}]
 
 
 @pytest.mark.slow

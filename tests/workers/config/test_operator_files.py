@@ -8,9 +8,9 @@ from typer.testing import CliRunner
 
 from workers.cli import app
 from workers.config.command import SETTINGS, Process, settings_class
-from workers.inspector.settings import ModelsSection
 from workers.line.announce import LineSettings
 from workers.offline.settings import OF_A_WORKER, ModelStoreSettings
+from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.errors import SettingsError
 from workers.runtime.settings.operator import SECTIONS, OperatorSettings
 

@@ -6,7 +6,7 @@ import pytest
 
 from workers.demo.books.tally import Tally
 from workers.demo.conclude import Ending
-from workers.demo.journey import follow
+from workers.demo.journey import Patience, follow
 from workers.runtime.lifecycle import StopSignal
 
 
@@ -15,7 +15,7 @@ class Books:
     """Plays the books of a run, one look after another; the last one stays."""
 
     looks: list[tuple[int, int]]  # frames sent, outcomes seen
-    observer: object = None
+    explained: int = 0
     phases: list[str] = field(default_factory=list)
 
     def look(self) -> tuple[Tally, dict[str, object]]:
@@ -24,16 +24,26 @@ class Books:
         outcomes = {f"f{number}": None for number in range(seen)}
         return Tally(sent, seen, 0, 0, 0, lost, 0, (), 0, outcomes), {}  # type: ignore[arg-type]
 
+    @property
+    def observer(self) -> SimpleNamespace:
+        return SimpleNamespace(explanations=dict.fromkeys(range(self.explained)))
+
     def update(self, books: Tally, sent: object, observer: object, phase: str) -> None:
         self.phases.append(phase)
 
 
 def watch(
-    books: Books, *, sending: bool = False, inspecting: bool = True, stall_s: float = 60
+    books: Books,
+    *,
+    sending: bool = False,
+    inspecting: bool = True,
+    explaining: bool = True,
+    stall_s: float = 60,
 ) -> Tally:
     """Follow until the end; returns the last look."""
-    children = SimpleNamespace(sending=sending, inspecting=inspecting)
-    follow(SimpleNamespace(children=children), books, books, stall_s, StopSignal())
+    children = SimpleNamespace(sending=sending, inspecting=inspecting, explaining=explaining)
+    patience = Patience(stall_s, stall_s)
+    follow(SimpleNamespace(children=children), books, books, patience, StopSignal())
     return books.look()[0]
 
 

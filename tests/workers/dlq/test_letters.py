@@ -11,9 +11,10 @@ from schemas.dead_letter import DeadLetter
 from schemas.documents import samples
 from schemas.frame import decode_frame
 from schemas.outcome import RejectReason
-from workers.dlq.letters import Filter, camera_of, category_of
+from workers.dlq.letters import Filter, camera_of, category_of, part_of
 from workers.dlq.replay import again, run_of
 from workers.runtime.moments import ago
+from workers.runtime.part_filter import part_filter
 
 LETTER = samples.DEAD_LETTER
 NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -35,6 +36,8 @@ NOW = datetime(2026, 3, 14, 12, tzinfo=UTC)
         ({"since": LETTER.rejected_at}, True),
         ({"since": LETTER.rejected_at + timedelta(seconds=1)}, False),
         ({"until": LETTER.rejected_at}, False),
+        ({"parts": part_filter(["lot=L-17", "serial=SN-*"])}, True),
+        ({"parts": part_filter(["lot=L-18"])}, False),
         ({"categories": frozenset({"fryum"}), "cameras": frozenset({"line-2"})}, False),
     ],
 )
@@ -45,6 +48,7 @@ def test_all_conditions_have_to_hold(wanted: dict[str, Any], taken: bool) -> Non
 def test_an_unreadable_frame_is_found_by_its_raw_headers() -> None:
     letter = LETTER.model_copy(update={"frame": None})
     assert (category_of(letter), camera_of(letter)) == ("fryum", "line-1-cam-2")
+    assert part_of(letter) == samples.FRAME.part
 
 
 def test_a_replay_is_the_original_record_with_its_lineage() -> None:

@@ -17,9 +17,9 @@ NOWHERE = (
 )
 
 
-def lines(*assignments: str) -> Iterator[dict[str, str]]:
+def lines(*assignments: str, process: str = "worker") -> Iterator[dict[str, str]]:
     given = [word for each in assignments for word in ("--set", each)]
-    result = CliRunner().invoke(app, ["doctor", "worker", "--quick", "--json", *NOWHERE, *given])
+    result = CliRunner().invoke(app, ["doctor", process, "--quick", "--json", *NOWHERE, *given])
     assert result.exit_code == 1, result.output
     found = json.loads(result.stdout)
     yield from found
@@ -43,7 +43,8 @@ def test_a_missing_category_stops_no_other_check(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_evidence_that_cannot_be_written_says_so(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    wrong = of(list(lines(f"evidence.url={tmp_path}/{below}")), "stores", "evidence")
+    found = lines(f"evidence.url={tmp_path}/{below}", process="explainer")
+    wrong = of(list(found), "stores", "evidence")
     assert wrong["status"] == "failed"
     assert "let this user write" in wrong["do"]
     assert wrong["setting"] == "evidence.url"

@@ -1,9 +1,11 @@
 """What was answered survives a crash and a full disk, in bounded room."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from schemas.part import PartRef
 from tests.workers.gate.parts import answer
 from workers.gate.answers import Decision
 from workers.gate.journal import FILES, Journal, read
@@ -19,6 +21,13 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert [(each.key, each.decision, each.reject) for each in found] == [
         (each.key, each.decision, each.reject) for each in given
     ]
+
+
+def test_who_the_part_is_is_written_down(tmp_path: Path) -> None:
+    who = PartRef(id="7", lot="L-17", attributes={"cavity": "3"})
+    with Journal(tmp_path) as journal:
+        journal.note([replace(answer(0), who=who), answer(1)])
+    assert [each.who for each in read(tmp_path)] == [who, None]
 
 
 def test_a_line_that_was_cut_short_costs_itself_only(tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from schemas.message import Message
 from stream_inspector.image.decode import Decoded, DecodeLimits
 from stream_inspector.image.view.canvas import View
 from workers.inspector.pipeline.admit import admit
-from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
+from workers.inspector.work import Admitted, Rejection, Waiting
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.decoders.picture import Picture
+from workers.runtime.settling.results import Ticket
 from workers.runtime.telemetry.tracing import Tracing
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # what Pillow says of damage

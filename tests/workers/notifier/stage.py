@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from schemas.alarm import Alarm
-from schemas.camera_state import CameraState
+from schemas.defect import Evidence
 from schemas.documents import samples
+from schemas.explanation import Explanation, ExplanationState
 from schemas.message import Message
 from schemas.outcome import FrameRef
 from workers.notifier.assembly import make_notifier
@@ -64,7 +65,9 @@ class Stage:
             self.broker.create_topic(topic, 1)
         self.ear = Ear()
 
-    def notifier(self, states: object = None, **settings: object) -> Notifier:
+    def notifier(
+        self, states: object = None, explained: object = None, **settings: object
+    ) -> Notifier:
         membership = Membership()
         self.consumer = self.broker.consumer(GROUP, READ, membership)
         given = {"folder": self.folder, "commit_every_s": 0, "max_age_s": 1e9} | settings
@@ -74,6 +77,7 @@ class Stage:
             membership,
             self.ear,  # type: ignore[arg-type]
             states=states,  # type: ignore[arg-type]
+            explained=explained,  # type: ignore[arg-type]
             clock=self.clock,
         )
 
@@ -105,16 +109,33 @@ def defect(number: int, seconds: float = 0) -> Message:
     return samples.DEFECT.model_copy(update=changes)
 
 
+def explanation(number: int, picture: str | None = "s3://plant/outline.png") -> Explanation:
+    """Of `defect(number)`; without a picture its frame had expired."""
+    state = ExplanationState.EXPLAINED if picture else ExplanationState.EXPIRED
+    changes = {
+        "outcome_id": f"{number:032x}",
+        "frame": ref(number),
+        "state": state,
+        "evidence": Evidence(outline=picture),
+    }
+    return samples.EXPLANATION.model_copy(update=changes)
+
+
 def outcome(sequence: int) -> Message:
     changes = {"outcome_id": f"{sequence:032x}", "frame": ref(sequence)}
     return samples.OUTCOME.model_copy(update=changes)
 
 
 class Announced:
-    """Camera states as a feed hands them over."""
+    """Camera states or explanations as a feed hands them over."""
 
-    def __init__(self, *states: CameraState | bytes) -> None:
-        self.records = [
+    def __init__(self, *states: Message | bytes) -> None:
+        self.records: list[Record] = []
+        self.add(*states)
+
+    def add(self, *states: Message | bytes) -> None:
+        """They came."""
+        self.records += [
             Record(Partition(TOPICS.camera_states, 0), n, *_content(each), 0)
             for n, each in enumerate(states)
         ]
@@ -124,7 +145,7 @@ class Announced:
         return found
 
 
-def _content(state: CameraState | bytes) -> tuple:
+def _content(state: Message | bytes) -> tuple:
     if isinstance(state, bytes):
         return None, state, ()
     message = state.encode()

@@ -27,9 +27,10 @@ def test_a_defect_becomes_an_alarm(stage: Stage) -> None:
     stage.publish(TOPICS.defects, defect(1))
     stage.rounds(notifier)
     (alarm,) = stage.ear.heard
-    assert alarm.message == "line-1-cam-2: defect on fryum: score 4.81, threshold 3.2"
+    assert alarm.message == "line-1-cam-2: defect on fryum (part 4711): score 4.81, threshold 3.2"
     assert alarm.frame_ids == ["f1"]
-    assert alarm.evidence.startswith("s3://plant/evidence/")
+    assert alarm.parts == [samples.FRAME.part]
+    assert alarm.evidence is None
 
 
 def test_a_dead_letter_becomes_a_not_inspected_alarm(stage: Stage) -> None:
@@ -39,6 +40,7 @@ def test_a_dead_letter_becomes_a_not_inspected_alarm(stage: Stage) -> None:
     (alarm,) = stage.ear.heard
     assert (alarm.kind.value, alarm.cause) == ("not-inspected", "undecodable")
     assert "frames 2:90125" in alarm.message
+    assert alarm.parts == [samples.FRAME.part]
 
 
 def test_a_missed_defect_becomes_a_critical_alarm_about_its_category_once(stage: Stage) -> None:

@@ -119,7 +119,7 @@ def test_what_is_beyond_doubt_is_shown(url: str, shown: str) -> None:
         ("worker", "redis.url", f"redis://:{LEFT}[{RIGHT}@cache:6379"),
         ("worker", "redis.url", f"redis://:{LEFT}#{RIGHT}@cache:6379"),
         ("worker", "models.store", f"s3://key:{LEFT}/{RIGHT}@bucket/x"),
-        ("worker", "evidence.url", f"https://host/p?sig={LEFT}&se={RIGHT}"),
+        ("explainer", "evidence.url", f"https://host/p?sig={LEFT}&se={RIGHT}"),
         ("worker", "tracing.endpoint", f"https://host/{LEFT}-{RIGHT}/v1/traces"),
         ("notifier", "notifier.delivery.apprise_urls", f"json://u:{LEFT}?{RIGHT}@host"),
     ],

@@ -5,10 +5,13 @@ from typing import Any
 from pypylon import genicam, pylon
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
+from workers.camera.devices.pixels import Picture, picture, pixel_format
+from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 
 KIND = "basler"
+_CHUNK = "Chunk"
 _EXPOSURE, _GAIN = ("ExposureTime", "ExposureTimeAbs"), ("Gain", "GainRaw")
 
 
@@ -19,6 +22,8 @@ class BaslerDevice:
         self._serial, self._settings = serial, settings
         self._camera: Any = None
         self._convert = pylon.ImageFormatConverter()
+        self._convert.OutputBitAlignment.Value = "MsbAligned"
+        self._format = ""
 
     def open(self) -> None:
         """Raises DeviceLost, SettingsError."""
@@ -30,6 +35,7 @@ class BaslerDevice:
             self._camera = pylon.InstantCamera(factory.CreateDevice(found[0]))
             self._camera.Open()
             self._set_up()
+            self._format = str(self._camera.PixelFormat.Value)
             self._camera.StartGrabbing(pylon.GrabStrategy_OneByOne)
         except genicam.GenericException as error:
             raise DeviceLost(f"Basler {self._serial}: {error}") from None
@@ -41,9 +47,51 @@ class BaslerDevice:
             if self._settings.trigger == "software" and not self._trigger(milliseconds):
                 return None
             found = self._camera.RetrieveResult(milliseconds, pylon.TimeoutHandling_Return)
-            return _grab(found, self._convert) if found.IsValid() else None
+            return self._grab(found) if found.IsValid() else None
         except genicam.GenericException as error:
             raise DeviceLost(f"Basler {self._serial}: {error}") from None
+
+    def _grab(self, found: Any) -> Grab:
+        try:
+            block, stamp = int(found.GetBlockID()), int(found.GetTimeStamp()) or None
+            whole = found.GrabSucceeded()
+            return Grab(
+                self._picture(found) if whole else None,
+                block,
+                stamp,
+                "" if whole else found.GetErrorDescription(),
+                self._format,
+                self._counted(found, block),
+            )
+        finally:
+            found.Release()
+
+    def _picture(self, found: Any) -> Picture:
+        """What is packed in an unusual way is unpacked by pylon, with its depth."""
+        form = pixel_format(self._format)
+        if form is not None:
+            bayer = self._settings.demosaic
+            return picture(found.GetArray(), form, convert_bayer=bayer)
+        mono = pylon.IsMono(found.GetPixelType())
+        self._convert.OutputPixelFormat = (
+            pylon.PixelType_Mono16 if mono else pylon.PixelType_RGB8packed
+        )
+        return Picture(self._convert.Convert(found).GetArray().copy())
+
+    def _counted(self, found: Any, block: int) -> int | None:
+        """The number of the part, by what counts them."""
+        name = self._settings.counter
+        if name is None or name == "block":
+            return None if name is None else block
+        nodes = self._camera.GetNodeMap()
+        if name.startswith(_CHUNK):
+            nodes = found.GetChunkDataNodeMap()
+        node = nodes.GetNode(name)
+        return int(node.Value) if node and genicam.IsReadable(node) else None
+
+    def synchronised(self) -> bool | None:
+        """By what its node map says of PTP."""
+        return ptp(self._camera.GetNodeMap().GetNode)
 
     def close(self) -> None:
         """Disconnect."""
@@ -74,6 +122,31 @@ class BaslerDevice:
             self._set(("TriggerSource",), line, "trigger_line")
         for name, value in given.nodes.items():
             self._set((name,), value, f"nodes.{name}")
+        for name, value, setting in self._region():
+            self._set((name,), value, setting)
+        self._count_parts()
+
+    def _region(self) -> list[tuple[str, int, str]]:
+        """The offsets give way first: width and height are bounded by them."""
+        if self._settings.region is None:
+            return []
+        x, y, width, height = self._settings.region
+        order = (("OffsetX", 0), ("OffsetY", 0), ("Width", width), ("Height", height))
+        return [(*each, "region") for each in (*order, ("OffsetX", x), ("OffsetY", y))]
+
+    def _count_parts(self) -> None:
+        """A chunk travels with its picture, when it is asked for."""
+        name = self._settings.counter or ""
+        if name.startswith(_CHUNK):
+            self._set(("ChunkModeActive",), True, "counter")
+            self._set(("ChunkSelector",), name.removeprefix(_CHUNK), "counter")
+            self._set(("ChunkEnable",), True, "counter")
+        elif name not in ("", "block") and not self._is_there(name):
+            raise SettingsError(f"camera.device.counter: this camera has no {name}")
+
+    def _is_there(self, name: str) -> bool:
+        node = self._camera.GetNodeMap().GetNode(name)
+        return bool(node) and bool(genicam.IsAvailable(node))
 
     def _set(self, names: tuple[str, ...], value: Any, setting: str) -> None:
         """Set the first of these nodes that the camera has."""
@@ -86,18 +159,6 @@ class BaslerDevice:
             node.Value = int(value) if kind is int else kind(value)
         except (genicam.GenericException, ValueError, TypeError) as error:
             raise SettingsError(f"camera.device.{setting}: {value!r}: {error}") from None
-
-
-def _grab(found: Any, convert: Any) -> Grab:
-    try:
-        block, stamp = int(found.GetBlockID()), int(found.GetTimeStamp())
-        if not found.GrabSucceeded():
-            return Grab(None, block, stamp or None, found.GetErrorDescription())
-        mono = pylon.IsMono(found.GetPixelType())
-        convert.OutputPixelFormat = pylon.PixelType_Mono8 if mono else pylon.PixelType_RGB8packed
-        return Grab(convert.Convert(found).GetArray().copy(), block, stamp or None)
-    finally:
-        found.Release()
 
 
 def _devices() -> list[Any]:

@@ -3,9 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from workers.camera.devices.pixels import Picture
 from workers.runtime.errors import Transient
 
 
@@ -19,12 +17,18 @@ class VideoEnded(Transient):
 
 @dataclass(frozen=True, slots=True)
 class Grab:
-    """A picture as the device gave it: uint8 [h, w] or [h, w, 3], RGB; None where it is broken."""
+    """A picture as the device gave it; None where it is broken."""
 
-    pixels: NDArray[np.uint8] | None
+    picture: Picture | None
     block: int | None  # counts up with each picture that the device took; None: it does not count
     device_ns: int | None  # its own clock
     why: str = ""  # it is broken
+    pixel_format: str | None = None  # as the device took it
+    count: int | None = None  # by what counts the parts (camera.device.counter)
+
+    def part(self, step: int) -> int | None:
+        """Number of the part, where so many counts are one part; an encoder is never exact."""
+        return None if self.count is None else (self.count + step // 2) // step
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,9 @@ class Device(Protocol):
 
     def grab(self, timeout_s: float) -> Grab | None:
         """The next picture; None: there was none in time. Raises DeviceLost."""
+
+    def synchronised(self) -> bool | None:
+        """Whether its clock follows PTP; None: it does not say."""
 
     def close(self) -> None:
         """Take no more pictures, and disconnect."""

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-import numpy as np
 from genicam.gentl import GenericException, TimeoutException
 from harvesters.core import Harvester
-from numpy.typing import NDArray
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
+from workers.camera.devices.pixels import KNOWN, picture, pixel_format
+from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 
 KIND = "genicam"
-_CHANNELS = {"Mono8": 1, "RGB8": 3, "RGBa8": 4, "BGR8": 3, "BGRa8": 4}
+_CHUNK = "Chunk"
 
 
 class GenicamDevice:
@@ -45,11 +45,37 @@ class GenicamDevice:
             if self._settings.trigger == "software":
                 self._acquirer.remote_device.node_map.TriggerSoftware.execute()
             with self._acquirer.fetch(timeout=timeout_s) as buffer:
-                return _grab(buffer)
+                return self._grab(buffer)
         except TimeoutException:
             return None
         except GenericException as error:
             raise DeviceLost(f"GenICam {self._name}: {error}") from None
+
+    def _grab(self, buffer: Any) -> Grab:
+        block, stamp = _told(buffer, "frame_id"), _told(buffer, "timestamp_ns")
+        part = buffer.payload.components[0]
+        name, count = str(part.data_format), self._counted(block)
+        form = pixel_format(name)
+        if form is None:
+            raise SettingsError(f"camera.device.nodes: PixelFormat is {name}; known are {KNOWN}")
+        if part.data.size < part.height * part.width * form.channels:
+            return Grab(None, block, stamp, "the buffer is incomplete", name, count)
+        shape = (part.height, part.width, form.channels)
+        samples = part.data.reshape(shape[:2] if form.channels == 1 else shape)
+        bayer = self._settings.demosaic
+        made = picture(samples, form, convert_bayer=bayer)
+        return Grab(made, block, stamp, "", name, count)
+
+    def _counted(self, block: int | None) -> int | None:
+        """The number of the part; chunks of the buffer in hand are in the node map."""
+        name = self._settings.counter
+        if name is None or name == "block":
+            return None if name is None else block
+        return _value(self._acquirer.remote_device.node_map, name)
+
+    def synchronised(self) -> bool | None:
+        """By what its node map says of PTP."""
+        return ptp(lambda name: getattr(self._acquirer.remote_device.node_map, name))
 
     def close(self) -> None:
         """Disconnect."""
@@ -75,6 +101,36 @@ class GenicamDevice:
         wanted |= {name: (value, f"nodes.{name}") for name, value in given.nodes.items()}
         for name, (value, setting) in wanted.items():
             _set(nodes, name, value, setting)
+        for name, value in _region(given):
+            if value or hasattr(nodes, name):  # some sensors have no offset to set to 0
+                _set(nodes, name, value, "region")
+        _count_parts(nodes, given.counter or "")
+
+
+def _region(given: DeviceSettings) -> list[tuple[str, int]]:
+    """The offsets give way first: width and height are bounded by them."""
+    if given.region is None:
+        return []
+    x, y, width, height = given.region
+    order = [("OffsetX", 0), ("OffsetY", 0), ("Width", width), ("Height", height)]
+    return [*order, ("OffsetX", x), ("OffsetY", y)]
+
+
+def _count_parts(nodes: Any, name: str) -> None:
+    """A chunk travels with its picture, when it is asked for."""
+    if name.startswith(_CHUNK):
+        _set(nodes, "ChunkModeActive", True, "counter")
+        _set(nodes, "ChunkSelector", name.removeprefix(_CHUNK), "counter")
+        _set(nodes, "ChunkEnable", True, "counter")
+    elif name not in ("", "block") and not hasattr(nodes, name):
+        raise SettingsError(f"camera.device.counter: this camera has no {name}")
+
+
+def _value(nodes: Any, name: str) -> int | None:
+    try:
+        return int(getattr(nodes, name).value)
+    except Exception:  # each producer has its own
+        return None
 
 
 def _set(nodes: Any, name: str, value: Any, setting: str) -> None:
@@ -84,28 +140,6 @@ def _set(nodes: Any, name: str, value: Any, setting: str) -> None:
         getattr(nodes, name).value = value
     except Exception as error:  # each producer has its own
         raise SettingsError(f"camera.device.{setting}: {value!r}: {error}") from None
-
-
-def _grab(buffer: Any) -> Grab:
-    block, stamp = _told(buffer, "frame_id"), _told(buffer, "timestamp_ns")
-    part = buffer.payload.components[0]
-    channels = _CHANNELS.get(part.data_format)
-    if channels is None:
-        known = ", ".join(_CHANNELS)
-        raise SettingsError(
-            f"camera.device.nodes: PixelFormat is {part.data_format}; one of {known} is needed"
-        )
-    if part.data.size < part.height * part.width * channels:
-        return Grab(None, block, stamp, "the buffer is incomplete")
-    return Grab(_pixels(part, channels), block, stamp)
-
-
-def _pixels(part: Any, channels: int) -> NDArray[np.uint8]:
-    shape = (part.height, part.width) if channels == 1 else (part.height, part.width, channels)
-    found = part.data.reshape(shape)
-    if channels > 1:
-        found = found[:, :, 2::-1] if part.data_format.startswith("BGR") else found[:, :, :3]
-    return np.array(found, np.uint8)
 
 
 def _told(buffer: Any, name: str) -> int | None:

@@ -1,34 +1,44 @@
 """Pictures of a device as they come: what it missed is told, what it loses is looked for again."""
 
-import io
 import random
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from PIL import Image
 
-from schemas.frame import RAW_GRAY8, RAW_RGB8
+from workers.camera.devices.clock import DeviceClock
 from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
+from workers.camera.devices.encode import shot
 from workers.camera.settings import DeviceSettings
-from workers.camera.sources import Missed, Shot, Stop, Taken
+from workers.camera.sources import Missed, Stop, Taken
 
 log = structlog.get_logger(__name__)
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ASK_CLOCK_S = 10.0  # between two questions whether its clock follows PTP
 _WAIT_S = 0.5  # for a picture, before a stop is looked for
 _WORD_END = 65_535  # GigE Vision 1 counts blocks from 1 to here, and again from 1
 _NEAR = 1000  # blocks from that end
 
 
 def live_shots(
-    device: Device, settings: DeviceSettings, stop: Stop, *, once: bool = False
+    device: Device,
+    settings: DeviceSettings,
+    stop: Stop,
+    *,
+    once: bool = False,
+    clock: DeviceClock | None = None,
 ) -> Iterator[Taken]:
     """Until a stop, or the end of a file (`once`). None: nothing came. Raises SettingsError."""
-    failures = 0
+    failures, counts, clock = 0, Counts(settings), clock or DeviceClock()
     while not stop.is_set():
         try:
             device.open()
             log.info("device connected")
-            for taken in _pictures(device, settings, stop):
+            counts.begin()
+            clock.synchronised = device.synchronised()
+            for taken in _pictures(device, settings, stop, counts, clock):
                 failures = 0
                 yield taken
         except VideoEnded:
@@ -44,19 +54,58 @@ def live_shots(
             device.close()
 
 
-def _pictures(device: Device, settings: DeviceSettings, stop: Stop) -> Iterator[Taken]:
-    last: int | None = None
+def _pictures(
+    device: Device, settings: DeviceSettings, stop: Stop, counts: "Counts", clock: DeviceClock
+) -> Iterator[Taken]:
+    asked_s = time.monotonic()
     while not stop.is_set():
-        grab = device.grab(min(_WAIT_S, settings.timeout_s))
+        grab, arrived_ns = device.grab(min(_WAIT_S, settings.timeout_s)), time.time_ns()
+        if time.monotonic() - asked_s > _ASK_CLOCK_S:
+            clock.synchronised, asked_s = device.synchronised(), time.monotonic()
         if grab is None:
             yield None
             continue
+        yield from counts.missed(grab)
+        taken_ns = clock.taken(grab.device_ns, arrived_ns)
+        if grab.picture is None:
+            yield Missed(1, "incomplete")
+        else:
+            yield shot(grab, settings, _moment(taken_ns))
+
+
+def _moment(nanoseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+class Counts:
+    """What the counts of a device say of parts that there is no picture of."""
+
+    def __init__(self, settings: DeviceSettings) -> None:
+        self._step, self._own = settings.counter_step, settings.counter == "block"
+        self._block: int | None = None
+        self._part: int | None = None
+
+    def begin(self) -> None:
+        """Connected: pictures are counted anew, while parts that went by meanwhile were counted."""
+        self._block = None
+        if self._own:
+            self._part = None
+
+    def missed(self, grab: Grab) -> Iterator[Missed]:
+        """Pictures that were lost, then parts that were counted and never taken."""
+        gap = 0
         if grab.block is not None:
-            gap = missed(last, grab.block)
-            last = grab.block
-            if gap:
-                yield Missed(gap, "gap")
-        yield Missed(1, "incomplete") if grab.pixels is None else shot(grab, settings.encoding)
+            gap = missed(self._block, grab.block)
+            self._block = grab.block
+        if gap:
+            yield Missed(gap, "gap")
+        part = grab.part(self._step)
+        if part is None:
+            return
+        untaken = missed(self._part, part) - gap
+        self._part = part
+        if untaken > 0:
+            yield Missed(untaken, "trigger")
 
 
 def missed(last: int | None, block: int) -> int:
@@ -67,19 +116,6 @@ def missed(last: int | None, block: int) -> int:
         return block - last - 1
     wrapped = last > _WORD_END - _NEAR and block < _NEAR and last <= _WORD_END
     return _WORD_END - last + block - 1 if wrapped else 0
-
-
-def shot(grab: Grab, encoding: str) -> Shot:
-    """A picture as it is sent; both encodings lose nothing."""
-    assert grab.pixels is not None  # noqa: S101  (its caller looked)
-    height, width = grab.pixels.shape[:2]
-    if encoding == "raw":
-        kind = RAW_GRAY8 if grab.pixels.ndim == 2 else RAW_RGB8
-        data, size = grab.pixels.tobytes(), (width, height)
-        return Shot(data, kind, None, None, None, *size, grab.block, grab.device_ns)
-    buffer = io.BytesIO()
-    Image.fromarray(grab.pixels).save(buffer, "PNG", compress_level=1)  # speed over size
-    return Shot(buffer.getvalue(), "image/png", block=grab.block, device_ns=grab.device_ns)
 
 
 def _pause(settings: DeviceSettings, failures: int) -> float:

@@ -23,8 +23,8 @@ def preview(camera: CameraSettings, file: Path) -> None:
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
             grab = device.grab(1.0)
-            if grab is not None and grab.pixels is not None:
-                _write(Image.fromarray(grab.pixels), file)
+            if grab is not None and grab.picture is not None:
+                _write(Image.fromarray(grab.picture.pixels), file)
                 return
     finally:
         device.close()

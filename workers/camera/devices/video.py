@@ -4,10 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import av
+import numpy as np
 from av.error import FFmpegError
+from numpy.typing import NDArray
 
 from workers.camera.devices.device import DeviceLost, Grab, VideoEnded
+from workers.camera.devices.pixels import Picture
 from workers.camera.settings import DeviceSettings
+from workers.runtime.errors import SettingsError
 
 
 class VideoDevice:
@@ -40,7 +44,22 @@ class VideoDevice:
         if frame is None:
             raise VideoEnded(f"{self._where}: no more pictures")
         gray = frame.format.name.startswith("gray")
-        return Grab(frame.to_ndarray(format="gray" if gray else "rgb24"), None, None)
+        pixels = frame.to_ndarray(format="gray" if gray else "rgb24")
+        return Grab(Picture(self._cut(pixels)), None, None)
+
+    def _cut(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The region; raises SettingsError where the pictures are smaller."""
+        if self._settings.region is None:
+            return pixels
+        x, y, width, height = self._settings.region
+        if y + height > pixels.shape[0] or x + width > pixels.shape[1]:
+            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            raise SettingsError(f"camera.device.region: its pictures have {size} pixels")
+        return np.ascontiguousarray(pixels[y : y + height, x : x + width])
+
+    def synchronised(self) -> bool | None:
+        """It has no clock."""
+        return None
 
     def close(self) -> None:
         """Disconnect."""

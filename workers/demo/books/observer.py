@@ -13,6 +13,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.envelope import event_type
 from schemas.excerpt import excerpt
+from schemas.explanation import Explanation
 from schemas.interruption import Interruption
 from schemas.outcome import Outcome
 from workers.demo.books.lines import Observed, observe
@@ -27,7 +28,7 @@ _NAMED = 5  # interruptions that are told one by one
 
 
 class Observer:
-    """Reads the outcome, defect, dead-letter and alarm topics in a thread of its own.
+    """Reads what workers, explainer and notifier publish in a thread of its own.
 
     The lists only ever grow; other threads may read them while it runs.
     """
@@ -39,6 +40,7 @@ class Observer:
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self.outcomes: list[Observed] = []
         self.defects: dict[str, DefectEvent] = {}  # by frame id
+        self.explanations: dict[str, Explanation] = {}  # by frame id: the latest word
         self.dead_letters: list[DeadLetter] = []
         self.interruptions: list[str] = []  # frames of which no record is in hand
         self.alarms: dict[str, Alarm] = {}  # by alarm id: the latest word
@@ -78,6 +80,9 @@ class Observer:
         elif topic == self._topics.defects:
             event = DefectEvent.decode(record.headers, record.value)
             self.defects.setdefault(event.frame.frame_id, event)
+        elif topic == self._topics.explanations:
+            told = Explanation.decode(record.headers, record.value)
+            self.explanations[told.frame.frame_id] = told
         elif topic == self._topics.dead_letters:
             self._note_rejected(record)
         elif topic == self._topics.alarms:

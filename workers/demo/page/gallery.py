@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image as Pillow
 
-from schemas.defect import DefectEvent
+from schemas.explanation import Explanation
 from stream_inspector.image.pictures import encode_png, outline, side_by_side
 from stream_inspector.image.regions import find_regions
 from stream_inspector.image.view.canvas import View
@@ -31,7 +31,7 @@ class Material:
 
     books: Tally
     sent: Mapping[str, SentFrame]
-    defects: Mapping[str, DefectEvent]
+    explained: Mapping[str, Explanation]  # by frame id
     rescored: Rescored
     pixel_threshold: float
 
@@ -89,10 +89,10 @@ _ORDER = ("frame", "heatmap", "outline", "counterpart", "truth")
 
 
 def make_card(material: Material, outcome: Observed) -> Card:
-    """A frame's card: from its event's evidence where there is some, else from its rescored map."""
+    """A frame's card: from its explanation where there is one, else from its rescored map."""
     frame = material.sent[outcome.frame_id or ""]
-    event = material.defects.get(frame.frame_id)
-    found = _score_pictures(material, frame) | (evidence(event) if event else {})
+    told = material.explained.get(frame.frame_id)
+    found = _score_pictures(material, frame) | (evidence(told) if told else {})
     return Card(
         title=f"{frame.camera_id} #{frame.sequence}",
         camera=Path(frame.path).name if frame.path else f"part {frame.index}",
@@ -101,14 +101,14 @@ def make_card(material: Material, outcome: Observed) -> Card:
         truth=frame.truth,
         right=None if frame.defective is None else frame.defective == (outcome.verdict == "defect"),
         pictures=found,
-        note=_note(event, outcome),
+        note=_note(told, outcome),
         size=material.rescored.sizes.get(frame.frame_id, (1, 1)),
     )
 
 
-def evidence(event: DefectEvent) -> dict[str, bytes]:
-    """The pictures that an event links to, as far as they are files that can be read."""
-    links = event.evidence
+def evidence(told: Explanation) -> dict[str, bytes]:
+    """The pictures that an explanation links to, as far as they are files that can be read."""
+    links = told.evidence
     named = (
         ("frame", links.frame),
         ("heatmap", links.heatmap),
@@ -151,10 +151,10 @@ def _score_pictures(material: Material, frame: SentFrame) -> dict[str, bytes]:
     return {name: encode_png(picture) for name, picture in drawn.items()}
 
 
-def _note(event: DefectEvent | None, outcome: Observed) -> str:
-    if event is None:
-        return "A near miss." if outcome.verdict == "near_miss" else ""
-    check = event.counterpart
+def _note(told: Explanation | None, outcome: Observed) -> str:
+    if told is None:
+        return _UNEXPLAINED.get(outcome.verdict or "", "")
+    check = told.counterpart
     if check.status == "skipped":
         return f"No counterpart: {check.reason or 'skipped'}."
     if check.score_before is None or check.score_after is None or check.normal_limit is None:
@@ -165,6 +165,12 @@ def _note(event: DefectEvent | None, outcome: Observed) -> str:
         f"{check.score_after:.3g} instead of {check.score_before:.3g}; "
         f"good images reach {check.normal_limit:.3g}."
     )
+
+
+_UNEXPLAINED = {
+    "near_miss": "A near miss.",
+    "defect": "No counterpart: its explanation did not come in time.",
+}
 
 
 def _local(link: str) -> Path | None:

@@ -122,8 +122,17 @@ def worker_flags(
         "models.engine": engine,
         "models.threads": max(1, whole_processors() // settings.workers),
         "categories.names": [load.category],
-        "evidence.url": run.folder("evidence"),
         "health.port": port,
+    }
+
+
+def explainer_flags(settings: DemoSettings, run: RunFolder) -> dict[str, Any]:
+    """What makes the pictures, beside the verdicts."""
+    return {
+        "explainer.id": "explainer",
+        "explainer.delivery": BROKERS[settings.broker].delivery,
+        "models.store": run.folder("models"),
+        "evidence.url": run.folder("evidence"),
     }
 
 

@@ -14,6 +14,7 @@ from workers.demo.stage.plan import (
     Addresses,
     Load,
     camera_flags,
+    explainer_flags,
     notifier_flags,
     poison_flags,
     worker_flags,
@@ -32,6 +33,7 @@ from workers.runtime.store.redis import connect_store
 
 _WORKER_GRACE_S, _GRACE_S = 25.0, 15.0
 _FEWEST_PARTITIONS = 4
+_AFTER_VERDICTS = 5  # niceness: explanations take what verdicts leave of the processors
 
 
 class ProcessFailed(Fatal):
@@ -44,16 +46,23 @@ class Children:
 
     cameras: list[Child] = field(default_factory=list)
     workers: list[Child] = field(default_factory=list)
+    explainer: Child | None = None
     notifier: Child | None = None
 
     def all(self) -> list[Child]:
         """In the order of stopping: first what makes frames."""
-        return [*self.cameras, *self.workers, *([self.notifier] if self.notifier else [])]
+        single = [child for child in (self.explainer, self.notifier) if child is not None]
+        return [*self.cameras, *self.workers, *single]
 
     @property
     def sending(self) -> bool:
         """Whether a camera still runs."""
         return any(camera.code is None for camera in self.cameras)
+
+    @property
+    def explaining(self) -> bool:
+        """Whether the explainer still runs."""
+        return self.explainer is not None and self.explainer.code is None
 
     @property
     def inspecting(self) -> bool:
@@ -101,7 +110,8 @@ class Stage:
     def observe(self) -> Observer:
         """Start the independent reader."""
         topics = self.at.topics
-        read = [topics.outcomes, topics.defects, topics.dead_letters, topics.alarms]
+        read = [topics.outcomes, topics.defects, topics.explanations]
+        read += [topics.dead_letters, topics.alarms]
         observer = Observer(
             lambda: connect_consumer(self.at.kafka, "demo-observer", read, "demo-observer"),
             topics,
@@ -111,7 +121,7 @@ class Stage:
         return observer
 
     def start_inspection(self, engine: str, stop: StopSignal) -> None:
-        """Start workers and notifier; returns when the workers are ready.
+        """Start workers, explainer and notifier; returns when the workers are ready.
 
         Raises ProcessFailed with the end of the log of the one that is not.
         """
@@ -125,6 +135,9 @@ class Stage:
             given |= ImagesSection.flags(current().rules)
             ports[port] = self._child("worker", given, _WORKER_GRACE_S, f"worker-{number + 1}")
         self.children.workers = list(ports.values())
+        given = explainer_flags(self._settings, self._run)
+        grace_s, name = _WORKER_GRACE_S, "explainer"
+        self.children.explainer = self._child(name, given, grace_s, niceness=_AFTER_VERDICTS)
         late = wait_until_ready(ports, self._settings.ready_s, stop)
         if late is not None:
             what = "is not ready" if late.code is None else f"ended with status {late.code}"
@@ -140,10 +153,12 @@ class Stage:
             self.children.cameras.append(self._child("camera", broken, _GRACE_S, "camera-broken"))
 
     def stop_processes(self, on_wait: Callable[[str], None] = lambda _: None) -> None:
-        """Stop cameras, then workers (they finish what they have), then the notifier."""
+        """Stop cameras, then workers (they finish what they have), explainer, notifier."""
         self.failures = [failure(child) for child in self.children.all() if child.failed]
         ended = {child.name for child in self.children.all() if child.code is not None}
-        for group in (self.children.cameras, self.children.workers, [self.children.notifier]):
+        children = self.children
+        single = ([children.explainer], [children.notifier])
+        for group in (children.cameras, children.workers, *single):
             running = [child for child in group if child is not None]
             for child in running:
                 child.ask_to_stop()
@@ -164,10 +179,17 @@ class Stage:
             self._stack.close()
 
     def _child(
-        self, command: str, given: dict[str, object], grace_s: float, name: str = ""
+        self,
+        command: str,
+        given: dict[str, object],
+        grace_s: float,
+        name: str = "",
+        *,
+        niceness: int = 0,
     ) -> Child:
         arguments = [command, *flags(self.at.flags() | given)]
-        return Child(name or command, arguments, self._run.folder("logs"), grace_s)
+        logs = self._run.folder("logs")
+        return Child(name or command, arguments, logs, grace_s, niceness=niceness)
 
 
 def failure(child: Child) -> str:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from stream_inspector.engine.sessions import installed
 from workers.doctor.findings import Finding, failed, ok, or_ok, warning
-from workers.inspector.models.device import device_threads
-from workers.inspector.settings import InspectorSettings, ModelsSection
+from workers.inspector.settings import InspectorSettings
+from workers.runtime.detectors.device import device_threads
+from workers.runtime.detectors.settings import DeviceSection
 from workers.runtime.host.control_group import memory_limit, processors
 
 _Matrix = NDArray[Any]
@@ -26,7 +27,7 @@ _DECODER_MB = 64  # a decoder process beside the picture: interpreter, libraries
 _OTHER_BYTES = 1500 * _MB  # Python, torch and a model's working memory
 
 
-def check_present(models: ModelsSection) -> list[Finding]:
+def check_present(models: DeviceSection) -> list[Finding]:
     """The device is there and has room."""
     if models.device == "cpu":
         return [ok(f"cpu, {platform.machine()}")]
@@ -56,7 +57,7 @@ def judge_room(free: int) -> Finding | None:
     return warning(says, "end what else runs there, or give it a larger share", "models.device")
 
 
-def check_engine(models: ModelsSection) -> list[Finding]:
+def check_engine(models: DeviceSection) -> list[Finding]:
     """The engine that is asked for is installed."""
     found = (*(["torch"] if find_spec("torch") else []), *installed())
     if models.engine not in ("auto", *found):
@@ -65,7 +66,7 @@ def check_engine(models: ModelsSection) -> list[Finding]:
     return [ok(f"{models.engine}; installed: {', '.join(found)}")]
 
 
-def check_precision(models: ModelsSection) -> list[Finding]:
+def check_precision(models: DeviceSection) -> list[Finding]:
     """Single precision is single precision, and how fast it is; on accelerators bfloat16 too."""
     rng = np.random.default_rng(0)
     left, right = (rng.standard_normal((_SIDE, _SIDE), np.float32) for _ in range(2))

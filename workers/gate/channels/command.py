@@ -26,7 +26,13 @@ class CommandChannel:
         words = self._settings.on_reject if answer.reject else self._settings.on_pass
         if not words:
             return
-        said = {"part": answer.key.number, "decision": answer.decision, "reason": answer.reason}
+        said = {
+            "part": answer.key.number,
+            "id": answer.said("id"),
+            "serial": answer.said("serial"),
+            "decision": answer.decision,
+            "reason": answer.reason,
+        }
         command = [placed(word, answer.camera, self._lanes, **said) for word in words]
         try:
             subprocess.run(  # noqa: S603  (the setting's own words)

@@ -9,7 +9,7 @@ from workers.runtime.errors import SettingsError
 
 def make_channels(gate: GateSettings) -> list[Channel]:
     """Raises SettingsError where there is none, or one cannot be made."""
-    lanes = {camera: lane for lane, camera in enumerate(gate.cameras)}
+    lanes = gate.lanes
     found = [*_modbus(gate, lanes), *_opcua(gate, lanes), *_mqtt(gate, lanes)]
     if gate.command.on_reject or gate.command.on_pass:
         from workers.gate.channels.command import CommandChannel

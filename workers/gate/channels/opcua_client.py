@@ -14,7 +14,14 @@ from workers.gate.channels.channel import ChannelDown
 from workers.gate.channels.placing import placed
 from workers.gate.settings import OpcUaClientSettings
 
-_OF_AN_ANSWER = ("decision", "reject", "answer", "part")  # the part last, as who waits for it hopes
+_OF_AN_ANSWER = (
+    "decision",
+    "reject",
+    "answer",
+    "id",
+    "serial",
+    "part",
+)  # the part last, as who waits for it hopes
 _FAULTS = (OSError, TimeoutError, UaError)
 
 
@@ -52,6 +59,8 @@ class OpcUaClientChannel:
             "decision": answer.decision.code,
             "reject": answer.reject,
             "answer": answer.text(),
+            "id": answer.said("id"),
+            "serial": answer.said("serial"),
             "part": answer.key.number,
         }
         self._write({name: said[name] for name in _OF_AN_ANSWER}, answer.camera)

@@ -27,6 +27,8 @@ _VARIABLES: dict[str, tuple[Any, ua.VariantType]] = {
     "CapturedAt": (None, ua.VariantType.DateTime),
     "Start": ("", ua.VariantType.String),
     "FrameId": ("", ua.VariantType.String),
+    "PartId": ("", ua.VariantType.String),
+    "Serial": ("", ua.VariantType.String),
     "Answer": ("", ua.VariantType.String),
     "Part": (-1, ua.VariantType.Int64),  # last: who waits for it finds the others in place
 }
@@ -69,6 +71,8 @@ class OpcUaServerChannel:
             "CapturedAt": answer.key.captured_at.replace(tzinfo=None),
             "Start": answer.key.start,
             "FrameId": answer.key.frame_id,
+            "PartId": answer.said("id"),
+            "Serial": answer.said("serial"),
             "Answer": answer.text(),
             "Part": answer.key.number,
         }

@@ -6,8 +6,9 @@ While no model can be had their partitions are not read on; while it is being lo
 import threading
 from collections.abc import Container
 
-from workers.inspector.work import Ticket, Waiting
+from workers.inspector.work import Waiting
 from workers.runtime.bus.ports import Partition
+from workers.runtime.settling.results import Ticket
 
 
 class Parking:

@@ -19,9 +19,9 @@ from typing import Protocol
 import structlog
 
 from workers.inspector.guard.crash_log import CrashLog
-from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition
 from workers.runtime.errors import StoreUnavailable, WorkerError
+from workers.runtime.settling.results import Ticket
 
 _log = structlog.get_logger(__name__)
 _IDLE_S = 0.1

@@ -7,10 +7,10 @@ from contextlib import suppress
 from schemas.excerpt import excerpt
 from workers.inspector.guard.breaker import Breaker
 from workers.inspector.guard.drift import Drift
-from workers.inspector.guard.flow import InFlight
 from workers.inspector.models.source import ModelSource
 from workers.runtime.bus.ports import Consumer
 from workers.runtime.errors import TopicMissing, Transient
+from workers.runtime.settling.flow import InFlight
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.watchdog import Pulse
 

@@ -9,8 +9,9 @@ from schemas.outcome import Outcome, outcome_id
 from workers.inspector.messages.letters import Keep, original_of, told_of
 from workers.inspector.messages.verdicts import Sender, frame_ref, record_ref
 from workers.inspector.trace import Decided
-from workers.inspector.work import Rejection, Result
+from workers.inspector.work import Rejection
 from workers.runtime.bus.ports import Outgoing, Record
+from workers.runtime.settling.results import Result
 
 _ID_LIMIT = 256  # characters
 _SHORT_ERROR = 200  # characters, where nothing but coordinates fits

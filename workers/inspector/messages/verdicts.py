@@ -12,10 +12,13 @@ from schemas.outcome import Verdict as WireVerdict
 from stream_inspector import verdict as core
 from workers.inspector.guard.breaker import Held
 from workers.inspector.trace import Decided, Settled, Traces
-from workers.inspector.work import Admitted, ModelName, Result, Ticket
+from workers.inspector.work import Admitted
 from workers.runtime.bus.ports import Gap, GapCause, Outgoing, Record
+from workers.runtime.detectors.loaded import ModelName
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.settling.results import Result, Ticket
 
+_APART = "made apart: see the topic"
 _FEW_REGIONS = 16  # of an event that was too large for its topic
 
 
@@ -59,11 +62,9 @@ def shadowed(judged: Judged, sender: Sender) -> Outgoing:
     return Outgoing(sender.topics.shadows, _outcome(judged, sender).encode())
 
 
-def defective(
-    judged: Judged, evidence: Evidence, counterpart: CounterpartCheck, sender: Sender
-) -> Result:
+def defective(judged: Judged, sender: Sender) -> Result:
     """A frame with a defect: the event that alarm services subscribe to, then its outcome."""
-    event = _defect(judged, evidence, counterpart, sender)
+    event = _defect(judged, sender)
 
     def result(event: DefectEvent) -> Result:
         messages = (
@@ -165,6 +166,7 @@ def frame_ref(frame: Frame) -> FrameRef:
         epoch=frame.epoch,
         captured_at=frame.captured_at,
         content=content_digest(frame.data),
+        part=frame.part,
     )
 
 
@@ -195,9 +197,7 @@ def _outcome(judged: Judged, sender: Sender) -> Outcome:
     )
 
 
-def _defect(
-    judged: Judged, evidence: Evidence, counterpart: CounterpartCheck, sender: Sender
-) -> DefectEvent:
+def _defect(judged: Judged, sender: Sender) -> DefectEvent:
     frame, verdict = judged.admitted.frame, judged.verdict
     width, height = judged.admitted.place.frame
     return DefectEvent(
@@ -216,8 +216,11 @@ def _defect(
         model_version=judged.model.version,
         calibration_id=judged.model.calibrations[judged.admitted.frame.category],
         latencies=judged.latencies,
-        evidence=evidence,
-        counterpart=counterpart,
+        evidence=Evidence(notes={"evidence": f"{_APART} {sender.topics.explanations}"}),
+        counterpart=CounterpartCheck(
+            status="skipped", reason=f"{_APART} {sender.topics.explanations}"
+        ),
+        explanation=sender.topics.explanations,
         worker_id=sender.worker_id,
         decided_at=judged.decided_at,
         traceparent=sender.traceparent(frame, judged.admitted.ticket.record),

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import structlog
 
 from workers.inspector.models.refusals import Refusals
-from workers.inspector.models.shelf import NoRoom, Shelf
 from workers.inspector.models.source import Models, OnTrial
 from workers.inspector.models.switchboard import Switchboard
-from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, asks_for_another
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.shelf import NoRoom, Shelf
 from workers.runtime.errors import Fatal, WorkerError
 from workers.runtime.registry.registry import Registry
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from schemas.frame import Frame
 from stream_inspector.image.view.canvas import View
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.registry.trial import Mode, Trial
 
 BESIDE = "\0beside"  # after a category's name: the queue of frames that another version decides

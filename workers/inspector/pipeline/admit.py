@@ -12,8 +12,9 @@ from schemas.outcome import RejectReason
 from stream_inspector.errors import FrameRejected
 from stream_inspector.image.decode import Decoded
 from stream_inspector.image.view.canvas import View
-from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
+from workers.inspector.work import Admitted, Rejection, Waiting
 from workers.runtime.decoders.picture import Picture
+from workers.runtime.settling.results import Ticket
 
 FindView = Callable[[str], View | None]  # category -> its model's view; None: no model
 Decode = Callable[[Picture], Decoded]  # raises FrameRejected

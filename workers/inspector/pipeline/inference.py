@@ -1,6 +1,6 @@
 """The inference thread: admitted frames -> batches -> verdicts -> results.
 
-Pictures and messages are made on the pool's threads, so that the device does not wait for them.
+Messages are made on the pool's threads, so that the device does not wait for them.
 """
 
 import itertools
@@ -21,18 +21,18 @@ from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.drift import Reference
 from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.guard.drift import Drift, Seen
-from workers.inspector.guard.flow import Leases, Open
 from workers.inspector.messages.rejections import rejected
 from workers.inspector.messages.verdicts import Judged, Sender, defective, passed, shadowed
 from workers.inspector.models.source import BESIDE, Models, ModelSource
 from workers.inspector.pipeline.admit import Decode, decode_to
 from workers.inspector.pipeline.batch import Batch, Batcher
-from workers.inspector.pipeline.detect import Failure, Pictures, detect
-from workers.inspector.pipeline.evidence import EvidenceWriter
-from workers.inspector.pipeline.explain import Explainer
 from workers.inspector.pipeline.pool import Pool
-from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
+from workers.inspector.work import Admitted, Rejection, log_ids
 from workers.runtime.bus.ports import Outgoing
+from workers.runtime.detectors.detect import Failure, Pictures, detect
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.settling.flow import Leases, Open
+from workers.runtime.settling.results import Result, Ticket
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
@@ -51,8 +51,6 @@ class Inference:
         batcher: Batcher[Admitted],
         keeper: ModelSource,
         leases: Leases,
-        explainer: Explainer,
-        evidence: EvidenceWriter,
         pool: Pool,
         sender: Sender,
         decode: Decode,
@@ -63,7 +61,6 @@ class Inference:
     ):
         self._admitted: queue.SimpleQueue[Admitted] = queue.SimpleQueue()
         self._batcher, self._keeper, self._leases = batcher, keeper, leases
-        self._explainer, self._evidence = explainer, evidence
         self._pool, self._sender, self._decode = pool, sender, decode
         self._finish, self._drift, self._metrics = finish, drift, metrics
         self._announce = announce
@@ -82,7 +79,7 @@ class Inference:
         return not self._open
 
     def busy_s(self, now: float) -> float:
-        """For how long the device has been at the same batch or explanation (seconds)."""
+        """For how long the device has been at the same batch (seconds)."""
         since = self._busy_since
         return 0.0 if since is None else now - since
 
@@ -137,12 +134,8 @@ class Inference:
             self._sender.traces.batch(items, model.version, started)
         pairs = list(zip(items, detection.results, strict=True))
         pairs = self._second_chance(pairs, model, models, started)
-        defects = [pair for pair in pairs if _is_defect(pair[1])]
         for item, result in pairs:
-            if not _is_defect(result):
-                self._conclude(item, result, model, started)
-        for item, verdict in defects:
-            self._explain(item, verdict, model, started)  # type: ignore[arg-type]
+            self._conclude(item, result, model, started)
         self._look_beside(items, models)
 
     def _second_chance(
@@ -163,8 +156,7 @@ class Inference:
             seen = self._seen(item, active.views[item.frame.category])
             if seen is not None:
                 again = detect(active.inspect, _pictures([seen])).results[0]
-                decide = self._explain if _is_defect(again) else self._conclude
-                decide(seen, again, active, started)  # type: ignore[arg-type]
+                self._conclude(seen, again, active, started)
         return kept
 
     def _look_beside(self, items: list[Admitted], models: Models) -> None:
@@ -236,27 +228,14 @@ class Inference:
             self._reject(rejection)
             return
         judged, seen = self._judged(item, result, model, started), _seen(item, result, model)
-        self._pool.submit(lambda: self._tell(item, lambda: passed(judged, self._sender), seen))
-
-    def _explain(
-        self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
-    ) -> None:
-        self._busy_since = time.monotonic()
-        explanation = self._explainer.explain(model, item.image, verdict, item.frame.category)
-        self._metrics.explained.labels(explanation.check.status).inc()
-        judged, seen = self._judged(item, verdict, model, started), _seen(item, verdict, model)
-
-        def messages() -> Result:
-            evidence = self._evidence.write(judged, explanation)
-            return defective(judged, evidence, explanation.check, self._sender)
-
-        self._pool.submit(lambda: self._tell(item, messages, seen))
+        told = defective if result.grade is Grade.DEFECT else passed
+        self._pool.submit(lambda: self._tell(item, lambda: told(judged, self._sender), seen))
 
     def _tell(self, item: Admitted, messages: Callable[[], Result], seen: Seen) -> None:
         """A verdict that no message can hold is a failed inspection, not a crash on every retry."""
         ids = log_ids(item.ticket.record, item.frame)
         try:
-            with bound_contextvars(**ids):  # stores warn
+            with bound_contextvars(**ids):
                 result = messages()
         except Exception as error:
             _log.exception("a verdict cannot be told", **ids)
@@ -287,7 +266,8 @@ class Inference:
             decode_ms=_ms(item.decode_ms / 1000),
             batch_wait_ms=_ms(started - item.admitted_at),
             inference_ms=_ms(now - started),
-            total_ms=_ms((decided_at - captured).total_seconds()),
+            total_ms=_ms((decided_at - min(captured, received)).total_seconds()),
+            clock_ahead_ms=_ms((captured - received).total_seconds()),
         )
         for stage in ("queued", "decode", "batch_wait", "inference") * measured:
             self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)
@@ -308,10 +288,6 @@ def _seen(item: Admitted, verdict: Verdict, model: LoadedModel) -> Seen:
     frame, name = item.frame, item.frame.category
     reference = model.references.get(name, _NOTHING)
     return Seen(frame.camera_id, name, model.version, reference, item.image, verdict.image_score)
-
-
-def _is_defect(result: Verdict | Failure) -> bool:
-    return isinstance(result, Verdict) and result.grade is Grade.DEFECT
 
 
 def _ms(seconds: float) -> float:

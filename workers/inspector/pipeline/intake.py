@@ -13,7 +13,6 @@ from schemas.frame import Frame, decode_frame
 from schemas.outcome import RejectReason
 from workers.inspector.guard.breaker import Breaker
 from workers.inspector.guard.crash_log import CrashLog
-from workers.inspector.guard.flow import InFlight, Leases
 from workers.inspector.guard.parking import Parking
 from workers.inspector.guard.triage import Limits, Triage, Trials
 from workers.inspector.messages.rejections import camera_of, rejected
@@ -23,11 +22,13 @@ from workers.inspector.pipeline.admit import Decode, admit
 from workers.inspector.pipeline.inference import Inference
 from workers.inspector.pipeline.odd_pictures import OddPictures
 from workers.inspector.pipeline.pool import Pool
-from workers.inspector.pipeline.publish import Delivered, Finished, Publisher
 from workers.inspector.settings import InspectorSettings
-from workers.inspector.work import Admitted, Rejection, Result, Ticket, Waiting, log_ids
+from workers.inspector.work import Admitted, Rejection, Waiting, log_ids
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 from workers.runtime.errors import Fatal
+from workers.runtime.settling.flow import InFlight, Leases
+from workers.runtime.settling.publish import Delivered, Finished, Publisher
+from workers.runtime.settling.results import Result, Ticket
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)

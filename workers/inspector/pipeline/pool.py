@@ -8,8 +8,8 @@ import math
 import threading
 from collections.abc import Callable, Hashable
 
-from workers.inspector.guard.flow import Open
 from workers.inspector.pipeline.turns import Task, Turn, Turns
+from workers.runtime.settling.flow import Open
 
 
 class Pool:

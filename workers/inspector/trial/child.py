@@ -13,11 +13,10 @@ from typing import IO, Any
 
 from stream_inspector.image.decode import decode
 from stream_inspector.image.limits import DecodeLimits
-from stream_inspector.verdict import Grade
-from workers.inspector.models.detectors import ModelLoader, null_model
-from workers.inspector.settings import ModelsSection
 from workers.inspector.trial.pipes import hear, say
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.loading import ModelLoader, null_model
+from workers.runtime.detectors.settings import ModelsSection
 
 _PR_SET_PDEATHSIG = 1
 
@@ -51,7 +50,7 @@ def _serve(pipe: IO[bytes], out: IO[bytes]) -> None:
     while True:
         frame, (data,) = hear(pipe)
         with contextlib.suppress(Exception):  # what raises does not kill: the worker rejects it
-            _try(model, frame, data, limits, explains=words["explains"])
+            _try(model, frame, data, limits)
         say(out, {"lived": True})
 
 
@@ -60,21 +59,17 @@ def _load(words: dict[str, Any], files: list[bytes]) -> LoadedModel:
     if settings.null_detector_ms is not None:
         return null_model(settings.null_detector_ms, words["categories"])
     manifest, tensors = files
-    return ModelLoader(settings, explains=words["explains"])(manifest, tensors)
+    return ModelLoader(settings)(manifest, tensors)
 
 
-def _try(
-    model: LoadedModel, frame: dict[str, Any], data: bytes, limits: DecodeLimits, *, explains: bool
-) -> None:
+def _try(model: LoadedModel, frame: dict[str, Any], data: bytes, limits: DecodeLimits) -> None:
     """All that a worker does with a frame in other people's code."""
     category = frame["category"]
     view = model.views[category]
     size = frame["width"], frame["height"]
     decoded = decode(data, frame["content_type"], view, limits, *size)
     place = view.place(decoded.original_size)
-    verdict = model.inspect([decoded.image], [place.frame], [category])[0]
-    if explains and verdict.grade is Grade.DEFECT and model.explain is not None:
-        model.explain([decoded.image], [verdict], [category])
+    model.inspect([decoded.image], [place.frame], [category])
 
 
 if __name__ == "__main__":

@@ -14,14 +14,14 @@ from workers.inspector.guard.triage import TrialImpossible
 from workers.inspector.models.source import ModelSource
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.trial.pipes import Child
-from workers.inspector.work import Ticket
 from workers.runtime.errors import WorkerError
+from workers.runtime.settling.results import Ticket
 
 _log = structlog.get_logger(__name__)
 
 COMMAND = (sys.executable, "-m", "workers.inspector.trial.child")
 _START_S = 300.0  # to load a model
-_STEPS = 3  # decoding, inspecting, explaining: a worker gives each of them the deadline
+_STEPS = 2  # decoding, inspecting: a worker gives each of them the deadline
 _ASKED_TO_END = (-signal.SIGTERM, -signal.SIGINT)  # by somebody, not by a frame
 
 FetchModel = Callable[[str], tuple[bytes, bytes]]  # version -> manifest, tensors
@@ -110,7 +110,6 @@ class TrialProcess:
         return {
             "models": settings.models.model_dump(mode="json", exclude={"store"}),
             "limits": astuple(settings.images.rules(settings.kafka.max_frame_bytes).limits),
-            "explains": settings.counterpart.enabled,
             "categories": sorted(self._keeper.models.loaded),
         }
 

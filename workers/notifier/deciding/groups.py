@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from schemas.alarm import Alarm, AlarmPhase, Severity
+from schemas.part import PartRef
 from workers.notifier.clock import Now
 from workers.notifier.deciding.happenings import Happening, clean
 from workers.runtime.bus.ports import Partition
@@ -29,6 +30,7 @@ class Pending:
     worst: Happening
     count: int = 0
     frame_ids: list[str] = field(default_factory=list)
+    parts: list[PartRef] = field(default_factory=list)
     subjects: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
 
     def add(self, happening: Happening) -> None:
@@ -36,6 +38,8 @@ class Pending:
         self.count += happening.weight
         self.last_seen = max(self.last_seen, happening.at)
         self.frame_ids.extend(happening.frame_ids[: _FRAME_IDS - len(self.frame_ids)])
+        if happening.part and len(self.parts) < _FRAME_IDS:
+            self.parts.append(happening.part)
         if happening.subject and len(self.subjects) < _EXAMPLES:
             self.subjects[happening.subject] = None
         if happening.badness > self.worst.badness:
@@ -85,6 +89,7 @@ def _alarm(group: Group, pending: Pending, now: Now, follow_up: bool) -> Alarm:
         last_seen=pending.last_seen,
         count=pending.count,
         frame_ids=pending.frame_ids,
+        parts=pending.parts,
         evidence=pending.worst.evidence,
         raised_at=now.utc,
         traceparent=first.traceparent,

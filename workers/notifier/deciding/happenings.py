@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from schemas.alarm import AlarmKind, Severity
 from schemas.dead_letter import DeadLetter
-from schemas.defect import DefectEvent
+from schemas.defect import DefectEvent, Evidence
+from schemas.explanation import Explanation
 from schemas.interruption import Interruption
 from schemas.outcome import fingerprint
+from schemas.part import PartRef
 from schemas.review import Review
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 
@@ -58,9 +60,11 @@ class Happening:
     badness: float = 0.0  # the worst of a group speaks for it
     evidence: str | None = None
     traceparent: str | None = None
+    part: PartRef | None = None
     subject: str | None = None  # what a group lists as its examples
     all_clear: bool = False
     standing: bool = False  # holds on for long: told rarely, and many are no worse than few
+    awaits: bool = False  # its pictures come later, by themselves
     crowd: bool = False  # of many cameras at once it is told together
 
     def __post_init__(self) -> None:
@@ -89,9 +93,16 @@ def short_name(name: str) -> str:
     return f"{clean(name, _NAME_LIMIT - 14)} {digest}".strip()
 
 
+def _who(part: PartRef | None) -> str:
+    """Which part, for people; empty where nobody said."""
+    said = part.said() if part else {}
+    name = said.get("id") or said.get("serial")
+    return f" (part {name})" if name else ""
+
+
 def from_defect(event: DefectEvent, place: Place) -> Happening:
     """A product with a defect."""
-    frame, evidence = event.frame, event.evidence
+    frame, picture = event.frame, picture_of(event.evidence)
     regions = f" in {len(event.regions)} regions" if len(event.regions) > 1 else ""
     return Happening(
         event_id=f"defect:{event.outcome_id}:{fingerprint(frame, event.record)}",
@@ -100,15 +111,27 @@ def from_defect(event: DefectEvent, place: Place) -> Happening:
         kind=AlarmKind.DEFECT,
         severity=Severity.WARNING,
         at=event.decided_at,
-        text=f"defect on {frame.category}: score {event.image_score:.3g}, "
+        text=f"defect on {frame.category}{_who(frame.part)}: score {event.image_score:.3g}, "
         f"threshold {event.image_threshold:.3g}{regions}",
         place=place,
         category=frame.category,
         frame_ids=(frame.frame_id,),
         badness=event.image_score - event.image_threshold,
-        evidence=evidence.outline or evidence.heatmap or evidence.frame,
+        evidence=picture,
+        awaits=picture is None and event.explanation is not None,
         traceparent=event.traceparent,
+        part=frame.part,
     )
+
+
+def picture_of(evidence: Evidence) -> str | None:
+    """The picture that says most."""
+    return evidence.outline or evidence.heatmap or evidence.frame
+
+
+def explained_id(told: Explanation) -> str:
+    """The event id of the defect that an explanation is of."""
+    return f"defect:{told.outcome_id}:{fingerprint(told.frame, told.record)}"
 
 
 def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
@@ -122,11 +145,13 @@ def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
         kind=AlarmKind.NOT_INSPECTED,
         severity=Severity.WARNING,
         at=letter.rejected_at,
-        text=f"frame not inspected ({letter.reason.value}, {where}): {letter.error}",
+        text=f"frame not inspected ({letter.reason.value}, {where})"
+        f"{_who(frame.part if frame else None)}: {letter.error}",
         place=place,
         category=frame.category if frame else None,
         frame_ids=(frame.frame_id,) if frame else (),
         traceparent=letter.traceparent,
+        part=frame.part if frame else None,
     )
 
 

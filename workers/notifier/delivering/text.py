@@ -12,6 +12,7 @@ from schemas.excerpt import plain
 GIVEN_UP = "alarms-given-up"
 _LISTED = 20  # alarms, cameras and ids that a digest lists
 _LINE = 240
+_PARTS = 5  # that a message tells of
 
 
 def headline(alarm: Alarm) -> str:
@@ -34,10 +35,18 @@ def body(alarm: Alarm) -> str:
         plain(alarm.message),
         f"count {alarm.count}, {seen}",
         *([f"category {plain(alarm.category)}"] if alarm.category else []),
+        *_parts(alarm),
         *([f"evidence {plain(alarm.evidence)}"] if alarm.evidence else []),
         f"alarm {alarm.alarm_id}",
     ]
     return "\n".join(lines)
+
+
+def _parts(alarm: Alarm) -> list[str]:
+    """A line for each of the first parts that are known."""
+    said = [part.said() for part in alarm.parts[:_PARTS]]
+    lines = [", ".join(f"{name} {plain(text)}" for name, text in each.items()) for each in said]
+    return [f"part {_cut(line, _LINE)}" for line in lines if line]
 
 
 def digest_headline(alarms: Sequence[Alarm]) -> str:

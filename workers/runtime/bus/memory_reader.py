@@ -1,4 +1,4 @@
-"""Reading a topic of the in-memory broker outside any group."""
+"""Reading the in-memory broker outside any group: a topic, or single records."""
 
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Gap, Partition, Record
@@ -52,6 +52,26 @@ class MemoryReader:
         self._broker.check()
         if self._broker.partitions(self._topic) != len(self._next):
             raise BusUnavailable(f"{self._topic} has other partitions now")
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class MemoryLookup:
+    """Lookup port on a MemoryBroker."""
+
+    def __init__(self, broker: MemoryBroker):
+        self._broker = broker
+
+    def find(self, partition: Partition, offset: int) -> Record | None:
+        """The record, or None."""
+        self._broker.check()
+        if partition.index >= self._broker.partitions(partition.topic):
+            return None
+        if self._broker.gap_at(partition, offset):
+            return None
+        found = self._broker.read(partition, offset, 1)
+        return found[0] if found else None
 
     def close(self) -> None:
         """Nothing to give back."""

@@ -178,6 +178,16 @@ class Reader(Protocol):
         """Read no more."""
 
 
+class Lookup(Protocol):
+    """Finds single records by where they stand. One thread only."""
+
+    def find(self, partition: Partition, offset: int) -> Record | None:
+        """The record; None where it is gone or cannot be read. Raises BusUnavailable."""
+
+    def close(self) -> None:
+        """Look for no more."""
+
+
 class Producer(Protocol):
     """Writes messages."""
 

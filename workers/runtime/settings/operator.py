@@ -13,9 +13,20 @@ from workers.runtime.settings.process import ProcessSettings
 
 SECTIONS = frozenset(
     {
-        *("breaker", "budget", "camera", "categories", "collect", "counterpart", "demo"),
+        *("breaker", "budget", "camera", "categories", "collect", "demo"),
         "gate",
-        *("evidence", "health", "images", "kafka", "log", "models", "notifier", "plan", "redis"),
+        *(
+            "evidence",
+            "explainer",
+            "health",
+            "images",
+            "kafka",
+            "log",
+            "models",
+            "notifier",
+            "plan",
+            "redis",
+        ),
         *("topics", "tracing", "trainer", "worker"),
     }
 )  # of all processes

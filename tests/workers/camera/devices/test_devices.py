@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
+from workers.camera.devices.encode import shot
 from workers.camera.devices.open import find_devices, open_device
 from workers.camera.devices.preview import preview
 from workers.camera.settings import CameraSettings, DeviceSettings
@@ -55,9 +56,9 @@ def test_an_emulated_basler_plays_our_pictures_and_counts_them(
     given = DeviceSettings(exposure_us=2000, gain=3, nodes=nodes)
     found = grabs(open_device("basler:", given), 3)
     assert [each.block for each in found] == [0, 1, 2]
-    assert found[0].pixels is not None
-    assert found[0].pixels.shape == (48, 64)
-    assert set(np.unique(found[0].pixels)) == {200}
+    assert found[0].picture is not None
+    assert found[0].picture.pixels.shape == (48, 64)
+    assert set(np.unique(found[0].picture.pixels)) == {200}
 
 
 @basler
@@ -69,7 +70,7 @@ def test_broken_buffers_of_a_basler_are_no_pictures(emulated: None) -> None:
     device._camera.ForceFailedBuffer.Execute()
     found = [device.grab(5.0) for _ in range(8)]
     device.close()
-    broken = [each for each in found if each is not None and each.pixels is None]
+    broken = [each for each in found if each is not None and each.picture is None]
     assert len(broken) == 2
     assert "incomplete" in broken[0].why
 
@@ -112,8 +113,8 @@ def test_what_is_there_is_listed_and_one_picture_is_written(
 def test_a_genicam_camera_counts_its_pictures_and_takes_nodes(cti: Path) -> None:
     given = DeviceSettings(cti=[cti], nodes={"Width": 200, "Height": 100})
     found = grabs(open_device("genicam:VikyTL_DEV_green", given), 3)
-    assert found[0].pixels is not None
-    assert found[0].pixels.shape == (100, 200, 3)
+    assert found[0].picture is not None
+    assert found[0].picture.pixels.shape == (100, 200, 3)
     assert len({each.block for each in found}) == 3
 
 
@@ -150,9 +151,9 @@ def test_a_video_is_played_to_its_end(tmp_path: Path) -> None:
     shades = []
     with pytest.raises(VideoEnded):
         while grab := device.grab(1):
-            assert grab.pixels is not None
-            assert grab.pixels.shape == (48, 64, 3)
-            shades.append(round(float(grab.pixels.mean()) / 40))
+            assert grab.picture is not None
+            assert grab.picture.pixels.shape == (48, 64, 3)
+            shades.append(round(float(grab.picture.pixels.mean()) / 40))
     device.close()
     assert shades == list(range(5))
 
@@ -171,3 +172,63 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "workers.camera.devices.video", raising=False)
     with pytest.raises(SettingsError, match="install the extra `video`"):
         open_device("video:x.mp4", DeviceSettings())
+
+
+@basler
+@pytest.mark.parametrize(
+    ("name", "kind", "dtype", "dimensions"),
+    [
+        ("Mono8", "gray8", np.uint8, 2),
+        ("Mono12", "gray16", np.uint16, 2),
+        ("BayerRG8", "rgb8", np.uint8, 3),
+        ("RGB8Packed", "rgb8", np.uint8, 3),
+    ],
+)
+def test_a_basler_tells_its_pixels_and_keeps_their_depth(
+    emulated: None, name: str, kind: str, dtype: type, dimensions: int
+) -> None:
+    given = DeviceSettings(
+        nodes={"PixelFormat": name}, region=(16, 8, 64, 48), encoding="raw", counter="block"
+    )
+    (found,) = grabs(open_device("basler:", given), 1)
+    assert found.picture is not None
+    pixels = found.picture.pixels
+    assert (pixels.dtype, pixels.ndim, pixels.shape[:2]) == (dtype, dimensions, (48, 64))
+    assert (found.pixel_format, found.count) == (name, found.block)
+    sent = shot(found, given)
+    assert sent.content_type.endswith(f"raw-{kind}")
+    assert len(sent.data) == pixels.nbytes
+
+
+@basler
+def test_a_mosaic_of_a_basler_is_kept_where_it_is_wanted(emulated: None) -> None:
+    given = DeviceSettings(nodes={"PixelFormat": "BayerGB12"}, demosaic=False, encoding="raw")
+    (found,) = grabs(open_device("basler:", given), 1)
+    assert shot(found, given).content_type.endswith("raw-bayer-gb16")
+
+
+@basler
+def test_what_does_not_count_on_a_basler_is_named(emulated: None) -> None:
+    for counter in ("ChunkEncoderValue", "NoSuchNode"):
+        device = open_device("basler:", DeviceSettings(counter=counter))
+        with pytest.raises(SettingsError, match=r"camera\.device\.counter"):
+            device.open()
+        device.close()
+
+
+@basler
+def test_a_basler_without_ptp_says_nothing_of_it(emulated: None) -> None:
+    device = open_device("basler:", DeviceSettings())
+    device.open()
+    assert device.synchronised() is None
+    device.close()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("harvesters") is None, reason="needs `genicam`")
+def test_a_genicam_camera_gives_a_region_and_tells_its_pixels(cti: Path) -> None:
+    given = DeviceSettings(cti=[cti], region=(0, 0, 100, 100), counter="block")
+    (found,) = grabs(open_device("genicam:", given), 1)
+    assert found.picture is not None
+    assert found.picture.pixels.shape[:2] == (100, 100)
+    assert found.pixel_format
+    assert found.count == found.block

@@ -8,11 +8,13 @@ import pytest
 from schemas.frame import decode_frame
 from workers.camera.devices.device import DeviceLost, Grab, VideoEnded
 from workers.camera.devices.live import live_shots, missed
+from workers.camera.devices.pixels import Picture
 from workers.camera.settings import DeviceSettings
 from workers.camera.sources import Missed, Shot
 from workers.runtime.lifecycle import StopSignal
 
 PIXELS = np.zeros((4, 6), np.uint8)
+PICTURE = Picture(PIXELS)
 FAST = DeviceSettings(retry_initial_s=0.001, retry_max_s=0.001, encoding="raw")
 
 
@@ -32,6 +34,9 @@ class Scripted:
             raise found
         return found
 
+    def synchronised(self) -> bool | None:
+        return None
+
     def close(self) -> None:
         self.closed += 1
 
@@ -41,7 +46,11 @@ def taken(device: Scripted, settings: DeviceSettings = FAST) -> list[object]:
 
 
 def grab(block: int | None) -> Grab:
-    return Grab(PIXELS, block, 1000)
+    return Grab(PICTURE, block, 1000)
+
+
+def counted(block: int, count: int | None) -> Grab:
+    return Grab(PICTURE, block, None, count=count)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +110,36 @@ def test_missed_parts_leave_a_gap_in_the_frames_numbers() -> None:
     assert [(frame.sequence, frame.block) for frame in frames] == [(0, 0), (3, 3), (4, 4)]
     assert frames[0].device_ns == 1000
     assert player.counts.missed == {"gap": 2}
+
+
+def kinds(*grabs: Grab | Exception, **settings: object) -> list[object]:
+    given = DeviceSettings.model_validate(FAST.model_dump() | settings)
+    found = taken(Scripted(*grabs), given)
+    return [s.count if isinstance(s, Shot) else s for s in found if s is not None]
+
+
+def test_a_trigger_that_took_no_picture_is_a_part_that_nobody_saw() -> None:
+    found = kinds(counted(0, 10), counted(1, 13), counted(2, 14), counter="ChunkCounterValue")
+    assert found == [10, Missed(2, "trigger"), 13, 14]
+
+
+def test_a_part_is_missed_once_however_many_counts_tell_of_it() -> None:
+    found = kinds(counted(0, 10), counted(2, 13), counter="ChunkCounterValue")
+    assert found == [10, Missed(1, "gap"), Missed(1, "trigger"), 13]
+    assert kinds(counted(0, 0), counted(2, 2), counter="block") == [0, Missed(1, "gap"), 2]
+
+
+def test_an_encoder_counts_many_steps_for_a_part() -> None:
+    found = kinds(
+        *(counted(block, count) for block, count in enumerate((1000, 1998, 3004, 6001))),
+        counter="EncoderValue",
+        counter_step=1000,
+    )
+    assert found == [1, 2, 3, Missed(2, "trigger"), 6]
+
+
+def test_parts_that_went_by_while_the_camera_was_away_are_counted() -> None:
+    away = DeviceLost("unplugged")
+    found = kinds(counted(7, 10), away, counted(0, 15), counter="ChunkCounterValue")
+    assert found == [10, Missed(4, "trigger"), 15]
+    assert kinds(counted(7, 7), away, counted(9, 9), counter="block") == [7, 9]

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from schemas.defect import CounterpartCheck, DefectEvent, Evidence
-from schemas.outcome import FrameRef, Latencies, RecordRef
+from schemas.defect import CounterpartCheck, Evidence
+from schemas.documents.samples import EXPLANATION
+from schemas.explanation import Explanation
+from schemas.outcome import FrameRef
 from stream_inspector.image.pictures import encode_png
 from workers.demo.books.lines import Observed, SentFrame
 from workers.demo.books.rescore import Rescored
@@ -29,28 +31,17 @@ def seen(name: str, verdict: str, score: float) -> Observed:
     return replace(base, verdict=None, rejected="undecodable") if verdict == "rejected" else base
 
 
-def event(name: str, links: Evidence | None = None) -> DefectEvent:
-    return DefectEvent(
-        outcome_id="0" * 32,
-        frame=FrameRef(
-            frame_id=name, camera_id="cam-1", category="nut", sequence=0, captured_at=NOON
-        ),
-        record=RecordRef(topic="frames", partition=0, offset=0),
-        image_score=9,
-        image_threshold=2,
-        pixel_threshold=2,
-        regions=[],
-        image_width=32,
-        image_height=32,
-        model_version="v",
-        calibration_id="c",
-        latencies=Latencies(queued_ms=1, decode_ms=1, batch_wait_ms=1, inference_ms=1, total_ms=4),
-        evidence=links or Evidence(),
-        counterpart=CounterpartCheck(
-            status="convincing", score_before=9, score_after=1.5, normal_limit=2
-        ),
-        worker_id="w",
-        decided_at=NOON,
+def told(name: str, links: Evidence | None = None) -> Explanation:
+    return EXPLANATION.model_copy(
+        update={
+            "frame": FrameRef(
+                frame_id=name, camera_id="cam-1", category="nut", sequence=0, captured_at=NOON
+            ),
+            "evidence": links or Evidence(),
+            "counterpart": CounterpartCheck(
+                status="convincing", score_before=9, score_after=1.5, normal_limit=2
+            ),
+        }
     )
 
 
@@ -111,16 +102,16 @@ def test_a_missed_defect_shows_the_truth() -> None:
     assert card.pictures["truth"] != card.pictures["frame"]
 
 
-def test_pictures_come_from_the_evidence_of_the_event(tmp_path: Path) -> None:
+def test_pictures_come_from_the_evidence_of_the_explanation(tmp_path: Path) -> None:
     file = tmp_path / "a picture.png"
     file.write_bytes(encode_png(GREY))
     links = Evidence(frame=file.as_uri(), heatmap=(tmp_path / "gone").as_uri(), outline="s3://b/x")
 
-    assert evidence(event("a", links)) == {"frame": file.read_bytes()}
+    assert evidence(told("a", links)) == {"frame": file.read_bytes()}
 
 
 def test_a_card_tells_how_its_counterpart_fared() -> None:
-    parts = replace(material(*FRAMES), defects={"a": event("a")})
+    parts = replace(material(*FRAMES), explained={"a": told("a")})
 
     note = make_card(parts, parts.books.outcomes["a"]).note
 

@@ -13,7 +13,8 @@ from workers.doctor.checks.device import (
     judge_room,
     judge_threads,
 )
-from workers.inspector.settings import InspectorSettings, ModelsSection
+from workers.inspector.settings import InspectorSettings
+from workers.runtime.detectors.settings import ModelsSection
 
 GIB = 2**30
 

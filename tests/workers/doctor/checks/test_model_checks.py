@@ -9,9 +9,9 @@ import pytest
 from stream_inspector.model.version import Model, save_model
 from workers.doctor.checks.models import check_on_device, check_room, check_version, judge_room
 from workers.doctor.checks.store import check_evidence_writable, check_models_readable
-from workers.inspector.models.detectors import ModelLoader
-from workers.inspector.settings import ModelsSection
 from workers.runtime.categories import Category, ViewSettings
+from workers.runtime.detectors.loading import ModelLoader
+from workers.runtime.detectors.settings import ModelsSection
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import FolderBlobs

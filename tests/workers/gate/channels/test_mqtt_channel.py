@@ -45,6 +45,7 @@ def test_answers_are_published_in_order_with_all_that_is_known() -> None:
             "reject": True,
             "reason": "deadline",
             "late": False,
+            "identity": None,
             "captured_at": "2030-01-01T00:00:00Z",
             "latency_ms": 120,
         }

@@ -8,8 +8,8 @@ import pytest
 
 from workers.inspector.guard.crash_log import CrashLog
 from workers.inspector.guard.triage import Left, Limits, Triage, TrialImpossible
-from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.settling.results import Ticket
 from workers.runtime.store.memory import MemoryStore
 
 P, Q = Partition("frames", 0), Partition("frames", 1)

@@ -7,11 +7,11 @@ import pytest
 from workers.inspector.guard import vitals as module
 from workers.inspector.guard.breaker import Breaker, Limits
 from workers.inspector.guard.drift import Drift
-from workers.inspector.guard.flow import InFlight
 from workers.inspector.guard.vitals import Vitals
 from workers.inspector.models.source import FixedModels, Models
 from workers.runtime.bus.ports import Partition
 from workers.runtime.errors import TopicMissing
+from workers.runtime.settling.flow import InFlight
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 P = Partition("frames", 0)

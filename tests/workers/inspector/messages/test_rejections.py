@@ -10,9 +10,10 @@ from schemas.frame import Frame, encode_frame
 from schemas.outcome import Outcome, RejectReason
 from workers.inspector.messages.rejections import rejected
 from workers.inspector.messages.verdicts import Sender
-from workers.inspector.work import Rejection, Result, Ticket
+from workers.inspector.work import Rejection
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.settings.process import TopicSettings
+from workers.runtime.settling.results import Result, Ticket
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SENDER = Sender("worker-1", TopicSettings(), largest_value=2**20)

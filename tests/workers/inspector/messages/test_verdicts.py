@@ -20,12 +20,11 @@ from workers.inspector.messages.verdicts import (
     defective,
     passed,
 )
-from workers.inspector.pipeline.evidence import EvidenceWriter
-from workers.inspector.pipeline.explain import skipped
-from workers.inspector.work import Admitted, LoadedModel, Rejection, Ticket
+from workers.inspector.work import Admitted, Rejection
 from workers.runtime.bus.ports import Outgoing, Partition, Record
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.settings.process import TopicSettings
-from workers.runtime.store.memory import MemoryBlobs
+from workers.runtime.settling.results import Ticket
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 SENDER = Sender("worker-1", TopicSettings())
@@ -76,17 +75,16 @@ def test_a_pass_is_an_outcome_alone() -> None:
 
 
 def test_a_defect_is_an_event_and_an_outcome_with_one_id() -> None:
-    work = judged(Grade.DEFECT)
-    evidence = EvidenceWriter(None).write(work, skipped("budget"))
-    result = defective(work, evidence, skipped("budget").check, SENDER)
+    result = defective(judged(Grade.DEFECT), SENDER)
     event, outcome = decoded(result.messages[0], DefectEvent), decoded(result.messages[1], Outcome)
     assert isinstance(event, DefectEvent)
     assert isinstance(outcome, Outcome)
     assert event.outcome_id == outcome.outcome_id == outcome_id("/cameras/line-1", "f1")
     assert (event.regions[0].box.x, event.regions[0].area_px) == (2, 9)
     assert (event.image_width, event.image_height) == (64, 48)
-    assert event.counterpart.reason == "budget"
-    assert "evidence.url" in event.evidence.notes["evidence"]
+    assert event.explanation == SENDER.topics.explanations
+    assert event.counterpart.reason is not None and "explanations" in event.counterpart.reason
+    assert "explanations" in event.evidence.notes["evidence"]
 
 
 def test_a_dead_letter_holds_the_record_byte_for_byte() -> None:
@@ -124,18 +122,6 @@ def test_an_unreadable_frame_keeps_its_id_when_its_headers_have_it() -> None:
 @pytest.mark.parametrize("changes", [{"ce_id": None}, {"ce_source": b""}, {"ce_id": b"x" * 300}])
 def test_else_its_coordinates_are_its_id(changes: dict[str, bytes | None]) -> None:
     assert rejected_id(unreadable(**changes)) == outcome_id("frames/3", "42")
-
-
-def test_evidence_is_named_by_its_content() -> None:
-    blobs = MemoryBlobs()
-    writer = EvidenceWriter(blobs)
-    first = writer.write(judged(Grade.DEFECT), skipped("budget"))
-    again = writer.write(judged(Grade.DEFECT), skipped("budget"))
-    assert first == again
-    assert first.frame is not None
-    assert blobs.read(first.frame.removeprefix("memory://")) == b"png bytes"
-    assert first.notes == {"counterpart": "skipped (budget)"}
-    assert len(blobs.names("")) == 3
 
 
 @pytest.mark.parametrize("threshold", [3.0, 0.0, -2.0])

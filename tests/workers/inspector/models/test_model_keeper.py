@@ -14,11 +14,11 @@ from structlog.testing import capture_logs
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.image.view.canvas import View
 from workers.inspector.models.keeper import ModelKeeper
-from workers.inspector.models.libraries import LibrariesBroken
 from workers.inspector.models.switchboard import TRUST_S
 from workers.inspector.run import unanswered
-from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, ViewSettings
+from workers.runtime.detectors.libraries import LibrariesBroken
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.memory import MemoryBlobs, MemoryStore

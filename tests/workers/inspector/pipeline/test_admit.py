@@ -10,9 +10,10 @@ from stream_inspector.image.decode import Decoded, DecodeLimits
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.image.view.canvas import View
 from workers.inspector.pipeline.admit import admit
-from workers.inspector.work import Admitted, Rejection, Ticket, Waiting
+from workers.inspector.work import Admitted, Rejection, Waiting
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.decoders.picture import Picture
+from workers.runtime.settling.results import Ticket
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)

@@ -16,12 +16,12 @@ from PIL import Image
 from schemas.frame import Frame, encode_frame
 from stream_inspector.model.version import Model, save_model
 from workers.inspector.guard.triage import TrialImpossible
-from workers.inspector.models.detectors import ModelLoader, null_model
 from workers.inspector.models.source import FixedModels
 from workers.inspector.settings import InspectorSettings
 from workers.inspector.trial.process import COMMAND, TrialProcess
-from workers.inspector.work import Ticket
 from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.detectors.loading import ModelLoader, null_model
+from workers.runtime.settling.results import Ticket
 
 pytestmark = pytest.mark.integration
 

@@ -32,7 +32,7 @@ def test_every_field_of_a_message_is_shown_so() -> None:
     text = body(alarm(1, **{name: f"{name}\n\x1b\u202e" for name in fields}))
     for name in fields:
         assert rf"{name}\n\x1b\u202e" in text
-    assert text.count("\n") == 4
+    assert text.count("\n") == 5
 
 
 def test_the_console_shows_text_as_text() -> None:

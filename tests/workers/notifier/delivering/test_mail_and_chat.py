@@ -22,7 +22,7 @@ def test_a_mail_is_plain_text_with_its_lines(mail_server: MailServer) -> None:
     lines = mail.get_content().splitlines()
     assert lines[0] == HTML + r"\x1b[2J\u202e\nBcc: all@plant.example"
     assert lines[-1] == f"alarm {1:032x}"
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert mail["Subject"] == "WARNING defect: " + lines[0]
     assert mail["Bcc"] is None
 

@@ -4,6 +4,7 @@ import pytest
 from alarms import alarm, critical, notice
 
 from schemas.alarm import AlarmKind, Severity
+from schemas.part import PartRef
 from workers.notifier.delivering.rank import Ranks
 from workers.notifier.delivering.routing import takes
 from workers.notifier.settings import RouteSettings
@@ -58,3 +59,24 @@ def test_a_rule_says_which_alarms_a_channel_gets(rule: dict, taken: bool) -> Non
 
 def test_a_channel_without_a_rule_gets_everything() -> None:
     assert takes(None, notice(1))
+
+
+PARTS = [PartRef(id="1", lot="L-16"), PartRef(id="2", lot="L-17", attributes={"cavity": "3"})]
+
+
+@pytest.mark.parametrize(
+    ("parts", "wanted", "taken"),
+    [
+        (PARTS, {"lot": ["L-17"]}, True),
+        (PARTS, {"lot": ["L-17"], "cavity": ["3"]}, True),
+        (PARTS, {"lot": ["L-16"], "cavity": ["3"]}, False),  # of two different parts
+        (PARTS, {"lot": ["L-2*"]}, False),
+        ([], {"lot": ["L-17"]}, False),
+        (PARTS * 10, {"lot": ["L-2*"]}, True),  # of the ones that it does not list
+    ],
+)
+def test_a_channel_may_want_alarms_of_some_parts_only(
+    parts: list[PartRef], wanted: dict[str, list[str]], taken: bool
+) -> None:
+    made = alarm(7, parts=parts, count=40)
+    assert takes(RouteSettings(parts=wanted), made) is taken

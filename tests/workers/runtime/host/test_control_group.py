@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.inspector.models import device
+from workers.runtime.detectors import device
 from workers.runtime.host.control_group import memory_limit, processors, whole_processors
 
 V2_CONTAINER = {"sys/fs/cgroup/cpu.max": "40000 100000\n", "proc/self/cgroup": "0::/\n"}

@@ -33,6 +33,11 @@ class GateMetrics(Table):
         self.clock_ahead = self._tally(
             "clock_ahead_parts", "Parts that their camera's clock dates after the gate's own"
         )
+        self.strangers = self._tally(
+            "unjoined_frames",
+            "Frames without a part id, which gate.join cannot put to a part",
+            camera="gate.cameras",
+        )
         self.waiting = self._snapshot("waiting_parts", "Parts without an answer")
         self.sent = self._tally("sent_answers", "Answers that a channel took", channel=_CHANNEL)
         self.overdue = self._tally(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
+from workers.runtime.telemetry.metrics.explainer import ExplainerMetrics
 from workers.runtime.telemetry.metrics.gate import GateMetrics
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
@@ -27,6 +28,7 @@ def entries() -> dict[str, list[Entry]]:
     """The whole table: process -> its own metrics."""
     tables = {
         "worker": InspectorMetrics(),
+        "explainer": ExplainerMetrics(),
         "notifier": NotifierMetrics(),
         "gate": GateMetrics(),
         "camera": CameraMetrics(),

@@ -67,12 +67,6 @@ class InspectorMetrics(Table):
             category=_CATEGORY,
             what="score, light, focus, across, down",
         )
-        self.explained = self._counter(
-            "explanations",
-            "Normal counterparts of defects",
-            status="convincing, not-convincing, skipped",
-        )
-        self.evidence_failures = self._counter("evidence_failures", "Pictures not stored")
 
     def _time(self) -> None:
         self.batch_size = self._histogram("batch_size_frames", "Frames of a batch", _SIZES)

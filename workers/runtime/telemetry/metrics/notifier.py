@@ -28,6 +28,11 @@ class NotifierMetrics(Table):
             "Events that tell nothing new, by why: repeated, told-before, too-old",
             reason="three",
         )
+        self.pictures = self._tally(
+            "awaited_explanations",
+            "Defects that waited for their pictures, by how: came, late (told without)",
+            result="two",
+        )
         self.contradictions = self._tally(
             "camera_contradictions", "Times that a camera contradicted itself"
         )

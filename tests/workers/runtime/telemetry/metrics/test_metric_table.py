@@ -16,10 +16,13 @@ from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 from workers.runtime.telemetry.metrics.table import PROCESS, Table
 
 TABLES = [InspectorMetrics, NotifierMetrics, CameraMetrics]
-_UNITLESS = ("_ready", "_stopped", "_up", "_info", "_missing", "_refused", "_failing")  # 0 or 1
+_UNITLESS = (  # 0 or 1
+    *("_ready", "_stopped", "_up", "_info", "_missing", "_refused", "_failing"),
+    "_synchronised",
+)
 _UNITS = (
     *("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras"),
-    *("_parts", "_answers", "_fds"),
+    *("_parts", "_answers", "_verdicts", "_fds"),
 )
 
 
@@ -43,7 +46,9 @@ def test_names_end_in_their_unit(process: str) -> None:
             assert entry.name.endswith("_total"), entry
         else:
             assert entry.name.endswith(_UNITS + _UNITLESS), entry
-        assert re.fullmatch(r"(inspector|notifier|camera|gate|process)_[a-z_]+", entry.name)
+        assert re.fullmatch(
+            r"(inspector|explainer|notifier|camera|gate|process)_[a-z_]+", entry.name
+        )
         assert entry.text
         assert all(entry.labels.values()), "what bounds a label is stated"
 

@@ -1,0 +1,150 @@
+"""Makes a model version ready on the device, or stands in for one in benchmarks."""
+
+import time
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from stream_inspector.image.view.canvas import View
+from stream_inspector.verdict import Grade, Image, Verdict
+from workers.runtime.categories import trained_view
+from workers.runtime.detectors.device import check_free, device_threads
+from workers.runtime.detectors.libraries import importing
+from workers.runtime.detectors.loaded import LoadedModel
+from workers.runtime.detectors.settings import DeviceSection
+
+if TYPE_CHECKING:
+    from stream_inspector.detector import Detector
+    from stream_inspector.model.version import Model
+
+_log = structlog.get_logger(__name__)
+
+NULL_VERSION = "null-detector"
+
+
+class ModelLoader:
+    """Loads versions on this worker's device, and checks them before anybody uses them."""
+
+    def __init__(self, settings: DeviceSection, *, explains: bool = False):
+        """`explains`: counterparts are made here, which needs PyTorch and memory of its own."""
+        self._settings, self._explains = settings, explains
+
+    @importing()
+    def prepare(self) -> None:
+        """Import what loading needs: seconds that the first version need not take."""
+        import stream_inspector.detector  # noqa: F401
+
+        if self._explains and find_spec("torch") is not None:
+            _import_what_explains()
+
+    def size(self, manifest: bytes) -> int:
+        """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
+        from stream_inspector.model.footprint import footprint_of
+
+        return footprint_of(manifest, self._settings.device, explains=self._explains)
+
+    @importing()
+    def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
+        """The version, ready. Raises ModelError, NoTemporaryFolder, or what the device raises."""
+        from stream_inspector.detector import Detector
+        from stream_inspector.errors import ModelUnsupported
+        from stream_inspector.model.version import ModelFiles, load_model
+
+        settings = self._settings
+        model = load_model(ModelFiles(manifest=manifest, tensors=tensors))
+        if not model.calibrations:
+            raise ModelUnsupported(
+                f"version {model.version} is not calibrated: run `stream-inspector calibrate`"
+            )
+        check_free(settings.device, self.size(manifest))
+        detector = Detector(
+            model,
+            settings.device,
+            settings.engine,
+            device_threads(settings.threads),
+        )
+        loaded = LoadedModel(
+            version=model.version,
+            calibrations={name: each.id for name, each in model.calibrations.items()},
+            views={name: model.view(name) for name in model.calibrations},
+            inspect=detector.inspect,
+            explain=detector.explain if self._explained(detector) else None,
+            engine=str(detector.engine),
+            trained_views={
+                name: trained_view(model.provenance, name) for name in model.calibrations
+            },
+            bytes=self.size(manifest),
+            references={name: each.reference for name, each in model.calibrations.items()},
+        )
+        for category in loaded.views:
+            check(loaded, category, model)
+        if model.provisional:
+            _log.warning(
+                "this version is provisional: of few good images, without a network",
+                version=model.version,
+            )
+        untested = sorted(model.calibrations.keys() - model.self_tests.keys())
+        if untested:
+            _log.warning(
+                "this version has no self-test image: that its scores are right on this device is "
+                "not checked; calibrate again to store one",
+                version=model.version,
+                categories=untested,
+            )
+        return loaded
+
+    def _explained(self, detector: "Detector") -> bool:
+        """Whether defects are explained here: what that needs is imported now, not at the first."""
+        if not (self._explains and detector.explains):
+            return False
+        if find_spec("torch") is None:
+            _log.warning(
+                "defects are not explained here: that needs PyTorch, which is not installed; "
+                "set explainer.counterparts to false, or install the extra `worker`"
+            )
+            return False
+        _import_what_explains()
+        return True
+
+
+def _import_what_explains() -> None:
+    import timm  # noqa: F401
+
+    import stream_inspector.counterpart.explainer  # noqa: F401
+
+
+def check(loaded: LoadedModel, category: str, model: "Model") -> None:
+    """Inspect the category's self-test image, or plain grey where the version has none.
+
+    A version that cannot is not used. Raises ValueError, SelfTestFailed, ModelCorrupt.
+    """
+    height, width = loaded.views[category].canvas
+    test = model.self_tests.get(category)
+    image = model.self_test_image(category) if test else np.full((height, width, 3), 128, np.uint8)
+    verdict = loaded.inspect([image], [(width, height)], [category])[0]
+    if not np.isfinite(verdict.image_score) or verdict.score_map.shape != (height, width):
+        raise ValueError(
+            f"version {loaded.version} cannot inspect {category}: {verdict.image_score}"
+        )
+    if test:
+        test.check(verdict.image_score)
+
+
+def null_model(
+    batch_ms: float, categories: Iterable[str], input_size: tuple[int, int] = (256, 256)
+) -> LoadedModel:
+    """Inspects nothing: passes every frame after `batch_ms` per batch. For benchmarks only."""
+    empty = np.zeros(input_size, np.float32)
+
+    def inspect(images: Sequence[Image], *_: object) -> list[Verdict]:
+        time.sleep(batch_ms / 1000)
+        verdict = Verdict(Grade.PASS, 0.0, 1.0, 1.0, (), empty)
+        return [verdict] * len(images)
+
+    names = list(categories)
+    views = dict.fromkeys(names, View(input_size))
+    calibrations = dict.fromkeys(names, NULL_VERSION)
+    return LoadedModel(NULL_VERSION, calibrations, views, inspect, engine="none")
