@@ -9,7 +9,7 @@ from schemas.frame import Frame
 from schemas.outcome import Outcome
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Grade, Image, Verdict
-from workers.inspector.work import LoadedModel
+from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.registry.trial import Mode, Trial
 
 OTHER = View((16, 16))  # what the second version wants to see
