@@ -13,6 +13,7 @@ InspectorError
 │   ├── ModelCorrupt     digest, shape or key does not match the manifest
 │   ├── ModelUnsupported made by a newer format or another preset
 │   └── SelfTestFailed   the device does not compute what calibration saw
+├── ShareDone            this process's share of a training is done; the first one goes on
 ├── UnknownCategory      the model is not for this category, or for several and none was named
 └── CalibrationRefused   the good images cannot carry the promise; says how many are missing
 """
@@ -82,6 +83,10 @@ class SelfTestFailed(ModelError):
 
 class EngineMissing(InspectorError):
     """The engine that was asked for is not installed."""
+
+
+class ShareDone(InspectorError):
+    """One of several processes has trained its share of the networks; the first one goes on."""
 
 
 class UnknownCategory(InspectorError):

@@ -37,6 +37,7 @@ COMMANDS = {
     "calibrate": "workers.offline.calibrate.command:calibrate",
     "evaluate": "workers.offline.evaluate.command:evaluate",
     "compare": "workers.offline.compare.command:compare",
+    "reproduce": "workers.offline.reproduce.command:reproduce",
     "inspect": "workers.offline.inspect.command:inspect",
     "sample": "workers.offline.sample.command:sample",
     "model": "workers.offline.model.command:model",

@@ -23,6 +23,7 @@ from benchmarks.recipe.combine import Combiner, Quality, measured
 from benchmarks.recipe.material import Material, Say, material
 from benchmarks.recipe.members import NETWORK, Maps, raw_maps
 from stream_inspector.baselines import METHODS
+from stream_inspector.baselines.training import Training
 from stream_inspector.presets import FEATURE_DIFFUSION, FEATURE_FAST, Preset, at_size
 from stream_inspector.score.ensemble import enlarge, image_scores
 from workers.offline.images.datasets import CategoryFolder, categories_in
@@ -138,7 +139,7 @@ def _kept(measured_on: Material, name: str, given: Conditions) -> Figures:
 def _baseline(measured_on: Material, name: str, seed: int) -> Figures:
     """Fitted to the same good images, scored and measured as ours are."""
     start, preset = time.perf_counter(), measured_on.preset
-    fitted = METHODS[name](measured_on.fit.float(), seed)
+    fitted = METHODS[name].fit(measured_on.fit.float(), Training(seed=seed))
     maps, scores = [], []
     for part in torch.split(measured_on.test.features, 8):
         small, its_own = fitted.score(part.float())

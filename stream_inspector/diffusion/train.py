@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from stream_inspector.diffusion.crops import random_crops
 from stream_inspector.diffusion.denoiser import Denoiser
+from stream_inspector.diffusion.peers import Peers
 from stream_inspector.diffusion.posterior import (
     Gaussian,
     kl_divergence,
@@ -36,6 +37,11 @@ class Batch(NamedTuple):
         """The batch on a device."""
         features, labels = (part if part is None else part.to(device) for part in self[1:])
         return Batch(self.x0.to(device), features, labels)
+
+    def rows(self, picked: Tensor) -> "Batch":
+        """Some of its samples."""
+        features, labels = (part if part is None else part[picked] for part in self[1:])
+        return Batch(self.x0[picked], features, labels)
 
 
 class Samples(Protocol):
@@ -121,8 +127,11 @@ class Training:
         samples: Samples,
         plan: TrainingPlan,
         generator: torch.Generator,
+        *,
+        peers: Peers | None = None,
     ) -> None:
-        """`denoiser` runs `network`, on the device where that is."""
+        """`denoiser` runs `network`, on the device where that is; None: this process alone."""
+        self._peers = peers or Peers()
         self.network, self.samples, self.plan = network.train(), samples, plan
         self.generator, self.steps = generator, 0
         self.average = Average(network, plan.ema)
@@ -143,15 +152,25 @@ class Training:
         batch = self.samples.batch(self._pick(), self.generator)
         if self.plan.crop:
             batch = batch._replace(x0=random_crops(batch.x0, self.plan.crop, self.generator))
-        batch = batch.to(self._device)
         low, high = self.plan.steps
         t = torch.randint(low, high + 1, (len(batch.x0),), generator=self.generator)
-        noise = torch.randn(batch.x0.shape, generator=self.generator).to(batch.x0)
-        loss = losses(self._denoiser, batch, t, noise).total(self.plan)
+        noise = torch.randn(batch.x0.shape, generator=self.generator)
+        loss = self._loss(batch, t, noise)
         self._descend(loss, rate)
         self.average.update(self.network)
         self.steps += 1
-        return Step(self.steps, float(loss.detach()), rate)
+        return Step(self.steps, float(self._peers.added(loss.detach())), rate)
+
+    def _loss(self, batch: Batch, t: Tensor, noise: Tensor) -> Tensor:
+        """The mean over this process's rows, as a part of the whole batch's."""
+        share = 1.0
+        if self._peers.count > 1:
+            rows, share = self._peers.rows(len(t))
+            batch, t, noise = batch.rows(rows), t[rows], noise[rows]
+        batch = batch.to(self._device)
+        noise = noise.to(batch.x0)
+        total = losses(self._denoiser, batch, t, noise).total(self.plan)
+        return total if share == 1 else share * total
 
     def _pick(self) -> Tensor:
         """Indices of the next batch; every sample once in a pass, the last batch may be small."""
@@ -165,6 +184,7 @@ class Training:
             group["lr"] = rate
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation
+        self._peers.add_gradients(self.network)
         nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip_norm)
         self._optimiser.step()
 

@@ -8,6 +8,7 @@ from stream_inspector.presets.adapted import (
     for_categories,
     shortened,
     with_backbone,
+    with_batch,
 )
 from stream_inspector.presets.columns import (
     B4,
@@ -61,6 +62,7 @@ __all__ = [
     "preset_from_dict",
     "shortened",
     "with_backbone",
+    "with_batch",
 ]
 
 _PIXEL = Diffusion(

@@ -1,8 +1,9 @@
 """A preset for other categories, iterations, sizes or backbones: what depends on them follows."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from stream_inspector.presets.columns import Backbone, Diffusion, Preset
+from stream_inspector.presets.columns import Backbone, Diffusion, Preset, TrainingPlan
 
 
 def for_categories(preset: Preset, count: int) -> Preset:
@@ -21,13 +22,22 @@ def shortened(preset: Preset, iterations: int | None) -> Preset:
     """The preset with every network trained for so many steps; None: as it is."""
     if iterations is None:
         return preset
+    return _planned(preset, lambda plan: replace(plan, iterations=iterations))
 
-    def short(diffusion: Diffusion) -> Diffusion:
-        return replace(diffusion, plan=replace(diffusion.plan, iterations=iterations))
 
-    return replace(
-        preset, pixel=short(preset.pixel), feature=preset.feature and short(preset.feature)
-    )
+def with_batch(preset: Preset, batch: int | None) -> Preset:
+    """The preset with every network trained on so many samples a step; None: as it is."""
+    if batch is None:
+        return preset
+    return _planned(preset, lambda plan: replace(plan, batch=batch))
+
+
+def _planned(preset: Preset, change: Callable[[TrainingPlan], TrainingPlan]) -> Preset:
+    def changed(diffusion: Diffusion) -> Diffusion:
+        return replace(diffusion, plan=change(diffusion.plan))
+
+    feature = preset.feature and changed(preset.feature)
+    return replace(preset, pixel=changed(preset.pixel), feature=feature)
 
 
 def at_size(preset: Preset, size: tuple[int, int]) -> Preset:

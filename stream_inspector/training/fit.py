@@ -18,7 +18,7 @@ from stream_inspector import __version__
 from stream_inspector.counterpart.explainer import Explainer
 from stream_inspector.detector import Detector
 from stream_inspector.engine.torch_scorer import TorchScorer
-from stream_inspector.errors import TooFewImages
+from stream_inspector.errors import ShareDone, TooFewImages
 from stream_inspector.image.appearance import appearance
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import (
@@ -118,8 +118,9 @@ def fit_unified(
     On a processor in single precision the same seed, images, machine and thread count give the
     same tensors, also after a stop in between (`checkpoints`). `iterations` replaces the plan's;
     `start` has the weights of a backbone that no package has, and those that training begins with.
+    Of several processes (`execution.peers`) the first one returns the model.
     Raises TooFewImages, and ValueError for images of another size and for views that no model can
-    have together.
+    have together; ShareDone in all processes but the first, once the networks are trained.
     """
     execution, start = execution or Execution(), start or Start()
     preset = shortened(for_categories(preset, len(good)), iterations)
@@ -128,7 +129,7 @@ def fit_unified(
     for category, images in good.items():
         _check(images, category, views[category])
     most = max(MIN_TRAIN, MAX_IMAGES // sum(len(view.corners) for view in views.values()))
-    good = {name: _at_most(images, most, seed) for name, images in good.items()}
+    good = {name: at_most(images, most, seed) for name, images in good.items()}
     trained = {name: images.train for name, images in good.items()}
     looked = pack_backbone(start.backbone)
     net = unpack_features(preset, looked)
@@ -149,6 +150,8 @@ def fit_unified(
         network = learner.learn(stage, diffusion, samples, material.sigma_data, first)
         tensors |= pack_network(prefix, network)
     del material  # hundreds of megabytes
+    if execution.peers.rank:
+        raise ShareDone(f"process {execution.peers.rank} has done its share of the training")
     about = provenance(good, seed, iterations) | {
         "device": execution.device,
         **{f"{stage}/precision": chosen for stage, chosen in learner.precisions.items()},
@@ -262,7 +265,7 @@ def _check(good: Good, category: str, view: View) -> None:
             raise ValueError(f"an image of {wrong[:2]} where the view's canvas is {view.canvas}")
 
 
-def _at_most(good: Good, limit: int, seed: int) -> Good:
+def at_most(good: Good, limit: int, seed: int) -> Good:
     """The images in memory at a time, drawn at random: a fifth of them held out."""
 
     def drawn(images: Sequence[Image], count: int) -> Sequence[Image]:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from stream_inspector.diffusion.denoiser import Network
-from stream_inspector.diffusion.precision import choose, mixed
+from stream_inspector.diffusion.peers import Peers
+from stream_inspector.diffusion.precision import PRECISIONS, choose, mixed
 from stream_inspector.diffusion.train import Batch, Samples, Training
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.features import resized, to_tensor
@@ -81,6 +82,7 @@ class Execution:
     device: str = "cpu"
     precision: str = "auto"  # fp32 | bf16; auto: on accelerators the faster, else fp32
     recompute: bool = False  # activations in the backward pass: less memory, a third more time
+    peers: Peers = field(default_factory=Peers)  # that train the same networks
 
 
 class Learner:
@@ -112,6 +114,7 @@ class Learner:
             samples,
             diffusion.plan,
             torch.Generator().manual_seed(_derived(self._seed, stage, 1)),
+            peers=self._execution.peers,
         )
         self._resume(stage, training)
         while not training.finished:
@@ -133,7 +136,8 @@ class Learner:
         device, batch = torch.device(self._execution.device), diffusion.plan.batch
         x = torch.zeros(batch, diffusion.channels, *diffusion.size, device=device)
         whole = torch.zeros(batch, dtype=torch.int64, device=device)
-        self.precisions[stage] = choose(self._execution.precision, network, (x, whole, whole))
+        chosen = choose(self._execution.precision, network, (x, whole, whole))
+        self.precisions[stage] = self._execution.peers.agreed(chosen, PRECISIONS, device)
         return mixed(network, device) if self.precisions[stage] == "bf16" else network
 
     def _resume(self, stage: str, training: Training) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from stream_inspector.presets import PRESETS, Preset, with_backbone
+from stream_inspector.presets import PRESETS, Preset, with_backbone, with_batch
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import SettingsError
 
@@ -16,6 +16,7 @@ def find_preset(name: str) -> Preset:
 
 def trainers_preset(preset: Preset, settings: TrainerSettings) -> Preset:
     """The preset as other settings change it. Raises SettingsError, WeightsRefused."""
+    preset = with_batch(preset, settings.batch)
     preset = replace(preset, normalisation=settings.normalisation)
     if settings.backbone is None:
         return preset

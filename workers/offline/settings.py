@@ -54,6 +54,9 @@ class TrainerSettings(Section):
     iterations: int | None = Field(
         default=None, ge=0, description="empty: the preset's own; 0: networks stay as they begin"
     )
+    batch: int | None = Field(
+        default=None, ge=1, description="of a training step; empty: the preset's own"
+    )
     device: str = Field(default="cpu", description="cpu, cuda or cuda:0")
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto", description="auto: onnxruntime on a processor, torch elsewhere"

@@ -23,6 +23,16 @@ def compare(
     methods: Annotated[
         str | None, typer.Option("--methods", help="comma-separated; default: all of them")
     ] = None,
+    library: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--with", help="a model of anomalib's beside them, as EfficientAd; repeatable"
+        ),
+    ] = None,
+    minutes: Annotated[
+        str | None,
+        typer.Option("--minutes", help="each other method trains so long; ours: as long as ours"),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="also write the figures to this file")
     ] = None,
@@ -33,7 +43,7 @@ def compare(
         str | None, typer.Option("--preset", help="to train with: feature-fast | pixel-small")
     ] = None,
     iterations: Annotated[
-        int | None, typer.Option("--iterations", help="to train with; default: the preset's own")
+        int | None, typer.Option("--iterations", help="to train with; default: each method's own")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="of all that is drawn")] = None,
     layout: options.Layout = None,
@@ -42,17 +52,20 @@ def compare(
     config: options.Config = None,
     assignments: options.Assignments = None,
 ) -> None:
-    """Put our detector beside PaDiM, SPADE and PatchCore: accuracy, time and memory in one table.
+    """Put our detector beside the six of the paper's table, and PatchCore: accuracy, time, memory.
 
-    All of them see the same good images, frozen features, input size, blur and metrics, in one
-    run on this machine; without --model ours is trained here. Methods: ours, padim,
-    padim-unpooled, spade, patchcore, patchcore-unpooled.
+    All of them see the same good images, input size and metrics, and all but those that learn from
+    pixels the same frozen features, in one run on this machine; without --model ours is trained
+    here. What the authors published stands beside it. Methods: ours, cutpaste, spade, padim,
+    padim-unpooled, draem, cflow, uniad, patchcore, patchcore-unpooled.
 
     Examples:
 
       stream-inspector compare --data photos/bolts --model runs/bolts
 
       stream-inspector compare --data datasets/mvtec --methods ours,padim,patchcore --json all.json
+
+      stream-inspector compare --data photos/bolts --minutes ours --with EfficientAd --with Dinomaly
     """
     from workers.offline.compare.run import Comparison
     from workers.offline.compare.run import compare as run
@@ -67,5 +80,5 @@ def compare(
         "trainer.on_corrupt": on_corrupt,
     }
     settings = load_settings(config, assignments, flags)
-    wanted = Comparison(data, model, methods, json_file, csv_file)
+    wanted = Comparison(data, model, methods, tuple(library or ()), minutes, json_file, csv_file)
     run_command("compare", settings, lambda stop: run(settings, wanted, console, stop))

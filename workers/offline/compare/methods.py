@@ -1,17 +1,18 @@
 """Our detector and other methods on the same images, features, blur and metrics, in one run."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from statistics import fmean
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stream_inspector.baselines import METHODS
+from stream_inspector.baselines import METHODS, Method
 from stream_inspector.baselines.method import Fitted
+from stream_inspector.baselines.training import Training
 from stream_inspector.detector import Detector
 from stream_inspector.features import to_tensor
 from stream_inspector.image.view.canvas import View
@@ -23,6 +24,8 @@ from stream_inspector.presets import Preset
 from stream_inspector.score.ensemble import enlarge, image_scores
 from stream_inspector.training.fit import MAX_IMAGES
 from stream_inspector.verdict import Image
+from workers.offline.compare.budget import Budget, Effort
+from workers.offline.compare.library import library_method
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import BATCH, ENSEMBLE, OnScored, score_all
 from workers.offline.scoring.ranking import ImageScores, Maps, Ranking, Truth, mean_rankings, rank
@@ -30,6 +33,8 @@ from workers.offline.scoring.ranking import ImageScores, Maps, Ranking, Truth, m
 OURS = "ours"
 ALL = (OURS, *METHODS)
 _MIB = 1 << 20
+
+OnFitted = Callable[[str, Fitted], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Row:
     fit_seconds: float | None  # None: the model was trained before
     ms_per_image: float
     megabytes: float  # what is kept beside the feature network, which all share
+    iterations: int | None = None  # that it was trained for; None: it learns nothing, or ours
 
 
 @dataclass(frozen=True)
@@ -61,34 +67,29 @@ def compare_methods(
     methods: Sequence[str],
     *,
     seed: int,
+    given: Effort,
     on_work: OnWork,
+    on_fitted: OnFitted = lambda *_: None,
 ) -> Iterator[Row]:
-    """One row a method, in the order given. `on_work` hears of each that is done."""
+    """One row a method, in the order given. `on_work` hears of each that is done, and `on_fitted`
+    is given each once it has learned.
+    """
     others = [name for name in methods if name != OURS]
     if OURS in methods:
         yield _our_row(images, detector, fit_seconds, partial(on_work, f"{images.category}: ours"))
     if not others:
         return
+    given = given.of(fit_seconds)
     view = detector.model.view(_known(detector, images.category))
-    good, spent = _features(detector, view, _at_most(images.good, seed))
-    test, test_spent = _features(detector, view, images.test)
+    material = _Material(images, detector, view, seed)
     for name in others:
         said = partial(on_work, f"{images.category}: {name}")
-        said(0, len(test))
-        start = time.perf_counter()
-        fitted = METHODS[name](good, seed)
-        seconds = spent + time.perf_counter() - start
-        start = time.perf_counter()
-        maps, scores = _score(fitted, test, detector.preset, view, said)
-        scoring = test_spent + time.perf_counter() - start
-        yield Row(
-            images.category,
-            name,
-            rank(maps, scores, images.truth),
-            seconds,
-            1000 * scoring / len(test),
-            fitted.nbytes / _MIB,
-        )
+        yield _row(name, material, given, said, on_fitted)
+
+
+def named(name: str) -> Method:
+    """A method by its name: one of ours, or one of the library's."""
+    return METHODS.get(name) or library_method(name)
 
 
 def means(rows: Sequence[Row]) -> list[Row]:
@@ -112,6 +113,55 @@ def _our_row(
         scored.ms_per_image,
         len(save_model(detector.model).tensors) / _MIB,
     )
+
+
+class _Material:
+    """What methods learn from and what they are judged on, made when the first one asks."""
+
+    def __init__(self, images: Images, detector: Detector, view: View, seed: int) -> None:
+        self.images, self.detector, self.view, self.seed = images, detector, view, seed
+        self._good = _at_most(images.good, seed)
+
+    @cached_property
+    def features(self) -> tuple[tuple[Tensor, float], tuple[Tensor, float]]:
+        """Features of good and of test images, each with the seconds that they took."""
+        made = partial(_features, self.detector, self.view)
+        return made(self._good), made(self.images.test)
+
+    @cached_property
+    def pixels(self) -> tuple[tuple[Tensor, float], tuple[Tensor, float]]:
+        """Canvases of good and of test images, uint8 [N, 3, H, W]; they cost nothing."""
+        return (_pixels(self.view, self._good), 0.0), (_pixels(self.view, self.images.test), 0.0)
+
+
+def _row(name: str, material: _Material, given: Effort, said: OnScored, on_fitted: OnFitted) -> Row:
+    """Fit one method, score the test images, rank."""
+    method, images = named(name), material.images
+    (good, spent), (test, test_spent) = material.pixels if method.pixels else material.features
+    budget = Budget(given, method.iterations, said)
+    start = time.perf_counter()
+    fitted = method.fit(
+        good, Training(material.seed, budget, torch.device(material.detector.device))
+    )
+    seconds = spent + time.perf_counter() - start
+    on_fitted(name, fitted)
+    start = time.perf_counter()
+    maps, scores = _score(fitted, test, material.detector.preset, material.view, said)
+    scoring = test_spent + time.perf_counter() - start
+    return Row(
+        images.category,
+        name,
+        rank(maps, scores, images.truth),
+        seconds,
+        1000 * scoring / len(test),
+        fitted.nbytes / _MIB,
+        budget.done if method.iterations else None,
+    )
+
+
+def _pixels(view: View, images: Sequence[Image]) -> Tensor:
+    canvases = np.stack([view.prepare(image) for image in images])
+    return torch.from_numpy(canvases).permute(0, 3, 1, 2)
 
 
 def _known(detector: Detector, category: str) -> str:
@@ -167,4 +217,5 @@ def _mean(method: str, rows: Sequence[Row]) -> Row:
         fmean(fits) if len(fits) == len(rows) else None,
         fmean(row.ms_per_image for row in rows),
         fmean(row.megabytes for row in rows),
+        rows[0].iterations and round(fmean(row.iterations or 0 for row in rows)),
     )

@@ -12,8 +12,10 @@ from rich.console import Console
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset
+from workers.offline.compare.budget import Effort, effort
+from workers.offline.compare.library import require
 from workers.offline.compare.methods import ALL, OURS, Images, Row, compare_methods, means
-from workers.offline.compare.table import tell_comparison, write_csv
+from workers.offline.compare.table import published, tell_comparison, write_csv
 from workers.offline.detector import make_detector
 from workers.offline.fit import GoodImages, fit_model, load_good
 from workers.offline.images.datasets import CategoryFolder, categories_in, licence_notes
@@ -37,6 +39,8 @@ class Comparison:
     data: Path  # a category's folder, or a dataset's root
     model: Path | None = None  # a model's folder, or a folder of them; None: train now
     methods: str | None = None  # comma-separated; None: all
+    library: tuple[str, ...] = ()  # of anomalib's models, beside the methods
+    minutes: str | None = None  # that each other method trains; ours: as long as ours took
     json_file: Path | None = None
     csv_file: Path | None = None
 
@@ -45,7 +49,8 @@ def compare(
     settings: TrainerProcessSettings, wanted: Comparison, console: Console, stop: StopSignal
 ) -> None:
     """Print one table, and write its figures."""
-    methods = chosen(wanted.methods)
+    methods = [*chosen(wanted.methods), *require(wanted.library)]
+    given = effort(wanted.minutes, settings.trainer.iterations)
     categories = categories_in(wanted.data, settings.trainer.layout)
     models: dict[str, Path] = {}
     if wanted.model is not None:
@@ -54,16 +59,18 @@ def compare(
         categories = [each.data for each in pairs]
     for note in licence_notes(categories):
         console.print(text(note))
-    comparer = _Comparer(settings, methods, console, stop)
+    comparer = _Comparer(settings, methods, given, console, stop)
     rows = [row for each in categories for row in comparer.rows(each, models.get(each.name))]
     average = means(rows) if len(categories) > 1 else []
     tell_comparison([*rows, *average], console)
     if wanted.csv_file:
         write_csv([*rows, *average], wanted.csv_file)
     if wanted.json_file:
-        figures = {"rows": [asdict(row) for row in rows], "mean": [asdict(row) for row in average]}
+        figures = {"rows": [*map(asdict, rows)], "mean": [*map(asdict, average)]}
         wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
-        wanted.json_file.write_text(json.dumps(figures | _conditions(settings), indent=1) + "\n")
+        wanted.json_file.write_text(
+            json.dumps(figures | _conditions(settings, methods), indent=1) + "\n"
+        )
 
 
 def chosen(methods: str | None) -> list[str]:
@@ -82,11 +89,13 @@ class _Comparer:
         self,
         settings: TrainerProcessSettings,
         methods: list[str],
+        given: Effort,
         console: Console,
         stop: StopSignal,
     ) -> None:
         self._settings, self._trainer = settings, settings.trainer
-        self._methods, self._console, self._stop = methods, console, stop
+        self._methods, self._given = methods, given
+        self._console, self._stop = console, stop
 
     def rows(self, data: CategoryFolder, folder: Path | None) -> list[Row]:
         """All methods on one category."""
@@ -111,6 +120,7 @@ class _Comparer:
                     seconds,
                     self._methods,
                     seed=self._trainer.seed,
+                    given=self._given,
                     on_work=on_work,
                 )
             )
@@ -144,9 +154,11 @@ class _Comparer:
             ).model
 
 
-def _conditions(settings: TrainerProcessSettings) -> dict[str, Any]:
-    """What the figures hold for."""
+def _conditions(settings: TrainerProcessSettings, methods: list[str]) -> dict[str, Any]:
+    """What the figures hold for, and what others published, which was not measured here."""
+    known = {name: published(name) for name in methods}
     return {
+        "published": {name: each._asdict() for name, each in known.items() if each},
         "device": settings.trainer.device,
         "threads": torch.get_num_threads(),
         "seed": settings.trainer.seed,

@@ -1,7 +1,9 @@
 """What `train` does once its flags are read: read, learn, set thresholds, write; all resumable."""
 
+import os
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import torch
 from rich.console import Console
 
 from stream_inspector import __version__
-from stream_inspector.errors import CalibrationRefused
+from stream_inspector.errors import CalibrationRefused, ShareDone
 from stream_inspector.model.version import FORMAT, Model
 from stream_inspector.presets import Preset
 from stream_inspector.training.networks import Checkpoints, Execution
@@ -29,6 +31,7 @@ from workers.offline.train.checkpoint import CheckpointFile
 from workers.offline.train.few import train_few
 from workers.offline.train.log import TrainingLog
 from workers.offline.train.sources import Source
+from workers.offline.train.together import Together, joined
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
 
@@ -45,13 +48,26 @@ def train(
     """Train, set thresholds, write a model folder.
 
     What the command line states of the budget is `stated`: it wins over the categories' files.
+    Of several processes, started by torchrun, only the first one says and writes anything.
     """
-    how, start = settings.trainer, time.monotonic()
-    few = source.few(how, settings.budget, stated)
-    if few is not None:
-        place = out or Path("runs") / few[0]
-        train_few(settings, few, place, console, stop, stated=stated)
-        return
+    with joined(settings.trainer, console, stop) as together, suppress(ShareDone):
+        few = source.few(settings.trainer, settings.budget, stated)
+        if few is None:
+            _train(settings, source, out, together, stated=stated)
+        elif together.first:
+            train_few(settings, few, out or Path("runs") / few[0], console, stop, stated=stated)
+
+
+def _train(
+    settings: TrainerProcessSettings,
+    source: Source,
+    out: Path | None,
+    together: Together,
+    *,
+    stated: Collection[str],
+) -> None:
+    how, start = together.how, time.monotonic()
+    console, stop = together.console, together.stop
     preset = trainers_preset(find_preset(how.preset), how)
 
     def left_out(said: str) -> None:
@@ -72,7 +88,7 @@ def train(
     known = {name: find_category(name, settings.categories) for name in good}
     accepted = {n: settings.budget.of_category(known[n], stated) for n in good}
     strict = [name for name, each in accepted.items() if each.strict]
-    fitted = _fitted(good, preset, how, file, strict, begin=begin, console=console, stop=stop)
+    fitted = _fitted(good, preset, file, strict, begin=begin, together=together)
     del begin  # gigabytes
     write_model(fitted.model, folder)
     file.remove()
@@ -107,15 +123,14 @@ def identity(
 def _fitted(
     good: dict[str, GoodImages],
     preset: Preset,
-    how: TrainerSettings,
     file: CheckpointFile,
     strict: Collection[str],
     *,
     begin: Start,
-    console: Console,
-    stop: StopSignal,
+    together: Together,
 ) -> Fitted:
     """The networks and statistics, from the last checkpoint on when there is one."""
+    how, console = together.how, together.console
     last = file.load()
     if last:
         console.print(text(f"going on from {file.path}"))
@@ -123,9 +138,10 @@ def _fitted(
         torch.set_num_threads(how.threads)
     keeps = how.checkpoint_every > 0
     ends = "the same command goes on from here" if keeps else None
+    written = file.path.with_name(training_log.FILE) if together.first else Path(os.devnull)
     with (
-        training_bar(console, stop, ends) as show,
-        TrainingLog(file.path.with_name(training_log.FILE), last) as log,
+        training_bar(console, together.stop, ends) as show,
+        TrainingLog(written, last if together.first else {}) as log,
     ):
 
         def on_progress(progress: Progress) -> None:
@@ -138,8 +154,8 @@ def _fitted(
             seed=how.seed,
             on_progress=on_progress,
             iterations=how.iterations,
-            checkpoints=Checkpoints(how.checkpoint_every, file.save, last),
-            execution=Execution(how.device, how.precision, how.recompute),
+            checkpoints=Checkpoints(how.checkpoint_every if together.first else 0, file.save, last),
+            execution=Execution(how.device, how.precision, how.recompute, together.peers),
             strict=strict,
             start=begin,
         )

@@ -1,0 +1,1 @@
+"""What the paper's row costs on an accelerator: training, scoring, counterparts, memory."""

@@ -1,0 +1,1 @@
+"""`stream-inspector reproduce`: the paper's experiments, tables and figures on a dataset."""
