@@ -15,6 +15,12 @@ class Topic:
 
 FRAMES = Topic("frames", ("frame",), 24, "long enough to repair a stopped stage and catch up")
 OUTCOMES = Topic("outcomes", ("outcome",), 24 * 30, "the production record")
+SHADOWS = Topic(
+    "shadows",
+    ("outcome",),
+    24 * 30,
+    "what a version on trial says beside the active one; it decides nothing",
+)
 DEFECTS = Topic("defects", ("defect",), 24 * 30, "what alarm services subscribe to")
 EXPLANATIONS = Topic("explanations", ("explanation",), 24 * 30, "the pictures of defects")
 DEAD_LETTERS = Topic(
@@ -26,9 +32,15 @@ RESOLUTIONS = Topic(
 CAMERA_STATES = Topic(
     "camera-states", ("camera-state",), 24 * 30, "orderly ends and planned pauses of cameras"
 )
+REVIEWS = Topic(
+    "reviews",
+    ("review",),
+    24 * 400,
+    "what people said of outcomes, every word: versions name those that they learnt from",
+)
 ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
 TOPICS = (
-    *(FRAMES, OUTCOMES, DEFECTS, EXPLANATIONS, DEAD_LETTERS, RESOLUTIONS),
-    *(CAMERA_STATES, ALARMS),
+    *(FRAMES, OUTCOMES, SHADOWS, DEFECTS, EXPLANATIONS, DEAD_LETTERS, RESOLUTIONS),
+    *(CAMERA_STATES, REVIEWS, ALARMS),
 )

@@ -15,6 +15,7 @@ from schemas.interruption import Interruption
 from schemas.message import Message
 from schemas.outcome import Outcome
 from schemas.resolution import Resolution
+from schemas.review import Review
 from schemas.topics import (
     ALARMS,
     CAMERA_STATES,
@@ -24,6 +25,8 @@ from schemas.topics import (
     FRAMES,
     OUTCOMES,
     RESOLUTIONS,
+    REVIEWS,
+    SHADOWS,
     TOPICS,
     Topic,
 )
@@ -36,6 +39,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Interruption,
     Resolution,
     CameraState,
+    Review,
     Alarm,
 )
 Node = dict[str, Any]
@@ -47,6 +51,7 @@ _KEYS = {
     "interruption": "topic and partition",
     "resolution": "outcome id of the dead letter",
     "camera-state": "camera id, or the pattern of ids",
+    "review": "outcome id of the frame that is judged",
     "alarm": "camera id; what stands for it when the frame is unreadable",
 }
 
@@ -57,6 +62,7 @@ OPERATIONS = (
     ("line", "send", CAMERA_STATES),
     ("inspector", "receive", FRAMES),
     ("inspector", "send", OUTCOMES),
+    ("inspector", "send", SHADOWS),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
     ("explainer", "receive", DEFECTS),
@@ -65,10 +71,12 @@ OPERATIONS = (
     ("explainer", "send", EXPLANATIONS),
     ("dlq", "receive", DEAD_LETTERS),
     ("dlq", "receive", RESOLUTIONS),
+    ("dlq", "receive", REVIEWS),
     ("dlq", "send", RESOLUTIONS),
     ("dlq", "send", FRAMES),
     ("collector", "receive", FRAMES),
     ("collector", "receive", OUTCOMES),
+    ("collector", "receive", REVIEWS),
     ("gate", "receive", FRAMES),
     ("gate", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
@@ -76,6 +84,10 @@ OPERATIONS = (
     ("notifier", "receive", EXPLANATIONS),
     ("notifier", "receive", DEAD_LETTERS),
     ("notifier", "receive", CAMERA_STATES),
+    ("review", "receive", OUTCOMES),
+    ("review", "receive", REVIEWS),
+    ("review", "send", REVIEWS),
+    ("notifier", "receive", REVIEWS),
     ("notifier", "send", ALARMS),
 )
 

@@ -75,7 +75,7 @@ def kinds() -> list[WireMessage]:
 
 @cache
 def feeds() -> tuple[tuple[str, list[Record]], ...]:
-    """What stands in the two topics of a desk."""
+    """What stands in the three topics of a desk."""
     letter, resolution = samples.DEAD_LETTER.encode(), samples.RESOLUTION
     settled = [
         resolution.model_copy(update={"outcome_id": f"{n:031x}f"}).encode() for n in range(10)
@@ -83,6 +83,7 @@ def feeds() -> tuple[tuple[str, list[Record]], ...]:
     found = {
         TOPICS.dead_letters: among(letters(), [letter, letter, *kinds()], 1),
         TOPICS.resolutions: among(settled, [resolution.encode(), *kinds()], 2),
+        TOPICS.reviews: among([samples.REVIEW.encode()], [samples.REVIEW.encode(), *kinds()], 3),
     }
     return tuple((topic, records(topic, messages)) for topic, messages in found.items())
 

@@ -38,7 +38,7 @@ Sorting = Annotated[
     typer.Option(
         "--verdict",
         help="any: take all; good: only what inspection passed; apart: near misses, defects and "
-        "rejects go to <category>/apart/",
+        "rejects go to <category>/apart/; reviewed: what people judged, into <category>/reviewed/",
     ),
 ]
 Follow = Annotated[
@@ -80,6 +80,8 @@ def collect(
       stream-inspector collect --category bolts --part 'lot=L-17*' --part view=top
 
       stream-inspector collect --topic frames-setup --category nuts
+
+      stream-inspector collect --verdict reviewed --category bolts
     """
     flags: dict[str, Any] = {
         "collect.out": out and str(out),

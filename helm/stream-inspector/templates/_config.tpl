@@ -9,11 +9,13 @@ kafka:
 topics:
   frames: {{ .Values.topics.frames }}
   outcomes: {{ .Values.topics.outcomes }}
+  shadows: {{ .Values.topics.shadows }}
   defects: {{ .Values.topics.defects }}
   explanations: {{ .Values.topics.explanations }}
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}
   camera_states: {{ .Values.topics.cameraStates }}
+  reviews: {{ .Values.topics.reviews }}
   alarms: {{ .Values.topics.alarms }}
   partitions: {{ .Values.topics.partitions | int64 }}
   create: false

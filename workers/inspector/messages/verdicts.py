@@ -57,6 +57,11 @@ def passed(judged: Judged, sender: Sender) -> Result:
     return _result(judged, (outcome,), sender)
 
 
+def shadowed(judged: Judged, sender: Sender) -> Outgoing:
+    """What a version beside the one that decides says of a frame."""
+    return Outgoing(sender.topics.shadows, _outcome(judged, sender).encode())
+
+
 def defective(judged: Judged, sender: Sender) -> Result:
     """A frame with a defect: the event that alarm services subscribe to, then its outcome."""
     event = _defect(judged, sender)

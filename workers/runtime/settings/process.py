@@ -145,6 +145,7 @@ class TopicSettings(Section):
 
     frames: str = Field(default=topics.FRAMES.name, description="pictures from the cameras")
     outcomes: str = Field(default=topics.OUTCOMES.name, description=topics.OUTCOMES.why)
+    shadows: str = Field(default=topics.SHADOWS.name, description=topics.SHADOWS.why)
     defects: str = Field(default=topics.DEFECTS.name, description=topics.DEFECTS.why)
     explanations: str = Field(default=topics.EXPLANATIONS.name, description=topics.EXPLANATIONS.why)
     dead_letters: str = Field(default=topics.DEAD_LETTERS.name, description=topics.DEAD_LETTERS.why)
@@ -152,6 +153,7 @@ class TopicSettings(Section):
     camera_states: str = Field(
         default=topics.CAMERA_STATES.name, description=topics.CAMERA_STATES.why
     )
+    reviews: str = Field(default=topics.REVIEWS.name, description=topics.REVIEWS.why)
     alarms: str = Field(default=topics.ALARMS.name, description=topics.ALARMS.why)
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")
