@@ -25,6 +25,12 @@ RESOLUTIONS = Topic(
 CAMERA_STATES = Topic(
     "camera-states", ("camera-state",), 24 * 30, "orderly ends and planned pauses of cameras"
 )
+REVIEWS = Topic(
+    "reviews",
+    ("review",),
+    24 * 400,
+    "what people said of outcomes, every word: versions name those that they learnt from",
+)
 ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
-TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, CAMERA_STATES, ALARMS)
+TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, CAMERA_STATES, REVIEWS, ALARMS)

@@ -28,6 +28,7 @@ COMMANDS = {
     "gate": "workers.gate.command:gate",
     "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
+    "review": "workers.review.command:review",
     "collect": "workers.collector.command:collect",
     "train": "workers.offline.train.command:train",
     "calibrate": "workers.offline.calibrate.command:calibrate",

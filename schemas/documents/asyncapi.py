@@ -14,6 +14,7 @@ from schemas.interruption import Interruption
 from schemas.message import Message
 from schemas.outcome import Outcome
 from schemas.resolution import Resolution
+from schemas.review import Review
 from schemas.topics import (
     ALARMS,
     CAMERA_STATES,
@@ -22,6 +23,7 @@ from schemas.topics import (
     FRAMES,
     OUTCOMES,
     RESOLUTIONS,
+    REVIEWS,
     TOPICS,
     Topic,
 )
@@ -33,6 +35,7 @@ MESSAGES: tuple[type[Message], ...] = (
     Interruption,
     Resolution,
     CameraState,
+    Review,
     Alarm,
 )
 Node = dict[str, Any]
@@ -44,6 +47,7 @@ _KEYS = {
     "interruption": "topic and partition",
     "resolution": "outcome id of the dead letter",
     "camera-state": "camera id, or the pattern of ids",
+    "review": "outcome id of the frame that is judged",
     "alarm": "camera id; what stands for it when the frame is unreadable",
 }
 
@@ -68,6 +72,9 @@ OPERATIONS = (
     ("notifier", "receive", DEFECTS),
     ("notifier", "receive", DEAD_LETTERS),
     ("notifier", "receive", CAMERA_STATES),
+    ("review", "receive", OUTCOMES),
+    ("review", "receive", REVIEWS),
+    ("review", "send", REVIEWS),
     ("notifier", "send", ALARMS),
 )
 

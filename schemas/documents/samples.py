@@ -24,6 +24,7 @@ from schemas.outcome import (
     outcome_id,
 )
 from schemas.resolution import Action, Resolution
+from schemas.review import Judgement, Review, Sample
 
 CAPTURED = datetime(2026, 3, 14, 9, 26, 53, 589_000, tzinfo=UTC)
 DECIDED = CAPTURED + timedelta(milliseconds=182)
@@ -174,6 +175,15 @@ CAMERA_STATE = CameraState(
     why="end of the shift",
     announced_at=DECIDED,
 )
+REVIEW = Review.of(
+    OUTCOME,
+    Judgement.FALSE_ALARM,
+    by="ada@line-1",
+    at=DECIDED + timedelta(minutes=3),
+    note="a drop of oil, wiped off",
+    kind="oil",
+    sample=Sample.AUDIT,
+)
 ALARM = Alarm(
     alarm_id="5d41402abc4b2a76b9719d911017c592",
     kind=AlarmKind.DEFECT,
@@ -198,6 +208,7 @@ MESSAGES: dict[str, Message] = {
     "interruption": INTERRUPTION,
     "resolution": RESOLUTION,
     "camera-state": CAMERA_STATE,
+    "review": REVIEW,
     "alarm": ALARM,
 }
 

@@ -13,6 +13,7 @@ topics:
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}
   camera_states: {{ .Values.topics.cameraStates }}
+  reviews: {{ .Values.topics.reviews }}
   alarms: {{ .Values.topics.alarms }}
   partitions: {{ .Values.topics.partitions | int64 }}
   create: false

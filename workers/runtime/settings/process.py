@@ -151,6 +151,7 @@ class TopicSettings(Section):
     camera_states: str = Field(
         default=topics.CAMERA_STATES.name, description=topics.CAMERA_STATES.why
     )
+    reviews: str = Field(default=topics.REVIEWS.name, description=topics.REVIEWS.why)
     alarms: str = Field(default=topics.ALARMS.name, description=topics.ALARMS.why)
     partitions: int = Field(default=4, ge=1, description="for topics this process has to create")
     create: bool = Field(default=True, description="create missing topics at start")

@@ -1,0 +1,114 @@
+"""`stream-inspector review`: flags and help. Nothing heavy is imported before it runs."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schemas.review import Judgement, Sample
+from workers.review.words import Filter, Word
+from workers.runtime.host.operator import operator
+from workers.runtime.listing import AsCsv, AsJson, form
+from workers.runtime.moments import ago
+
+review = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Whether inspection was right: say it of a part, list what was said.\n\n"
+    "Reviews are events on the topic `reviews`. Of several on one part the last word counts; "
+    "calibration, training, evaluation and alarms read them.",
+)
+
+Config = Annotated[Path | None, typer.Option("--config", help="YAML file, e.g. configs/dlq.yaml")]
+Assignments = Annotated[list[str] | None, typer.Option("--set", help="key.path=value, repeatable")]
+Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="Kafka, host:port")]
+Judgements = Annotated[
+    list[Judgement] | None, typer.Option("--judgement", help="only this one, repeatable")
+]
+Categories = Annotated[
+    list[str] | None, typer.Option("--category", help="only this category, repeatable")
+]
+Cameras = Annotated[list[str] | None, typer.Option("--camera", help="only this camera, repeatable")]
+Since = Annotated[
+    str | None, typer.Option("--since", help="said since: 90m, 2h, 3d or 2026-01-31T08:00Z")
+]
+Until = Annotated[str | None, typer.Option("--until", help="said before, likewise")]
+
+
+@review.command("add")
+def add_review(
+    name: Annotated[
+        str, typer.Argument(help="frame id, the first characters of an outcome id, or `record`")
+    ],
+    judgement: Annotated[Judgement, typer.Argument(help="right, false-alarm, missed or unsure")],
+    *,
+    note: Annotated[str, typer.Option(help="for people, at most 1000 characters")] = "",
+    kind: Annotated[str | None, typer.Option(help="kind of defect, e.g. scratch")] = None,
+    sample: Annotated[
+        Sample | None,
+        typer.Option(help="audit: the part was drawn by chance; informative: by its score"),
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="who judged; default: user@host")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="look among outcomes since then only: 2h, 3d")
+    ] = None,
+    config: Config = None,
+    assignments: Assignments = None,
+    servers: Servers = None,
+) -> None:
+    """Say whether inspection was right about one part.
+
+    Examples:
+
+      stream-inspector review add 019ceb8a-5b15-7c3e false-alarm --note "a drop of oil"
+
+      stream-inspector review add frames/2/90125 missed --kind scratch --since 1d
+
+    Exit codes: 0 said, 65 no or several such outcomes or the judgement does not fit, 69 no broker,
+    78 wrong setting.
+    """
+    from workers.review import run
+
+    start = None if since is None else ago(since, datetime.now(UTC), "--since")
+    word = Word(judgement, note, kind, sample, by or operator())
+    with run.desk(config, assignments, servers) as desk:
+        desk.add(name, word, start)
+
+
+@review.command("list")
+def list_reviews(
+    *,
+    judgements: Judgements = None,
+    categories: Categories = None,
+    cameras: Cameras = None,
+    sample: Annotated[
+        Sample | None, typer.Option(help="only of parts that were asked about so")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    every: Annotated[bool, typer.Option("--all", help="earlier words on a part too")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    servers: Servers = None,
+) -> None:
+    """List reviews: of each part the last word.
+
+    Example: stream-inspector review list --category bolts --judgement missed --since 7d --csv
+    """
+    from workers.review import run
+
+    how = form(as_json, as_csv)
+    now = datetime.now(UTC)
+    wanted = Filter(
+        frozenset(judgements or ()),
+        frozenset(categories or ()),
+        frozenset(cameras or ()),
+        sample,
+        None if since is None else ago(since, now, "--since"),
+        None if until is None else ago(until, now, "--until"),
+    )
+    with run.desk(config, assignments, servers) as desk:
+        desk.overview(wanted, every, how)
