@@ -26,6 +26,8 @@ COMMANDS = {
     "worker": "workers.inspector.command:worker",
     "notifier": "workers.notifier.command:notifier",
     "gate": "workers.gate.command:gate",
+    "console": "workers.console.command:console",
+    "console-password": "workers.console.command:password",
     "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
     "review": "workers.review.command:review",
@@ -47,6 +49,8 @@ EXTRAS = {
     "servers": "embedded",
     "notifier": "notifier",
     "gate": "gate",
+    "console": "console",
+    "console-password": "console",
 }  # the other heavy commands: worker
 
 

@@ -41,6 +41,7 @@ class Process(StrEnum):
     WORKER = "worker"
     NOTIFIER = "notifier"
     GATE = "gate"
+    CONSOLE = "console"
     DLQ = "dlq"
     COLLECTOR = "collector"
     DEMO = "demo"
@@ -54,6 +55,7 @@ SETTINGS = {
     Process.WORKER: "workers.inspector.settings:InspectorSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
     Process.GATE: "workers.gate.settings:GateProcessSettings",
+    Process.CONSOLE: "workers.console.settings:ConsoleProcessSettings",
     Process.DLQ: "workers.runtime.settings.operator:OperatorSettings",
     Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",

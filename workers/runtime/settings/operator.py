@@ -14,7 +14,7 @@ from workers.runtime.settings.process import ProcessSettings
 SECTIONS = frozenset(
     {
         *("breaker", "budget", "camera", "categories", "collect", "counterpart", "demo"),
-        "gate",
+        *("console", "gate"),
         *("evidence", "health", "images", "kafka", "log", "models", "notifier", "plan", "redis"),
         *("topics", "tracing", "trainer", "worker"),
     }

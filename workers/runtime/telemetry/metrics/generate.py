@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
+from workers.runtime.telemetry.metrics.console import ConsoleMetrics
 from workers.runtime.telemetry.metrics.gate import GateMetrics
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
@@ -29,6 +30,7 @@ def entries() -> dict[str, list[Entry]]:
         "worker": InspectorMetrics(),
         "notifier": NotifierMetrics(),
         "gate": GateMetrics(),
+        "console": ConsoleMetrics(),
         "camera": CameraMetrics(),
     }
     known = {entry.name for entry in PROCESS}
