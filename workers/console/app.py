@@ -11,11 +11,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from workers.console.guarding import Guarded
+from workers.console.pages.case import case_zip
 from workers.console.pages.desk import Room, acting, looking
 from workers.console.pages.live import LiveStream, live_page
 from workers.console.pages.login import log_out, login_page
 from workers.console.pages.part import part_page
 from workers.console.pages.picture import picture_page
+from workers.console.pages.review import judge, review_home, review_page
+from workers.console.pages.search import search_csv, search_page
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -37,6 +40,12 @@ def make_app(room: Room) -> Starlette:
         Route("/logout", acting(log_out, "viewer"), methods=["POST"]),
         Route("/live", looking(live_page)),
         Route("/live/stream", LiveStream(room.settings.console.viewers).stream),
+        Route("/review", looking(review_home)),
+        Route("/review/{kind:str}", looking(review_page), methods=["GET"]),
+        Route("/review/{kind:str}", acting(judge, "operator"), methods=["POST"]),
+        Route("/search", looking(search_page)),
+        Route("/search.csv", looking(search_csv)),
+        Route("/parts/{part:str}/case.zip", looking(case_zip)),
         Route("/parts/{part:str}", looking(part_page)),
         Route("/pictures/{kind:str}/{part:str}", looking(picture_page)),
         Mount("/static", _Static(directory=_STATIC)),

@@ -52,6 +52,7 @@ def run_console(
     fetch: Fetch,
     publish: Publish,
     stop: StopSignal,
+    *,
     ready: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Run until a stop is asked for. `ready` is told the address. Raises Fatal."""
@@ -63,7 +64,7 @@ def run_console(
             for source in sources(settings.topics)
         ]
         stopping = threading.Event()
-        room = make_room(settings, database, feeds, fetch, publish, stopping)
+        room = make_room(settings, database, feeds, fetch, publish, stopping=stopping)
         serving = Serving(make_app(room), settings.console)
         metrics = ConsoleMetrics()
         for feed in feeds:
@@ -85,6 +86,7 @@ def make_room(
     feeds: list[Feed],
     fetch: Fetch,
     publish: Publish,
+    *,
     stopping: threading.Event,
 ) -> Room:
     """What the pages stand on."""
@@ -132,7 +134,7 @@ def _tidy(database: Database, settings: ConsoleSettings) -> None:
     try:
         removed = tidy(database, settings.keep_days, settings.keep_rows)
     except StoreUnavailable as error:
-        log.error("the history is not kept within its bounds", reason=str(error)[:300])
+        log.warning("the history is not kept within its bounds", reason=str(error)[:300])
         return
     if removed:
         log.info("removed what is beyond console.keep_days or console.keep_rows", rows=removed)

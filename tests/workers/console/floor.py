@@ -18,7 +18,15 @@ from schemas.dead_letter import DeadLetter, OriginalRecord
 from schemas.defect import Box, CounterpartCheck, DefectEvent, Evidence, Region
 from schemas.frame import Frame, encode_frame
 from schemas.message import Message
-from schemas.outcome import FrameRef, Latencies, Outcome, RecordRef, RejectReason, Verdict, outcome_id
+from schemas.outcome import (
+    FrameRef,
+    Latencies,
+    Outcome,
+    RecordRef,
+    RejectReason,
+    Verdict,
+    outcome_id,
+)
 from workers.console.access.passwords import hash_password
 from workers.console.app import make_app
 from workers.console.history.database import open_database
@@ -91,7 +99,7 @@ class Floor:
             self.feeds,
             self.fetch,
             lambda message: self.producer.publish([message]),
-            threading.Event(),
+            stopping=threading.Event(),
         )
 
     def _reader(self, topic: str) -> Callable[..., MemoryReader]:
@@ -170,6 +178,7 @@ class Floor:
         camera: str = "line-1",
         sequence: int = 0,
         verdict: Verdict = Verdict.PASS,
+        *,
         score: float | None = None,
         category: str = "bolts",
         data: bytes | None = None,

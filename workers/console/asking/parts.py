@@ -25,6 +25,7 @@ class Part:
     frame_id: str
     camera: str
     category: str
+    serial: str | None
     captured_ms: int
     decided_ms: int
     verdict: str

@@ -98,11 +98,10 @@ def _parsed(url: str, password: str | None) -> URL:
             f"{_SETTING}: {mask_url(url)} is no URL of a database: sqlite:///FILE or "
             "postgresql://USER@HOST/NAME"
         ) from None
-    backend = parsed.drivername.partition("+")[0].replace("postgres", "postgresql", 1)
-    backend = backend.replace("postgresqlql", "postgresql")
+    backend = parsed.drivername.partition("+")[0]
     if backend not in _DRIVERS:
         raise SettingsError(f"{_SETTING}: {backend} is not known; sqlite or postgresql")
-    return parsed.set(drivername=_DRIVERS[backend], **({"password": password} if password else {}))
+    return parsed.set(drivername=_DRIVERS[backend], password=password or parsed.password)
 
 
 def _file(url: URL) -> Path | None:
@@ -170,7 +169,7 @@ def _postgresql(url: URL) -> Database:
 def _prepared(database: Database, url: str) -> Database:
     """With its tables, all of them of this version."""
     try:
-        with database._writing.begin() as connection:  # noqa: SLF001
+        with database._writing.begin() as connection:
             meta.create(connection, checkfirst=True)
             found = connection.execute(select(meta.c.value).where(meta.c.name == "version"))
             known = found.scalar()

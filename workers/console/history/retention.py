@@ -40,7 +40,7 @@ def _newest_beyond(connection: Connection, keep_rows: int) -> int:
 
 
 def _before(database: Database, table: Table, column: str, moment_ms: int) -> int:
-    key = list(table.primary_key)[0]
+    key = next(iter(table.primary_key))
     old = select(key).where(table.c[column] < moment_ms).limit(_AT_ONCE)
     removed = 0
     while True:

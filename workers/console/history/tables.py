@@ -20,9 +20,7 @@ _TEXT = 256  # characters, as messages have names
 _PART = 64  # of a part's key: outcome id, dash, fingerprint
 
 
-meta = Table(
-    "meta", metadata, Column("name", String(32), primary_key=True), Column("value", Text)
-)
+meta = Table("meta", metadata, Column("name", String(32), primary_key=True), Column("value", Text))
 
 # Where reading goes on: written with the rows that it covers.
 positions = Table(
@@ -42,6 +40,7 @@ outcomes = Table(
     Column("frame_id", String(_TEXT), nullable=False),
     Column("camera", String(_TEXT), nullable=False),
     Column("category", String(_TEXT), nullable=False),
+    Column("serial", String(128)),  # of the part, or its id, where the line said one
     Column("captured_ms", BigInteger, nullable=False),
     Column("decided_ms", BigInteger, nullable=False),
     Column("verdict", String(16), nullable=False),  # pass, near_miss, defect, rejected
@@ -60,6 +59,7 @@ outcomes = Table(
     Index("outcomes_by_category", "category", "decided_ms"),
     Index("outcomes_by_verdict", "verdict", "decided_ms"),
     Index("outcomes_by_frame", "frame_id"),
+    Index("outcomes_by_serial", "serial"),
     Index("outcomes_by_id", "outcome_id"),
 )
 

@@ -16,7 +16,7 @@ from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
-from schemas.outcome import InspectorMessage, Outcome, fingerprint
+from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
 from workers.console.history import tables
@@ -61,6 +61,7 @@ def _outcome(message: Outcome) -> dict[str, Any]:
         "frame_id": frame.frame_id if frame else "",
         "camera": frame.camera_id if frame else f"{record.topic}-{record.partition}",
         "category": frame.category if frame else "",
+        "serial": _serial(frame),
         "captured_ms": milliseconds(frame.captured_at) if frame else decided_ms,
         "decided_ms": decided_ms,
         "verdict": message.verdict.value if message.verdict else "rejected",
@@ -75,6 +76,11 @@ def _outcome(message: Outcome) -> dict[str, Any]:
         "offset": record.offset,
         "frame": frame.model_dump_json() if frame else None,
     }
+
+
+def _serial(frame: FrameRef | None) -> str | None:
+    said = getattr(frame, "part", None)
+    return (getattr(said, "serial", None) or getattr(said, "id", None)) if said else None
 
 
 def write_defects(connection: Connection, messages: Sequence[DefectEvent]) -> None:

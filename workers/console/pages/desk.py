@@ -142,13 +142,13 @@ def _guarded(request: Request, page: Page, role: str, form: Mapping[str, str]) -
             return PlainTextResponse("the form is too old: load the page again", 403)
         return page(asked)
     except WorkerError as error:
-        log.error("page not shown", path=request.url.path, reason=str(error)[:500])
+        log.warning("page not shown", path=request.url.path, reason=str(error)[:500])
         return PlainTextResponse(f"not now: {error}", 503, {"Retry-After": "5"})
 
 
 def person_of(request: Request, room: Room) -> Person | None:
     """Who asks; None: nobody that is known."""
-    headers = {name: value for name, value in request.headers.items()}
+    headers = dict(request.headers)
     return room.doors.person(address_of(request), headers, request.cookies.get(COOKIE, ""))
 
 

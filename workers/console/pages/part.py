@@ -15,9 +15,16 @@ def part_page(asked: Asked) -> Response:
         event = event_of(connection, key) if part else {}
         error = error_of(connection, key) if part else None
     if part is None:
-        return asked.show("missing.html.j2", 404, what="This part is not in the history (any more).")
+        return asked.show(
+            "missing.html.j2", 404, what="This part is not in the history (any more)."
+        )
     links = event.get("evidence") or {}
     kinds = [kind for kind in KINDS if kind == "frame" or links.get(kind)]
     return asked.show(
-        "part.html.j2", part=part, event=event, error=error, kinds=kinds, notes=links.get("notes", {})
+        "part.html.j2",
+        part=part,
+        event=event,
+        error=error,
+        kinds=kinds,
+        notes=links.get("notes", {}),
     )

@@ -81,7 +81,7 @@ class Feed:
         where = tables.positions.c.topic == self.topic
         found = select(tables.positions.c.partition, tables.positions.c.next).where(where)
         with self._database.read() as connection:
-            return {partition: offset for partition, offset in connection.execute(found)}
+            return dict(tuple(row) for row in connection.execute(found))
 
     def _follow(self, reader: Reader) -> None:
         if not reader.partitions:

@@ -38,6 +38,7 @@ class KafkaReader:
         client_id: str,
         since: datetime | None = None,
         pulse: Pulse | None = None,
+        *,
         positions: Mapping[int, int] | None = None,
     ):
         """`pulse` is watched while the client is at work.
