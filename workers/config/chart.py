@@ -15,7 +15,14 @@ from pydantic import BaseModel
 from workers.config.command import Process, settings_class
 
 FILE = Path(__file__).parents[2] / "helm" / "stream-inspector" / "values.schema.json"
-PROCESSES = (Process.WORKER, Process.NOTIFIER, Process.GATE, Process.CAMERA, Process.TRAINER)
+PROCESSES = (
+    Process.WORKER,
+    Process.NOTIFIER,
+    Process.GATE,
+    Process.CONSOLE,
+    Process.CAMERA,
+    Process.TRAINER,
+)
 
 _KEPT = ("type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 

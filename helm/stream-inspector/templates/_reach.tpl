@@ -5,6 +5,7 @@ doctor: [kafka, redis, storage, tracing]
 training: [redis, storage]
 notifier: [kafka, tracing, channels]
 gate: [kafka, plant]
+console: [kafka, storage, database]
 camera: [kafka, tracing]
 topics: [kafka]
 {{- end -}}
@@ -29,6 +30,9 @@ topics: [kafka]
 {{- end -}}
 {{- if $egress.plant -}}
 {{- $_ := set $reach "plant" (dict "ports" $egress.plantPorts "to" $egress.plant) -}}
+{{- end -}}
+{{- if $egress.database -}}
+{{- $_ := set $reach "database" (dict "ports" $egress.databasePorts "to" $egress.database) -}}
 {{- end -}}
 {{- toYaml $reach -}}
 {{- end -}}

@@ -5,7 +5,7 @@ Who is shown a part has it for a while (a lease), so that two operators never ju
 
 import time
 
-from sqlalchemy import Connection, delete, func, or_, select
+from sqlalchemy import Connection, Join, delete, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from workers.console.asking.parts import Part, parts, select_parts
@@ -67,7 +67,7 @@ def release(connection: Connection, part: str) -> None:
     connection.execute(delete(leases).where(leases.c.part == part))
 
 
-def _joined() -> object:
+def _joined() -> Join:
     return outcomes.outerjoin(words, outcomes.c.part == words.c.part)
 
 

@@ -25,8 +25,9 @@ def case_zip(asked: Asked) -> Response:
         error = error_of(connection, key) if part else None
     if part is None:
         return PlainTextResponse("no such part", 404)
-    told = {"outcome": asdict(part), "facts": part.facts, "defect": event, "error": error}
-    told["outcome"]["frame"] = json.loads(part.frame) if part.frame else None
+    frame = json.loads(part.frame) if part.frame else None
+    outcome = asdict(part) | {"frame": frame}
+    told = {"outcome": outcome, "facts": part.facts, "defect": event, "error": error}
     buffer, left = io.BytesIO(), _MOST_BYTES
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as case:
         case.writestr("case.json", json.dumps(told, indent=2))

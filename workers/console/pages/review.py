@@ -93,7 +93,7 @@ def _review(asked: Asked, part: Part) -> Review:
 
 
 def _say(asked: Asked, part: Part, review: Review) -> None:
-    """On the topic first, which every history is made of; in ours at once: nobody is asked again."""
+    """On the topic first, which histories are made of; in ours at once: nobody is asked again."""
     asked.room.publish(Outgoing(asked.room.settings.topics.reviews, review.encode()))
     with asked.room.database.write() as connection:
         write_reviews(connection, [review])
