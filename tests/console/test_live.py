@@ -11,7 +11,7 @@ from schemas.camera_state import CameraCondition, CameraState
 from schemas.outcome import Verdict
 from workers.console.history.writing import part_of
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "workers" / "console" / "templates"
 STATIC = ROOT / "workers" / "console" / "static"
 
