@@ -177,7 +177,7 @@ async def read_form(request: Request) -> dict[str, str] | None:
 def same_site(request: Request) -> bool:
     """Whether the browser sends this from a page of ours, as far as it says."""
     site = request.headers.get("sec-fetch-site")
-    if site not in (None, "same-origin", "none"):
-        return False
+    if site is not None:
+        return site in ("same-origin", "none")
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc == request.headers.get("host")
