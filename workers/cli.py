@@ -5,8 +5,9 @@ A command's module is imported when it is called, so a camera needs no torch.
 
 import importlib
 import os
+import shutil
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -17,6 +18,7 @@ from workers.runtime.host.streams import guard_streams, loss
 from workers.runtime.host.terminal import complain
 
 _EXIT_OUTPUT = 74  # EX_IOERR
+_ROOM = 88  # columns of a terminal
 
 # name -> "module:attribute"; the attribute is a function or a typer.Typer with subcommands
 COMMANDS = {
@@ -67,14 +69,20 @@ class LazyCommands(TyperGroup):
         return None if target is None else load_command(cmd_name, target)
 
 
+def markup() -> Literal["rich"] | None:
+    """How help is drawn: tables cut the names of options where there is no room for columns."""
+    return "rich" if shutil.get_terminal_size().columns >= _ROOM else None
+
+
 def load_command(name: str, target: str) -> Any:
     """Import `module:attribute` and make a command of it."""
     module_name, attribute = target.split(":")
     entry = getattr(importlib.import_module(module_name), attribute)
     if isinstance(entry, typer.Typer):
+        entry.rich_markup_mode = markup()
         command = typer.main.get_group(entry)
     else:
-        app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+        app = typer.Typer(add_completion=False, rich_markup_mode=markup())
         app.command(name)(entry)
         command = typer.main.get_command(app)  # type: ignore[assignment]
     command.name = name
@@ -86,10 +94,10 @@ app = typer.Typer(
     name="stream-inspector",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=markup(),
     pretty_exceptions_show_locals=False,  # locals may hold secrets
     help="Streaming visual inspection: camera frames in on Kafka, defect events and alarms out.\n\n"
-    "Start with [bold]stream-inspector demo[/bold]: it needs nothing else.",
+    "Start with `stream-inspector demo`: it needs nothing else.",
 )
 
 

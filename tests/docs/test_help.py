@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from tests.docs.commands import lines_of, problem
 from workers.cli import app
@@ -49,3 +50,15 @@ def test_every_option_is_explained(path: str) -> None:
 
 def test_there_are_enough() -> None:
     assert len(COMMANDS) > 15
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "100"])
+def test_nothing_is_cut_however_narrow_the_terminal(
+    columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for path in ("train", "calibrate", "model push"):
+        said = CliRunner().invoke(app, [*path.split(), "--help"]).output
+        assert "…" not in said
+        assert "Usage: " in said
+    assert "--false-reject" in CliRunner().invoke(app, ["calibrate", "--help"]).output

@@ -47,7 +47,7 @@ def test_model_finds_the_store_of_the_workers_file(tmp_path: Path) -> None:
     file.write_text(f"models: {{store: {tmp_path}/none, device: cuda}}\nworker: {{threads: 7}}\n")
     result = CliRunner().invoke(app, ["model", "list", "--config", str(file)])
     assert result.exit_code == 0, result.output
-    assert "no models here" in result.output
+    assert "no models in" in result.output
 
 
 def test_the_environment_of_a_workers_pod_disturbs_nobody(

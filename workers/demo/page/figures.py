@@ -25,17 +25,27 @@ def latency_figure(dots: Sequence[Dot], p50: float, p95: float) -> str:
     """Latency [ms] over time [s], with the median and the 95th percentile as lines."""
     if not dots:
         return ""
-    scale, unit, pattern = (1000, "s", ".1f") if p95 > _LONG_MS else (1, "ms", ".0f")
+    scale, unit = (1000, "s") if p95 > _LONG_MS else (1, "ms")
+    told = [f"p95 {spoken(p95)}", f"p50 {spoken(p50)}"]
     dots = [replace(dot, y=dot.y / scale) for dot in dots]
     p50, p95 = p50 / scale, p95 / scale
     x = Axis(0.0, max(1.0, *(dot.x for dot in dots)), LEFT, WIDTH - RIGHT)
     y = Axis(0.0, 1.1 * max(dot.y for dot in dots) + 1e-9, HEIGHT - BOTTOM, TOP)
     lines = [
-        _level(y.at(p95), f"p95 {p95:{pattern}} {unit}"),
-        _level(y.at(p50), f"p50 {p50:{pattern}} {unit}"),
+        _level(y.at(p95), told[0]),
+        _level(y.at(p50), told[1]),
     ]
     body = [*x_axis(x, "s"), *y_axis(y, unit), *lines, *circles(dots, x, y)]
     return svg("Latency of every frame over the run", body)
+
+
+def spoken(milliseconds: float | None) -> str:
+    """A latency as tile and figure both say it."""
+    if milliseconds is None:
+        return "-"
+    if milliseconds > _LONG_MS:
+        return f"{milliseconds / 1000:.1f} s"
+    return f"{milliseconds:.0f} ms"
 
 
 def _level(at: float, label: str) -> str:

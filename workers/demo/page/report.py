@@ -12,7 +12,7 @@ from typing import Any
 
 from workers.demo.books.lines import Observed, SentFrame
 from workers.demo.books.tally import Tally
-from workers.demo.page.figures import latency_figure
+from workers.demo.page.figures import latency_figure, spoken
 from workers.offline.evaluate.report.figures import jitter, score_figure
 from workers.offline.report.page import Album, environment
 from workers.offline.report.plot import Dot
@@ -70,7 +70,9 @@ class Page:
 
 def render_page(page: Page, path: Path) -> str:
     """The HTML text of a page that will lie at `path`; writes its whole pictures beside it."""
-    template = environment(__package__).get_template("report.html.j2")
+    made = environment(__package__)
+    made.filters["latency"] = spoken
+    template = made.get_template("report.html.j2")
     return template.render(page=page, album=Album(path), headline=headline(page.summary))
 
 

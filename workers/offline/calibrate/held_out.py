@@ -7,6 +7,7 @@ it lies and whatever it is called, and a copy counts once.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ def read_held_out(
     data: Path | None,
     good: Path | None,
     folds: int,
+    on_work: OnWork = lambda *_: None,
 ) -> HeldOut:
     """The calibrate part of `data`, or all of it to cross-fit, and the images of `good`.
 
@@ -85,11 +87,13 @@ def read_held_out(
     if good is not None:
         further = _digests(all_good(good, settings.layout), _leaves(settings, console))
         paths += _further(model, category, further, good, paths)
+    done = count(1)
     images = read_by_path(
         paths,
         model.view(category),
         "fail" if folds else settings.on_corrupt,  # a gap would shift who saw what
         lambda said: console.print(text(("left out", "yellow"), f" {said}")),
+        lambda: on_work("reading", next(done), len(paths)),
     )
     check_good(list(images.values()), str(good or data))
     return HeldOut(list(images.values()), list(images), folded, seen, folds)

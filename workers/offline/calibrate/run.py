@@ -69,28 +69,31 @@ def calibrate(
     model = read_model(wanted.model)
     name = model.category(wanted.category)
     accepted = settings.budget.of_category(find_category(name, settings.categories), wanted.stated)
-    held = read_held_out(
-        model,
-        name,
-        settings.trainer,
-        console,
-        data=wanted.data,
-        good=wanted.good,
-        folds=wanted.folds,
-    )
+    with work_bar(console, stop) as on_work:
+        held = read_held_out(
+            model,
+            name,
+            settings.trainer,
+            console,
+            data=wanted.data,
+            good=wanted.good,
+            folds=wanted.folds,
+            on_work=on_work,
+        )
     if wanted.tune_alpha is not None:
         model = with_tuned_alpha(model, wanted.tune_alpha, settings.trainer, console)
     detector = Detector(model, settings.trainer.device, engine="torch")
-    test = read_tested(
-        detector,
-        name,
-        settings.trainer,
-        console,
-        labelled=wanted.defects,
-        known_bad=wanted.known_bad,
-        good=held.paths,
-    )
     with work_bar(console, stop) as on_work:
+        test = read_tested(
+            detector,
+            name,
+            settings.trainer,
+            console,
+            labelled=wanted.defects,
+            known_bad=wanted.known_bad,
+            good=held.paths,
+            on_work=on_work,
+        )
         good = score_good(detector, held, name, on_work)
         tested = None if test is None else score_tested(detector, test, name, on_work)
         made, settled = _thresholds(

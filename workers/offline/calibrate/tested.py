@@ -30,6 +30,7 @@ def read_tested(
     labelled: Path | None,
     known_bad: Path | None,
     good: Sequence[Path],
+    on_work: OnWork = lambda *_: None,
 ) -> LabelledImages | None:
     """Both together; None when neither is given. `good` set the thresholds. Raises DataError."""
     files: tuple[LabelledFile, ...] = ()
@@ -48,6 +49,7 @@ def read_tested(
         detector.model.view(category),
         on_corrupt=settings.on_corrupt,
         on_skip=lambda said: console.print(text(("left out", "yellow"), f" {said}")),
+        on_read=partial(on_work, "reading"),
     )
 
 

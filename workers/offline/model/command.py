@@ -261,6 +261,11 @@ def _run(
         f"model {name}",
         settings,
         lambda stop: body(
-            Desk(open_registry(settings, console, changes=name in _CHANGING), console, stop)
+            Desk(
+                open_registry(settings, console, changes=name in _CHANGING),
+                console,
+                stop,
+                settings.models.store,
+            )
         ),
     )

@@ -83,8 +83,9 @@ def open_registry(settings: TrainerProcessSettings, console: Console, *, changes
 class Desk:
     """Where operators deal with model versions."""
 
-    def __init__(self, registry: Registry, console: Console, stop: StopSignal):
+    def __init__(self, registry: Registry, console: Console, stop: StopSignal, place: str):
         self._registry, self._console, self._stop = registry, console, stop
+        self._place = redact(place)  # of the store
 
     def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
         """Verify and store the model in a folder."""
@@ -122,7 +123,7 @@ class Desk:
                 for *_, last in rows
                 if last and tables.is_provisional(self._known_manifest(last.version))
             }
-            tables.list_categories(rows, self._console, form, few)
+            tables.list_categories(rows, self._console, form, few, place=self._place)
             return
         history = self._registry.history(category)
         if not activations:
@@ -176,7 +177,7 @@ class Desk:
         """Show what may go, and remove it if that is wanted."""
         now, histories = datetime.now(UTC), histories_of(self._registry)
         fates = [(h, kept_because(h, histories, retention, now)) for h in holdings(self._registry)]
-        tables.list_fates(fates, self._console, form)
+        tables.list_fates(fates, self._console, form, self._place)
         going = [holding for holding, kept in fates if kept is None]
         size = tables.megabytes(sum(holding.size or 0 for holding in going))
         if not apply:

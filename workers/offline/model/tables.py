@@ -21,13 +21,15 @@ def list_categories(
     console: Console,
     form: Form,
     provisional: Collection[str] = (),
+    *,
+    place: str,
 ) -> None:
     """One line a category: how many versions, and what is active; some of it is provisional."""
     columns = (
         *(Column("category"), Column("versions", right=True), Column("active"), Column("since")),
         *(Column("by", kind=Kind.SPARE), Column("why", kind=Kind.SPARE)),
     )
-    listing = Listing(console, *columns, form=form, title="model store", empty=_NO_MODELS)
+    listing = Listing(console, *columns, form=form, title="model store", empty=_none_in(place))
     for name, count, last in rows:
         if last is None:
             listing.add(name, count, *(None,) * 4)
@@ -38,7 +40,11 @@ def list_categories(
     listing.close()
 
 
-_NO_MODELS = "no models here; put one in with `stream-inspector model push <folder> --activate`"
+def _none_in(place: str) -> str:
+    return (
+        f"no models in {place} (models.store); put one in with "
+        "`stream-inspector model push <folder> --activate`"
+    )
 
 
 def list_versions(
@@ -154,13 +160,15 @@ def list_differences(
     listing.close()
 
 
-def list_fates(fates: Iterable[tuple[Holding, str | None]], console: Console, form: Form) -> None:
+def list_fates(
+    fates: Iterable[tuple[Holding, str | None]], console: Console, form: Form, place: str
+) -> None:
     """What gc does with each version."""
     columns = (
         *(Column("version"), Column("size", right=True), Column("pushed")),
         *(Column("fate", kind=Kind.CUT), Column("categories", kind=Kind.CUT)),
     )
-    listing = Listing(console, *columns, form=form, title="model store", empty=_NO_MODELS)
+    listing = Listing(console, *columns, form=form, title="model store", empty=_none_in(place))
     for holding, kept in fates:
         fate = Shown("goes", "goes", "yellow") if kept is None else f"stays: {kept}"
         size = None if holding.size is None else Shown(holding.size, megabytes(holding.size))

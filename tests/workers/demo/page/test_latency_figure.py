@@ -2,7 +2,7 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from workers.demo.page.figures import latency_figure
+from workers.demo.page.figures import latency_figure, spoken
 from workers.offline.report.plot import Dot
 
 
@@ -23,3 +23,10 @@ def test_long_latencies_are_told_in_seconds(p95: float, label: str) -> None:
 
 def test_without_dots_there_is_no_figure() -> None:
     assert latency_figure([], 0, 0) == ""
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"), [(259.4, "259 ms"), (18197.0, "18.2 s"), (None, "-")]
+)
+def test_tile_and_figure_say_a_latency_alike(milliseconds: float | None, said: str) -> None:
+    assert spoken(milliseconds) == said

@@ -19,6 +19,9 @@ from workers.offline.report.plot import (
 )
 from workers.offline.scoring.ranking import CURVE_RATES
 
+_NAMES, _CHARACTER = 12, 9  # units of the figure: beside a row's name, and a character on a phone
+_LONGEST = 22  # characters
+
 
 def score_figure(dots: Sequence[Dot], threshold: float, rows: Sequence[str]) -> str:
     """Image scores on one axis, one row for each truth, with the threshold as a line."""
@@ -28,14 +31,16 @@ def score_figure(dots: Sequence[Dot], threshold: float, rows: Sequence[str]) -> 
     log = min(values) > 0 and max(values) / min(values) > 30
     pad = 1.0 if log else 0.04 * (max(values) - min(values)) + 1e-9
     low, high = (min(values) * 0.9, max(values) * 1.1) if log else (min(values), max(values))
-    x = Axis(low - (0 if log else pad), high + (0 if log else pad), 96, WIDTH - RIGHT, log)
+    names = [shortened(name) for name in rows]
+    start = _NAMES + _CHARACTER * max(map(len, names), default=0)
+    x = Axis(low - (0 if log else pad), high + (0 if log else pad), start, WIDTH - RIGHT, log)
     y = Axis(-0.5, len(rows) - 0.5, HEIGHT - BOTTOM - 14, TOP + 14)
     at = x.at(threshold)
     body = [
         *x_axis(x, ""),
         f'<line class="threshold" x1="{at}" x2="{at}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>',
         _threshold(at, f"threshold {threshold:.3g}"),
-        *(_row(name, y.at(row)) for row, name in enumerate(rows)),
+        *(_row(name, y.at(row), start) for row, name in enumerate(names)),
         *circles(dots, x, y),
     ]
     return svg("Image score of every frame beside the threshold", body)
@@ -76,5 +81,12 @@ def _threshold(at: float, label: str) -> str:
     return f'<text class="label" x="{x}" y="{TOP + 9}" text-anchor="{anchor}">{label}</text>'
 
 
-def _row(name: str, at: float) -> str:
-    return f'<text class="label" x="88" y="{at + 4}" text-anchor="end">{escape(name[:14])}</text>'
+def shortened(name: str) -> str:
+    """With its end, which tells kinds of one sort apart."""
+    return name if len(name) <= _LONGEST else f"{name[:11]}…{name[-10:]}"
+
+
+def _row(name: str, at: float, start: float) -> str:
+    return (
+        f'<text class="label" x="{start - 8}" y="{at + 4}" text-anchor="end">{escape(name)}</text>'
+    )

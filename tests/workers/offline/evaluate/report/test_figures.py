@@ -56,3 +56,12 @@ def test_without_data_there_is_no_figure() -> None:
 
 def test_jitter_stays_inside_a_row() -> None:
     assert all(abs(jitter(index)) <= 0.3 for index in range(1000))
+
+
+def test_names_of_rows_fit_beside_them() -> None:
+    """Some 9 units a character on a phone, whose text is larger within the same figure."""
+    kind = "bent_lead_of_the_left_foot_upper_side"
+    drawn = score_figure([Dot(1.0, 0, "dot", "a")], 1.0, [kind, "good"])
+    for row in Xml.fromstring(drawn).findall("text[@text-anchor='end']"):  # noqa: S314
+        assert 9 * len(row.text or "") <= float(row.get("x", "0"))
+    assert "upper_side" in drawn
