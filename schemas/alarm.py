@@ -53,7 +53,8 @@ class Alarm(Message):
     category: str | None = Field(default=None, description="the product; null: not known")
     cause: str = Field(
         description="defect, a reject reason, an interruption, camera-silent, sequence-gap, "
-        "camera-contradiction, unknown-camera, unreadable-event or events-expired"
+        "camera-contradiction, unknown-camera, unreadable-event, events-expired or missed-defect "
+        "(a person says so)"
     )
     message: str = Field(description="one line for people")
     first_seen: Time = Field(description="of the events in it, the first; UTC")

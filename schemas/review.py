@@ -87,8 +87,8 @@ class Review(Message):
     frame: FrameRef = Field(description="which frame; with outcome_id it names one part")
     record: RecordRef = Field(description="the frame's record in Kafka")
     judgement: Judgement = Field(
-        description="false-alarm: of a defect; missed: of what was no defect; unsure: no word, also "
-        "where there was one before"
+        description="false-alarm: of a defect; missed: of what was no defect; unsure: no word, "
+        "also where there was one before"
     )
     kind: str | None = Field(
         default=None,
@@ -184,6 +184,11 @@ class Review(Message):
 def subject_of(outcome_id: str, frame: FrameRef | None, record: RecordRef) -> Subject:
     """Which frame a message speaks of: outcome ids repeat where a camera counts anew."""
     return outcome_id, fingerprint(frame, record)
+
+
+def name_of(subject: Subject) -> str:
+    """One name of a frame, by which samples are drawn: the same for everybody."""
+    return ":".join(subject)
 
 
 def last_words(reviews: Iterable[Review]) -> dict[Subject, Review]:

@@ -15,6 +15,12 @@ class Topic:
 
 FRAMES = Topic("frames", ("frame",), 24, "long enough to repair a stopped stage and catch up")
 OUTCOMES = Topic("outcomes", ("outcome",), 24 * 30, "the production record")
+SHADOWS = Topic(
+    "shadows",
+    ("outcome",),
+    24 * 30,
+    "what a version on trial says beside the active one; it decides nothing",
+)
 DEFECTS = Topic("defects", ("defect",), 24 * 30, "what alarm services subscribe to")
 DEAD_LETTERS = Topic(
     "dead-letters", ("dead-letter", "interruption"), 24 * 30, "uninspected parts, replayable"
@@ -33,4 +39,7 @@ REVIEWS = Topic(
 )
 ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
 
-TOPICS = (FRAMES, OUTCOMES, DEFECTS, DEAD_LETTERS, RESOLUTIONS, CAMERA_STATES, REVIEWS, ALARMS)
+TOPICS = (
+    *(FRAMES, OUTCOMES, SHADOWS, DEFECTS, DEAD_LETTERS),
+    *(RESOLUTIONS, CAMERA_STATES, REVIEWS, ALARMS),
+)

@@ -24,6 +24,7 @@ from schemas.topics import (
     OUTCOMES,
     RESOLUTIONS,
     REVIEWS,
+    SHADOWS,
     TOPICS,
     Topic,
 )
@@ -58,14 +59,17 @@ OPERATIONS = (
     ("line", "send", CAMERA_STATES),
     ("inspector", "receive", FRAMES),
     ("inspector", "send", OUTCOMES),
+    ("inspector", "send", SHADOWS),
     ("inspector", "send", DEFECTS),
     ("inspector", "send", DEAD_LETTERS),
     ("dlq", "receive", DEAD_LETTERS),
     ("dlq", "receive", RESOLUTIONS),
+    ("dlq", "receive", REVIEWS),
     ("dlq", "send", RESOLUTIONS),
     ("dlq", "send", FRAMES),
     ("collector", "receive", FRAMES),
     ("collector", "receive", OUTCOMES),
+    ("collector", "receive", REVIEWS),
     ("gate", "receive", FRAMES),
     ("gate", "receive", OUTCOMES),
     ("notifier", "receive", OUTCOMES),
@@ -75,6 +79,7 @@ OPERATIONS = (
     ("review", "receive", OUTCOMES),
     ("review", "receive", REVIEWS),
     ("review", "send", REVIEWS),
+    ("notifier", "receive", REVIEWS),
     ("notifier", "send", ALARMS),
 )
 

@@ -157,6 +157,7 @@ class Stage:
             trials=trials or NoTrials(),
             metrics=self.metrics,
             tracing=self.tracing,
+            announce=self.broker.append,
         )
         stop = StopSignal()
         thread = threading.Thread(target=self._run, args=(inspector, stop), daemon=True)

@@ -70,7 +70,7 @@ def test_what_a_word_says_of_the_part(of: Outcome, judgement: Judgement, part: P
 def test_a_word_that_does_not_fit_what_was_shown_is_refused(
     verdict: Verdict, judgement: Judgement
 ) -> None:
-    with pytest.raises(ValidationError, match="false alarm|not missed"):
+    with pytest.raises(ValidationError, match=r"false alarm|not missed"):
         say(judgement, of=outcome(verdict))
 
 

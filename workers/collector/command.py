@@ -37,7 +37,7 @@ Sorting = Annotated[
     typer.Option(
         "--verdict",
         help="any: take all; good: only what inspection passed; apart: near misses, defects and "
-        "rejects go to <category>/apart/",
+        "rejects go to <category>/apart/; reviewed: what people judged, into <category>/reviewed/",
     ),
 ]
 Follow = Annotated[
@@ -76,6 +76,8 @@ def collect(
       stream-inspector collect --category bolts --camera line-2 --since 8h --verdict good
 
       stream-inspector collect --topic frames-setup --category nuts
+
+      stream-inspector collect --verdict reviewed --category bolts
     """
     flags: dict[str, Any] = {
         "collect.out": out and str(out),

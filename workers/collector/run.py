@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from workers.collector.collect import Collector, Counts, OnProgress, Stop, collect
 from workers.collector.folder import TrainingFolder
 from workers.collector.outcomes import Waiting
+from workers.collector.reviewed import JudgedPictures, collect_reviewed, lines_of
 from workers.collector.selection import Selection
 from workers.collector.settings import CollectorProcessSettings, CollectSettings
 from workers.runtime.bus.ports import Reader
@@ -29,6 +30,9 @@ def run_collect(
 ) -> None:
     """Collect, and say what was found. `read` opens a topic. Raises WorkerError."""
     how, topics = settings.collect, settings.topics
+    if how.verdict == "reviewed":
+        _run_reviewed(settings, selection, read, stop, console)
+        return
     frames = read(topics.frames)
     outcomes = None if how.verdict == "any" else read(topics.outcomes)
     decoders = Decoders(1, settings.images.rules(settings.kafka.max_frame_bytes))
@@ -66,6 +70,30 @@ def run_collect(
         frames.close()
         if outcomes is not None:
             outcomes.close()
+
+
+def _run_reviewed(
+    settings: CollectorProcessSettings,
+    selection: Selection,
+    read: Callable[[str], Reader],
+    stop: Stop,
+    console: Console,
+) -> None:
+    """Pictures of what people judged, and what became of them. Raises WorkerError."""
+    how, topics = settings.collect, settings.topics
+    if how.follow:
+        raise SettingsError("collect.follow: reviews come after their frames; run it once a day")
+    decoders = Decoders(1, settings.images.rules(settings.kafka.max_frame_bytes))
+    with closing(decoders), closing(read(topics.frames)) as frames:
+        _require(frames, topics.frames, "topics.frames")
+        with closing(read(topics.reviews)) as reviews, _progress(console) as show:
+            _require(reviews, topics.reviews, "topics.reviews")
+            pictures = JudgedPictures(how.out, decoders.decode)
+            counts, passed = collect_reviewed(
+                frames, reviews, selection, pictures, stop=stop, show=show
+            )
+    for line in (*lines_of(counts, how.out), *passed.lines()):
+        console.print(text(line), soft_wrap=True)
 
 
 class Absent:

@@ -12,7 +12,8 @@ from workers.runtime.settings.process import LogSettings, Section
 from workers.runtime.settings.shares import AsShare
 
 # any: outcomes are not read; good: only what passed is taken; apart: the others lie apart
-Sort = Literal["any", "good", "apart"]
+# reviewed: what people judged, where their word puts it
+Sort = Literal["any", "good", "apart", "reviewed"]
 
 
 class CollectSettings(Section):
@@ -29,7 +30,7 @@ class CollectSettings(Section):
     limit: int = Field(
         default=1000, ge=0, description="good images of a category in its folder; 0: no limit"
     )
-    verdict: Sort = Field(default="any", description="any | good | apart")
+    verdict: Sort = Field(default="any", description="any | good | apart | reviewed")
     follow: bool = Field(default=False, description="wait for more frames until the limit is met")
     wait_s: float = Field(
         default=10.0, ge=0, description="for the outcome of a frame; then it is left out"

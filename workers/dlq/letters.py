@@ -9,6 +9,7 @@ from schemas.envelope import event_type
 from schemas.interruption import Interruption
 from schemas.outcome import RejectReason, fingerprint
 from schemas.resolution import Resolution
+from schemas.review import Review, Subject, last_words
 from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
 
@@ -96,6 +97,12 @@ def read_resolutions(
         if resolution is not None:
             found.setdefault(key_of(resolution), resolution)
     return found
+
+
+def read_reviews(records: Iterable[Record], passed: PassedOver) -> dict[Subject, Review]:
+    """The last word on each frame; what is no review is passed over."""
+    read = (passed.read(r, lambda each: Review.decode(each.headers, each.value)) for r in records)
+    return last_words(review for review in read if review is not None)
 
 
 def category_of(letter: DeadLetter) -> str | None:

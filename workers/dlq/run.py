@@ -11,6 +11,7 @@ from rich.console import Console
 
 from schemas.dead_letter import DeadLetter
 from schemas.resolution import Action
+from schemas.review import Review, Subject, subject_of
 from workers.dlq.letters import (
     Filter,
     Reading,
@@ -18,6 +19,7 @@ from workers.dlq.letters import (
     key_of,
     read_letters,
     read_resolutions,
+    read_reviews,
     where,
 )
 from workers.dlq.replay import Counts, Decision, Settle, open_letters, resolve
@@ -32,7 +34,7 @@ from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.kafka.reading.snapshot import read_topic
 from workers.runtime.bus.ports import Delivery, Gap, Record
-from workers.runtime.errors import WorkerError
+from workers.runtime.errors import AccessDenied, WorkerError
 from workers.runtime.host.operator import operator
 from workers.runtime.host.terminal import Terminal, complain, text
 from workers.runtime.listing import Form
@@ -66,7 +68,7 @@ class Desk:
         known = self._known()
         meant = (letter for letter in self._letters() if wanted.takes(letter))
         chosen = (letter for letter in meant if settled or key_of(letter) not in known)
-        list_letters(chosen, known, self._console, form)
+        list_letters(chosen, known, self._reviews(), self._console, form)
         if form is not Form.TABLE:
             for line in self._reading.passed.lines():
                 complain(line)  # the other stream is for programs
@@ -87,11 +89,14 @@ class Desk:
             )
             self._say([wrong, *self._reading.passed.lines()])
             raise typer.Exit(_NOT_FOUND)
-        resolution = self._known().get(key_of(found[0]))
+        letter = found[0]
+        resolution = self._known().get(key_of(letter))
+        subject = subject_of(letter.outcome_id, letter.frame, letter.record)
+        review = self._reviews().get(subject)
         if json:
-            typer.echo(dumps(everything_of(found[0], resolution)))
+            typer.echo(dumps(everything_of(letter, resolution, review)))
         else:
-            tell_letter(found[0], resolution, self._console)
+            tell_letter(letter, resolution, review, self._console)
         if out is not None:
             write_bytes(found[0], out, self._console)
 
@@ -113,6 +118,14 @@ class Desk:
 
     def _known(self) -> Resolutions:
         return read_resolutions(self._read(self._topics.resolutions), self._reading.passed)
+
+    def _reviews(self) -> dict[Subject, Review]:
+        """What people said of the frames; a user without the right to read it goes without."""
+        try:
+            return read_reviews(self._read(self._topics.reviews), self._reading.passed)
+        except AccessDenied as error:
+            complain(f"stream-inspector dlq: without reviews: {error}")
+            return {}
 
     @contextmanager
     def _settle(self, dry_run: bool) -> Iterator[Settle]:

@@ -1,6 +1,6 @@
 """Dead letters on the terminal, as JSON, and their bytes as files."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from rich.console import Console
 from schemas.dead_letter import DeadLetter
 from schemas.interruption import Interruption
 from schemas.resolution import Resolution
+from schemas.review import Review, Subject, subject_of
 from workers.dlq.letters import (
     Resolutions,
     camera_of,
@@ -26,11 +27,14 @@ _ID_SHOWN = 12  # characters: enough to name a letter
 _SUFFIXES = {"image/png": ".png", "image/jpeg": ".jpg", "image/bmp": ".bmp", "image/tiff": ".tiff"}
 
 
-def everything_of(letter: DeadLetter, resolution: Resolution | None) -> dict[str, Any]:
+def everything_of(
+    letter: DeadLetter, resolution: Resolution | None, review: Review | None = None
+) -> dict[str, Any]:
     """All that programs are told; without the bytes, which `show --out` writes."""
     content: dict[str, Any] = letter.model_dump(mode="json", exclude={"original": {"value"}})
     content["bytes"] = len(letter.original.value_bytes() or b"")
     content["resolution"] = resolution and resolution.model_dump(mode="json")
+    content["review"] = review and review.model_dump(mode="json")
     return content
 
 
@@ -40,6 +44,7 @@ _LETTERS = (
     Column("reason"),
     Column("camera"),
     Column("state"),
+    Column("review", kind=Kind.SPARE),
     Column("error", kind=Kind.SPARE),
     Column("category", kind=Kind.EXTRA),
     Column("record", kind=Kind.EXTRA),
@@ -54,22 +59,28 @@ _INTERRUPTIONS = (
 
 
 def list_letters(
-    letters: Iterable[DeadLetter], known: Resolutions, console: Console, form: Form
+    letters: Iterable[DeadLetter],
+    known: Resolutions,
+    reviews: Mapping[Subject, Review],
+    console: Console,
+    form: Form,
 ) -> None:
     """One line a letter."""
     listing = Listing(console, *_LETTERS, form=form, empty="no dead letters")
     for letter in letters:
         record, resolution = letter.record, known.get(key_of(letter))
+        review = reviews.get(subject_of(letter.outcome_id, letter.frame, record))
         listing.add(
             Shown(letter.outcome_id, letter.outcome_id[:_ID_SHOWN]),
             letter.rejected_at,
             letter.reason.value,
             camera_of(letter),
             state(resolution),
+            review.judgement.value if review else None,
             letter.error,
             category_of(letter),
             f"{record.topic}/{record.partition}/{record.offset}",
-            whole=everything_of(letter, resolution) if form is Form.JSON else None,
+            whole=everything_of(letter, resolution, review) if form is Form.JSON else None,
         )
     listing.close()
 
@@ -82,10 +93,12 @@ def list_interruptions(interruptions: Iterable[Interruption], console: Console) 
     listing.close()
 
 
-def tell_letter(letter: DeadLetter, resolution: Resolution | None, console: Console) -> None:
+def tell_letter(
+    letter: DeadLetter, resolution: Resolution | None, review: Review | None, console: Console
+) -> None:
     """Everything but the bytes."""
     facts = Listing(console, Column(""), Column("", name="value"))
-    for name, value in _facts(letter, resolution).items():
+    for name, value in _facts(letter, resolution, review).items():
         if value is not None:
             facts.add(Shown(name, name, "bold"), value)
     facts.close()
@@ -98,7 +111,9 @@ def tell_letter(letter: DeadLetter, resolution: Resolution | None, console: Cons
     headers.close()
 
 
-def _facts(letter: DeadLetter, resolution: Resolution | None) -> dict[str, Any]:
+def _facts(
+    letter: DeadLetter, resolution: Resolution | None, review: Review | None
+) -> dict[str, Any]:
     record, size = letter.record, len(letter.original.value_bytes() or b"")
     facts = {
         "outcome id": letter.outcome_id,
@@ -114,6 +129,8 @@ def _facts(letter: DeadLetter, resolution: Resolution | None) -> dict[str, Any]:
         "replayed from": letter.replayed_from,
         "bytes": f"{size} ({content_type_of(letter) or 'content type unknown'})",
         "state": state(resolution),
+        "review": review
+        and f"{review.judgement.value}, {said(review.reviewed_at)} by {review.by}: {review.note}",
     }
     if resolution is None:
         return facts

@@ -8,7 +8,7 @@ from workers.notifier.settings import NotifierProcessSettings
 from workers.runtime.bus.kafka.client import EVENT_BYTES, HEADERS_ROOM, record_limit
 from workers.runtime.settings.process import ProcessSettings
 
-_NOTIFIER_READS = ("outcomes", "defects", "dead_letters", "camera_states")
+_NOTIFIER_READS = ("outcomes", "defects", "dead_letters", "camera_states", "reviews")
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from workers.runtime.bus.ports import (
     Consumer,
     ConsumerFactory,
     DeliveryFactory,
+    Outgoing,
 )
 from workers.runtime.decoders.pool import Decoders
 from workers.runtime.errors import DeviceHung, Fatal, Transient
@@ -72,11 +73,12 @@ class Inspector:
         metrics: InspectorMetrics,
         servers: Mapping[str, Check] | None = None,
         tracing: Tracing | None = None,
+        announce: Callable[[Outgoing], None] = lambda _: None,
     ):
-        """`servers` are asked for readiness, now and then."""
+        """`servers` are asked for readiness, now and then. `announce`: what shadows say."""
         self._settings, self._categories, self._keeper = settings, categories, keeper
         self._evidence, self._crash_log, self._trials = evidence, crash_log, trials
-        self._metrics = metrics
+        self._metrics, self._announce = metrics, announce
         self._servers = servers or {}
         traces = Traces(tracing, settings.worker_id) if tracing else None
         limits = settings.worker
@@ -172,6 +174,7 @@ class Inspector:
             sender=self._sender,
             decode=self._decoders.decode,
             finish=self._finish,
+            announce=self._announce,
             drift=self._drift,
             metrics=self._metrics,
         )

@@ -10,12 +10,13 @@ from workers.inspector.models.detectors import ModelLoader, null_model
 from workers.inspector.models.device import model_memory
 from workers.inspector.models.keeper import ModelKeeper
 from workers.inspector.models.source import FixedModels, ModelSource
+from workers.inspector.pipeline.beside import ShadowWriter
 from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.intake import MAX_RECORDS
 from workers.inspector.settings import EvidenceSection, InspectorSettings
 from workers.inspector.trial.process import COMMAND, FetchModel, TrialProcess
 from workers.runtime.bus.kafka.admin.limits import check_limits
-from workers.runtime.bus.kafka.connect import connect_consumer, create_topics
+from workers.runtime.bus.kafka.connect import connect_consumer, connect_producer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_delivery
 from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceListener
 from workers.runtime.categories import Category
@@ -65,6 +66,7 @@ def _run(
         check_limits(kafka, names.frames, names.dead_letters, events=events)
     store = RedisStore(settings.redis)
     needs_redis = settings.models.require_redis and settings.models.null_detector_ms is None
+    shadows = ShadowWriter(lambda: connect_producer(kafka, f"{client_id}-shadows"))
     inspector = Inspector(
         settings,
         frozenset(categories),
@@ -76,6 +78,7 @@ def _run(
         servers={"models": lambda: unanswered(keeper)}
         | ({"redis": lambda: _problem(store)} if needs_redis else {}),
         tracing=tracing,
+        announce=shadows.put,
     )
 
     def connect(listener: RebalanceListener) -> Consumer:
@@ -102,7 +105,7 @@ def _run(
     health = HealthServer(
         settings.health, metrics.registry, vitals.live, vitals.ready, vitals.notes
     )
-    with health, Watchdog(vitals.pulse, kafka.hung_after_s):
+    with shadows, health, Watchdog(vitals.pulse, kafka.hung_after_s):
         inspector.run(connect, deliver, stop)
 
 

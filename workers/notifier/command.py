@@ -122,7 +122,7 @@ def _run(settings: Any) -> int:
     from workers.runtime.watchdog import Pulse
 
     client_id, names = "stream-inspector-notifier", settings.topics
-    read = (names.outcomes, names.defects, names.dead_letters)
+    read = (names.outcomes, names.defects, names.dead_letters, names.reviews)
 
     def producer() -> Producer:
         if names.create:

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from schemas.review import Review
 from stream_inspector.detector import Detector
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.image.decode import DecodeLimits, decode
@@ -30,6 +31,7 @@ from stream_inspector.verdict import Image
 from workers.offline.images.datasets import good_files, split
 from workers.offline.images.reader import OnCorrupt, check_good, read_images
 from workers.runtime.categories import view_key
+from workers.runtime.datasets.reviewed import lineage
 
 # Far from the numbers a camera counts up from: it must not show a frame the model was trained on.
 _FIRST_TRAINING_FRAME = 1_000_000
@@ -154,6 +156,14 @@ def fit_model(
 def short_digests(digests: Iterable[str]) -> Tensor:
     """The first 60 bits of hexadecimal digests, [N]: enough to know a file again."""
     return torch.tensor([int(digest[:15], 16) for digest in digests], dtype=torch.int64)
+
+
+def learnt_from(model: Model, category: str, reviews: Iterable[Review]) -> Model:
+    """The model with the reviews behind a category's pictures in its provenance, and no others."""
+    prefix = f"{category}/reviews"
+    kept = {key: value for key, value in model.provenance.items() if not key.startswith(prefix)}
+    told = {f"{category}/{name}": value for name, value in lineage(reviews).items()}
+    return replace(model, provenance={**kept, **told})
 
 
 def source_key(category: str) -> str:

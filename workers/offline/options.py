@@ -15,7 +15,9 @@ Data = Annotated[
     Path | None,
     typer.Option("--data", help="folder of one category: a known layout, or just good images"),
 ]
-Layout = Annotated[str | None, typer.Option("--layout", help="auto | mvtec | btad | visa | plain")]
+Layout = Annotated[
+    str | None, typer.Option("--layout", help="auto | mvtec | btad | visa | plain | reviewed")
+]
 ModelFolder = Annotated[Path, typer.Option("--model", help="folder that `train` wrote")]
 ModelCategory = Annotated[
     str | None, typer.Option("--category", help="which of a unified model's categories")

@@ -63,7 +63,7 @@ class TrainerSettings(Section):
         "default: $XDG_CACHE_HOME/stream-inspector",
     )
     threads: int | None = Field(default=None, ge=1, description="empty: all cores")
-    layout: Literal["auto", "mvtec", "btad", "visa", "plain"] = Field(
+    layout: Literal["auto", "mvtec", "btad", "visa", "plain", "reviewed"] = Field(
         default="auto", description="of the data folder; auto: by its sub-folders"
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(

@@ -11,6 +11,7 @@ from workers.review.words import Filter, Word
 from workers.runtime.host.operator import operator
 from workers.runtime.listing import AsCsv, AsJson, form
 from workers.runtime.moments import ago
+from workers.runtime.settings.shares import as_share
 
 review = typer.Typer(
     no_args_is_help=True,
@@ -74,6 +75,69 @@ def add_review(
     word = Word(judgement, note, kind, sample, by or operator())
     with run.desk(config, assignments, servers) as desk:
         desk.add(name, word, start)
+
+
+@review.command("ask")
+def ask_for_reviews(
+    *,
+    category: Annotated[str, typer.Option("--category", help="whose parts")],
+    since: Annotated[
+        str, typer.Option("--since", help="decided since; a day's sample is final at its end")
+    ] = "1d",
+    until: Annotated[str | None, typer.Option("--until", help="decided before")] = None,
+    count: Annotated[
+        int | None, typer.Option("--count", min=0, help="of the random sample; default: as below")
+    ] = None,
+    false_reject: Annotated[
+        str, typer.Option("--false-reject", help="share of good parts that may alarm")
+    ] = "5%",
+    confidence: Annotated[str, typer.Option("--confidence", help="of its certificate")] = "95%",
+    days: Annotated[
+        int, typer.Option("--days", min=1, help="in which reviews enough for it are gathered")
+    ] = 7,
+    near: Annotated[
+        int, typer.Option("--near", min=0, help="parts beside them whose score is nearest to alarm")
+    ] = 5,
+    every: Annotated[bool, typer.Option("--all", help="those judged already too")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    config: Config = None,
+    assignments: Assignments = None,
+    servers: Servers = None,
+) -> None:
+    """List the parts that somebody should look at.
+
+    A random sample of all inspected parts, the same whoever asks and however often, as large as a
+    certificate of the false alarms needs in so many days; and the parts that nearly alarmed.
+
+    Examples:
+
+      stream-inspector review ask --category bolts
+
+      stream-inspector review ask --category bolts --since 2026-03-13 --until 2026-03-14 --csv
+    """
+    from stream_inspector.threshold.audit import audits_a_day
+    from workers.review import run
+    from workers.review.asking import Ask
+
+    how, now = form(as_json, as_csv), datetime.now(UTC)
+    if count is None:
+        accepted = _share(false_reject, "--false-reject"), _share(confidence, "--confidence")
+        count = audits_a_day(*accepted, days)
+    start = ago(since, now, "--since")
+    end = now if until is None else ago(until, now, "--until")
+    with run.desk(config, assignments, servers) as desk:
+        desk.ask(Ask(category, start, end, count, near), every, how)
+
+
+def _share(said: str, flag: str) -> float:
+    try:
+        found = float(as_share(said))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None
+    if not 0 < found < 1:
+        raise typer.BadParameter("more than none, less than all", param_hint=flag)
+    return found
 
 
 @review.command("list")

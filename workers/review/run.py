@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from schemas.outcome import Outcome
-from schemas.review import Review, last_words
+from schemas.review import Review, Sample, last_words
+from workers.review.asking import Ask, Question, questions
 from workers.review.words import Filter, Word, named, read_reviews, review_of, too_long, where
 from workers.runtime.bus.kafka.connect import connect_producer, create_topics
 from workers.runtime.bus.kafka.reading.snapshot import read_topic
@@ -49,6 +50,19 @@ _COLUMNS = (
     Column("record", kind=Kind.EXTRA),
 )
 
+_QUESTIONS = (
+    Column("sample"),
+    Column("decided"),
+    Column("camera"),
+    Column("frame", kind=Kind.CUT),
+    Column("verdict"),
+    Column("score", right=True, pattern=".2f"),
+    Column("threshold", right=True, pattern=".2f", kind=Kind.EXTRA),
+    Column("judged", kind=Kind.SPARE),
+    Column("outcome", kind=Kind.EXTRA),
+    Column("record", kind=Kind.EXTRA),
+)
+
 
 class Desk:
     """Where reviews are said and listed."""
@@ -82,8 +96,23 @@ class Desk:
                 whole = review.model_dump(mode="json") if form is Form.JSON else None
                 listing.add(*_row(review), whole=whole)
         listing.close()
-        for line in self._passed.lines():
-            complain(line) if form is not Form.TABLE else self._say([line])
+        tell = self._say if form is Form.TABLE else complain_all
+        tell(self._passed.lines())
+
+    def ask(self, ask: Ask, every: bool, form: Form) -> None:
+        """Print the parts that somebody should look at; those judged already only if `every`."""
+        said = last_words(read_reviews(self._read(self._topics.reviews, ask.since), self._passed))
+        outcomes = self._read(self._topics.outcomes, ask.since)
+        found = list(questions(outcomes, ask, said, self._passed))
+        listing = Listing(self._console, *_QUESTIONS, form=form, empty="nothing to look at")
+        for question in found:
+            if every or question.review is None:
+                listing.add(*_asked(question))
+        listing.close()
+        audits = [each for each in found if each.sample is Sample.AUDIT]
+        judged = sum(each.review is not None for each in audits)
+        tell = self._say if form is Form.TABLE else complain_all
+        tell([f"random sample: {judged} of {len(audits)} judged", *self._passed.lines()])
 
     def _meant(self, name: str, word: Word, since: datetime | None) -> Outcome:
         problem = too_long(word)
@@ -92,14 +121,16 @@ class Desk:
         found = named(self._read(self._topics.outcomes, since), name, self._passed)
         if len(found) == 1:
             return found[0]
-        known = ", ".join(f"{each.outcome_id[:_ID_SHOWN]} at {where(each)}" for each in found[:_NAMED])
+        known = ", ".join(
+            f"{each.outcome_id[:_ID_SHOWN]} at {where(each)}" for each in found[:_NAMED]
+        )
         wrong = (
             f"{name} names several outcomes: {known}"
             if found
-            else f"no outcome on {self._topics.outcomes} is named {name}: give a frame id, 8 or more "
-            "characters of an outcome id, or topic/partition/offset of the frame"
+            else f"no outcome on {self._topics.outcomes} is named {name}: give a frame id, 8 or "
+            "more characters of an outcome id, or topic/partition/offset of the frame"
         )
-        self._refuse([wrong, *self._passed.lines()])
+        return self._refuse([wrong, *self._passed.lines()])
 
     def _refuse(self, lines: Iterable[str]) -> NoReturn:
         for line in lines:
@@ -109,6 +140,28 @@ class Desk:
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._console.print(text(line))
+
+
+def complain_all(lines: Iterable[str]) -> None:
+    """On the other stream: the first one is for programs."""
+    for line in lines:
+        complain(line)
+
+
+def _asked(question: Question) -> tuple[object, ...]:
+    outcome, frame = question.outcome, question.outcome.frame
+    return (
+        question.sample.value,
+        outcome.decided_at,
+        frame.camera_id if frame else None,
+        frame.frame_id if frame else None,
+        outcome.verdict.value if outcome.verdict else None,
+        outcome.image_score,
+        outcome.image_threshold,
+        question.review.judgement.value if question.review else None,
+        Shown(outcome.outcome_id, outcome.outcome_id[:_ID_SHOWN]),
+        where(outcome),
+    )
 
 
 def _row(review: Review) -> tuple[object, ...]:

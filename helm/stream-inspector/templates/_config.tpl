@@ -9,6 +9,7 @@ kafka:
 topics:
   frames: {{ .Values.topics.frames }}
   outcomes: {{ .Values.topics.outcomes }}
+  shadows: {{ .Values.topics.shadows }}
   defects: {{ .Values.topics.defects }}
   dead_letters: {{ .Values.topics.deadLetters }}
   resolutions: {{ .Values.topics.resolutions }}

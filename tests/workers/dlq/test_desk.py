@@ -1,6 +1,7 @@
 """The dead-letter commands on an in-memory broker."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,13 @@ from schemas.documents import samples
 from schemas.frame import decode_frame
 from schemas.message import Message
 from schemas.resolution import Action, Resolution
+from schemas.review import Judgement, Review
 from workers.dlq.letters import Filter
 from workers.dlq.run import Desk
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing
+from workers.runtime.errors import AccessDenied
 from workers.runtime.listing import Form
 from workers.runtime.settings.process import TopicSettings
 
@@ -217,3 +220,39 @@ def test_a_partition_that_is_not_there_stops_no_other_letter(counter: Counter) -
     assert len(counter.replayed()) == 2
     assert "2 dead letters replayed" in counter.printed
     assert "1 name a partition that frames does not have" in counter.printed
+
+
+def test_what_people_said_of_a_part_stands_beside_its_letter(
+    counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judged, other = letter(1), letter(2)
+    counter.put(judged, other)
+    outcome = samples.REJECTED.model_copy(
+        update={"outcome_id": judged.outcome_id, "frame": judged.frame, "record": judged.record}
+    )
+    at = samples.DECIDED
+    early = Review.of(outcome, Judgement.RIGHT, by="ada", at=at)
+    late = Review.of(outcome, Judgement.MISSED, by="bob", at=at + timedelta(hours=1), note="dent")
+    counter.put(late, early, topic=TOPICS.reviews)
+    counter.desk().overview(Filter(), False, Form.JSON)
+    lines = [json.loads(each) for each in capsys.readouterr().out.splitlines()]
+    assert [each["review"] and each["review"]["judgement"] for each in lines] == ["missed", None]
+    counter.desk().show(judged.outcome_id, None)
+    assert "missed, 2026-03-14T10:26:53Z by bob: dent" in counter.printed
+
+
+def test_a_user_who_may_not_read_reviews_goes_without(
+    counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counter.put(letter(1))
+
+    def read(topic: str) -> object:
+        if topic == TOPICS.reviews:
+            raise AccessDenied("Read on topic reviews is not allowed")
+        return counter.broker.records(topic)
+
+    desk = Desk(TOPICS, read, lambda: None, counter.console)  # type: ignore[arg-type, return-value]
+    desk.overview(Filter(), False, Form.JSON)
+    said = capsys.readouterr()
+    assert json.loads(said.out)["review"] is None
+    assert "without reviews: Read on topic reviews" in said.err

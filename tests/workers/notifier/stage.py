@@ -19,7 +19,7 @@ from workers.runtime.bus.ports import Outgoing, Partition, Record
 from workers.runtime.settings.process import TopicSettings
 
 TOPICS = TopicSettings()
-READ = (TOPICS.outcomes, TOPICS.defects, TOPICS.dead_letters)
+READ = (TOPICS.outcomes, TOPICS.defects, TOPICS.dead_letters, TOPICS.reviews)
 GROUP = "notifiers"
 DEFECTS = Partition("defects", 0)
 OUTCOMES = Partition("outcomes", 0)

@@ -1,5 +1,7 @@
 """The notifier on an in-memory broker: from events to alarms, and what survives a crash."""
 
+from datetime import timedelta
+
 from stage import (
     DEFECTS,
     GROUP,
@@ -14,6 +16,8 @@ from structlog.testing import capture_logs
 
 from schemas.documents import samples
 from schemas.envelope import WireMessage
+from schemas.outcome import Verdict
+from schemas.review import Judgement, Review
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.lifecycle import StopSignal
 
@@ -35,6 +39,26 @@ def test_a_dead_letter_becomes_a_not_inspected_alarm(stage: Stage) -> None:
     (alarm,) = stage.ear.heard
     assert (alarm.kind.value, alarm.cause) == ("not-inspected", "undecodable")
     assert "frames 2:90125" in alarm.message
+
+
+def test_a_missed_defect_becomes_a_critical_alarm_about_its_category_once(stage: Stage) -> None:
+    notifier = stage.notifier()
+    passed = samples.OUTCOME.model_copy(update={"verdict": Verdict.PASS, "image_score": 2.1})
+    for minutes in (1, 2):  # said again, of the same part
+        at = samples.DECIDED + timedelta(minutes=minutes)
+        said = Review.of(passed, Judgement.MISSED, by="ada", at=at, kind="scratch", note="packing")
+        stage.publish(TOPICS.reviews, said)
+    stage.publish(TOPICS.reviews, samples.REVIEW)  # a false alarm
+    stage.rounds(notifier)
+    (alarm,) = stage.ear.heard
+    assert (alarm.kind.value, alarm.cause, alarm.severity.value) == (
+        *("defect", "missed-defect"),
+        "critical",
+    )
+    assert (alarm.category, alarm.frame_ids) == ("fryum", [samples.FRAME.frame_id])
+    assert stage.messages == [
+        "defect on fryum was missed (scratch), it scored 2.1, threshold 3.2; by ada: packing"
+    ]
 
 
 def test_an_interruption_becomes_a_critical_alarm(stage: Stage) -> None:

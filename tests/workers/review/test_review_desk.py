@@ -1,7 +1,7 @@
 """Reviews are said and listed on an in-memory broker."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,9 +10,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from schemas.documents import samples
-from schemas.outcome import Outcome
+from schemas.outcome import Outcome, Verdict
 from schemas.review import Judgement, Review, Sample
 from workers.cli import app
+from workers.review.asking import Ask
 from workers.review.run import Desk
 from workers.review.words import Filter, Word
 from workers.runtime.bus.memory import MemoryBroker
@@ -182,3 +183,58 @@ def test_a_broker_that_is_away_ends_with_69() -> None:
     away = ["--bootstrap-servers", "127.0.0.1:1", "--set", "kafka.connect_timeout_s=0.2"]
     result = CliRunner().invoke(app, ["review", "list", *away])
     assert result.exit_code == 69, result.output
+
+
+def pass_of(number: int, score: float, **changes: object) -> Outcome:
+    frame = samples.OUTCOME.frame
+    assert frame is not None
+    fields = {
+        "outcome_id": f"{number:032x}",
+        "frame": frame.model_copy(update={"frame_id": f"f{number}", "sequence": number}),
+        "verdict": Verdict.PASS,
+        "image_score": score,
+        "decided_at": AT + timedelta(minutes=number),
+    }
+    return samples.OUTCOME.model_copy(update=fields | changes)
+
+
+@pytest.fixture
+def ask(
+    counter: Counter, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., list[dict[str, object]]]:
+    """What somebody is asked who asks."""
+
+    def asked(audits: int, near: int, every: bool = False) -> list[dict[str, object]]:
+        wanted = Ask("fryum", AT, AT + timedelta(days=1), audits, near)
+        counter.desk().ask(wanted, every, Form.JSON)
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return asked
+
+
+def test_people_are_asked_about_a_random_sample_and_the_nearest_near_misses(
+    counter: Counter, ask: Callable[..., list[dict[str, object]]]
+) -> None:
+    for number in range(60):
+        counter.put(pass_of(number, number / 20))
+    counter.put(pass_of(60, 3.1, decided_at=AT - timedelta(hours=1)))  # of the day before
+    counter.put(pass_of(61, 3.15, replayed_from="frames/1/2"))
+    first = ask(8, 3)
+    assert first == ask(8, 3)  # whoever asks, however often
+    audit = {each["frame"] for each in first if each["sample"] == "audit"}
+    informative = [each["score"] for each in first if each["sample"] == "informative"]
+    assert len(audit) == 8
+    left = [n / 20 for n in range(60) if f"f{n}" not in audit]
+    assert informative == sorted(left, reverse=True)[:3]
+
+
+def test_what_was_judged_is_not_asked_again(
+    counter: Counter, ask: Callable[..., list[dict[str, object]]]
+) -> None:
+    every = [pass_of(number, 1.0) for number in range(4)]
+    for outcome in every:
+        counter.put(outcome)
+    said = Review.of(every[0], Judgement.RIGHT, by="ada", at=AT, sample=Sample.AUDIT)
+    counter.broker.append(Outgoing(TOPICS.reviews, said.encode()))
+    assert {each["frame"] for each in ask(9, 0)} == {"f1", "f2", "f3"}
+    assert {each["judged"] for each in ask(9, 0, every=True)} == {"right", None}

@@ -54,6 +54,11 @@ def passed(judged: Judged, sender: Sender) -> Result:
     return _result(judged, (outcome,), sender)
 
 
+def shadowed(judged: Judged, sender: Sender) -> Outgoing:
+    """What a version beside the one that decides says of a frame."""
+    return Outgoing(sender.topics.shadows, _outcome(judged, sender).encode())
+
+
 def defective(
     judged: Judged, evidence: Evidence, counterpart: CounterpartCheck, sender: Sender
 ) -> Result:

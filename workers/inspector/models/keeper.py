@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import structlog
 
 from workers.inspector.models.refusals import Refusals
-from workers.inspector.models.shelf import Shelf
-from workers.inspector.models.source import Models
+from workers.inspector.models.shelf import NoRoom, Shelf
+from workers.inspector.models.source import Models, OnTrial
 from workers.inspector.models.switchboard import Switchboard
 from workers.inspector.work import LoadedModel
 from workers.runtime.categories import Category, asks_for_another
@@ -148,6 +148,7 @@ class ModelKeeper:
         for category in self._board.categories:
             self._switch(category)
         self._fill()
+        self._bring_trials()
         self._publish()
 
     # -- the loading thread -----------------------------------------------------------------------
@@ -195,6 +196,34 @@ class ModelKeeper:
                 self._install(category, model)
                 return
         self._publish()
+
+    def _bring_trials(self) -> None:
+        """Load what is on trial, where nothing has to leave for it; let go of what no longer is."""
+        self._let_go()
+        for category, trial in list(self._board.trials.items()):
+            version, now = trial.version, time.monotonic()
+            known = version in self._shelf or category not in self._models.loaded
+            if known or not self._refused.allows(category, version, now):
+                continue
+            try:
+                model = self._ready(category, version, None, ahead=True)
+            except _NotNow:
+                self._refuse(category, version, NoRoom(f"no room beside the others for {trial}"))
+            except Fatal:
+                raise
+            except Exception as error:
+                self._refuse(category, version, error)
+            else:
+                with self._lock:
+                    self._shelf.put(model, now)
+                _log.info("model on trial", category=category, trial=str(trial))
+
+    def _let_go(self) -> None:
+        with self._lock:
+            used = {*self._serving.values(), *(t.version for t in self._board.trials.values())}
+            self._leaving += [
+                weakref.ref(self._shelf.remove(each)) for each in self._shelf if each not in used
+            ]
 
     def _candidates(self, category: str) -> Iterator[str]:
         """The active version, then the last good one, or what was active before a fresh start."""
@@ -271,8 +300,7 @@ class ModelKeeper:
             self._serving[category] = model.version
             self._wanted.pop(category, None)
             self._refused.remove(category, model.version)
-            unused = [v for v in self._shelf if v not in self._serving.values()]
-            self._leaving += [weakref.ref(self._shelf.remove(each)) for each in unused]
+        self._let_go()
         self._publish()
         if before != model.version:
             _log.info("model in use", category=category, version=model.version, before=before)
@@ -317,7 +345,14 @@ class ModelKeeper:
                 _log.error(
                     "category cannot be inspected", category=category, reason=missing[category]
                 )
-            self._models = Models(loaded, missing, held_back)
+            trials = {
+                category: OnTrial(trial, self._shelf[trial.version])
+                for category, trial in self._board.trials.items()
+                if category in loaded
+                and trial.version in self._shelf
+                and category in self._shelf[trial.version].calibrations
+            }
+            self._models = Models(loaded, missing, held_back, trials)
 
     def _named(self, category: str) -> set[tuple[str, str]]:
         """The active version and the last good one."""

@@ -5,8 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from schemas.frame import Frame
 from stream_inspector.image.view.canvas import View
 from workers.inspector.work import LoadedModel
+from workers.runtime.registry.trial import Mode, Trial
+
+BESIDE = "\0beside"  # after a category's name: the queue of frames that another version decides
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrial:
+    """A version beside the active one, in memory."""
+
+    trial: Trial
+    model: LoadedModel
+
+    def takes(self, mode: Mode, frame: Frame) -> bool:
+        """Whether it is in this mode, and the frame is one of its."""
+        return self.trial.mode is mode and self.trial.takes(frame.camera_id, frame.frame_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +36,37 @@ class Models:
     missing: Mapping[str, str] = field(default_factory=dict)  # category -> reason and remedy
     held_back: Mapping[str, str] = field(default_factory=dict)  # goes on with an older version: why
 
+    trials: Mapping[str, OnTrial] = field(default_factory=dict)  # by category
+
+    def queue_of(self, frame: Frame) -> str:
+        """Where a frame waits: its category's queue, or the one beside it."""
+        beside = self.trials.get(frame.category)
+        canary = beside is not None and beside.takes(Mode.CANARY, frame)
+        return frame.category + BESIDE * canary
+
+    def queues(self) -> dict[str, str]:
+        """Queue -> version. A canary that is gone leaves its frames to the active version."""
+        beside = {
+            category + BESIDE: on.model.version
+            if (on := self.trials.get(category)) and on.trial.mode is Mode.CANARY
+            else model.version
+            for category, model in self.loaded.items()
+        }
+        return self.versions() | beside
+
+    def shadow_of(self, frame: Frame) -> LoadedModel | None:
+        """The version that scores a frame beside the one that decides."""
+        beside = self.trials.get(frame.category)
+        return beside.model if beside is not None and beside.takes(Mode.SHADOW, frame) else None
+
     def versions(self) -> dict[str, str]:
         """Category -> version."""
         return {category: model.version for category, model in self.loaded.items()}
 
     def version(self, version: str) -> LoadedModel:
         """The model of a version that this view names."""
-        return next(model for model in self.loaded.values() if model.version == version)
+        every = (*self.loaded.values(), *(on.model for on in self.trials.values()))
+        return next(model for model in every if model.version == version)
 
     def view(self, category: str) -> View | None:
         """What the category's model wants to see of a frame; None while it is not in memory."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from workers.runtime.registry.registry import Registry
+from workers.runtime.registry.trial import Trial
 
 TRUST_S = 60.0  # Redis may say for so long that nothing has changed, then the store is asked
 _AGAIN_S = 15.0  # ... and again, when it did not answer
@@ -18,6 +19,7 @@ class Switchboard:
         self._registry = registry
         self.categories = sorted(categories)
         self.active: dict[str, str] = {}  # category -> version
+        self.trials: dict[str, Trial] = {}  # category -> another version beside it
         self.since: dict[str, float] = {}  # category -> when that was noticed (seconds)
         self.unknown = dict.fromkeys(self.categories, "not looked for yet")  # category -> why
         self._due: dict[str, float] = {}  # category -> when the store is asked whatever Redis says
@@ -37,7 +39,9 @@ class Switchboard:
         ):
             return
         try:
-            version = self._registry.confirmed(category)
+            entry = self._registry.confirmed(category)
+            version = entry.version if entry else None
+            self._hear(category, entry.trial if entry else None)
             self._due[category] = now + TRUST_S
         except Exception as error:
             self._due[category] = now + _AGAIN_S
@@ -54,6 +58,12 @@ class Switchboard:
         self.unknown.pop(category, None)
         if self.active.get(category) != version:
             self.active[category], self.since[category] = version, now
+
+    def _hear(self, category: str, trial: Trial | None) -> None:
+        if trial is None:
+            self.trials.pop(category, None)
+        else:
+            self.trials[category] = trial
 
     def earlier(self, category: str) -> list[str]:
         """Versions that were active before, the latest first. Never raises."""

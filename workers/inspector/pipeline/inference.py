@@ -7,9 +7,10 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 from structlog.contextvars import bound_contextvars
@@ -22,8 +23,8 @@ from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.guard.drift import Drift, Seen
 from workers.inspector.guard.flow import Leases, Open
 from workers.inspector.messages.rejections import rejected
-from workers.inspector.messages.verdicts import Judged, Sender, defective, passed
-from workers.inspector.models.source import Models, ModelSource
+from workers.inspector.messages.verdicts import Judged, Sender, defective, passed, shadowed
+from workers.inspector.models.source import BESIDE, Models, ModelSource
 from workers.inspector.pipeline.admit import Decode, decode_to
 from workers.inspector.pipeline.batch import Batch, Batcher
 from workers.inspector.pipeline.detect import Failure, Pictures, detect
@@ -31,6 +32,7 @@ from workers.inspector.pipeline.evidence import EvidenceWriter
 from workers.inspector.pipeline.explain import Explainer
 from workers.inspector.pipeline.pool import Pool
 from workers.inspector.work import Admitted, LoadedModel, Rejection, Result, Ticket, log_ids
+from workers.runtime.bus.ports import Outgoing
 from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
@@ -55,6 +57,7 @@ class Inference:
         sender: Sender,
         decode: Decode,
         finish: Finish,
+        announce: Callable[[Outgoing], None],
         drift: Drift,
         metrics: InspectorMetrics,
     ):
@@ -63,6 +66,7 @@ class Inference:
         self._explainer, self._evidence = explainer, evidence
         self._pool, self._sender, self._decode = pool, sender, decode
         self._finish, self._drift, self._metrics = finish, drift, metrics
+        self._announce = announce
         self._busy_since: float | None = None
         self._open = Open()
         self._numbers = itertools.count(1)  # of batches, for the log
@@ -85,7 +89,7 @@ class Inference:
     def run(self, stop: threading.Event) -> None:
         """Inspect until stopped."""
         while not stop.is_set():
-            self._collect(self._keeper.models.versions())
+            self._collect(self._keeper.models.queues())
             self._step(self._keeper.models)
 
     def _step(self, models: Models) -> None:
@@ -93,12 +97,13 @@ class Inference:
 
         A function of its own: nothing here may hold a model from one batch to the next.
         """
-        batch = self._batcher.take(time.monotonic(), models.versions())
-        self._keeper.turn(self._batcher.waiting(), None if batch is None else batch.version)
+        batch = self._batcher.take(time.monotonic(), models.queues())
+        waiting = {q.removesuffix(BESIDE): at for q, at in self._batcher.waiting().items()}
+        self._keeper.turn(waiting, None if batch is None else batch.version)
         if batch is not None:
             self._busy_since = started = time.monotonic()
             with bound_contextvars(batch=next(self._numbers), model=batch.version):
-                self._inspect(batch, models.version(batch.version))
+                self._inspect(batch, models.version(batch.version), models)
             self._busy_since = None
             self._metrics.device_busy.inc(time.monotonic() - started)
             self._open.add(-len(batch.items))
@@ -115,19 +120,15 @@ class Inference:
             return
 
     def _add(self, admitted: Admitted) -> None:
-        self._batcher.add(admitted.frame.category, admitted, time.monotonic())
+        queue_ = self._keeper.models.queue_of(admitted.frame)
+        self._batcher.add(queue_, admitted, time.monotonic())
 
-    def _inspect(self, batch: Batch[Admitted], model: LoadedModel) -> None:
+    def _inspect(self, batch: Batch[Admitted], model: LoadedModel, models: Models) -> None:
         started = time.monotonic()
         items = self._usable(batch, model)
         if not items:
             return
-        pictures = Pictures(
-            [item.image for item in items],
-            [item.place.frame for item in items],
-            [item.frame.category for item in items],
-        )
-        detection = detect(model.inspect, pictures)
+        detection = detect(model.inspect, _pictures(items))
         if detection.fits is not None:
             _log.warning("out of memory: smaller batches from now on", size=detection.fits)
             self._batcher.max_size = min(self._batcher.max_size, detection.fits)
@@ -135,12 +136,68 @@ class Inference:
         if self._sender.traces:
             self._sender.traces.batch(items, model.version, started)
         pairs = list(zip(items, detection.results, strict=True))
+        pairs = self._second_chance(pairs, model, models, started)
         defects = [pair for pair in pairs if _is_defect(pair[1])]
         for item, result in pairs:
             if not _is_defect(result):
                 self._conclude(item, result, model, started)
         for item, verdict in defects:
             self._explain(item, verdict, model, started)  # type: ignore[arg-type]
+        self._look_beside(items, models)
+
+    def _second_chance(
+        self,
+        pairs: list[tuple[Admitted, Verdict | Failure]],
+        model: LoadedModel,
+        models: Models,
+        started: float,
+    ) -> list[tuple[Admitted, Verdict | Failure]]:
+        """What a version on trial cannot inspect, the active one does. Returns the others."""
+        kept = list[tuple[Admitted, Verdict | Failure]]()
+        for item, result in pairs:
+            active = models.loaded.get(item.frame.category, model)
+            if not isinstance(result, Failure) or active is model:
+                kept.append((item, result))
+                continue
+            _log.warning("the version on trial failed on a frame", reason=result.error)
+            seen = self._seen(item, active.views[item.frame.category])
+            if seen is not None:
+                again = detect(active.inspect, _pictures([seen])).results[0]
+                decide = self._explain if _is_defect(again) else self._conclude
+                decide(seen, again, active, started)  # type: ignore[arg-type]
+        return kept
+
+    def _look_beside(self, items: list[Admitted], models: Models) -> None:
+        """Score frames by a shadow, after their verdicts are on their way; nothing waits for it."""
+        chosen: dict[str, list[Admitted]] = {}
+        for item in items:
+            shadow = models.shadow_of(item.frame)
+            if shadow is not None:
+                chosen.setdefault(shadow.version, []).append(item)
+        for version, frames in chosen.items():
+            shadow = models.version(version)
+            seen = [each for each in map(partial(self._as, model=shadow), frames) if each]
+            if seen:
+                self._tell_beside(seen, shadow)
+
+    def _tell_beside(self, items: list[Admitted], shadow: LoadedModel) -> None:
+        started = time.monotonic()
+        results = detect(shadow.inspect, _pictures(items)).results
+        for item, result in zip(items, results, strict=True):
+            if isinstance(result, Failure):
+                _log.warning("a shadow failed on a frame", reason=result.error)
+                continue
+            judged = self._judged(item, result, shadow, started, measured=False)
+            self._announce(shadowed(judged, self._sender))
+
+    def _as(self, item: Admitted, model: LoadedModel) -> Admitted | None:
+        """The frame as a shadow wants to see it; it has its verdict already."""
+        view = model.views[item.frame.category]
+        try:
+            return item if item.view == view else self._through(item, view)
+        except FrameRejected as error:
+            _log.warning("a shadow cannot see a frame", reason=str(error))
+            return None
 
     def _usable(self, batch: Batch[Admitted], model: LoadedModel) -> list[Admitted]:
         """Frames whose partitions are still ours, as this model wants to see them."""
@@ -158,11 +215,15 @@ class Inference:
         if item.view == view:
             return item
         try:
-            decoded = decode_to(item.frame, view, self._decode)
+            return self._through(item, view)
         except FrameRejected as error:
             reason = RejectReason(error.reason)
             self._reject(Rejection(item.ticket, item.frame, reason, str(error)))
             return None
+
+    def _through(self, item: Admitted, view: View) -> Admitted:
+        """Decoded again. Raises FrameRejected."""
+        decoded = decode_to(item.frame, view, self._decode)
         place = view.place(decoded.original_size)
         return replace(item, image=decoded.image, view=view, place=place)
 
@@ -211,7 +272,13 @@ class Inference:
         self._finish(rejection.ticket, result)
 
     def _judged(
-        self, item: Admitted, verdict: Verdict, model: LoadedModel, started: float
+        self,
+        item: Admitted,
+        verdict: Verdict,
+        model: LoadedModel,
+        started: float,
+        *,
+        measured: bool = True,
     ) -> Judged:
         now, decided_at = time.monotonic(), datetime.now(UTC)
         captured, received = item.frame.captured_at, item.ticket.received_at
@@ -222,9 +289,18 @@ class Inference:
             inference_ms=_ms(now - started),
             total_ms=_ms((decided_at - captured).total_seconds()),
         )
-        for stage in ("queued", "decode", "batch_wait", "inference"):
+        for stage in ("queued", "decode", "batch_wait", "inference") * measured:
             self._metrics.stage.labels(stage).observe(getattr(latencies, f"{stage}_ms") / 1000)
         return Judged(item, verdict, model.name, latencies, decided_at)
+
+
+def _pictures(items: Sequence[Admitted]) -> Pictures:
+    """What the device gets to see of them."""
+    return Pictures(
+        [item.image for item in items],
+        [item.place.frame for item in items],
+        [item.frame.category for item in items],
+    )
 
 
 def _seen(item: Admitted, verdict: Verdict, model: LoadedModel) -> Seen:

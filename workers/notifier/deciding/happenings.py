@@ -11,6 +11,7 @@ from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.interruption import Interruption
 from schemas.outcome import fingerprint
+from schemas.review import Review
 from workers.runtime.bus.ports import Gap, GapCause, Partition, Record
 
 DEFECT = "defect"
@@ -20,6 +21,7 @@ CONTRADICTION = "camera-contradiction"
 UNKNOWN_CAMERA = "unknown-camera"
 UNREADABLE_EVENT = "unreadable-event"
 EVENTS_EXPIRED = "events-expired"
+MISSED_DEFECT = "missed-defect"
 
 _NAME_LIMIT = 256  # characters, as in the schema of an alarm
 _TEXT_LIMIT = 1000
@@ -125,6 +127,30 @@ def from_dead_letter(letter: DeadLetter, place: Place) -> Happening:
         category=frame.category if frame else None,
         frame_ids=(frame.frame_id,) if frame else (),
         traceparent=letter.traceparent,
+    )
+
+
+def from_missed(review: Review, place: Place) -> Happening:
+    """A defective part that inspection let pass, as a person says: told once of each part."""
+    frame, shown = review.frame, review.shown
+    kind = f" ({review.kind})" if review.kind else ""
+    score = (
+        f"scored {shown.image_score:.3g}, threshold {shown.image_threshold:.3g}"
+        if shown.image_score is not None and shown.image_threshold is not None
+        else "was not inspected"
+    )
+    note = f": {review.note}" if review.note else ""
+    return Happening(
+        event_id=f"missed:{':'.join(review.subject)}",
+        camera_id=frame.camera_id,
+        cause=MISSED_DEFECT,
+        kind=AlarmKind.DEFECT,
+        severity=Severity.CRITICAL,
+        at=review.reviewed_at,
+        text=f"defect on {frame.category} was missed{kind}, it {score}; by {review.by}{note}",
+        place=place,
+        category=frame.category,
+        frame_ids=(frame.frame_id,),
     )
 
 

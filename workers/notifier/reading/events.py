@@ -8,6 +8,7 @@ from schemas.defect import DefectEvent
 from schemas.envelope import event_type
 from schemas.interruption import Interruption
 from schemas.outcome import Outcome
+from schemas.review import Judgement, Review
 from workers.notifier.clock import Now
 from workers.notifier.deciding.happenings import (
     Happening,
@@ -15,6 +16,7 @@ from workers.notifier.deciding.happenings import (
     from_dead_letter,
     from_defect,
     from_interruption,
+    from_missed,
     short_name,
 )
 from workers.notifier.reading.times import plausible
@@ -43,6 +45,11 @@ class Events:
         if topic == self._topics.defects:
             defect = DefectEvent.decode(record.headers, record.value)
             return [_timed(from_defect(defect, place), record, now)]
+        if topic == self._topics.reviews:
+            review = Review.decode(record.headers, record.value)
+            if review.judgement is not Judgement.MISSED:
+                return []
+            return [_timed(from_missed(review, place), record, now)]
         return [_timed(self._dead_letter(record, place), record, now)]
 
     def _outcome(self, record: Record, place: Place, now: Now) -> list[Happening]:

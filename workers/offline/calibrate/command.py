@@ -22,6 +22,14 @@ def calibrate(
         Path | None,
         typer.Option("--good", help="folder of further good images, seen by no training"),
     ] = None,
+    reviews: Annotated[
+        Path | None,
+        typer.Option(
+            "--reviews",
+            help="folder of `collect --verdict reviewed`: its random sample sets thresholds, its "
+            "confirmed defects are known bad",
+        ),
+    ] = None,
     tune_alpha: Annotated[
         Path | None,
         typer.Option(
@@ -99,6 +107,8 @@ def calibrate(
       stream-inspector calibrate --model runs/bolts --data photos/bolts --known-bad photos/scrap \
 --most-escapes 2% --false-reject 5% --report look.html
 
+      stream-inspector calibrate --model runs/bolts --reviews data/bolts/reviewed
+
       stream-inspector calibrate --model runs/bolts --data photos/bolts --defects photos/bolts \
 --target-pro 0.9 --report thresholds.html
 
@@ -124,6 +134,7 @@ def calibrate(
         category=category,
         data=data,
         good=good,
+        reviews=reviews,
         folds=folds,
         tune_alpha=tune_alpha,
         defects=defects,

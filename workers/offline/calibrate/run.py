@@ -24,16 +24,19 @@ from stream_inspector.threshold.defects import (
 from stream_inspector.threshold.trade_off import Settled, settle
 from stream_inspector.training.fit import images_digest
 from workers.offline.calibrate.alpha import with_tuned_alpha
+from workers.offline.calibrate.chosen import say_chosen, score_chosen
 from workers.offline.calibrate.held_out import GoodScores, HeldOut, read_held_out, score_good
 from workers.offline.calibrate.painted import painted_defects
 from workers.offline.calibrate.report.shown import Shown, Tested, trade_off
 from workers.offline.calibrate.report.thresholds import write_thresholds
 from workers.offline.calibrate.tested import passes_too_much, read_tested, remedies, score_tested
+from workers.offline.fit import learnt_from
 from workers.offline.images.views import find_category
 from workers.offline.model_folder import read_model, write_model
 from workers.offline.progress import OnWork, work_bar
 from workers.offline.promises import say_promises
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings
+from workers.runtime.datasets.reviewed import BOOK, DEFECTIVE, REVIEWED, reviews_of
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
@@ -51,6 +54,7 @@ class Wanted:
     category: str | None = None
     data: Path | None = None  # the folder it was trained on
     good: Path | None = None  # further good images
+    reviews: Path | None = None  # pictures that people judged
     folds: int = 0
     tune_alpha: Path | None = None
     defects: Path | None = None  # labelled images
@@ -65,6 +69,7 @@ def calibrate(
     settings: TrainerProcessSettings, wanted: Wanted, console: Console, stop: StopSignal
 ) -> None:
     """New thresholds for a model's category, from images that its training has not seen."""
+    wanted = _with_reviews(wanted)
     _refuse_impossible(wanted)
     model = read_model(wanted.model)
     name = model.category(wanted.category)
@@ -100,23 +105,44 @@ def calibrate(
             accepted, wanted, held, good, tested, provisional=model.provisional
         )
         view = model.view(name)
+        chosen = score_chosen(detector, wanted.reviews, name, settings.trainer, on_work)
         shown = Shown(name, model.version, made, held, good, view, tested, settled=settled)
         if wanted.report:
             shown = _with_more(shown, detector, view, on_work)
     renewed = _with_self_test(model.with_calibration(name, made), detector, name, held, good)
+    used = [*held.paths, *(file.path for file in (test.files if test else ()))]
+    renewed = learnt_from(renewed, name, reviews_of(used))
     write_model(renewed, wanted.out)
     place = f" in {wanted.out}, from {len(held.images)} good images"
     console.print(text("Model ", (renewed.version, "bold"), place))
     say_promises(renewed, console)
     _say_check(made.defects, settled, console)
+    say_chosen(made, chosen, console)
     if wanted.report:
         page = write_thresholds(wanted.report, replace(shown, version=renewed.version))
         console.print(text(f"Report: {page}"))
 
 
+def _with_reviews(wanted: Wanted) -> Wanted:
+    """Reviewed pictures as good images and known bad ones."""
+    if wanted.reviews is None:
+        return wanted
+    if wanted.good is not None:
+        raise SettingsError("--reviews and --good: give one of them")
+    if not REVIEWED.fits(wanted.reviews):
+        raise SettingsError(
+            f"--reviews: {wanted.reviews} has no {BOOK}; `stream-inspector collect --verdict "
+            "reviewed` writes such a folder"
+        )
+    bad = wanted.reviews / DEFECTIVE if REVIEWED.pictures(wanted.reviews, DEFECTIVE) else None
+    return replace(wanted, good=wanted.reviews, known_bad=wanted.known_bad or bad)
+
+
 def _refuse_impossible(wanted: Wanted) -> None:
     if wanted.data is None and wanted.good is None:
-        raise SettingsError("give --data (the folder it was trained on), --good, or both")
+        raise SettingsError(
+            "give --data (the folder it was trained on), --good or --reviews, or both"
+        )
     if wanted.folds and wanted.data is None:
         raise SettingsError("--folds: give --data, the folder that the model was trained on")
     if wanted.folds == 1:

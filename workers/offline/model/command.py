@@ -22,7 +22,7 @@ model = typer.Typer(
     "added; two operators at once cannot overwrite each other. docs/models.md has the details.",
 )
 
-_CHANGING = ("push", "activate", "rollback", "gc")
+_CHANGING = ("push", "activate", "rollback", "gc", "try", "promote", "end", "compare")
 
 Category = Annotated[str, typer.Argument(help="product category")]
 Version = Annotated[
@@ -183,6 +183,164 @@ def rollback(
         assignments,
         lambda desk: desk.rollback(category, by, why, expect),
     )
+
+
+@model.command("try")
+def begin_trial(
+    category: Category,
+    version: Version,
+    *,
+    shadow: Annotated[
+        str | None,
+        typer.Option("--shadow", help="score this share of the frames beside, decide nothing: 20%"),
+    ] = None,
+    canary: Annotated[
+        str | None, typer.Option("--canary", help="decide about this share of the frames: 5%")
+    ] = None,
+    cameras: Annotated[
+        list[str] | None,
+        typer.Option("--camera", help="only of these, id or pattern; repeatable"),
+    ] = None,
+    most_alarms: Annotated[
+        str | None,
+        typer.Option("--most-alarms", help="guard: share of frames that may alarm more: 0.5%"),
+    ] = None,
+    least_frames: Annotated[
+        int, typer.Option("--least-frames", min=1, help="guard: fewer decide nothing")
+    ] = 500,
+    why: Why = "",
+    by: By = None,
+    expect: Expect = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Put a version on trial beside the active one; running workers pick it up.
+
+    A shadow scores frames beside and publishes on the topic `shadows`. A canary decides about its
+    frames, alone; where it fails the active version decides. Another activation ends the trial.
+
+    Examples:
+
+      stream-inspector model try bolts 0123abcd --shadow 20% --most-alarms 0.5%
+
+      stream-inspector model try bolts 0123abcd --canary 100% --camera line-1-cam-2
+    """
+    from workers.runtime.registry.trial import Mode, Trial
+
+    if (shadow is None) == (canary is None):
+        raise typer.BadParameter("--shadow SHARE or --canary SHARE: give one of them")
+    mode = Mode.CANARY if shadow is None else Mode.SHADOW
+    share = _share(shadow or canary or "", f"--{mode.value}")
+    if not share:
+        raise typer.BadParameter("more than none", param_hint=f"--{mode.value}")
+    guard = None if most_alarms is None else _share(most_alarms, "--most-alarms")
+    trial = Trial("", mode, share, tuple(cameras or ()), guard, least_frames)
+    _run(
+        "try",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.begin_trial(category, version, trial, by=by, why=why, expect=expect),
+    )
+
+
+@model.command()
+def promote(
+    category: Category,
+    *,
+    why: Why,
+    by: By = None,
+    expect: Expect = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Make the version on trial the active one; `rollback` goes back.
+
+    Example: stream-inspector model promote bolts --why "a week as shadow, no alarm more"
+    """
+    _run(
+        "promote",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.end_trial(category, by=by, why=why, expect=expect, promote=True),
+    )
+
+
+@model.command("end")
+def end_trial(
+    category: Category,
+    *,
+    why: Why,
+    by: By = None,
+    expect: Expect = None,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """End a trial: the active version decides about everything again.
+
+    Example: stream-inspector model end bolts --why "misses dents"
+    """
+    _run(
+        "end",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.end_trial(category, by=by, why=why, expect=expect, promote=False),
+    )
+
+
+@model.command()
+def compare(
+    category: Category,
+    *,
+    confidence: Annotated[str, typer.Option("--confidence", help="of the intervals")] = "95%",
+    decide: Annotated[
+        bool, typer.Option("--decide", help="do what the trial's guard says: promote, end or wait")
+    ] = False,
+    by: By = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Compare a version on trial with the active one, from what both said since it began.
+
+    Example: stream-inspector model compare bolts --decide
+    """
+    how, level = form(as_json, as_csv), _share(confidence, "--confidence")
+    if not 0 < level < 1:
+        raise typer.BadParameter("more than none, less than all", param_hint="--confidence")
+    from workers.offline.run import load_settings
+
+    settings = load_settings(config, assignments, {"models.store": store})
+
+    def body(desk: "Desk") -> None:
+        from workers.offline.model.trials import Heard
+        from workers.runtime.bus.kafka.reading.snapshot import read_topic
+        from workers.runtime.bus.passed_over import PassedOver
+
+        heard = Heard(
+            settings.topics,
+            lambda topic, since: read_topic(settings.kafka, topic, since=since),
+            PassedOver(),
+        )
+        desk.compare_trial(category, heard, level, how, decide=decide, by=by)
+
+    _run("compare", store, config, assignments, body)
+
+
+def _share(said: str, flag: str) -> float:
+    from workers.runtime.settings.shares import as_share
+
+    try:
+        return float(as_share(said))
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint=flag) from None
 
 
 @model.command()

@@ -1,6 +1,7 @@
 """What `stream-inspector model` does, on a registry."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import typer
 from rich.console import Console
 
 from stream_inspector.errors import InspectorError
-from workers.offline.model import tables
+from stream_inspector.threshold.versions import Advice
+from workers.offline.model import tables, trials
 from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import StoreUnavailable
@@ -28,6 +30,7 @@ from workers.runtime.registry.care import (
     set_aside,
 )
 from workers.runtime.registry.registry import Activation, Registry, UnknownVersion
+from workers.runtime.registry.trial import Trial
 from workers.runtime.settings.process import redact
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobUnreadable
@@ -170,6 +173,62 @@ class Desk:
             )
         seen = history[-1].number if expect is None else expect
         self._activate(category, version, by, f"{ROLLBACK}{why}", seen)
+
+    def begin_trial(
+        self,
+        category: str,
+        name: str,
+        trial: Trial,
+        *,
+        by: str | None,
+        why: str,
+        expect: int | None,
+    ) -> None:
+        """Put a version on trial beside the active one."""
+        wanted = replace(trial, version=self._resolve(name))
+        number = trials.begin(
+            self._registry, category, wanted, by=by or operator(), why=why, expect=expect
+        )
+        self._console.print(text(f"{category}: {wanted} (activation {number})"))
+
+    def end_trial(
+        self, category: str, *, by: str | None, why: str, expect: int | None, promote: bool
+    ) -> None:
+        """End a trial, or make its version the active one."""
+        number, version = trials.end(
+            self._registry,
+            category,
+            by=by or operator(),
+            why=why,
+            expect=expect,
+            promote=promote,
+        )
+        self._console.print(
+            text(f"{category}: version ", (version, "bold"), f" is active (activation {number})")
+        )
+
+    def compare_trial(
+        self,
+        category: str,
+        heard: trials.Heard,
+        confidence: float,
+        form: Form,
+        *,
+        decide: bool,
+        by: str | None,
+    ) -> None:
+        """Show how a version on trial fares; `decide`: do what its guard says."""
+        last = trials.active(self._registry, category)
+        trial = trials.trial_of(last, category)
+        if decide and trial.most_alarms is None:
+            raise trials.NoTrial(f"{category}: the trial has no guard; `model try --most-alarms`")
+        compared = heard.compare(category, last, trial, confidence)
+        advice = trials.tell(last, trial, compared, self._console, form)
+        for line in heard.passed.lines():
+            self._say(line, form)
+        if decide and advice in {Advice.PROMOTE, Advice.END}:
+            promote, why = advice is Advice.PROMOTE, f"by its guard, {compared.new_frames} frames"
+            self.end_trial(category, by=by, why=why, expect=last.number, promote=promote)
 
     def collect(
         self, retention: Retention, by: str | None, apply: bool, form: Form = Form.TABLE

@@ -17,8 +17,8 @@ from stream_inspector.training.few import MOST, fit_few, kept_images, source_dig
 from stream_inspector.training.fit import Good, calibrate_cross_fitted, refit
 from stream_inspector.training.progress import OnProgress
 from stream_inspector.verdict import Image
-from workers.offline.fit import FEWEST, SEEN, short_digests, source_key
-from workers.offline.images.datasets import GoodFiles, good_files
+from workers.offline.fit import FEWEST, SEEN, learnt_from, short_digests, source_key
+from workers.offline.images.datasets import GoodFiles, all_good, good_files
 from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.images.views import find_category, folder_view
 from workers.offline.model_folder import read_model, write_model
@@ -27,6 +27,7 @@ from workers.offline.promises import say_promises
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
 from workers.offline.train.sources import Source
 from workers.runtime.categories import view_key
+from workers.runtime.datasets.reviewed import reviews_of
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
@@ -115,6 +116,10 @@ def grow(
         view_key(name): model.provenance.get(view_key(name)),
     }
     grown = replace(made, provenance={**made.provenance, **lineage})
+    reviews = reviews_of(all_good(growth.more, how.layout))
+    if reviews:
+        grown = learnt_from(grown, name, reviews)
+        console.print(text(f"{len(reviews)} of the pictures are there because of reviews"))
     console.print(text(f"{added} images join those of {model.version}"))
     _write(grown, growth.model, console, start)
 

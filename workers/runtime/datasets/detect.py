@@ -9,12 +9,13 @@ from workers.runtime.datasets.files import child, folders_in, name_of, shown
 from workers.runtime.datasets.layout import Layout
 from workers.runtime.datasets.mvtec import MVTEC
 from workers.runtime.datasets.plain import PLAIN
+from workers.runtime.datasets.reviewed import REVIEWED
 from workers.runtime.datasets.visa import VISA
 from workers.runtime.datasets.words import is_good
 
-LAYOUTS: dict[str, Layout] = {each.name: each for each in (MVTEC, BTAD, VISA, PLAIN)}
+LAYOUTS: dict[str, Layout] = {each.name: each for each in (MVTEC, BTAD, VISA, PLAIN, REVIEWED)}
 AUTO = "auto"
-_LABELLED: tuple[Layout, ...] = (VISA, BTAD, MVTEC)
+_LABELLED: tuple[Layout, ...] = (REVIEWED, VISA, BTAD, MVTEC)
 _PARTS = ("train", "test", "ground_truth", "Data")  # of a category, never a category
 _PART_NAMES = frozenset(part.casefold() for part in _PARTS)
 
@@ -32,7 +33,7 @@ def layout_of(folder: Path, forced: str = AUTO) -> Layout:
     """The layout of one category's folder. Raises DataError, saying which folder to give."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; give the folder of one category")
-    if forced != AUTO:
+    if forced != AUTO and not REVIEWED.fits(folder):
         return _named(forced)
     found = labelled_layout(folder)
     if found is not None:
@@ -50,7 +51,9 @@ def categories_in(folder: Path, forced: str = AUTO) -> list[CategoryFolder]:
         raise DataError(f"{folder}: no such folder; give a category's folder or a dataset's root")
     inside = [] if forced == PLAIN.name else _categories_below(folder)
     if not inside or labelled_layout(folder) is not None:
-        return [CategoryFolder(name_of(folder), folder, layout_of(folder, forced))]
+        layout = layout_of(folder, forced)
+        named = folder.resolve().parent if layout is REVIEWED else folder
+        return [CategoryFolder(name_of(named), folder, layout)]
     found = [(each, _named(forced) if forced != AUTO else labelled_layout(each)) for each in inside]
     return [CategoryFolder(each.name, each, layout) for each, layout in found if layout]
 

@@ -8,7 +8,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from workers.runtime.registry.layout import (
     dump,
     now,
 )
+from workers.runtime.registry.trial import Trial
 from workers.runtime.store.ports import BlobStore, BlobUnreadable
 
 _log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Activation:
     why: str
     at: str  # ISO 8601, UTC
     nonce: str = ""  # tells our record from an equal one of somebody else
+    trial: Trial | None = None  # of another version, beside this one
 
 
 def read_activation(number: int, data: bytes) -> Activation:
@@ -61,14 +63,27 @@ def read_activation(number: int, data: bytes) -> Activation:
     except (ValueError, TypeError, RecursionError):
         raise ValueError("it is no JSON object, or cut short") from None
     try:
-        entry = Activation(**{f.name: plain[f.name] for f in fields(Activation) if f.name in plain})
+        known = {f.name: plain[f.name] for f in fields(Activation) if f.name in plain}
+        entry = Activation(**{**known, "trial": None})
     except TypeError:
         raise ValueError("it lacks what a record of this version of the software says") from None
-    return _checked(entry, number)
+    return replace(_checked(entry, number), trial=_read_trial(plain.get("trial")))
+
+
+def _read_trial(plain: Any) -> Trial | None:
+    """One that cannot be read is none: the active version holds all the same."""
+    if plain is None:
+        return None
+    try:
+        return Trial.read(plain)
+    except ValueError as error:
+        _log.warning("a trial of a version is passed over", reason=str(error))
+        return None
 
 
 def _checked(entry: Activation, number: int) -> Activation:
     plain: dict[str, Any] = asdict(entry)
+    plain.pop("trial")
     if type(plain.pop("number")) is not int or not all(type(v) is str for v in plain.values()):
         raise ValueError("its values are of other types than a record's")
     if entry.number != number:
@@ -166,6 +181,8 @@ class Activations:
         by: str,
         why: str,
         superseded: Callable[[Activation | None], None],
+        *,
+        trial: Trial | None = None,
     ) -> Activation:
         """Add the next one. `superseded` looks at the last one before, and may raise.
 
@@ -177,7 +194,7 @@ class Activations:
             superseded(last)
             # one look decides: a number that is taken after it is found out by `create`
             number = max(highest, tried) + 1
-            entry = Activation(number, version, by, why, now(), uuid.uuid4().hex)
+            entry = Activation(number, version, by, why, now(), uuid.uuid4().hex, trial)
             name = activation_file(category, number)
             if self._blobs.create(name, dump(asdict(entry))):
                 return entry

@@ -52,8 +52,8 @@ def kept_because(
     """Why a version has to stay at a moment; None: it may go. Pure."""
     version, oldest = holding.version, at - timedelta(days=retention.keep_days)
     for category, history in histories.items():
-        if history and history[-1].version == version:
-            return f"active for {category}"
+        if history and version in (in_use := _in_use(history[-1])):
+            return f"{in_use[version]} for {category}"
         last = history[max(0, len(history) - retention.keep_last) :]
         if any(entry.version == version for entry in last):
             return f"in the last {retention.keep_last} activations of {category}"
@@ -66,6 +66,12 @@ def kept_because(
     if pushed_at > oldest:
         return f"pushed less than {retention.keep_days:g} days ago"
     return None
+
+
+def _in_use(entry: Activation) -> dict[str, str]:
+    """The versions that an activation has in use."""
+    beside = {entry.trial.version: "on trial"} if entry.trial else {}
+    return beside | {entry.version: "active"}
 
 
 def holdings(registry: Registry) -> list[Holding]:

@@ -7,7 +7,7 @@ only ever added. The cache (Redis) mirrors both; flushing it costs a reload, nev
 import json
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import structlog
@@ -31,6 +31,7 @@ from workers.runtime.registry.layout import (
     version_file,
     versions_in,
 )
+from workers.runtime.registry.trial import Trial
 from workers.runtime.store.ports import BlobStore, KeyValueStore, Notices
 
 __all__ = ["Activation", "Registry", "Superseded", "UnknownVersion", "check_name"]
@@ -161,25 +162,36 @@ class Registry:
     # -- activations ----------------------------------------------------------------------------
 
     def activate(
-        self, category: str, version: str, by: str, why: str, expect: int | None = None
+        self,
+        category: str,
+        version: str,
+        by: str,
+        why: str,
+        expect: int | None = None,
+        *,
+        trial: Trial | None = None,
     ) -> int:
-        """Make a version the active one. Returns the activation's number.
+        """Make a version the active one, beside it one on `trial`. Returns the number.
 
         `expect` is the number of the last activation that the caller has seen (0: none): when
         another one came since, nothing is changed and Superseded says whose. None: go after it.
         Raises UnknownVersion, Superseded, StoreUnavailable.
         """
-        with self.claimed(version):
+        wanted = [version, *([trial.version] if trial else [])]
+        with ExitStack() as claims:
+            for each in wanted:
+                claims.enter_context(self.claimed(each))
             known = self.versions(category)
-            if version not in known:
-                pushed = ", ".join(known) or "none"
-                raise UnknownVersion(f"{category} has no version {version}; pushed: {pushed}")
+            for each in wanted:
+                if each not in known:
+                    pushed = ", ".join(known) or "none"
+                    raise UnknownVersion(f"{category} has no version {each}; pushed: {pushed}")
 
             def superseded(last: Activation | None) -> None:
                 if expect is not None and expect != (last.number if last else 0):
                     raise Superseded(_superseded(category, last, expect))
 
-            entry = self.activations.append(category, version, by, why, superseded)
+            entry = self.activations.append(category, version, by, why, superseded, trial=trial)
         self._announce(category, version)
         return entry.number
 
@@ -211,8 +223,8 @@ class Registry:
         """What Redis says is active: right or wrong, old or new. Never raises."""
         return self.cache.active(check_name(category))
 
-    def confirmed(self, category: str) -> str | None:
-        """The active version in the store. What Redis says otherwise is forgotten.
+    def confirmed(self, category: str) -> Activation | None:
+        """The activation that holds in the store. What Redis says otherwise is forgotten.
 
         Raises StoreUnavailable.
         """
@@ -222,7 +234,7 @@ class Registry:
             self.cache.forget(category)  # and not replaced: it may be news that we have not seen
         elif version is not None:
             self.cache.remember(category, version)
-        return version
+        return last
 
     def last(self, category: str) -> Activation | None:
         """The newest activation, as the store has it. Raises StoreUnavailable."""

@@ -145,6 +145,7 @@ class TopicSettings(Section):
 
     frames: str = Field(default=topics.FRAMES.name, description="pictures from the cameras")
     outcomes: str = Field(default=topics.OUTCOMES.name, description=topics.OUTCOMES.why)
+    shadows: str = Field(default=topics.SHADOWS.name, description=topics.SHADOWS.why)
     defects: str = Field(default=topics.DEFECTS.name, description=topics.DEFECTS.why)
     dead_letters: str = Field(default=topics.DEAD_LETTERS.name, description=topics.DEAD_LETTERS.why)
     resolutions: str = Field(default=topics.RESOLUTIONS.name, description=topics.RESOLUTIONS.why)

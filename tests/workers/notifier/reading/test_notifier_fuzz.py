@@ -17,7 +17,8 @@ from structlog.testing import capture_logs
 from schemas.documents import samples
 from schemas.envelope import WireMessage
 from schemas.message import Message
-from schemas.outcome import FrameRef
+from schemas.outcome import FrameRef, Verdict
+from schemas.review import Judgement, Review
 from workers.runtime.bus.ports import Outgoing, Partition, Record
 
 SEED = 20260314
@@ -25,11 +26,18 @@ ROUNDS = 12
 BROKEN = 1000  # records of a round
 GOOD = 100
 
+MISSED = Review.of(
+    samples.OUTCOME.model_copy(update={"verdict": Verdict.PASS}),
+    Judgement.MISSED,
+    by="ada",
+    at=samples.DECIDED,
+)
 MESSAGES: dict[str, tuple[Message, ...]] = {
     TOPICS.outcomes: (samples.OUTCOME, samples.REJECTED),
     TOPICS.defects: (samples.DEFECT,),
     TOPICS.dead_letters: (samples.DEAD_LETTER, samples.INTERRUPTION),
     TOPICS.camera_states: (samples.CAMERA_STATE,),
+    TOPICS.reviews: (samples.REVIEW, MISSED),
 }
 VALUES: tuple[object, ...] = (
     *(None, True, -1, 0, 2**63, 10**17, 10**18, 10**400, 1e308, -1e308, 0.1),

@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 from stream_inspector.errors import DataError, TooFewImages
 from workers.offline.images.datasets.left_out import tell_left_out
 from workers.runtime.datasets.detect import AUTO, layout_of
+from workers.runtime.datasets.reviewed import refuse_chosen
 from workers.runtime.host.regular_file import open_regular
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ def good_files(
 def all_good(folder: Path, layout: str = AUTO) -> list[Path]:
     """The good images of a folder. Raises DataError; what lies beside them is told."""
     paths = layout_of(folder, layout).good(folder)
+    refuse_chosen(paths)
     tell_left_out(paths)
     return paths
 
