@@ -1,5 +1,6 @@
-"""A console process on Apache Kafka, killed in the middle: each outcome has one row."""
+"""A console process beside a broker, killed in the middle: each outcome has one row."""
 
+import re
 import signal
 import sqlite3
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from workers.console.history.writing import part_of
 from workers.runtime.bus.kafka.connect import connect_producer, create_topics
 from workers.runtime.bus.kafka.writing.producer import KafkaBusProducer
 from workers.runtime.bus.ports import Outgoing
+from workers.runtime.servers.embedded import EmbeddedBroker
 from workers.runtime.settings.process import KafkaSettings, TopicSettings
 
 pytestmark = pytest.mark.integration
@@ -26,14 +29,18 @@ pytestmark = pytest.mark.integration
 PATIENCE_S = 120.0
 
 
+@pytest.fixture
+def kafka() -> Iterator[KafkaSettings]:
+    with EmbeddedBroker() as broker:
+        yield KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+
+
 class Plant:
     """Topics, and a console beside them."""
 
-    def __init__(self, kafka: KafkaSettings, folder: Path, prefix: str) -> None:
-        self.kafka, self.folder, self.prefix = kafka, folder, prefix
-        names = {name: f"{prefix}{name}" for name in TopicSettings.model_fields}
-        self.topics = {n: t for n, t in names.items() if n not in ("partitions", "create")}
-        create_topics(kafka, dict.fromkeys(self.topics.values(), 2))
+    def __init__(self, kafka: KafkaSettings, folder: Path) -> None:
+        self.kafka, self.folder, self.topics = kafka, folder, TopicSettings()
+        create_topics(kafka, dict.fromkeys(self.topics.names(), 2))
         self.producer: KafkaBusProducer = connect_producer(kafka, "plant")
         self.sent: list[Outcome] = []
 
@@ -43,7 +50,6 @@ class Plant:
             "console.database": f"sqlite:///{self.folder}/history.sqlite3",
             "console.port": 0,
             "console.access.read_without_login": True,
-            **{f"topics.{name}": topic for name, topic in self.topics.items()},
         }
         flags = [part for k, v in given.items() for part in ("--set", f"{k}={v}")]
         self.log = self.folder / f"console-{time.monotonic_ns()}.log"
@@ -62,7 +68,7 @@ class Plant:
                 content_type="image/png",
                 data=png(number % 250),
             )
-            message = Outgoing(self.topics["frames"], encode_frame(frame), partition=0)
+            message = Outgoing(self.topics.frames, encode_frame(frame), partition=0)
             outcome = Outcome(
                 outcome_id=outcome_id(frame.source, frame.frame_id),
                 frame=FrameRef(
@@ -72,7 +78,7 @@ class Plant:
                     sequence=number,
                     captured_at=NOW,
                 ),
-                record=RecordRef(topic=self.topics["frames"], partition=0, offset=number),
+                record=RecordRef(topic=self.topics.frames, partition=0, offset=number),
                 worker_id="w",
                 verdict=Verdict.PASS,
                 image_score=0.5,
@@ -82,7 +88,7 @@ class Plant:
                 decided_at=NOW,
             )
             self.sent.append(outcome)
-            self.producer.publish([message, Outgoing(self.topics["outcomes"], outcome.encode())])
+            self.producer.publish([message, Outgoing(self.topics.outcomes, outcome.encode())])
 
     def rows(self) -> list[str]:
         file = self.folder / "history.sqlite3"
@@ -103,7 +109,9 @@ class Plant:
 
     def page(self, path: str) -> tuple[int, bytes]:
         text = self.log.read_text()
-        url = text.partition("url=")[2].partition(" ")[0].strip("'\n")
+        found = re.search(r"url=(http\S+)", text)
+        assert found, text
+        url = found[1]
         try:
             with urllib.request.urlopen(f"{url}{path}", timeout=30) as answer:  # noqa: S310
                 return answer.status, answer.read()
@@ -112,9 +120,9 @@ class Plant:
 
 
 def test_a_console_that_is_killed_misses_and_doubles_nothing(
-    apache_kafka: KafkaSettings, prefix: str, tmp_path: Path
+    kafka: KafkaSettings, tmp_path: Path
 ) -> None:
-    plant = Plant(apache_kafka, tmp_path, prefix)
+    plant = Plant(kafka, tmp_path)
     plant.send(20)
     first = plant.console()
     try:
