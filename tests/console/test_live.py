@@ -8,8 +8,11 @@ import pytest
 from floor import NOW, Floor, png
 
 from schemas.camera_state import CameraCondition, CameraState
+from schemas.defect import Evidence
 from schemas.outcome import Verdict
-from workers.console.history.writing import part_of
+from workers.console.history.writing import Explained, part_of
+from workers.console.reading.feed import Feed
+from workers.console.reading.sources import explained
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "workers" / "console" / "templates"
@@ -121,6 +124,25 @@ def test_a_defects_pictures_come_from_the_evidence_store(floor: Floor) -> None:
     client = floor.browser("vera")
     for kind, data in (("heatmap", png(10)), ("outline", png(20)), ("counterpart", png(30))):
         assert client.get(f"/pictures/{kind}/{part_of(outcome)}").content == data
+
+
+def test_pictures_that_were_made_later_are_shown(floor: Floor) -> None:
+    outcome = floor.part(sequence=4, verdict=Verdict.NEAR_MISS)
+    shared = outcome.model_dump(include={"outcome_id", "frame", "record", "worker_id"})
+    made = Explained(
+        **shared,
+        explained_at=NOW,
+        evidence=Evidence(heatmap=floor.store(png(11)), notes={"counterpart": "skipped"}),
+    )
+    floor.broker.create_topic("explanations")
+    floor.publish("explanations", made)
+    (record,) = floor.broker.records("explanations")
+    floor.read()
+    Feed(explained("explanations"), lambda *_: None, floor.database).keep([record])  # type: ignore
+    client, part = floor.browser("olga"), part_of(outcome)
+    assert client.get(f"/pictures/heatmap/{part}").content == png(11)
+    assert f"/pictures/heatmap/{part}" in client.get("/review/near-misses").text
+    assert "No counterpart: skipped" in client.get(f"/parts/{part}").text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from schemas.outcome import FrameRef, Outcome, RecordRef, RejectReason, Verdict
-from workers.console.history.tables import dead_letters, defects, outcomes, words
+from workers.console.history.tables import dead_letters, defects, explanations, outcomes, words
 
 _WORD = ("judgement", "kind", "note", "by", "reviewed_ms", "sample")
 
@@ -107,9 +107,12 @@ def find(connection: Connection, part: str) -> Part | None:
 
 
 def event_of(connection: Connection, part: str) -> dict[str, Any]:
-    """The defect's event; empty: there is none, or it was too long."""
+    """The defect's event, with the pictures that were made later; empty: there is nothing."""
     found = connection.execute(select(defects.c.event).where(defects.c.part == part)).scalar()
-    return json.loads(found) if found else {}
+    event: dict[str, Any] = json.loads(found) if found else {}
+    later = select(explanations.c.evidence).where(explanations.c.part == part)
+    evidence = connection.execute(later).scalar()
+    return event | {"evidence": json.loads(evidence)} if evidence else event
 
 
 def error_of(connection: Connection, part: str) -> str | None:

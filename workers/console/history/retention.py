@@ -12,6 +12,7 @@ _DAY_MS = 86_400_000
 _AGED = (
     (tables.outcomes, "decided_ms"),
     (tables.defects, "decided_ms"),
+    (tables.explanations, "explained_ms"),
     (tables.dead_letters, "rejected_ms"),
     (tables.resolutions, "resolved_ms"),
     (tables.alarms, "raised_ms"),

@@ -72,6 +72,15 @@ defects = Table(
     Column("event", Text, nullable=False),
 )
 
+# Pictures that were made after a verdict: links and notes, as JSON.
+explanations = Table(
+    "explanations",
+    metadata,
+    Column("part", String(_PART), primary_key=True),
+    Column("explained_ms", BigInteger, nullable=False, index=True),
+    Column("evidence", Text, nullable=False),
+)
+
 dead_letters = Table(
     "dead_letters",
     metadata,
@@ -169,5 +178,3 @@ acts = Table(
     Column("act", String(64), nullable=False),
     Column("what", Text, nullable=False),
 )
-
-TOLD = (positions, outcomes, defects, dead_letters, resolutions, alarms, words, cameras, pauses)

@@ -8,14 +8,15 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Table, and_, or_
 
 from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
-from schemas.defect import DefectEvent
+from schemas.defect import DefectEvent, Evidence
+from schemas.message import Time
 from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
@@ -102,6 +103,38 @@ def _cut(message: DefectEvent) -> str:
         if len(shorter) <= _EVENT_MOST:
             return shorter
     return json.dumps({})
+
+
+class Explained(InspectorMessage):
+    """What is kept of an explanation: the pictures of a verdict, made after it and beside it."""
+
+    message_name: ClassVar[str] = "explanation"
+
+    evidence: Evidence = Evidence()
+    explained_at: Time
+
+    @property
+    def event_time(self) -> datetime:
+        """When it was made."""
+        return self.explained_at
+
+
+def write_explanations(connection: Connection, messages: Sequence[Explained]) -> None:
+    """The links of the last explanation of each part."""
+    rows = [
+        {
+            "part": part_of(message),
+            "explained_ms": _sane(message.explained_at),
+            "evidence": _links(message.evidence),
+        }
+        for message in messages
+    ]
+    _newest(connection, tables.explanations, rows, "explained_ms")
+
+
+def _links(evidence: Evidence) -> str:
+    whole = evidence.model_dump_json()
+    return whole if len(whole) <= _EVENT_MOST else Evidence().model_dump_json()
 
 
 def write_dead_letters(connection: Connection, messages: Sequence[DeadLetter]) -> None:

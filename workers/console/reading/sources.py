@@ -22,7 +22,8 @@ _INTERRUPTION = event_type("interruption").encode()
 
 def sources(topics: TopicSettings) -> list[Source]:
     """Every topic that the history is made of."""
-    return [
+    explanations = getattr(topics, "explanations", None)  # where pictures are made by themselves
+    found = [
         Source(topics.outcomes, _reads(Outcome), writing.write_outcomes),
         Source(topics.defects, _reads(DefectEvent), writing.write_defects),
         Source(topics.dead_letters, _letter, writing.write_dead_letters),
@@ -31,6 +32,14 @@ def sources(topics: TopicSettings) -> list[Source]:
         Source(topics.camera_states, _reads(CameraState), writing.write_states),
         Source(topics.reviews, _reads(Review), writing.write_reviews),
     ]
+    if explanations:
+        found.append(explained(explanations))
+    return found
+
+
+def explained(topic: str) -> Source:
+    """The topic of explanations."""
+    return Source(topic, _reads(writing.Explained), writing.write_explanations)
 
 
 def _reads(message: type[Message]) -> Callable[[Record], Any]:
