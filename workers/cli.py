@@ -29,6 +29,8 @@ COMMANDS = {
     "explainer": "workers.explainer.command:explainer",
     "notifier": "workers.notifier.command:notifier",
     "gate": "workers.gate.command:gate",
+    "console": "workers.console.command:console",
+    "console-password": "workers.console.command:password",
     "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
     "review": "workers.review.command:review",
@@ -54,6 +56,8 @@ EXTRAS = {
     "notifier": "notifier",
     "gate": "gate",
     "evidence": "s3",
+    "console": "console",
+    "console-password": "console",
 }  # the other heavy commands: worker
 
 

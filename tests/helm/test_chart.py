@@ -216,6 +216,7 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         "doctor": [kafka, redis, {443}, tracing],
         "notifier": [kafka, tracing, {443}],
         "gate": [kafka, tracing, {502, 4840}],
+        "console": [kafka, {443}],
         "camera": [kafka, tracing, {554}],
         "topics": [kafka],
         "evidence": [{443}],
@@ -283,6 +284,25 @@ def test_a_gate_runs_once_with_its_memory_and_is_called_by_the_plant_only() -> N
     assert closed["NetworkPolicy", f"{PREFIX}-gate-opcua"]["spec"]["ingress"] == []
     without = render(merged(supported("default"), {"gate": gate | {"opcuaServer": {}}}))
     assert not [name for kind, name in without if name.endswith("-opcua")]
+
+
+def test_a_console_has_its_history_and_is_called_by_browsers_only() -> None:
+    peer = [{"ipBlock": {"cidr": "10.9.9.9/32"}}]
+    console = {"enabled": True, "existingSecret": "people", "from": peer, "port": 8091}
+    objects = render(merged(supported("default"), {"console": console}))
+    workload = one(objects, "StatefulSet", "console")
+    assert workload["spec"]["volumeClaimTemplates"]
+    (container,) = workload["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": "people"}} in container["envFrom"]
+    assert {"name": "pages", "containerPort": 8091} in container["ports"]
+    said = yaml.safe_load(objects["ConfigMap", f"{PREFIX}-console"]["data"]["console.yaml"])
+    assert said["console"]["port"] == 8091
+    assert said["console"]["https"] is True
+    assert said["console"]["database"].startswith("sqlite:////var/lib/stream-inspector/")
+    spec = objects["NetworkPolicy", f"{PREFIX}-console-pages"]["spec"]
+    assert spec["ingress"] == [{"ports": [{"protocol": "TCP", "port": "pages"}], "from": peer}]
+    closed = render(merged(supported("default"), {"console": console | {"from": []}}))
+    assert closed["NetworkPolicy", f"{PREFIX}-console-pages"]["spec"]["ingress"] == []
 
 
 def test_an_image_is_named_by_its_digest_where_one_is_given() -> None:

@@ -38,6 +38,7 @@ PROCESSES = {
     "explainer": Process.EXPLAINER,
     "notifier": Process.NOTIFIER,
     "gate": Process.GATE,
+    "console": Process.CONSOLE,
     "camera": Process.CAMERA,
     "topics": Process.TOPICS,
     "training": Process.TRAINER,
@@ -119,6 +120,7 @@ def everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def settings(values: dict[str, Any]) -> dict[str, ProcessSettings]:
         all_of_it = {
             "gate": {"enabled": True, "cameras": ["cam-1"]},
+            "console": {"enabled": True},
             "camera": {"enabled": True, "category": "bottle"},
             "training": {"enabled": True, "dataClaim": "images"},
         }
@@ -167,7 +169,7 @@ def test_one_value_reaches_every_process(everywhere: Any) -> None:
 def test_a_plain_login_and_certificates_reach_every_client(everywhere: Any) -> None:
     secure = {key: supported("secure")[key] for key in ("kafka", "redis")}
     found = everywhere(secure)
-    for name in ("inspector", "explainer", "notifier", "gate", "camera", "topics"):
+    for name in ("inspector", "explainer", "notifier", "gate", "console", "camera", "topics"):
         security = found[name].kafka.security
         assert security.protocol == "SASL_SSL", name
         assert security.password_file.name == "password", name

@@ -136,6 +136,11 @@ EVERYTHING = merged(
         "topics": {"job": {"enabled": True}},
         "kafka": {"security": {"tls": {"certificateKey": "tls.crt", "keyKey": "tls.key"}}},
         "gate": {"enabled": True, "cameras": ["cam-1"], "opcuaServer": {"enabled": True}},
+        "console": {
+            "enabled": True,
+            "database": "postgresql://console@db/history",
+            "from": [{"ipBlock": {"cidr": "10.5.0.0/24"}}],
+        },
         "camera": {"enabled": True, "category": "bottle"},
         "training": {"workClaim": "", "parallelism": 1},
         "storage": {"existingClaim": "shared"},
@@ -283,6 +288,18 @@ def test_a_refusal_does_not_show_the_login(values: Values, complaint: str) -> No
         ({"camera": {"enabled": True}}, "camera.category .flange. is none of"),
         ({"gate": {"enabled": True}}, "gate.enabled needs gate.cameras"),
         ({"gate": {"config": {"gate": {"folder": "x"}}}}, "folder"),
+        ({"console": {"config": {"console": {"port": 1}}}}, "port"),
+        ({"console": {"access": {"users": {"olga": {"password_hash": "x"}}}}}, "password_hash"),
+        (
+            {
+                "console": {
+                    "enabled": True,
+                    "config": {"console": {"database_password_file": "p"}},
+                    "database": "postgresql://me:secret@db/x",
+                }
+            },
+            "console.database holds a login",
+        ),
         ({"topics": {"job": {"retentionHours": {"frame": 3}}}}, "frame"),
         ({"topics": {"job": {"replicationFactor": 0}}}, "replicationFactor"),
         ({"training": {"enabled": True}}, "training.dataClaim"),

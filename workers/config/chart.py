@@ -17,7 +17,7 @@ from workers.config.command import Process, settings_class
 FILE = Path(__file__).parents[2] / "helm" / "stream-inspector" / "values.schema.json"
 PROCESSES = (
     *(Process.WORKER, Process.EXPLAINER, Process.NOTIFIER),
-    *(Process.GATE, Process.CAMERA, Process.TRAINER, Process.EVIDENCE),
+    *(Process.GATE, Process.CONSOLE, Process.CAMERA, Process.TRAINER, Process.EVIDENCE),
 )
 
 _KEPT = ("type", "enum", "const", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")

@@ -42,6 +42,7 @@ class Process(StrEnum):
     EXPLAINER = "explainer"
     NOTIFIER = "notifier"
     GATE = "gate"
+    CONSOLE = "console"
     DLQ = "dlq"
     COLLECTOR = "collector"
     DEMO = "demo"
@@ -57,6 +58,7 @@ SETTINGS = {
     Process.EXPLAINER: "workers.explainer.settings:ExplainerSettings",
     Process.NOTIFIER: "workers.notifier.settings:NotifierProcessSettings",
     Process.GATE: "workers.gate.settings:GateProcessSettings",
+    Process.CONSOLE: "workers.console.settings:ConsoleProcessSettings",
     Process.DLQ: "workers.runtime.settings.operator:OperatorSettings",
     Process.COLLECTOR: "workers.collector.settings:CollectorProcessSettings",
     Process.DEMO: "workers.demo.settings:DemoProcessSettings",

@@ -15,7 +15,21 @@ _SHORT = 4  # shorter secrets would hide ordinary words
 
 # schemes whose path is the name of a place; elsewhere a path may be a key (https://host/KEY)
 _PLACES = {
-    *("file", "local", "memory", "unix", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl"),
+    *(
+        "file",
+        "local",
+        "memory",
+        "unix",
+        "sqlite",
+        "s3",
+        "s3a",
+        "gs",
+        "gcs",
+        "abfs",
+        "abfss",
+        "az",
+        "adl",
+    ),
     *("sftp", "ssh", "ftp", "smb", "hdfs"),
 }
 _HOSTS = _PLACES | {
@@ -25,6 +39,7 @@ _HOSTS = _PLACES | {
     "https",
     "rtsp",
     "rtsps",
+    "postgresql",
 }  # elsewhere a host may be a key, too
 _PLAIN = {"v1", "v2", "api", "otlp", "traces", "metrics", "logs"}  # parts of a path without secrets
 

@@ -44,7 +44,10 @@
 {{- range $path, $url := dict "redis.url" .Values.redis.url "storage.models" .Values.storage.models "storage.evidence" .Values.storage.evidence "tracing.endpoint" .Values.tracing.endpoint -}}
 {{- include "stream-inspector.check.url" (dict "path" $path "url" $url) -}}
 {{- end -}}
-{{- range $component := list "inspector" "explainer" "notifier" "gate" "camera" "training" "evidence" -}}
+{{- if regexMatch "://[^/@]*:[^@]*@" .Values.console.database -}}
+{{- fail "console.database holds a login: values end in ConfigMaps. Give the password by reference: console.existingSecret with STREAM_INSPECTOR_CONSOLE__DATABASE_PASSWORD" -}}
+{{- end -}}
+{{- range $component := list "inspector" "explainer" "notifier" "gate" "console" "camera" "training" "evidence" -}}
 {{- include "stream-inspector.check.node" (dict "path" (printf "%s.config" $component) "node" (get (get $.Values $component) "config")) -}}
 {{- range $env := (get $.Values $component).extraEnv -}}
 {{- if $env.value -}}
@@ -75,7 +78,7 @@
 {{/* Takes path and url; the message never repeats the URL. */}}
 {{- define "stream-inspector.check.url" -}}
 {{- if or (regexMatch "://[^\\s]*@" .url) (regexMatch "(?i)[?&;#][^=&\\s]*(password|passwd|pwd|token|secret|key|signature|sig|auth|credential)[^=&\\s]*=" .url) -}}
-{{- fail (printf "%s holds a login: values end in ConfigMaps. Give it by reference: redis.auth, storage.existingSecret, tracing.existingSecret, notifier.existingSecret or gate.existingSecret" .path) -}}
+{{- fail (printf "%s holds a login: values end in ConfigMaps. Give it by reference: redis.auth, storage.existingSecret, tracing.existingSecret, notifier.existingSecret, gate.existingSecret or console.existingSecret" .path) -}}
 {{- end -}}
 {{- end -}}
 

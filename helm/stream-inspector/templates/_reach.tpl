@@ -6,6 +6,7 @@ doctor: [kafka, redis, storage, tracing]
 training: [redis, storage]
 notifier: [kafka, tracing, channels]
 gate: [kafka, tracing, plant]
+console: [kafka, storage, database]
 camera: [kafka, tracing, cameras]
 topics: [kafka]
 evidence: [storage]
@@ -34,6 +35,9 @@ evidence: [storage]
 {{- end -}}
 {{- if $egress.cameras -}}
 {{- $_ := set $reach "cameras" (dict "ports" $egress.cameraPorts "to" $egress.cameras) -}}
+{{- end -}}
+{{- if $egress.database -}}
+{{- $_ := set $reach "database" (dict "ports" $egress.databasePorts "to" $egress.database) -}}
 {{- end -}}
 {{- toYaml $reach -}}
 {{- end -}}

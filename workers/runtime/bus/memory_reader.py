@@ -1,5 +1,7 @@
 """Reading the in-memory broker outside any group: a topic, or single records."""
 
+from collections.abc import Mapping
+
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Gap, Partition, Record
 from workers.runtime.errors import BusUnavailable
@@ -8,9 +10,17 @@ from workers.runtime.errors import BusUnavailable
 class MemoryReader:
     """Reader port on a MemoryBroker."""
 
-    def __init__(self, broker: MemoryBroker, topic: str, max_records: int = 3):
+    def __init__(
+        self,
+        broker: MemoryBroker,
+        topic: str,
+        max_records: int = 3,
+        positions: Mapping[int, int] | None = None,
+    ):
+        """`positions`: partition -> the next offset, for those that were read before."""
         self._broker, self._topic, self._max_records = broker, topic, max_records
-        self._next = {Partition(topic, n): 0 for n in range(broker.partitions(topic))}
+        known, found = positions or {}, range(broker.partitions(topic))
+        self._next = {Partition(topic, n): known.get(n, 0) for n in found}
         self._gaps: list[Gap] = []
         self._ends = {partition: broker.end(partition) for partition in self._next}
 

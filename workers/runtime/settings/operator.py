@@ -14,7 +14,7 @@ from workers.runtime.settings.process import ProcessSettings
 SECTIONS = frozenset(
     {
         *("breaker", "budget", "camera", "categories", "collect", "demo"),
-        "gate",
+        *("console", "gate"),
         *(
             "evidence",
             "explainer",

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workers.runtime.telemetry.metrics.camera import CameraMetrics
+from workers.runtime.telemetry.metrics.console import ConsoleMetrics
 from workers.runtime.telemetry.metrics.evidence import EvidenceMetrics
 from workers.runtime.telemetry.metrics.explainer import ExplainerMetrics
 from workers.runtime.telemetry.metrics.gate import GateMetrics
@@ -33,6 +34,7 @@ def entries() -> dict[str, list[Entry]]:
         "notifier": NotifierMetrics(),
         "gate": GateMetrics(),
         "evidence": EvidenceMetrics(),
+        "console": ConsoleMetrics(),
         "camera": CameraMetrics(),
     }
     known = {entry.name for entry in PROCESS}

@@ -23,6 +23,11 @@ _ANSWER_MS = 3000  # a broker that takes longer to say where a topic ends is awa
 _MAX_RECORDS = 50  # of a poll: frames are large
 
 
+def start_at(position: int, first: int, end: int) -> int:
+    """Where reading goes on: at the position, if the partition still has it."""
+    return first if position > end else max(position, first)
+
+
 class KafkaReader:
     """Reader port on kafka-python. One thread only."""
 
@@ -33,9 +38,13 @@ class KafkaReader:
         client_id: str,
         since: datetime | None = None,
         pulse: Pulse | None = None,
+        *,
+        positions: Mapping[int, int] | None = None,
     ):
         """`pulse` is watched while the client is at work.
 
+        `positions`: partition -> the next offset, for those that were read before; `since` is for
+        the others. A partition that ends before its position was made anew, and is read whole.
         Raises ServerUnreachable, AccessDenied or SettingsError.
         """
         options = client_options(kafka, client_id) | {
@@ -58,14 +67,14 @@ class KafkaReader:
             with translated("Read"):
                 found = sorted(self._client.partitions_for_topic(topic) or ())
                 self._at = [TopicPartition(topic, index) for index in found]
-                self._ends = self._start(since) if self._at else {}
+                self._ends = self._start(since, positions or {}) if self._at else {}
         except BaseException:
             self.close()
             raise
         self._held: Mapping[Any, int] | None = None  # when the end was reached
         self._heard = time.monotonic()
 
-    def _start(self, since: datetime | None) -> dict[Any, int]:
+    def _start(self, since: datetime | None, positions: Mapping[int, int]) -> dict[Any, int]:
         client, at, limit_ms = self._client, self._at, int(self._patience_s * 1000)
         client.assign(at)
         client.seek_to_beginning(*at)
@@ -74,6 +83,11 @@ class KafkaReader:
             wanted = dict.fromkeys(at, int(since.timestamp() * 1000))
             for tp, found in client.offsets_for_times(wanted, timeout_ms=limit_ms).items():
                 client.seek(tp, ends[tp] if found is None or found.offset < 0 else found.offset)
+        firsts = client.beginning_offsets(at, timeout_ms=limit_ms) if positions else {}
+        for tp in at:
+            known = positions.get(tp.partition)
+            if known is not None:
+                client.seek(tp, start_at(known, firsts[tp], ends[tp]))
         return ends
 
     @property

@@ -1,0 +1,73 @@
+"""The history on a real PostgreSQL: the same as on SQLite, by two consoles at once."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from schemas.outcome import Verdict
+from tests.console.floor import NOW, Floor, users
+from workers.console.history import tables
+from workers.console.history.database import open_database
+from workers.console.history.retention import tidy
+from workers.console.history.writing import part_of
+from workers.runtime.errors import ServerUnreachable
+
+pytestmark = pytest.mark.integration
+
+
+def rows(floor: Floor) -> int:
+    with floor.database.read() as connection:
+        found = connection.execute(select(func.count()).select_from(tables.outcomes))
+        return int(found.scalar_one())
+
+
+def test_two_consoles_on_one_postgresql(postgresql: str, tmp_path: Path) -> None:
+    floor = Floor(tmp_path / "one", database=postgresql)
+    defects = [floor.part(sequence=n, verdict=Verdict.DEFECT) for n in range(3)]
+    odd = floor.part(sequence=9).model_copy(
+        update={"model_version": "v\x00" * 400, "outcome_id": "a" * 32}
+    )
+    floor.publish(floor.settings.topics.outcomes, odd)
+    floor.alarm(count=10**30, cause="c" * 9999, message="m\x00")
+    aged = defects[0].model_copy(
+        update={"decided_at": NOW - timedelta(days=40), "outcome_id": "f" * 32}
+    )
+    floor.publish(floor.settings.topics.outcomes, aged)
+
+    other = Floor(tmp_path / "two", database=postgresql)
+    other.broker = floor.broker
+    other.producer = floor.producer
+    other.settings.console.access.users["otto"] = users()["olga"]
+    floor.read()
+    for feed in other.feeds:  # at the same time: from the beginning, too
+        records = floor.broker.records(feed.topic)
+        if records:
+            feed.keep(records)
+    assert (rows(floor), rows(other)) == (6, 6)
+    assert sum(feed.passed_over for feed in (*floor.feeds, *other.feeds)) == 0
+
+    olga, otto = floor.browser("olga"), other.browser("otto")
+    hers, his = (each.get("/review/defects").text for each in (olga, otto))
+    shown = {
+        part
+        for part in map(part_of, defects)
+        if f'data-part="{part}"' in hers or f'data-part="{part}"' in his
+    }
+    assert len(shown) == 2
+    data = {"token": floor.token(olga), "judgement": "right"}
+    for part in shown:
+        olga.post("/review/defects", data=data | {"part": part})
+    found = otto.get("/search.csv", params={"judgement": "right"}).text
+    assert found.count(",olga,") == 1  # the other part is otto's
+    assert tidy(floor.database, keep_days=30, keep_rows=1000) >= 1
+    assert rows(other) == 5
+    floor.database.close()
+    other.database.close()
+
+
+def test_a_server_that_is_away_is_told_without_the_password() -> None:
+    with pytest.raises(ServerUnreachable, match=r"console\.database") as told:
+        open_database("postgresql://me@127.0.0.1:1/x", "secret-word")
+    assert "secret-word" not in str(told.value)

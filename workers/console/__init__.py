@@ -1,0 +1,1 @@
+"""The people at the line: see, judge, improve. A web process beside the stage."""

@@ -1,0 +1,1 @@
+"""Questions to the history: rows in, what a page shows out."""

@@ -1,0 +1,103 @@
+"""What the cameras did last."""
+
+import fnmatch
+import statistics
+import time
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from workers.console.asking.parts import Part, parts, select_parts
+from workers.console.history.tables import alarms, cameras, outcomes, pauses
+
+_CAMERAS = 200  # on one page
+_LAST = 10  # outcomes of a camera
+_WINDOW_S = 60
+_SILENT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """One camera's last minute."""
+
+    name: str
+    last: Part
+    strip: tuple[Part, ...]  # the last outcomes, oldest first
+    per_minute: int
+    latency_ms: float | None  # median of the strip
+    silent_s: float
+    announced: str | None  # why it is silent, if somebody said so
+
+    @property
+    def state(self) -> str:
+        """sends, silent, or as announced."""
+        if self.announced:
+            return "announced"
+        return "silent" if self.silent_s > _SILENT_S else "sends"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The page."""
+
+    cameras: tuple[Camera, ...]
+    more: int  # cameras that have no room
+    unacknowledged: int  # critical alarms of the last day
+
+
+def live(connection: Connection) -> Live:
+    """All cameras, by name."""
+    now_ms = int(time.time() * 1000)
+    names = list(
+        connection.execute(select(cameras.c.camera).order_by(cameras.c.camera).limit(_CAMERAS + 1))
+    )
+    total = connection.execute(select(func.count()).select_from(cameras)).scalar_one()
+    announced = _announced(connection, now_ms)
+    found = [_camera(connection, name, now_ms, announced) for (name,) in names[:_CAMERAS]]
+    return Live(
+        tuple(each for each in found if each is not None),
+        max(0, total - _CAMERAS),
+        _alarms(connection, now_ms),
+    )
+
+
+def _camera(
+    connection: Connection, name: str, now_ms: int, announced: list[tuple[str, str]]
+) -> Camera | None:
+    table = outcomes.c
+    found = select_parts(table.camera == name).order_by(table.decided_ms.desc()).limit(_LAST)
+    strip = parts(connection, found)
+    if not strip:
+        return None
+    recent = select(func.count()).where(
+        table.camera == name, table.decided_ms > now_ms - _WINDOW_S * 1000
+    )
+    latencies = [each.total_ms for each in strip if each.total_ms is not None]
+    return Camera(
+        name=name,
+        last=strip[0],
+        strip=tuple(reversed(strip)),
+        per_minute=connection.execute(recent).scalar_one(),
+        latency_ms=statistics.median(latencies) if latencies else None,
+        silent_s=max(0.0, (now_ms - strip[0].decided_ms) / 1000),
+        announced=next((why for pattern, why in announced if fnmatch.fnmatch(name, pattern)), None),
+    )
+
+
+def _announced(connection: Connection, now_ms: int) -> list[tuple[str, str]]:
+    """Patterns of cameras whose silence is planned, and why."""
+    table = pauses.c
+    found = select(table.camera, table.state, table.why).where(
+        ((table.state == "paused") & (table.until_ms > now_ms)) | (table.state == "stopped")
+    )
+    return [(camera, why or state) for camera, state, why in connection.execute(found.limit(1000))]
+
+
+def _alarms(connection: Connection, now_ms: int) -> int:
+    table = alarms.c
+    found = select(func.count()).where(
+        table.raised_ms > now_ms - 86_400_000,
+        table.severity == "critical",
+        table.acknowledged_ms.is_(None),
+    )
+    return int(connection.execute(found).scalar_one())

@@ -1,0 +1,1 @@
+"""One file for each page: a request in, HTML out."""

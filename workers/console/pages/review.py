@@ -1,0 +1,151 @@
+"""The review page: one part after the other, judged by key or button."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ValidationError
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from schemas.review import KIND_LIMIT, NOTE_LIMIT, Judgement, Review
+from workers.console.asking import queue
+from workers.console.asking.parts import Part, error_of, event_of, find
+from workers.console.history.writing import write_reviews
+from workers.console.pages.desk import Asked
+from workers.console.pictures.evidence import KINDS as PICTURES
+from workers.runtime.bus.ports import Outgoing
+
+# What fits a verdict: judgement, its key, and what it says
+_ANSWERS = {
+    "defect": (
+        (Judgement.RIGHT, "r", "Right: a defect"),
+        (Judgement.FALSE_ALARM, "f", "False alarm: good"),
+        (Judgement.UNSURE, "u", "Unsure"),
+    ),
+    "near_miss": (
+        (Judgement.RIGHT, "r", "Right: good"),
+        (Judgement.MISSED, "m", "Missed: a defect"),
+        (Judgement.UNSURE, "u", "Unsure"),
+    ),
+    "rejected": (
+        (Judgement.RIGHT, "r", "Right: cannot be inspected"),
+        (Judgement.MISSED, "m", "Missed: a defective part"),
+        (Judgement.UNSURE, "u", "Unsure"),
+    ),
+}
+
+
+def review_home(_: Asked) -> Response:
+    """Defects first."""
+    return RedirectResponse("/review/defects", 303)
+
+
+def review_page(asked: Asked) -> Response:
+    """The next part of a queue."""
+    kind = asked.request.path_params["kind"]
+    if kind not in queue.KINDS:
+        return asked.show("missing.html.j2", 404, what="There is no such queue.")
+    return _show(asked, kind)
+
+
+def judge(asked: Asked) -> Response:
+    """A word on the part; the answer is the next one."""
+    kind, key = asked.request.path_params["kind"], asked.form.get("part", "")
+    if kind not in queue.KINDS:
+        return PlainTextResponse("there is no such queue", 404)
+    if asked.form.get("judgement") == "later":
+        lease_s = asked.room.settings.console.lease_s
+        queue.set_aside(asked.room.database, key, asked.person.name, lease_s)
+        return _next(asked, kind, "Left for later.")
+    with asked.room.database.read() as connection:
+        part, holder = find(connection, key), queue.holder(connection, key)
+    refused = _refused(asked, part, holder)
+    if part is None or refused:
+        return _next(asked, kind, refused)
+    try:
+        review = _review(asked, part)
+    except ValueError as error:  # ValidationError is one
+        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        return PlainTextResponse(said, 422)
+    _say(asked, part, review)
+    return _next(asked, kind, f"Said: {review.judgement.value.replace('-', ' ')}.")
+
+
+def _refused(asked: Asked, part: Part | None, holder: str | None) -> str:
+    """Why it is not theirs to judge; empty: it is."""
+    if part is None:
+        return "That part is not in the history any more."
+    if part.judgement is not None:
+        return f"That part was judged by {part.by}: not judged again."
+    if holder not in (None, asked.person.name):
+        return f"That part is with {holder or 'nobody, left for later'}: not judged."
+    return ""
+
+
+def _review(asked: Asked, part: Part) -> Review:
+    return Review.of(
+        part.outcome(),
+        Judgement(asked.form.get("judgement", "")),
+        by=asked.person.name,
+        at=datetime.now(UTC),
+        note=asked.form.get("note", "").strip()[:NOTE_LIMIT],
+        kind=asked.form.get("defect", "").strip()[:KIND_LIMIT] or None,
+    )
+
+
+def _say(asked: Asked, part: Part, review: Review) -> None:
+    """On the topic first, which histories are made of; in ours at once: nobody is asked again."""
+    asked.room.publish(Outgoing(asked.room.settings.topics.reviews, review.encode()))
+    with asked.room.database.write() as connection:
+        write_reviews(connection, [review])
+        queue.release(connection, part.part)
+    asked.note("review", f"{review.judgement.value} {part.part}")
+
+
+def _next(asked: Asked, kind: str, said: str) -> Response:
+    if asked.is_part_of_page:
+        return _show(asked, kind, said, template="queue.html.j2")
+    return RedirectResponse(f"/review/{kind}", 303)
+
+
+def _show(asked: Asked, kind: str, said: str = "", template: str = "review.html.j2") -> Response:
+    database, console = asked.room.database, asked.room.settings.console
+    if asked.person.may("operator"):
+        part, coming = queue.take(database, kind, asked.person.name, console.lease_s)
+    else:
+        part, coming = None, None
+    with database.read() as connection:
+        counts = {name: queue.waiting(connection, name) for name in queue.KINDS}
+        seen = _seen(connection, part) if part else {}
+        ahead = pictures_of(coming, event_of(connection, coming.part)) if coming else []
+    return asked.show(
+        template,
+        kind=kind,
+        counts=counts,
+        most=queue.MOST_COUNTED,
+        said=said,
+        part=part,
+        coming=coming,
+        ahead=ahead,
+        answers=_ANSWERS[queue.KINDS[kind]],
+        note_limit=NOTE_LIMIT,
+        kind_limit=KIND_LIMIT,
+        **seen,
+    )
+
+
+def _seen(connection: Any, part: Part) -> dict[str, Any]:
+    event = event_of(connection, part.part)
+    evidence = event.get("evidence") or {}
+    return {
+        "size": (event.get("image_width", 0), event.get("image_height", 0)),
+        "error": error_of(connection, part.part),
+        "kinds": pictures_of(part, event),
+        "notes": evidence.get("notes") or {},
+        "regions": event.get("regions") or [],
+    }
+
+
+def pictures_of(part: Part, event: dict[str, Any]) -> list[str]:
+    """Which pictures there should be: a frame always, the others as the event says."""
+    links = event.get("evidence") or {}
+    return [kind for kind in PICTURES if links.get(kind) or (kind == "frame" and part.frame)]

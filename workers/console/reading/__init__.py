@@ -1,0 +1,1 @@
+"""Topics -> the history, each record once."""
