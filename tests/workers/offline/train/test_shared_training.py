@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from training_process import tiny
 from typer.testing import CliRunner
@@ -60,7 +61,7 @@ def test_two_processes_have_the_losses_of_one(
     one, other = (read_model(tmp_path / name) for name in ("alone", "two"))
     for name, tensor in one.tensors.items():
         if name.startswith("network."):
-            assert (other.tensors[name] - tensor).abs().max() < 1e-3, name
+            assert np.abs(other.tensors[name] - tensor).max() < 1e-3, name
 
 
 def _losses(folder: Path) -> list[float]:
