@@ -39,7 +39,6 @@ from workers.console.settings import (
     ConsoleProcessSettings,
     ConsoleSettings,
     EvidenceSection,
-    ModelsSection,
     UserSettings,
 )
 from workers.runtime.bus.memory import MemoryBroker
@@ -76,7 +75,6 @@ class Floor:
                 database=database or f"sqlite:///{folder}/history.sqlite3", access=access, **console
             ),
             evidence=EvidenceSection(url=str(folder / "evidence")),
-            models=ModelsSection(store=str(folder / "models")),
         )
         for name in self.settings.topics.names():
             self.broker.create_topic(name)

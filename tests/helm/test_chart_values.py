@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, reduce
+from operator import getitem
 from typing import Any
 
 import helm_python as helm
@@ -25,7 +26,7 @@ Path = tuple[str, ...]
 def resolved(node: Any) -> Any:
     """A part of the schema without references."""
     while isinstance(node, dict) and "$ref" in node:
-        node = SCHEMA["$defs"][node["$ref"].rsplit("/", 1)[1]]
+        node = reduce(getitem, node["$ref"].removeprefix("#/").split("/"), SCHEMA)
     return node
 
 
@@ -128,10 +129,13 @@ EVERYTHING = merged(
             "egress": {
                 "tracing": [{"ipBlock": {"cidr": "10.3.0.0/24"}}],
                 "plant": [{"ipBlock": {"cidr": "10.4.0.0/24"}}],
+                "cameras": [{"ipBlock": {"cidr": "10.6.0.0/24"}}],
+                "database": [{"ipBlock": {"cidr": "10.7.0.0/24"}}],
             }
         },
         "image": {"digests": {"cuda": f"sha256:{'c' * 64}"}},
         "inspector": {"enabled": True, "gpu": {"count": 1}},
+        "explainer": {"enabled": True, "gpu": {"count": 1}},
         "notifier": {"enabled": True, "persistence": {"enabled": True}},
         "topics": {"job": {"enabled": True}},
         "kafka": {"security": {"tls": {"certificateKey": "tls.crt", "keyKey": "tls.key"}}},

@@ -17,7 +17,6 @@ Host = Annotated[str | None, typer.Option(help="address to listen on; 0.0.0.0: a
 Port = Annotated[int | None, typer.Option(help="of the pages")]
 Store = Annotated[str | None, typer.Option("--database", help="sqlite:///FILE or postgresql://...")]
 Evidence = Annotated[str | None, typer.Option("--evidence", help="as the workers' evidence.url")]
-Models = Annotated[str | None, typer.Option("--store", help="as the workers' models.store")]
 Bootstrap = Annotated[str | None, typer.Option(help="Kafka, host:port")]
 
 
@@ -29,7 +28,6 @@ def console(
     port: Port = None,
     database: Store = None,
     evidence: Evidence = None,
-    store: Models = None,
     bootstrap_servers: Bootstrap = None,
 ) -> None:
     """Pages for the people at the line: watch the cameras, judge parts, look them up.
@@ -50,7 +48,6 @@ def console(
         "console.port": port,
         "console.database": database,
         "evidence.url": evidence,
-        "models.store": store,
         "kafka.bootstrap_servers": bootstrap_servers,
     }
     raise typer.Exit(_run(_load(config, assignments or [], flags)))

@@ -123,17 +123,8 @@ class EvidenceSection(Section):
     )
 
 
-class ModelsSection(Section):
-    """Where model versions are."""
-
-    store: str | None = Field(
-        default=None, description="as the workers' models.store; default: no page of versions"
-    )
-
-
 class ConsoleProcessSettings(ProcessSettings):
     """Everything `stream-inspector console` can be told."""
 
     console: ConsoleSettings = ConsoleSettings()
     evidence: EvidenceSection = EvidenceSection()
-    models: ModelsSection = ModelsSection()

@@ -48,7 +48,6 @@ class Room:
     frames: FramePictures
     publish: Publish
     problems: Callable[[], list[str]]  # topics that are not read, and why
-    registry: Any = None  # of model versions; None: models.store is not set
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end
 
 

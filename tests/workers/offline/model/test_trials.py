@@ -64,7 +64,7 @@ class Plant:
             return iter(self.broker.records(topic))
 
         heard = Heard(TOPICS, read, PassedOver())
-        desk = Desk(self.registry, self.console, StopSignal())
+        desk = Desk(self.registry, self.console, StopSignal(), "models")
         desk.compare_trial("fryum", heard, 0.95, Form.TABLE, decide=decide, by="ada")
         return self.console.export_text()
 

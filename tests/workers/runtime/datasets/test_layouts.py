@@ -199,4 +199,4 @@ def test_licences_of_known_datasets_are_told_once(tmp_path: Path) -> None:
 
 
 def test_every_layout_has_a_name_of_its_own() -> None:
-    assert list(LAYOUTS) == ["mvtec", "btad", "visa", "plain"]
+    assert list(LAYOUTS) == ["mvtec", "btad", "visa", "plain", "reviewed"]

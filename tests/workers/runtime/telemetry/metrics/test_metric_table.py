@@ -16,13 +16,14 @@ from workers.runtime.telemetry.metrics.notifier import NotifierMetrics
 from workers.runtime.telemetry.metrics.table import PROCESS, Table
 
 TABLES = [InspectorMetrics, NotifierMetrics, CameraMetrics]
+_PROCESSES = "inspector|explainer|notifier|camera|gate|console|evidence|process"
 _UNITLESS = (  # 0 or 1
     *("_ready", "_stopped", "_up", "_info", "_missing", "_refused", "_failing"),
-    "_synchronised",
+    *("_synchronised", "_reading"),
 )
 _UNITS = (
     *("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras"),
-    *("_parts", "_answers", "_verdicts", "_cases", "_fds"),
+    *("_parts", "_answers", "_verdicts", "_cases", "_outcomes", "_fds"),
 )
 
 
@@ -47,7 +48,8 @@ def test_names_end_in_their_unit(process: str) -> None:
         else:
             assert entry.name.endswith(_UNITS + _UNITLESS), entry
         assert re.fullmatch(
-            r"(inspector|explainer|notifier|camera|gate|evidence|process)_[a-z_]+", entry.name
+            r"(inspector|explainer|notifier|camera|gate|console|evidence|process)_[a-z_]+",
+            entry.name,
         )
         assert entry.text
         assert all(entry.labels.values()), "what bounds a label is stated"
