@@ -71,7 +71,7 @@ def test_the_oldest_kubernetes_is_the_one_that_the_chart_names() -> None:
 
 def test_planted_faults_are_found() -> None:
     objects = render(supported("default"))
-    (scaled,) = (d for (kind, _), d in objects.items() if kind == "ScaledObject")
+    scaled = one(objects, "ScaledObject", "inspector")
     scaled["spec"]["maxReplicaCount"] = "8"
     scaled["spec"]["triggers"][0]["metadata"]["lagTreshold"] = "9"
     assert len(faults(scaled, NEWEST)) == 2
@@ -441,6 +441,7 @@ def test_each_process_has_its_own_login_where_it_is_given() -> None:
     }
     assert logins == {
         "inspector": {"kafka-worker", "kafka-ca"},
+        "explainer": {"kafka-worker", "kafka-ca"},
         "doctor": {"kafka-worker", "kafka-ca"},
         "notifier": {"kafka-notifier", "kafka-ca"},
         "topics": {"kafka-admin", "kafka-ca"},

@@ -183,6 +183,7 @@ CANDIDATES: list[Any] = [
     *({"podAffinity": {}}, {"frames": 3}, {"cpu": "3", "memory": "3Gi"}, {"other": "y"}),
     *({"bottle": {}, "grid": {"description": "a grid"}}, {"kafka": {"connect_timeout_s": 3}}),
     {"evidence": {"timeout_s": 3}},
+    {"session_hours": 3},
 ]
 
 
