@@ -25,6 +25,7 @@ LIGHT: list[EntryPoint] = [
     (["evidence", "gc", "--apply", "--url", "evidence"], 0),
     (["config", "check", "camera", "--config", str(CONFIGS / "camera.yaml")], 0),
     (["gate", *CHANNELS, *KAFKA], UNREACHABLE),
+    (["console", "--set", "console.database=sqlite:///x.db", *KAFKA], UNREACHABLE),
     (["config", "check", "gate", "--config", str(CONFIGS / "gate.yaml")], 0),
     (["config", "check", "notifier", "--config", str(CONFIGS / "notifier.yaml")], 0),
 ]
@@ -34,12 +35,13 @@ WORKER: EntryPoint = (["worker", "--category", "flange", *REDIS, *KAFKA], UNREAC
 HEAVY: list[EntryPoint] = [
     (["config", "check", "worker", "--config", str(CONFIGS / "worker.yaml"), *CATEGORIES], 0),
     WORKER,
+    (["explainer", *REDIS, *KAFKA], UNREACHABLE),
     (["doctor", "--quick", *REDIS, *PATIENCE, "--set", f"kafka.bootstrap_servers={NOBODY}"], 1),
     (["train", "--help"], 0),
     (["model", "push", str(CONFIGS / "models" / "flange"), "--store", "store"], 0),
 ]
 # What needs PyTorch: training. A worker's scoring does not: tests/test_architecture.py.
-PROCESSOR = [each for each in HEAVY if each[0][0] != "train"]
+PROCESSOR = [each for each in HEAVY if each[0][0] not in {"train", "explainer"}]
 ENTRY_POINTS = {"light": LIGHT, "processor": PROCESSOR, "cpu": HEAVY, "cuda": HEAVY}
 
 

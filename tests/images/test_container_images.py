@@ -35,6 +35,9 @@ OURS = {
     "notifier": "notifier",
     "gate": "gate",
     "camera": "camera",
+    "explainer": "explainer",
+    "console": "console",
+    "evidence": "evidence",
 }
 OURSELVES = "stream-inspector"
 TARGETS = ("light", "processor", "cpu", "cuda")
@@ -132,7 +135,7 @@ def ours(extras: Iterable[str]) -> list[str]:
 
 def extras_of(target: str) -> set[str]:
     (line,) = (line for line in stages()[f"build-{target}"][1] if '".[' in line)
-    found = re.search(r'"\.\[([a-z0-9,]+)\]"', line)
+    found = re.search(r'"\.\[([a-z0-9,-]+)\]"', line)
     assert found
     assert "--constraint constraints.txt" in line
     return set(found[1].split(","))
@@ -310,6 +313,6 @@ def test_every_command_of_chart_and_compose_file_is_started() -> None:
     text = "\n".join(file.read_text() for file in chart.rglob("*.yaml"))
     used = set(re.findall(r"(?:args: \[|exec stream-inspector )([a-z]+)", text))
     used |= {service["command"][0] for n, service in composed()["services"].items() if n in OURS}
-    processes = {"worker", "notifier", "gate", "camera"}
+    processes = {"worker", "explainer", "notifier", "gate", "console", "camera", "evidence"}
     assert used == processes | {"topics", "train", "model", "doctor"}
     assert used <= {arguments[0] for arguments, _ in (*ENTRY_POINTS["light"], *HEAVY)}

@@ -45,7 +45,6 @@ def test_frames_are_told_by_what_became_of_them(
     assert value(stage, "inspector_frames_total") == 7
     assert value(stage, "inspector_outcomes_total", category="bolts", verdict="pass") == 5
     assert value(stage, "inspector_outcomes_total", category="bolts", verdict="defect") == 1
-    assert value(stage, "inspector_explanations_total", status="skipped") == 1
     for part in ("queued", "decode", "batch_wait", "inference", "publish"):
         assert value(stage, "inspector_stage_seconds_count", stage=part) == 6
     batches = value(stage, "inspector_batch_size_frames_count")

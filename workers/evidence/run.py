@@ -191,7 +191,7 @@ def _state(case: Case, inventory: Inventory) -> str:
 @contextmanager
 def work_bar(console: Console, stop: StopSignal) -> Iterator[OnWork]:
     """Shows how far the work is, where there is a terminal. Raises Interrupted within."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
     tasks = {}
     with bar if console.is_terminal else nullcontext():

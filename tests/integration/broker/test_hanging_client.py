@@ -150,14 +150,14 @@ def test_a_notifier_whose_client_hangs_ends(
 def test_a_notifier_that_cannot_hear_announcements_any_more_ends(
     command: Callable[..., Command], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HANG_THREAD", "camera-states")
+    monkeypatch.setenv("HANG_THREAD", "topics.camera_states")
     (port,) = free_ports(1)
     found = command("notifier", **{"health.port": port, "notifier.folder": tmp_path / "n"})
     found.port = port
     found.until(lambda: found.ready()[0] == 200)
     found.trigger.touch()
     assert found.process.wait(HUNG_S + SLACK_S) == 75
-    assert found.told()["thread"] == "camera-states"
+    assert found.told()["thread"] == "topics.camera_states"
 
 
 def test_a_camera_whose_client_hangs_ends(command: Callable[..., Command]) -> None:

@@ -136,12 +136,11 @@ def test_a_worker_and_a_notifier(tmp_path: Path) -> None:
         push += ["--why", "test", "--set", f"redis.url={store.url}"]
         subprocess.run([sys.executable, "-m", "workers.cli", *push], check=True, timeout=120)
         common = ["--set", f"kafka.bootstrap_servers={broker.bootstrap_servers}"]
-        evidence = tmp_path / "evidence"
         worker = Watched(
             tmp_path / "worker",
             [
                 *("worker", *common, "--set", f"redis.url={store.url}", "--category", "flange"),
-                *("--store", models, "--evidence", evidence.as_uri()),
+                *("--store", models),
                 *("--set", "models.engine=openvino"),
             ],
         )
@@ -157,5 +156,5 @@ def test_a_worker_and_a_notifier(tmp_path: Path) -> None:
             notifier.stop()
     ports = {int(broker.bootstrap_servers.rsplit(":", 1)[1])}
     ports.add(int(store.url.rsplit(":", 1)[1].split("/")[0]))
-    quiet(worker, ports, evidence)
+    quiet(worker, ports)
     quiet(notifier, ports, alarms)

@@ -43,7 +43,7 @@ def reproduce(
     names, places = jobs(categories, wanted), Places(wanted.out)
     given = conditions(settings, wanted)
     missing = [name for name in names if done(places, name, given) is None]
-    console.print(f"{len(names)} jobs, {len(names) - len(missing)} of them done")
+    console.print(text(f"{len(names)} jobs, {len(names) - len(missing)} of them done"))
     failed, start = list[str](), time.monotonic()
     for number, name in enumerate(missing):
         console.print(text((name, "bold"), f": job {number + 1} of {len(missing)}"))
@@ -101,7 +101,7 @@ def check(wanted: Wanted) -> None:
 def _tell_left(console: Console, spent: float, count: int, total: int) -> None:
     if count < total:
         left = in_words(spent / count * (total - count))
-        console.print(f"{count} of {total} jobs in {in_words(spent)}, about {left} left")
+        console.print(text(f"{count} of {total} jobs in {in_words(spent)}, about {left} left"))
 
 
 def _pages(places: Places, names: Sequence[str], given: dict[str, Any], console: Console) -> None:

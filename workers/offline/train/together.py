@@ -16,6 +16,7 @@ from rich.console import Console
 from stream_inspector.diffusion.peers import Peers
 from workers.offline.settings import TrainerSettings
 from workers.runtime.errors import Fatal, SettingsError
+from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
 
 _PATIENCE = timedelta(minutes=30)  # for the first process, which writes checkpoints of gigabytes
@@ -57,10 +58,11 @@ def joined(
     dist.init_process_group("nccl" if own.device.startswith("cuda") else "gloo", timeout=_PATIENCE)
     try:
         if peers.rank == 0:
-            console.print(f"training in {count} processes; this one writes")
+            console.print(text(f"training in {count} processes; this one writes"))
             yield Together(own, console, stop, peers)
         else:  # told to stop, it goes on until the first one has: that one needs it for its step
-            yield Together(own, Console(quiet=True), StopSignal(), peers)
+            console.quiet = True
+            yield Together(own, console, StopSignal(), peers)
     except RuntimeError as error:
         if peers.rank == 0:
             raise
