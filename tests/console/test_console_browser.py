@@ -6,7 +6,7 @@ Chromium is the system's (`apt-get install chromium`); nothing is skipped where 
 import contextlib
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -20,7 +20,7 @@ from workers.console.serving import Serving
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chromium")]
 
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PAGES = ("/live", "/live?wall=1", "/review/defects", "/review/not-inspected", "/search")
 SCREENS = {"phone": (360, 740), "tablet": (820, 1180), "wall": (1920, 1080)}
 MOST_BYTES = 200_000
