@@ -8,11 +8,10 @@ import pytest
 from floor import NOW, Floor, png
 
 from schemas.camera_state import CameraCondition, CameraState
-from schemas.defect import Evidence
+from schemas.defect import CounterpartCheck, Evidence
+from schemas.explanation import Explanation, ExplanationState
 from schemas.outcome import Verdict
-from workers.console.history.writing import Explained, part_of
-from workers.console.reading.feed import Feed
-from workers.console.reading.sources import explained
+from workers.console.history.writing import part_of
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "workers" / "console" / "templates"
@@ -128,17 +127,24 @@ def test_a_defects_pictures_come_from_the_evidence_store(floor: Floor) -> None:
 
 def test_pictures_that_were_made_later_are_shown(floor: Floor) -> None:
     outcome = floor.part(sequence=4, verdict=Verdict.NEAR_MISS)
-    shared = outcome.model_dump(include={"outcome_id", "frame", "record", "worker_id"})
-    made = Explained(
-        **shared,
-        explained_at=NOW,
+    made = Explanation(
+        outcome_id=outcome.outcome_id,
+        frame=outcome.frame,
+        record=outcome.record,
+        worker_id=outcome.worker_id,
+        verdict="near_miss",
+        state=ExplanationState.SKIPPED,
+        reason="it took too long",
+        model_version=None,
         evidence=Evidence(heatmap=floor.store(png(11)), notes={"counterpart": "skipped"}),
+        counterpart=CounterpartCheck(status="skipped"),
+        verdict_record="outcomes/0/0",
+        took_ms=1.0,
+        explainer_id="explainer-1",
+        explained_at=NOW,
     )
-    floor.broker.create_topic("explanations")
-    floor.publish("explanations", made)
-    (record,) = floor.broker.records("explanations")
+    floor.publish(floor.settings.topics.explanations, made)
     floor.read()
-    Feed(explained("explanations"), lambda *_: None, floor.database).keep([record])  # type: ignore
     client, part = floor.browser("olga"), part_of(outcome)
     assert client.get(f"/pictures/heatmap/{part}").content == png(11)
     assert f"/pictures/heatmap/{part}" in client.get("/review/near-misses").text

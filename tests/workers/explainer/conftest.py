@@ -16,12 +16,10 @@ from schemas.defect import CounterpartCheck, DefectEvent
 from schemas.explanation import Explanation
 from schemas.frame import Frame, encode_frame, new_frame_id
 from schemas.outcome import (
-    FrameRef,
     Latencies,
     Outcome,
     RecordRef,
     Verdict,
-    content_digest,
     outcome_id,
 )
 from stream_inspector.image.view.canvas import View
@@ -32,6 +30,7 @@ from workers.explainer.loop import Explainer
 from workers.explainer.pictures import EvidenceWriter
 from workers.explainer.settings import ExplainerSettings
 from workers.explainer.versions import Versions
+from workers.inspector.messages.verdicts import frame_ref
 from workers.runtime.bus.delivery import AtLeastOnce
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryLookup
@@ -119,7 +118,7 @@ class Stage:
         """Publish the frame's defect, as a worker does."""
         fields = {
             "outcome_id": outcome_id(frame.source, frame.frame_id, frame.run),
-            "frame": reference(frame),
+            "frame": frame_ref(frame),
             "record": record,
             "worker_id": "worker-0",
             "image_score": 3.0,
@@ -143,7 +142,7 @@ class Stage:
         """Publish an outcome."""
         event = Outcome(
             outcome_id=outcome_id(frame.source, frame.frame_id, frame.run),
-            frame=reference(frame),
+            frame=frame_ref(frame),
             record=record,
             worker_id="worker-0",
             verdict=verdict,
@@ -215,19 +214,6 @@ class Stage:
         with self.running(**settings):
             self.until(lambda: len(self.explanations()) >= count)
         return self.explanations()
-
-
-def reference(frame: Frame) -> FrameRef:
-    """As a worker speaks of it."""
-    return FrameRef(
-        frame_id=frame.frame_id,
-        camera_id=frame.camera_id,
-        category=frame.category,
-        sequence=frame.sequence,
-        epoch=frame.epoch,
-        captured_at=frame.captured_at,
-        content=content_digest(frame.data),
-    )
 
 
 def _until(condition: Callable[[], bool], seconds: float = 60.0) -> None:

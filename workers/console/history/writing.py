@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import Connection, Table, and_, or_
 
@@ -16,7 +16,7 @@ from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent, Evidence
-from schemas.message import Time
+from schemas.explanation import Explanation
 from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
@@ -105,21 +105,7 @@ def _cut(message: DefectEvent) -> str:
     return json.dumps({})
 
 
-class Explained(InspectorMessage):
-    """What is kept of an explanation: the pictures of a verdict, made after it and beside it."""
-
-    message_name: ClassVar[str] = "explanation"
-
-    evidence: Evidence = Evidence()
-    explained_at: Time
-
-    @property
-    def event_time(self) -> datetime:
-        """When it was made."""
-        return self.explained_at
-
-
-def write_explanations(connection: Connection, messages: Sequence[Explained]) -> None:
+def write_explanations(connection: Connection, messages: Sequence[Explanation]) -> None:
     """The links of the last explanation of each part."""
     rows = [
         {

@@ -8,6 +8,7 @@ from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent
 from schemas.envelope import event_type
+from schemas.explanation import Explanation
 from schemas.message import Message
 from schemas.outcome import Outcome
 from schemas.resolution import Resolution
@@ -22,8 +23,7 @@ _INTERRUPTION = event_type("interruption").encode()
 
 def sources(topics: TopicSettings) -> list[Source]:
     """Every topic that the history is made of."""
-    explanations = getattr(topics, "explanations", None)  # where pictures are made by themselves
-    found = [
+    return [
         Source(topics.outcomes, _reads(Outcome), writing.write_outcomes),
         Source(topics.defects, _reads(DefectEvent), writing.write_defects),
         Source(topics.dead_letters, _letter, writing.write_dead_letters),
@@ -31,15 +31,8 @@ def sources(topics: TopicSettings) -> list[Source]:
         Source(topics.alarms, _reads(Alarm), writing.write_alarms),
         Source(topics.camera_states, _reads(CameraState), writing.write_states),
         Source(topics.reviews, _reads(Review), writing.write_reviews),
+        Source(topics.explanations, _reads(Explanation), writing.write_explanations),
     ]
-    if explanations:
-        found.append(explained(explanations))
-    return found
-
-
-def explained(topic: str) -> Source:
-    """The topic of explanations."""
-    return Source(topic, _reads(writing.Explained), writing.write_explanations)
 
 
 def _reads(message: type[Message]) -> Callable[[Record], Any]:

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from workers.runtime.telemetry.metrics.table import Table
 
-_TOPIC = "the seven topics that are read"
+_TOPIC = "the eight topics that are read"
 
 
 class ConsoleMetrics(Table):
