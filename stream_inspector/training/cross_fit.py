@@ -36,6 +36,7 @@ _NORMALISING = 10  # folds of the normalisation, which costs nothing
 _CHUNK = 8  # images a forward
 
 OnImages = Callable[[int, int], None]  # images done, of how many
+OnFolds = Callable[[int, int], None]  # folds done, of how many
 Raw = dict[str, Tensor]  # raw map -> [N, h, w]
 
 
@@ -94,6 +95,7 @@ def cross_fit(
     on_images: OnImages = lambda *_: None,
     *,
     seen: NDArray[np.bool_] | None = None,
+    on_fold: OnFolds = lambda *_: None,
 ) -> FoldScores:
     """Score canvases [H, W, 3]; image i belongs to fold i % `folds`, `seen` [N] by the networks.
 
@@ -102,7 +104,9 @@ def cross_fit(
     _check(len(images), folds)
     with torch.inference_mode():
         material = measure(scorer, images, category, on_images, seen=seen)
-        return scores_by_others(out_of_fold(material, folds), material.preset, material.view)
+        return scores_by_others(
+            out_of_fold(material, folds, on_fold), material.preset, material.view
+        )
 
 
 def folds_for(count: int) -> int:
@@ -160,7 +164,7 @@ def _at_one_level(maps: Raw, seen: Tensor, view: View) -> Raw:
     return levelled
 
 
-def out_of_fold(material: Material, folds: int) -> Raw:
+def out_of_fold(material: Material, folds: int, on_fold: OnFolds = lambda *_: None) -> Raw:
     """Raw maps of every image, its members fitted to the images of the other folds."""
     count, tiles = material.count, len(material.view.corners)
     every, found = np.arange(count), Raw()
@@ -174,6 +178,7 @@ def out_of_fold(material: Material, folds: int) -> Raw:
         for name in parts[0]:
             maps = merge(material.view, torch.cat([part[name] for part in parts]))
             found.setdefault(name, maps.new_empty(count, *maps.shape[1:]))[inside] = maps
+        on_fold(fold + 1, folds)
     return found | material.network
 
 

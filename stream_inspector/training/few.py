@@ -67,7 +67,9 @@ def fit_few(
     net = load_feature_net(preset.grid, preset.backbone)
     with torch.inference_mode():
         material = _measured(net, images, view, preset, seed=seed, on_progress=on_progress)
-        raw = out_of_fold(material, folds)
+        raw = out_of_fold(
+            material, folds, lambda done, of: on_progress(Progress("folds", done, of))
+        )
         scores = scores_by_others(raw, preset, view)
         known = pack_statistics(material.fitted()) | pack_ensemble(fit_ensemble(raw, preset, view))
     about = provenance({category: Good(images, [])}, seed, None) | {PROVISIONAL: True}

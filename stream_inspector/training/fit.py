@@ -294,24 +294,27 @@ def refit(
     scorer = TorchScorer(replace(model, preset=bare), device)
     tensors: dict[str, Any] = dict(model.tensors)
     total = sum(len(each.everything) for each in good.values())
-    done = 0
+    folds = {name: folds_for(len(each.everything)) for name, each in good.items()}
+    done, folded = 0, 0
+
+    def told(stage: str, before: int, of: int, count: int, _: int) -> None:
+        on_progress(Progress(stage, before + count, of))
+
     for name, images in good.items():
         every = images.everything
         seen = np.arange(len(every)) < len(images.train)
-        start = done
-
-        def told(count: int, _: int, start: int = start) -> None:
-            on_progress(Progress("normalisation", start + count, total))
+        on_image = partial(told, "normalisation", done, total)
+        on_fold = partial(told, "folds", folded, sum(folds.values()))
 
         with torch.inference_mode():
-            material = measure(scorer, every, name, told, seen=seen)
+            material = measure(scorer, every, name, on_image, seen=seen)
             material = replace(material, preset=model.preset)
-            raw = out_of_fold(material, folds_for(len(every)))
+            raw = out_of_fold(material, folds[name], on_fold)
             on_scores(name, images, scores_by_others(raw, model.preset, material.view))
         tensors |= of_category(name, pack_statistics(material.fitted()))
         ensemble = fit_ensemble(raw, model.preset, material.view)
         tensors |= of_category(name, pack_ensemble(ensemble))
-        done += len(every)
+        done, folded = done + len(every), folded + folds[name]
     return replace(model, tensors=tensors)
 
 

@@ -59,8 +59,8 @@ def test_good_images_have_z_scores_near_zero(fitted: Model) -> None:
 
 
 STAGES = {
-    "pixel": ["statistics", "examiner", "pixels", "normalisation"],
-    "feature": ["statistics", "examiner", "features", "pixels", "normalisation"],
+    "pixel": ["statistics", "examiner", "pixels", "normalisation", "folds"],
+    "feature": ["statistics", "examiner", "features", "pixels", "normalisation", "folds"],
 }
 
 

@@ -120,6 +120,7 @@ def score_good(detector: Detector, held: HeldOut, category: str, on_work: OnWork
         held.folds,
         partial(on_work, "cross-fitting"),
         seen=seen[: held.folded],
+        on_fold=partial(on_work, "folds"),
     )
     rest = scored[0]
     return GoodScores(
