@@ -178,3 +178,32 @@ acts = Table(
     Column("act", String(64), nullable=False),
     Column("what", Text, nullable=False),
 )
+
+# Of each category's parts, ten minutes at a time: what a chart of a month is made of.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("category", String(_TEXT), primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("parts", BigInteger, nullable=False),  # inspected or not
+    Column("defects", BigInteger, nullable=False),
+    Column("near_misses", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("scored", BigInteger, nullable=False),
+    Column("score_sum", Float(53), nullable=False),
+    Column("score_max", Float(53), nullable=False),
+    Column("threshold_sum", Float(53), nullable=False),
+    Index("tallies_by_time", "start_ms"),
+)
+
+# The parts of each category and day (UTC) with the lowest lots: its random sample is among them.
+draws = Table(
+    "draws",
+    metadata,
+    Column("part", String(_PART), primary_key=True),
+    Column("category", String(_TEXT), nullable=False),
+    Column("day", Integer, nullable=False),  # since 1970
+    Column("decided_ms", BigInteger, nullable=False, index=True),
+    Column("lot", Float(53), nullable=False),
+    Index("draws_by_lot", "day", "category", "lot"),
+)
