@@ -39,6 +39,7 @@ from workers.console.settings import (
     ConsoleProcessSettings,
     ConsoleSettings,
     EvidenceSection,
+    ModelStoreSection,
     UserSettings,
 )
 from workers.runtime.bus.memory import MemoryBroker
@@ -75,6 +76,7 @@ class Floor:
                 database=database or f"sqlite:///{folder}/history.sqlite3", access=access, **console
             ),
             evidence=EvidenceSection(url=str(folder / "evidence")),
+            models=ModelStoreSection(store=str(folder / "models")),
         )
         for name in self.settings.topics.names():
             self.broker.create_topic(name)

@@ -80,7 +80,10 @@ def test_a_day_that_goes_on_asks_for_what_the_day_before_would_have(floor: Floor
     floor.read()
     found = sampled(floor) & {part_of(each) for each in fresh}
     with floor.database.read() as connection:
-        lots = dict(tuple(row) for row in connection.execute(select(tables.draws.c.part, tables.draws.c.lot)))
+        lots = dict(
+            tuple(row)
+            for row in connection.execute(select(tables.draws.c.part, tables.draws.c.lot))
+        )
     bound = sorted(lots[part] for part in sampled(floor) - found)[8]
     assert found == {part_of(each) for each in fresh if lots.get(part_of(each), 1) <= bound}
     assert len(found) < 9

@@ -24,7 +24,10 @@ _ASIDE = ""  # whose lease is nobody's: the part is left for later
 def waiting(connection: Connection, kind: str, sampling: Sampling) -> int:
     """Parts without a word, as far as they are counted: at most MOST_COUNTED and one."""
     some = (
-        select(outcomes.c.part).select_from(_joined()).where(*_open(kind, sampling)).limit(MOST_COUNTED + 1)
+        select(outcomes.c.part)
+        .select_from(_joined())
+        .where(*_open(kind, sampling))
+        .limit(MOST_COUNTED + 1)
     )
     return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 

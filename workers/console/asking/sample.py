@@ -37,7 +37,9 @@ def asked(sampling: Sampling) -> Select[tuple[str]]:
     """Parts of the sample that nobody has judged as such; at most two days of them."""
     now_ms = int(time.time() * 1000)
     today = now_ms // DAY_MS
-    rank = func.row_number().over(partition_by=(draws.c.day, draws.c.category), order_by=draws.c.lot)
+    rank = func.row_number().over(
+        partition_by=(draws.c.day, draws.c.category), order_by=draws.c.lot
+    )
     ranked = select(draws, rank.label("rank")).where(draws.c.day >= today - 1).subquery()
     before = ranked.alias()
     bound = and_(

@@ -76,8 +76,8 @@ def _draw(connection: Connection, rows: Iterable[Row]) -> None:
     days: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         key = (row["category"], row["decided_ms"] // DAY_MS)
-        drawn = {name: row[name] for name in ("part", "category", "decided_ms")}
-        days[key].append(drawn | {"day": key[1], "lot": lot_of(row["part"])})
+        own = {name: row[name] for name in ("part", "category", "decided_ms")}
+        days[key].append(own | {"day": key[1], "lot": lot_of(row["part"])})
     for (category, day), drawn in sorted(days.items()):
         bound = _highest(connection, category, day)
         lower = [row for row in drawn if row["lot"] < bound]
@@ -85,8 +85,8 @@ def _draw(connection: Connection, rows: Iterable[Row]) -> None:
         if lowest:
             connection.execute(insert(connection)(tables.draws).on_conflict_do_nothing(), lowest)
             bound = _highest(connection, category, day)
-            own = (tables.draws.c.category == category, tables.draws.c.day == day)
-            connection.execute(delete(tables.draws).where(*own, tables.draws.c.lot > bound))
+            of_day = (tables.draws.c.category == category, tables.draws.c.day == day)
+            connection.execute(delete(tables.draws).where(*of_day, tables.draws.c.lot > bound))
 
 
 def _highest(connection: Connection, category: str, day: int) -> float:
@@ -105,5 +105,6 @@ def lot_of(part: str) -> float:
 
 def tidy_tallies(connection: Connection, oldest_ms: int) -> None:
     """Without the counts of before."""
-    connection.execute(delete(tables.tallies).where(tables.tallies.c.start_ms < oldest_ms - STEP_MS))
-
+    connection.execute(
+        delete(tables.tallies).where(tables.tallies.c.start_ms < oldest_ms - STEP_MS)
+    )
