@@ -5,12 +5,12 @@ Who is shown a part has it for a while (a lease), so that two operators never ju
 
 import time
 
-from sqlalchemy import Connection, Join, delete, func, or_, select
+from sqlalchemy import Connection, delete, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from workers.console.asking.parts import Part, parts, select_parts
 from workers.console.history.database import Database, insert
-from workers.console.history.tables import leases, outcomes, words
+from workers.console.history.tables import leases, outcomes
 
 KINDS = {"defects": "defect", "near-misses": "near_miss", "not-inspected": "rejected"}
 MOST_COUNTED = 1000
@@ -20,9 +20,7 @@ _ASIDE = ""  # whose lease is nobody's: the part is left for later
 
 def waiting(connection: Connection, kind: str) -> int:
     """Parts without a word, as far as they are counted: at most MOST_COUNTED and one."""
-    some = (
-        select(outcomes.c.part).select_from(_joined()).where(*_open(kind)).limit(MOST_COUNTED + 1)
-    )
+    some = select(outcomes.c.queue).where(_open(kind)).limit(MOST_COUNTED + 1)
     return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
 
@@ -67,29 +65,20 @@ def release(connection: Connection, part: str) -> None:
     connection.execute(delete(leases).where(leases.c.part == part))
 
 
-def _joined() -> Join:
-    return outcomes.outerjoin(words, outcomes.c.part == words.c.part)
-
-
-def _open(kind: str) -> list[ColumnElement[bool]]:
+def _open(kind: str) -> ColumnElement[bool]:
     """Live parts of a kind without a word, whose frame is known."""
-    return [
-        outcomes.c.verdict == KINDS[kind],
-        outcomes.c.run == "live",
-        outcomes.c.frame.is_not(None),
-        words.c.part.is_(None),
-    ]
+    return outcomes.c.queue == KINDS[kind]
 
 
 def _mine(connection: Connection, kind: str, name: str, now_ms: int) -> Part | None:
     held = select(leases.c.part).where(leases.c.by == name, leases.c.until_ms > now_ms)
-    found = select_parts(*_open(kind), outcomes.c.part.in_(held)).limit(1)
+    found = select_parts(_open(kind), outcomes.c.part.in_(held)).limit(1)
     return next(iter(parts(connection, found)), None)
 
 
 def _free(connection: Connection, kind: str, now_ms: int) -> list[Part]:
     held = select(leases.c.part).where(leases.c.until_ms > now_ms)
-    found = select_parts(*_open(kind), outcomes.c.part.not_in(held))
+    found = select_parts(_open(kind), outcomes.c.part.not_in(held))
     return parts(connection, found.order_by(outcomes.c.decided_ms.desc()).limit(_TRIES))
 
 
