@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from floor import NOW, Floor
-from sqlalchemy import event
 
 from schemas.outcome import Outcome, Verdict
 from schemas.review import Judgement, Review, Sample
@@ -214,21 +213,3 @@ def test_a_manifest_that_nobody_can_read_is_no_error(floor: Floor, manifest: byt
     floor.part(sequence=1, model_version=VERSION)
     floor.read()
     assert "Drift Not known" in words(shown(floor))
-
-
-def test_a_month_is_read_from_counts_and_not_from_every_row(floor: Floor) -> None:
-    """A page of a category with a million rows asks for a few thousand of them."""
-    for number in range(300):
-        floor.part("line-1", number, aged=timedelta(hours=number))
-    floor.read()
-    asked: list[str] = []
-    engine = floor.database._reading
-    event.listen(engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
-    shown(floor, period="month")
-    assert asked
-    unbounded = [
-        each
-        for each in asked
-        if "FROM outcomes" in each and "LIMIT" not in each and "count(" not in each
-    ]
-    assert unbounded == []

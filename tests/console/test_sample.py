@@ -34,7 +34,7 @@ def floor(tmp_path: Path) -> Any:
 def sampled(floor: Floor) -> set[str]:
     sampling = Sampling.of(floor.settings.console.audit)
     with floor.database.read() as connection:
-        return {part for (part,) in connection.execute(asked(sampling))}
+        return set(asked(connection, sampling))
 
 
 def drawn(outcomes: list[Outcome], count: int) -> set[str]:

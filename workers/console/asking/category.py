@@ -1,19 +1,20 @@
 """A category over time: what was scored and decided, and the parts that say most about it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, or_, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from stream_inspector.threshold.share import Share
 from workers.console.asking.parts import Part, parts, select_parts
-from workers.console.history.tables import outcomes, tallies, words
+from workers.console.history.tables import outcomes, tallies
 
 HOUR_MS = 3_600_000
 _CATEGORIES = 500  # of a list
-_LOOKED_AT = 500  # near misses, the newest, of which the nearest are shown
+LOOKED_AT = 500  # parts, the newest, among which those that are shown are chosen
 _KINDS, _OF_A_KIND = 12, 6
 
 
@@ -120,13 +121,11 @@ def totals(every: Iterable[Step], confidence: float) -> Totals:
 
 def nearest_good(connection: Connection, category: str, since_ms: int, most: int) -> list[Part]:
     """Parts that nearly alarmed and that nobody called defective, the nearest first."""
-    own = (outcomes.c.category == category, outcomes.c.decided_ms >= since_ms)
     found: list[Part] = []
     for verdict in ("near_miss", "pass"):
         if len(found) < most:
-            newest = select_parts(*own, outcomes.c.verdict == verdict, outcomes.c.run == "live")
-            newest = newest.order_by(outcomes.c.decided_ms.desc()).limit(_LOOKED_AT)
-            found += sorted(_good(parts(connection, newest)), key=_below)[: most - len(found)]
+            newest = _newest(connection, category, since_ms, outcomes.c.verdict == verdict)
+            found += sorted(_good(newest), key=_below)[: most - len(found)]
     return found
 
 
@@ -142,7 +141,7 @@ def _below(part: Part) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Parts of which the same was said, and the newest of them."""
+    """Parts of which the same was said, among the newest LOOKED_AT, and the newest of them."""
 
     name: str
     count: int
@@ -151,57 +150,39 @@ class Kind:
 
 def confirmed(connection: Connection, category: str, since_ms: int) -> list[Kind]:
     """Defects that people confirmed or that were missed, by their kinds; the most first."""
-    bad = or_(
-        words.c.judgement == "missed",
-        and_(words.c.judgement == "right", outcomes.c.verdict == "defect"),
+    table = outcomes.c
+    right = _newest(
+        connection, category, since_ms, table.judgement == "right", table.verdict == "defect"
     )
-    own = (outcomes.c.category == category, outcomes.c.decided_ms >= since_ms, bad)
-    return _kinds(connection, words.c.kind, own, "of no stated kind")
+    missed = _newest(connection, category, since_ms, table.judgement == "missed")
+    every = sorted([*right, *missed], key=lambda part: -part.decided_ms)
+    return _kinds(every, lambda part: part.kind or "of no stated kind")
 
 
 def false_alarms(connection: Connection, category: str, since_ms: int) -> list[Kind]:
     """Good parts that alarmed, as people say."""
-    own = (
-        outcomes.c.category == category,
-        outcomes.c.decided_ms >= since_ms,
-        words.c.judgement == "false-alarm",
-    )
-    return _kinds(connection, words.c.judgement, own, "false alarm")
+    found = _newest(connection, category, since_ms, outcomes.c.judgement == "false-alarm")
+    return _kinds(found, lambda _: "false alarm")
 
 
 def reasons(connection: Connection, category: str, since_ms: int) -> list[Kind]:
     """Parts that were not inspected, by why."""
-    own = (
-        outcomes.c.category == category,
-        outcomes.c.decided_ms >= since_ms,
-        outcomes.c.verdict == "rejected",
-    )
-    return _kinds(connection, outcomes.c.reason, own, "no reason")
-
-
-def _kinds(
-    connection: Connection,
-    column: ColumnElement[Any],
-    conditions: Sequence[ColumnElement[bool]],
-    unnamed: str,
-) -> list[Kind]:
-    joined = outcomes.outerjoin(words, outcomes.c.part == words.c.part)
-    if column.table is words:
-        joined = words.join(outcomes, outcomes.c.part == words.c.part)
-    count = func.count()
-    found = select(column, count).select_from(joined).where(*conditions).group_by(column)
-    rows = connection.execute(found.order_by(count.desc()).limit(_KINDS)).all()
-    return [
-        Kind(name or unnamed, int(many), tuple(_newest(connection, column, name, conditions)))
-        for name, many in rows
-    ]
+    found = _newest(connection, category, since_ms, outcomes.c.verdict == "rejected")
+    return _kinds(found, lambda part: part.reason or "no reason")
 
 
 def _newest(
-    connection: Connection,
-    column: ColumnElement[Any],
-    name: str | None,
-    conditions: Sequence[ColumnElement[bool]],
+    connection: Connection, category: str, since_ms: int, *conditions: ColumnElement[bool]
 ) -> list[Part]:
-    found = select_parts(*conditions, column.is_not_distinct_from(name))
-    return parts(connection, found.order_by(outcomes.c.decided_ms.desc()).limit(_OF_A_KIND))
+    table = outcomes.c
+    own = (table.category == category, table.decided_ms >= since_ms, table.run == "live")
+    found = select_parts(*own, *conditions)
+    return parts(connection, found.order_by(table.decided_ms.desc()).limit(LOOKED_AT))
+
+
+def _kinds(every: Iterable[Part], name_of: Callable[[Part], str]) -> list[Kind]:
+    grouped: dict[str, list[Part]] = defaultdict(list)
+    for part in every:
+        grouped[name_of(part)].append(part)
+    kinds = [Kind(n, len(found), tuple(found[:_OF_A_KIND])) for n, found in grouped.items()]
+    return sorted(kinds, key=lambda kind: (-kind.count, kind.name))[:_KINDS]

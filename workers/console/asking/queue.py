@@ -5,13 +5,13 @@ Who is shown a part has it for a while (a lease), so that two operators never ju
 
 import time
 
-from sqlalchemy import Connection, Join, delete, func, or_, select
+from sqlalchemy import Connection, delete, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from workers.console.asking.parts import Part, parts, select_parts
 from workers.console.asking.sample import Sampling, asked
 from workers.console.history.database import Database, insert
-from workers.console.history.tables import leases, outcomes, words
+from workers.console.history.tables import leases, outcomes
 
 KINDS = {"defects": "defect", "near-misses": "near_miss", "not-inspected": "rejected"}
 RANDOM = "random-sample"
@@ -23,12 +23,7 @@ _ASIDE = ""  # whose lease is nobody's: the part is left for later
 
 def waiting(connection: Connection, kind: str, sampling: Sampling) -> int:
     """Parts without a word, as far as they are counted: at most MOST_COUNTED and one."""
-    some = (
-        select(outcomes.c.part)
-        .select_from(_joined())
-        .where(*_open(kind, sampling))
-        .limit(MOST_COUNTED + 1)
-    )
+    some = select(outcomes.c.queue).where(_open(connection, kind, sampling)).limit(MOST_COUNTED + 1)
     return int(connection.execute(select(func.count()).select_from(some.subquery())).scalar_one())
 
 
@@ -41,7 +36,7 @@ def take(
     """
     now_ms = int(time.time() * 1000)
     with database.write() as connection:
-        wanted = _open(kind, sampling)
+        wanted = _open(connection, kind, sampling)
         mine = _mine(connection, wanted, name, now_ms)
         free = _free(connection, wanted, now_ms, oldest=kind == RANDOM)
         if mine is None:
@@ -77,38 +72,29 @@ def release(connection: Connection, part: str) -> None:
     connection.execute(delete(leases).where(leases.c.part == part))
 
 
-def _joined() -> Join:
-    return outcomes.outerjoin(words, outcomes.c.part == words.c.part)
-
-
-def _open(kind: str, sampling: Sampling) -> list[ColumnElement[bool]]:
+def _open(connection: Connection, kind: str, sampling: Sampling) -> ColumnElement[bool]:
     """Live parts of a kind without a word, whose frame is known."""
     if kind == RANDOM:
-        return [outcomes.c.part.in_(asked(sampling))]
-    return [
-        outcomes.c.verdict == KINDS[kind],
-        outcomes.c.run == "live",
-        outcomes.c.frame.is_not(None),
-        words.c.part.is_(None),
-    ]
+        return outcomes.c.part.in_(asked(connection, sampling))
+    return outcomes.c.queue == KINDS[kind]
 
 
 def _mine(
-    connection: Connection, wanted: list[ColumnElement[bool]], name: str, now_ms: int
+    connection: Connection, wanted: ColumnElement[bool], name: str, now_ms: int
 ) -> Part | None:
     held = select(leases.c.part).where(leases.c.by == name, leases.c.until_ms > now_ms)
-    found = select_parts(*wanted, outcomes.c.part.in_(held)).limit(1)
+    found = select_parts(wanted, outcomes.c.part.in_(held)).limit(1)
     return next(iter(parts(connection, found)), None)
 
 
 def _free(
-    connection: Connection, wanted: list[ColumnElement[bool]], now_ms: int, *, oldest: bool
+    connection: Connection, wanted: ColumnElement[bool], now_ms: int, *, oldest: bool
 ) -> list[Part]:
     held = select(leases.c.part).where(leases.c.until_ms > now_ms)
-    found = select_parts(*wanted, outcomes.c.part.not_in(held))
-    decided = outcomes.c.decided_ms
-    order = decided.asc() if oldest else decided.desc()
-    return parts(connection, found.order_by(order).limit(_TRIES))
+    found = select_parts(wanted, outcomes.c.part.not_in(held))
+    if oldest:
+        return sorted(parts(connection, found), key=lambda each: each.decided_ms)[:_TRIES]
+    return parts(connection, found.order_by(outcomes.c.decided_ms.desc()).limit(_TRIES))
 
 
 def _lease(connection: Connection, part: str, name: str, now_ms: int, lease_s: float) -> bool:

@@ -35,6 +35,7 @@ def category_page(asked: Asked) -> Response:
             "category.html.j2",
             name=name,
             period=period,
+            most=asking.LOOKED_AT,
             periods=PERIODS.values(),
             steps=every,
             totals=asking.totals(every, _CONFIDENCE),
@@ -53,9 +54,9 @@ def category_page(asked: Asked) -> Response:
 def _list(asked: Asked) -> Response:
     now_ms = int(time.time() * 1000)
     with asked.room.database.read() as connection:
-        month = asking.category_names(connection, now_ms - PERIODS["month"].hours * HOUR_MS)
+        week = asking.category_names(connection, now_ms - PERIODS["week"].hours * HOUR_MS)
         day = asking.category_names(connection, now_ms - PERIODS["day"].hours * HOUR_MS)
-    return asked.show("categories.html.j2", month=month, day={n: (p, d) for n, p, d in day})
+    return asked.show("categories.html.j2", week=week, day={n: (p, d) for n, p, d in day})
 
 
 def _said(asked: Asked, connection: Connection, name: str, since_ms: int) -> dict[str, Any]:
