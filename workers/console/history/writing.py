@@ -206,7 +206,7 @@ def write_reviews(connection: Connection, messages: Sequence[Review]) -> None:
         for message in messages
     ]
     _newest(connection, tables.words, rows, "reviewed_ms", "review_id")
-    for part, judgement in _said(connection, [row["part"] for row in rows]).items():
+    for part, judgement in _said(connection, [str(row["part"]) for row in rows]).items():
         connection.execute(
             update(tables.outcomes)
             .where(tables.outcomes.c.part == part)
