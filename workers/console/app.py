@@ -15,6 +15,12 @@ from workers.console.pages.case import case_zip
 from workers.console.pages.desk import Room, acting, looking
 from workers.console.pages.live import LiveStream, live_page
 from workers.console.pages.login import log_out, login_page
+from workers.console.pages.models import (
+    change_model,
+    comparison_page,
+    model_page,
+    models_page,
+)
 from workers.console.pages.part import part_page
 from workers.console.pages.picture import picture_page
 from workers.console.pages.review import judge, review_home, review_page
@@ -45,6 +51,10 @@ def make_app(room: Room) -> Starlette:
         Route("/review/{kind:str}", acting(judge, "operator"), methods=["POST"]),
         Route("/search", looking(search_page)),
         Route("/search.csv", looking(search_csv)),
+        Route("/models", looking(models_page)),
+        Route("/models/{category:str}", looking(model_page), methods=["GET"]),
+        Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),
+        Route("/models/{category:str}/comparison", looking(comparison_page)),
         Route("/parts/{part:str}/case.zip", looking(case_zip)),
         Route("/parts/{part:str}", looking(part_page)),
         Route("/pictures/{kind:str}/{part:str}", looking(picture_page)),

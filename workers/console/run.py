@@ -22,6 +22,7 @@ from workers.console.reading.feed import Feed
 from workers.console.reading.sources import sources
 from workers.console.serving import Serving
 from workers.console.settings import ConsoleProcessSettings, ConsoleSettings
+from workers.console.versions import ModelVersions
 from workers.runtime.bus.ports import Reader
 from workers.runtime.errors import StoreUnavailable, WorkerError
 from workers.runtime.lifecycle import StopSignal
@@ -100,6 +101,7 @@ def make_room(
         shown=Shown(),
         evidence=EvidencePictures(open_blobs(url) if url else None),
         frames=FramePictures(settings.topics.frames, fetch, console.picture_cache_mb * 2**20),
+        versions=ModelVersions(settings.models, settings.redis),
         publish=publish,
         problems=lambda: [feed.problem for feed in feeds if feed.problem],
         stopping=stopping,

@@ -123,8 +123,17 @@ class EvidenceSection(Section):
     )
 
 
+class ModelStoreSection(Section):
+    """Where model versions are kept."""
+
+    store: str = Field(
+        default="models", description="as the workers' models.store: a folder or an fsspec URL"
+    )
+
+
 class ConsoleProcessSettings(ProcessSettings):
     """Everything `stream-inspector console` can be told."""
 
     console: ConsoleSettings = ConsoleSettings()
     evidence: EvidenceSection = EvidenceSection()
+    models: ModelStoreSection = ModelStoreSection()

@@ -17,7 +17,7 @@ from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent, Evidence
 from schemas.explanation import Explanation
-from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
+from schemas.outcome import FrameRef, InspectorMessage, Outcome, Verdict, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
 from workers.console.history import tables
@@ -82,6 +82,22 @@ def _outcome(message: Outcome) -> dict[str, Any]:
 def _serial(frame: FrameRef | None) -> str | None:
     said = getattr(frame, "part", None)
     return (getattr(said, "serial", None) or getattr(said, "id", None)) if said else None
+
+
+def write_shadows(connection: Connection, messages: Sequence[Outcome]) -> None:
+    """What a version on trial said of frames that another one decides about."""
+    rows = [
+        {
+            "part": part_of(message),
+            "model_version": message.model_version or "",
+            "category": message.frame.category,
+            "decided_ms": _sane(message.decided_at),
+            "alarms": message.verdict is Verdict.DEFECT,
+        }
+        for message in messages
+        if message.verdict and message.frame
+    ]
+    _add(connection, tables.shadows, [fitted(tables.shadows, row) for row in rows])
 
 
 def write_defects(connection: Connection, messages: Sequence[DefectEvent]) -> None:

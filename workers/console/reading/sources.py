@@ -25,6 +25,7 @@ def sources(topics: TopicSettings) -> list[Source]:
     """Every topic that the history is made of."""
     return [
         Source(topics.outcomes, _reads(Outcome), writing.write_outcomes),
+        Source(topics.shadows, _reads(Outcome), writing.write_shadows),
         Source(topics.defects, _reads(DefectEvent), writing.write_defects),
         Source(topics.dead_letters, _letter, writing.write_dead_letters),
         Source(topics.resolutions, _reads(Resolution), writing.write_resolutions),
