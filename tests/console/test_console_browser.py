@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chromium")]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PAGES = (
     *("/live", "/live?wall=1", "/review/defects", "/review/not-inspected", "/search"),
-    *("/models", "/models/bolts"),
+    *("/lines", "/models", "/models/bolts"),
 )
 SCREENS = {"phone": (360, 740), "tablet": (820, 1180), "wall": (1920, 1080)}
 MOST_BYTES = 200_000
@@ -51,6 +51,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Floor, str
         floor.part(f"line-{number % 3}", number, Verdict.DEFECT)
     floor.reject("line-1", 100)
     floor.part("a-camera-with-a-very-long-name-and-no-place-to-break-it" * 3, 101)
+    floor.alarm("line-1")
+    floor.alarm("a-camera-with-a-very-long-name-and-no-place-to-break-it" * 3)
     for category in ("bolts", "nuts"):
         on_trial(floor, category)
     floor.read()
@@ -158,6 +160,22 @@ def test_a_trial_is_compared_and_promoted_by_button(visit: Visit, plant: tuple[F
     last = floor.room.versions.store.last("nuts")
     assert last is not None
     assert (last.version, last.by) == ("nuts-2", "emil")
+    assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_an_alarm_is_acknowledged_and_a_stop_announced_by_button(
+    visit: Visit, plant: tuple[Floor, str]
+) -> None:
+    page = visit()
+    page.goto("/lines")
+    alarm = page.locator("article.alarm", has_text="line-1 is silent")
+    alarm.locator("[name=note]").fill("a cable")
+    alarm.locator("button").click()
+    page.wait_for_selector("text=olga sees to it")
+    page.locator("summary", has_text="Plan a stop").click()
+    page.fill("[name=why]", "change of tools")
+    page.locator("button", has_text="Announce").click()
+    page.wait_for_selector("text=change of tools")
     assert page.complaints == []  # type: ignore[attr-defined]
 
 

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from workers.console.guarding import Guarded
 from workers.console.pages.case import case_zip
 from workers.console.pages.desk import Room, acting, looking
+from workers.console.pages.lines import acknowledge, announce, lines_page
 from workers.console.pages.live import LiveStream, live_page
 from workers.console.pages.login import log_out, login_page
 from workers.console.pages.models import (
@@ -51,6 +52,9 @@ def make_app(room: Room) -> Starlette:
         Route("/review/{kind:str}", acting(judge, "operator"), methods=["POST"]),
         Route("/search", looking(search_page)),
         Route("/search.csv", looking(search_csv)),
+        Route("/lines", looking(lines_page), methods=["GET"]),
+        Route("/lines/alarms", acting(acknowledge, "operator"), methods=["POST"]),
+        Route("/lines/stops", acting(announce, "operator"), methods=["POST"]),
         Route("/models", looking(models_page)),
         Route("/models/{category:str}", looking(model_page), methods=["GET"]),
         Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, or_
 
+from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
@@ -170,8 +171,31 @@ def write_resolutions(connection: Connection, messages: Sequence[Resolution]) ->
     _newest(connection, tables.resolutions, rows, "resolved_ms")
 
 
-def write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
-    """What people were told."""
+def write_alarms(connection: Connection, messages: Sequence[Alarm | Acknowledgement]) -> None:
+    """What people were told, and who sees to it: of each alarm the first who said so."""
+    _write_alarms(connection, [each for each in messages if isinstance(each, Alarm)])
+    for each in messages:
+        if isinstance(each, Acknowledgement):
+            _acknowledge(connection, each)
+
+
+def _acknowledge(connection: Connection, message: Acknowledgement) -> None:
+    table = tables.alarms
+    said = {
+        "acknowledged_ms": _sane(message.acknowledged_at),
+        "acknowledged_by": message.by,
+        "note": message.note,
+    }
+    concerned = fitted(table, {"camera": message.camera_id, "cause": message.cause})
+    statement = table.update().where(
+        *(table.c[name] == value for name, value in concerned.items()),
+        table.c.raised_ms <= milliseconds(message.until),
+        table.c.acknowledged_ms.is_(None),
+    )
+    connection.execute(statement.values(fitted(table, said)))
+
+
+def _write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
     rows = [
         {
             "alarm_id": message.alarm_id,
