@@ -177,7 +177,7 @@ pauses = Table(
     Column("until_ms", BigInteger),
     Column("by", String(_TEXT), nullable=False),
     Column("why", Text, nullable=False),
-    Column("announced_ms", BigInteger, nullable=False),
+    Column("announced_ms", BigInteger, nullable=False, index=True),
 )
 
 leases = Table(
