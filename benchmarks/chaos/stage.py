@@ -317,9 +317,8 @@ class Stage:
         def complete() -> bool:
             seen = self.observer
             told = {*seen.letters, *seen.defects} <= seen.alarmed and not self._untold()
-            if self.gate is not None and self.gate.unanswered(seen.outcomes):
-                return False
-            return told and sent <= seen.answered() and sent <= set(seen.written)
+            here = told and sent <= seen.answered() and sent <= set(seen.written)
+            return here and not (self.gate and self.gate.unanswered(seen.outcomes))
 
         done = self.watch(complete)
         self.rest(_SETTLE_S)
