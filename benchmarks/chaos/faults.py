@@ -144,6 +144,20 @@ def kill_notifier(stage: Stage, world: World, number: int) -> float:  # noqa: AR
     return at
 
 
+def kill_gate(stage: Stage, world: World, number: int) -> float:
+    """SIGKILL the gate, the broker, or both, and start them again."""
+    at, gate = time.time(), stage.gate
+    assert gate is not None  # noqa: S101  (its row has one)
+    if number % 3 != 1:
+        gate.gate.kill()
+    if number % 3 != 0:
+        kill_broker(stage, world, number)
+    stage.rest(1)
+    if number % 3 != 1:
+        gate.start()
+    return at
+
+
 def deadly_frame(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
     """A frame that kills every worker that inspects it, until it is rejected."""
     at = time.time()
@@ -168,6 +182,7 @@ class Row:
     stable_ids: bool = False
     brokers: int = 1
     transaction_ms: int = 5000
+    gate: bool = False  # with a gate, which answers every part
     short: bool = True  # part of the short form; what is not, other tests do on its own
 
 
@@ -194,6 +209,14 @@ ROWS = {
         kill_broker,
         10,
         transaction_ms=_OUTLIVES_A_RESTART_MS,
+        short=False,
+    ),
+    "gate": Row(
+        "SIGKILL the gate, the broker, both",
+        kill_gate,
+        9,
+        transaction_ms=_OUTLIVES_A_RESTART_MS,
+        gate=True,
         short=False,
     ),
     "compressed": Row("frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8),

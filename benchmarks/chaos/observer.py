@@ -48,6 +48,8 @@ class Findings:
     sent_twice: tuple[str, ...]  # a frame stands in the topic more than once
     told_twice: tuple[str, ...] = ()  # a frame of which people were told under two alarm ids
     alarms_untold: tuple[str, ...] = ()  # alarms that a channel never got
+    unanswered: tuple[str, ...] = ()  # parts of which the gate told its PLC nothing
+    answered_wrong: tuple[str, ...] = ()  # ... or not what was judged, or not in their order
 
     @property
     def clean(self) -> bool:

@@ -20,6 +20,8 @@ from workers.runtime.datasets.picture_file import read_picture_file
 from workers.runtime.datasets.played import Played, played
 from workers.runtime.errors import SettingsError
 
+AWAY = "away"  # the device was lost, and nothing counted the parts: numbers begin anew
+
 
 @dataclass(frozen=True, slots=True)
 class Shot:
@@ -49,7 +51,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Parts that went by and of which there is no picture: `gap`, `incomplete` or `trigger`."""
+    """Parts that went by and of which no picture exists: `gap`, `incomplete`, `trigger`, `away`."""
 
     parts: int
     reason: str
