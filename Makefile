@@ -6,6 +6,8 @@
 # make bench-recipe       choose members without the pictures that judge them, and measure the choice
 # make bench-stream   the shell on Apache Kafka: cost a frame, scaling, transactions, memory
 # make bench-scale    a thousand cameras, simulated from the constants of `stream-inspector plan`
+# make bench-latency  defects and good parts from capture to outcome, at 60 % load, on two idle cores
+# make bench-engines  what PyTorch, ONNX Runtime and the measured choice say of real images, and how fast
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make chaos  break everything under load and count what is lost (about 25 minutes)
 # make cluster-test   the chart on a real Kubernetes control plane with KEDA (built once: 15 minutes)
@@ -20,7 +22,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-models chaos image-check schemas metrics docs clean install
+.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-latency bench-engines bench-models chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -69,6 +71,12 @@ bench-stream: $(READY)
 
 bench-scale: $(READY)
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-latency: $(READY)
+	$(BIN)/python -m benchmarks.latency $(ARGS)
+
+bench-engines: $(READY)
+	$(BIN)/python -m benchmarks.engines $(ARGS)
 
 bench-models: $(READY)
 	$(BIN)/python -m benchmarks.model_state $(ARGS)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stream_inspector.engine.choice import Choice
 from stream_inspector.engine.choose import open_scorer
 from stream_inspector.engine.scorer import Scorer, Scores
 from stream_inspector.errors import ModelUnsupported
@@ -37,11 +38,15 @@ class Detector:
         device: str = "cpu",
         engine: str = "auto",
         threads: int | None = None,
+        *,
+        measured: Choice | None = None,
     ) -> None:
-        """Raises EngineMissing, ModelCorrupt, ModelUnsupported."""
+        """`measured`: what was found fastest on such a machine, for the engine "auto".
+
+        Raises EngineMissing, ModelCorrupt, ModelUnsupported."""
         self.model, self.preset, self.device = model, model.preset, device
         self.bytes = footprint(model, device)
-        self._scorer: Scorer = open_scorer(model, engine, device, threads)
+        self._scorer: Scorer = open_scorer(model, engine, device, threads, measured)
         self.engine = self._scorer.engine
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:

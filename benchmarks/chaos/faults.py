@@ -144,6 +144,15 @@ def kill_notifier(stage: Stage, world: World, number: int) -> float:  # noqa: AR
     return at
 
 
+def kill_explainer(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
+    """SIGKILL, and start it again: verdicts do not wait for it."""
+    at = time.time()
+    stage.explainer.kill()
+    stage.rest(0.5)
+    stage.start_explainer()
+    return at
+
+
 def deadly_frame(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
     """A frame that kills every worker that inspects it, until it is rejected."""
     at = time.time()
@@ -168,6 +177,7 @@ class Row:
     stable_ids: bool = False
     brokers: int = 1
     transaction_ms: int = 5000
+    explains: bool = False  # with an explainer, whose explanations are counted
     short: bool = True  # part of the short form; what is not, other tests do on its own
 
 
@@ -187,6 +197,7 @@ ROWS = {
     "poison": Row("every 20th frame is no image", poison, 5, short=False),
     "deadly": Row("a frame that kills its worker", deadly_frame, 3, short=False),
     "notifier": Row("SIGKILL the notifier", kill_notifier, 5, short=False),
+    "explainer": Row("SIGKILL the explainer", kill_explainer, 5, explains=True, short=False),
     "redis": Row("stop and flush Redis", lose_redis, 10),
     "network": Row("cut, stall, slow the network of a worker", break_network, 10),
     "broker": Row(

@@ -93,6 +93,7 @@ def run_rows(
         kafka=kafka,
         stable_ids=rows[0].stable_ids,
         worker_servers=through,
+        explains=any(row.explains for row in rows),
     ) as stage:
         if not stage.settles():
             raise TimeoutError(f"no outcomes came: see {folder}")

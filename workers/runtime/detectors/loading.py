@@ -1,7 +1,7 @@
 """Makes a model version ready on the device, or stands in for one in benchmarks."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from workers.runtime.detectors.settings import DeviceSection
 
 if TYPE_CHECKING:
     from stream_inspector.detector import Detector
+    from stream_inspector.engine.choice import Choice
     from stream_inspector.model.version import Model
 
 _log = structlog.get_logger(__name__)
@@ -28,9 +29,18 @@ NULL_VERSION = "null-detector"
 class ModelLoader:
     """Loads versions on this worker's device, and checks them before anybody uses them."""
 
-    def __init__(self, settings: DeviceSection, *, explains: bool = False):
-        """`explains`: counterparts are made here, which needs PyTorch and memory of its own."""
-        self._settings, self._explains = settings, explains
+    def __init__(
+        self,
+        settings: DeviceSection,
+        *,
+        explains: bool = False,
+        measured: Callable[[str], "Choice | None"] = lambda _: None,
+    ):
+        """`explains`: counterparts are made here, which needs PyTorch and memory of its own.
+
+        `measured`: version -> what was found to score it fastest on machines like this.
+        """
+        self._settings, self._explains, self._measured = settings, explains, measured
 
     @importing()
     def prepare(self) -> None:
@@ -65,6 +75,7 @@ class ModelLoader:
             settings.device,
             settings.engine,
             device_threads(settings.threads),
+            measured=self._measured(model.version),
         )
         loaded = LoadedModel(
             version=model.version,
