@@ -67,7 +67,9 @@ def examine(
     told: Mapping[str, set[str]] | None = None,
     explained: Sequence[str] | None = None,
 ) -> Findings:
-    """Compare what was sent with what was read. All but `outcomes` are frame ids; `explained` None: nobody did."""
+    """Compare what was sent with what was read. All but `outcomes` are frame ids; `explained`
+    None: nobody did.
+    """
     counts = Counter(outcome.frame_id for outcome in outcomes)
     rejected = [each.frame_id for each in outcomes if each.rejected]
     defective = [each.frame_id for each in outcomes if each.defect]

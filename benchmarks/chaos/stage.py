@@ -97,7 +97,10 @@ class Stage:
         worker_servers: tuple[str, ...] = (),
         explains: bool = False,
     ) -> None:
-        """`rate`: frames/s of each camera. `explains`: an explainer is part of it. `worker_servers`: how worker 0, 1 ... reach Kafka."""
+        """`rate`: frames/s of each camera. `explains`: an explainer is part of it.
+
+        `worker_servers`: how worker 0, 1 ... reach Kafka.
+        """
         self._servers, self._redis_port, self._folder, self.name = (
             servers,
             redis_port,
@@ -133,7 +136,7 @@ class Stage:
         if self._explains:
             self.observer.explains = True
             self.start_explainer()
-            self._closing.callback(lambda: self.explainer.stop())  # the present one
+            self._closing.callback(self._stop_explainer)
         make_pictures(self._folder / "pictures")
         self.camera = Child("camera", ["camera", *flags(self._camera())], self._folder, _DRAIN_S)
         self._closing.callback(self.camera.stop)
@@ -181,6 +184,9 @@ class Stage:
             "explainer.delivery": "exactly-once",
         }
         self.explainer = Child("explainer", ["explainer", *flags(given)], self._folder, 10)
+
+    def _stop_explainer(self) -> None:
+        self.explainer.stop()  # the present one
 
     def _shared(self) -> dict[str, Any]:
         kafka = self._kafka

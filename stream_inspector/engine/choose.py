@@ -1,7 +1,7 @@
 """Which engine scores a model: the one that was asked for, or the fastest that can."""
 
 from stream_inspector.engine.choice import Choice
-from stream_inspector.engine.scorer import Scorer
+from stream_inspector.engine.scorer import EXACT, Forward, Scorer
 from stream_inspector.engine.sessions import SESSIONS, installed, usable_threads
 from stream_inspector.errors import EngineMissing
 from stream_inspector.model.version import Model
@@ -34,18 +34,25 @@ def choose(model: Model, wanted: str, device: str, measured: Choice | None = Non
 
 
 def open_scorer(
-    model: Model, wanted: str, device: str, threads: int | None, measured: Choice | None = None
+    model: Model,
+    wanted: str,
+    device: str,
+    threads: int | None,
+    forward: Forward = EXACT,
+    measured: Choice | None = None,
 ) -> Scorer:
     """The model on its engine. Raises ValueError, EngineMissing, ModelCorrupt."""
     choice = choose(model, wanted, device, measured)
     if choice.name == TORCH:
-        return _in_torch(model, device, threads, choice.reason)
+        return _in_torch(model, device, threads, choice.reason, forward)
     from stream_inspector.engine.graph_scorer import GraphScorer  # noqa: PLC0415  onnx
 
     return GraphScorer(model, choice, threads or usable_threads())
 
 
-def _in_torch(model: Model, device: str, threads: int | None, reason: str) -> Scorer:
+def _in_torch(
+    model: Model, device: str, threads: int | None, reason: str, forward: Forward
+) -> Scorer:
     try:
         import torch  # noqa: PLC0415  seconds, and not in every image
 
@@ -57,7 +64,7 @@ def _in_torch(model: Model, device: str, threads: int | None, reason: str) -> Sc
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchScorer(model, device)
+    return TorchScorer(model, device, forward)
 
 
 def why_no_graph(model: Model) -> str:

@@ -60,6 +60,7 @@ class ModelLoader:
     def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
         """The version, ready. Raises ModelError, NoTemporaryFolder, or what the device raises."""
         from stream_inspector.detector import Detector
+        from stream_inspector.engine.scorer import Forward
         from stream_inspector.errors import ModelUnsupported
         from stream_inspector.model.version import ModelFiles, load_model
 
@@ -75,6 +76,7 @@ class ModelLoader:
             settings.device,
             settings.engine,
             device_threads(settings.threads),
+            Forward(settings.precision, settings.cuda_graphs),
             measured=self._measured(model.version),
         )
         loaded = LoadedModel(
