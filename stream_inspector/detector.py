@@ -48,7 +48,9 @@ class Detector:
         """
         self.model, self.preset, self.device = model, model.preset, device
         self.bytes = footprint(model, device)
-        self._scorer: Scorer = open_scorer(model, engine, device, threads, forward, measured)
+        self._scorer: Scorer = open_scorer(
+            model, engine, device, threads, forward, measured=measured
+        )
         self.engine = self._scorer.engine
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:

@@ -39,6 +39,7 @@ def open_scorer(
     device: str,
     threads: int | None,
     forward: Forward = EXACT,
+    *,
     measured: Choice | None = None,
 ) -> Scorer:
     """The model on its engine. Raises ValueError, EngineMissing, ModelCorrupt."""
