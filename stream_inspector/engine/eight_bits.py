@@ -18,11 +18,12 @@ from stream_inspector.engine.scorer import Scores
 from stream_inspector.engine.sessions import SESSIONS, installed
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.cutting import cut
+from stream_inspector.model.self_test import TOLERANCE
 from stream_inspector.model.version import Model
 from stream_inspector.synthetic.overlay import PAINTED, paint_defect
 from stream_inspector.verdict import Image
 
-MOST_SHARE = 0.02  # of the way from the median good score to the threshold that a score may move
+MOST_SHARE = TOLERANCE  # of the way from the median good score to the threshold
 _MOST_IMAGES = 24  # that are looked at
 _AT_ONCE = 4
 _SCORE_GAP, _MAP_GAP, _IMAGES = "score_gap", "map_gap", "images"

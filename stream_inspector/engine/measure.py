@@ -11,12 +11,14 @@ from stream_inspector.engine.choose import AUTO, choose, why_no_graph
 from stream_inspector.engine.graph_scorer import GraphScorer
 from stream_inspector.engine.runs import MOST, plan
 from stream_inspector.engine.sessions import installed
+from stream_inspector.errors import SelfTestFailed
 from stream_inspector.model.version import Model
+from stream_inspector.synthetic.overlay import PAINTED
 from stream_inspector.threshold.judge import judge
 from stream_inspector.verdict import Grade, Image
 
 SIZES = (1, 2, 4, MOST)
-_RUNS = 3  # the fastest counts: everything else is somebody else's work
+_RUNS = 2  # the fastest counts: everything else is somebody else's work
 _WORTH = 0.95  # of the time that the plain choice takes: less is chance
 
 Clock = Callable[[], float]  # seconds
@@ -79,10 +81,23 @@ def _try(
     if refused:
         return Tried(choice, f"refused: {refused}")
     scorer = GraphScorer(model, choice, threads)
-    if choice.eight_bits and (turned := _turned(model, scorer, threads)):
-        return Tried(choice, f"refused: {turned} verdicts are others on this machine")
+    refused = _differs(model, scorer, threads) if choice.eight_bits else None
+    if refused:
+        return Tried(choice, f"refused: {refused} on this machine")
     sizes = {size: _ms(scorer, images[:size], clock) for size in SIZES}
     return Tried(Choice(choice.name, "", choice.eight_bits, sizes))
+
+
+def _differs(model: Model, scorer: GraphScorer, threads: int) -> str | None:
+    """What an engine says that was not calibrated."""
+    for label, name in enumerate(model.categories):
+        scores = scorer.score([model.self_test_image(name)], [label])
+        try:
+            model.self_tests[name].check(float(scores.image_scores[0]))
+        except SelfTestFailed as error:
+            return str(error)
+    turned = _turned(model, scorer, threads)
+    return f"{turned} verdicts are others" if turned else None
 
 
 def _ms(scorer: GraphScorer, images: Sequence[Image], clock: Clock) -> float:
@@ -109,7 +124,7 @@ def _turned(model: Model, scorer: GraphScorer, threads: int) -> int:
     """How many verdicts on self-test images, and on the same with defects, are others."""
     plain, count = GraphScorer(model, choose(model, AUTO, "cpu"), threads), 0
     for label, name in enumerate(model.categories):
-        good = [model.self_test_image(name)] * len(eight_bits.PAINTED)
+        good = [model.self_test_image(name)] * len(PAINTED)
         images = [good[0], *eight_bits.painted(good)]
         labels = [label] * len(images)
         one, other = (_grades(model, name, each, images, labels) for each in (plain, scorer))

@@ -11,6 +11,7 @@ from stream_inspector.engine.graph.writer import Array, Graph
 
 _LEVELS = 255  # of an activation
 _WEIGHT = 63  # the largest weight
+_BIAS = 2**30  # the largest bias, of 32 bits
 _LEAST = 1e-8  # a scale, of a channel of zeros
 
 
@@ -65,9 +66,13 @@ class EightBits(Single):
 
     def weights(self, x: str, weight: Array, bias: Array) -> tuple[str | Array, str | Array]:
         """See `Single.weights`."""
-        scale = np.maximum(np.abs(weight).max(axis=(1, 2, 3)) / _WEIGHT, _LEAST)
+        seen = self._scales[x]
+        room = np.abs(bias) / (seen * _BIAS)  # of channels whose weights are next to nothing
+        scale = np.maximum.reduce(
+            [np.abs(weight).max(axis=(1, 2, 3)) / _WEIGHT, room, np.full(len(bias), _LEAST)]
+        )
         whole = np.rint(weight / scale[:, None, None, None]).astype(np.int8)
-        both = (scale * self._scales[x]).astype(np.float32)
+        both = (scale * seen).astype(np.float32)
         counts = np.rint(bias / both).astype(np.int32)
         g, scale = self.graph, scale.astype(np.float32)
         zeros = np.zeros(len(scale), np.int8)
