@@ -20,6 +20,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := $(VENV)/.demo-ready# less than the tests need
+TORCH_INDEX ?=# URL of PyTorch's CPU wheels: leaves the libraries of CUDA out
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
 .PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-latency bench-engines bench-models chaos image-check schemas metrics docs clean install
@@ -27,15 +29,17 @@ PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conf
 
 install: $(READY)
 
-$(READY): pyproject.toml constraints.txt
+$(READY): EXTRA := dev
+$(DEMO): EXTRA := demo
+$(READY) $(DEMO): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "stream-inspector needs Python 3.11 or newer; run: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) (a few minutes, about 6 GB; torch is most of it) ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' --constraint constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]' --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
 
-demo: $(READY)
+demo: $(if $(wildcard $(READY)),$(READY),$(DEMO))
 	$(BIN)/stream-inspector demo $(ARGS)
 
 test: $(READY)
