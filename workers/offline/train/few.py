@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from stream_inspector.engine.eight_bits import with_eight_bits
 from stream_inspector.errors import DataError
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import of_category
@@ -83,6 +84,7 @@ def train_few(
         source_key(known.name): source,
         view_key(known.name): known.fingerprint,
     }
+    model = with_eight_bits(model, known.name, list(kept.values()))
     _write(_about(model, about, known.name, kept), out, console, start)
 
 
@@ -109,6 +111,7 @@ def grow(
             made, added = _grown_few(model, new, terms)
         else:
             made, added = _grown(model, new, growth, terms, console)
+    made = with_eight_bits(made, name, list(new.values()))
     lineage: dict[str, Scalar] = {
         "parent": model.version,
         "added_images": added,
