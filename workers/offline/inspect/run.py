@@ -71,9 +71,9 @@ def _say_bad(bad: list[str], of: int, on_corrupt: str, console: Console) -> None
     for each in bad:
         console.print(text(("left out", "yellow"), f" {each}"))
     if bad and on_corrupt == "fail":
+        rest = ", the others were; with --on-corrupt skip that is no failure"
         raise DataError(
-            f"{len(bad)} of {of} files could not be inspected, the others were; with --on-corrupt "
-            "skip that is no failure"
+            f"{len(bad)} of {of} files could not be inspected{rest if len(bad) < of else ''}"
         )
 
 

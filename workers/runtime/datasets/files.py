@@ -1,6 +1,7 @@
 """Image files in folders: which are there, and what does not belong."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,13 @@ def child(folder: Path, name: str) -> Path:
     """The sub-folder of that name in any case; that very name where there is none."""
     if (folder / name).is_dir() or not folder.is_dir():
         return folder / name
-    alike = (path for path in folders_in(folder) if path.name.casefold() == name.casefold())
+    alike = (path for path in folders_in(folder) if folded(path.name) == folded(name))
     return next(alike, folder / name)
+
+
+def folded(name: str) -> str:
+    """In any case, and with letters composed or not: macOS and archives take them apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def name_of(folder: Path) -> str:
