@@ -11,6 +11,7 @@ from workers.console.access.doors import Doors
 from workers.console.access.sessions import Sessions
 from workers.console.access.trail import Trail
 from workers.console.app import make_app
+from workers.console.calibrations import Calibrations
 from workers.console.health import health
 from workers.console.history.database import Database, open_database
 from workers.console.history.retention import tidy
@@ -25,6 +26,7 @@ from workers.console.settings import ConsoleProcessSettings, ConsoleSettings
 from workers.runtime.bus.ports import Reader
 from workers.runtime.errors import StoreUnavailable, WorkerError
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.base import read_secret
 from workers.runtime.store.files import open_blobs
 from workers.runtime.telemetry.metrics.console import ConsoleMetrics
@@ -100,6 +102,7 @@ def make_room(
         shown=Shown(),
         evidence=EvidencePictures(open_blobs(url) if url else None),
         frames=FramePictures(settings.topics.frames, fetch, console.picture_cache_mb * 2**20),
+        calibrations=Calibrations(Registry(open_blobs(settings.models.store))),
         publish=publish,
         problems=lambda: [feed.problem for feed in feeds if feed.problem],
         stopping=stopping,

@@ -51,7 +51,7 @@ class Plant:
         create_topics(kafka, dict.fromkeys(self.topics.names(), 2))
         self.floor = Floor(folder)
         for name in self.topics.names():
-            self.floor.broker.create_topic(name)
+            self.floor.broker.create_topic(name, 1)  # in order
         self.floor.settings = self.floor.settings.model_copy(update={"topics": self.topics})
         self.camera = connect_producer(kafka, "camera")
         self.worker = connect_writer(kafka, "worker", f"{prefix}worker")

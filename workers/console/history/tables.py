@@ -69,7 +69,7 @@ outcomes = Table(
     # What a filter may ask comes after the time, so that an index alone answers it.
     Index("outcomes_by_time", "decided_ms", *_FILTERS),
     Index("outcomes_by_camera", "camera", "decided_ms", *_FILTERS, "category"),
-    Index("outcomes_by_category", "category", "decided_ms", *_FILTERS),
+    Index("outcomes_by_category", "category", "decided_ms", *_FILTERS, "camera"),
     Index("outcomes_by_verdict", "verdict", "decided_ms", "score", "judgement"),
     Index("outcomes_by_word", "judgement", "decided_ms", **_few("judgement")),
     Index("outcomes_waiting", "queue", "decided_ms", **_few("queue")),
@@ -145,6 +145,7 @@ words = Table(
     Column("note", Text, nullable=False),
     Column("sample", String(16)),
     Column("by", String(_TEXT), nullable=False),
+    Index("words_by_sample", "sample", "reviewed_ms", **_few("sample")),
 )
 
 cameras = Table(
@@ -192,4 +193,33 @@ acts = Table(
     Column("address", String(64), nullable=False),
     Column("act", String(64), nullable=False),
     Column("what", Text, nullable=False),
+)
+
+# Of each category's parts, ten minutes at a time: what a chart of a month is made of.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("category", String(_TEXT), primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("parts", BigInteger, nullable=False),  # inspected or not
+    Column("defects", BigInteger, nullable=False),
+    Column("near_misses", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("scored", BigInteger, nullable=False),
+    Column("score_sum", Float(53), nullable=False),
+    Column("score_max", Float(53), nullable=False),
+    Column("threshold_sum", Float(53), nullable=False),
+    Index("tallies_by_time", "start_ms", "category", "parts", "defects"),
+)
+
+# The parts of each category and day (UTC) with the lowest lots: its random sample is among them.
+draws = Table(
+    "draws",
+    metadata,
+    Column("part", String(_PART), primary_key=True),
+    Column("category", String(_TEXT), nullable=False),
+    Column("day", Integer, nullable=False),  # since 1970
+    Column("decided_ms", BigInteger, nullable=False, index=True),
+    Column("lot", Float(53), nullable=False),
+    Index("draws_by_lot", "day", "category", "lot"),
 )

@@ -21,6 +21,7 @@ from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
 from workers.console.history import tables
+from workers.console.history.counting import count_rows
 from workers.console.history.database import insert
 from workers.console.history.fitting import fitted, milliseconds
 
@@ -44,7 +45,7 @@ def write_outcomes(connection: Connection, messages: Sequence[Outcome]) -> None:
     for row in rows:
         row["judgement"] = said.get(row["part"])
         row["queue"] = row["verdict"] if row["judgement"] is None and _asks(row) else None
-    _add(connection, tables.outcomes, rows)
+    count_rows(connection, _add_new(connection, rows))
     live = [row for row in rows if row["run"] == "live" and row["frame"] is not None]
     last = {row["camera"]: row for row in sorted(live, key=lambda row: row["decided_ms"])}
     names = ("camera", "part", "decided_ms")
@@ -231,6 +232,16 @@ def write_states(connection: Connection, messages: Sequence[CameraState]) -> Non
 
 def _sane(moment: datetime) -> int:
     return min(milliseconds(moment), int(time.time() * 1000) + _AHEAD_MS)
+
+
+def _add_new(connection: Connection, rows: Rows) -> list[dict[str, Any]]:
+    """Add outcomes; those that were not there yet, each once."""
+    if not rows:
+        return []
+    made = insert(connection)(tables.outcomes).on_conflict_do_nothing()
+    found = connection.execute(made.returning(tables.outcomes.c.part), rows)
+    new = {part for (part,) in found}
+    return [row for part, row in {row["part"]: row for row in rows}.items() if part in new]
 
 
 def _add(connection: Connection, table: Table, rows: Rows) -> None:
