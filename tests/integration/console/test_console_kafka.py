@@ -137,7 +137,7 @@ class Plant:
             return 0
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
             try:
-                (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+                (found,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608
             except sqlite3.OperationalError:  # not made yet
                 return 0
         return int(found)
