@@ -45,6 +45,7 @@ from workers.console.settings import (
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing, Partition, Record
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 
 PASSWORD = "correct horse"
@@ -70,6 +71,7 @@ class Floor:
 
     def __init__(self, folder: Path, database: str = "", **console: Any):
         self.folder, self.broker = folder, MemoryBroker()
+        redis_url = console.pop("redis_url", "redis://127.0.0.1:1/0")  # nobody is there
         access = console.pop("access", AccessSettings(users=users()))
         self.settings = ConsoleProcessSettings(
             console=ConsoleSettings(
@@ -77,6 +79,7 @@ class Floor:
             ),
             evidence=EvidenceSection(url=str(folder / "evidence")),
             models=ModelStoreSection(store=str(folder / "models")),
+            redis=RedisSettings(url=redis_url),
         )
         for name in self.settings.topics.names():
             self.broker.create_topic(name)

@@ -24,10 +24,10 @@ from workers.console.reading.feed import Feed
 from workers.console.reading.sources import sources
 from workers.console.serving import Serving
 from workers.console.settings import ConsoleProcessSettings, ConsoleSettings
+from workers.console.versions import ModelVersions
 from workers.runtime.bus.ports import Reader
 from workers.runtime.errors import StoreUnavailable, WorkerError
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.base import read_secret
 from workers.runtime.store.files import open_blobs
 from workers.runtime.telemetry.metrics.console import ConsoleMetrics
@@ -96,6 +96,7 @@ def make_room(
     """What the pages stand on."""
     console, url = settings.console, settings.evidence.url
     sessions = Sessions(database, console.access.session_hours)
+    versions = ModelVersions(settings.models, settings.redis)
     return Room(
         settings=settings,
         database=database,
@@ -104,7 +105,8 @@ def make_room(
         shown=Shown(),
         evidence=EvidencePictures(open_blobs(url) if url else None),
         frames=FramePictures(settings.topics.frames, fetch, console.picture_cache_mb * 2**20),
-        calibrations=Calibrations(Registry(open_blobs(settings.models.store))),
+        versions=versions,
+        calibrations=Calibrations(versions.store),
         publish=publish,
         problems=lambda: [feed.problem for feed in feeds if feed.problem],
         stopping=stopping,

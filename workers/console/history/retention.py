@@ -12,6 +12,7 @@ _AT_ONCE = 5000  # rows of a transaction: others write in between
 _DAY_MS = 86_400_000
 _AGED = (
     (tables.outcomes, "decided_ms"),
+    (tables.shadows, "decided_ms"),
     (tables.defects, "decided_ms"),
     (tables.explanations, "explained_ms"),
     (tables.dead_letters, "rejected_ms"),

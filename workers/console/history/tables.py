@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -76,6 +77,18 @@ outcomes = Table(
     Index("outcomes_by_frame", "frame_id"),
     Index("outcomes_by_serial", "serial"),
     Index("outcomes_by_id", "outcome_id"),
+)
+
+# What a version on trial said beside the active one.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("part", String(_PART), primary_key=True),
+    Column("model_version", String(_TEXT), primary_key=True),
+    Column("category", String(_TEXT), nullable=False),
+    Column("decided_ms", BigInteger, nullable=False, index=True),
+    Column("alarms", Boolean, nullable=False),
+    Index("shadows_by_version", "category", "model_version", "decided_ms"),
 )
 
 # A part's pictures and regions: the event, cut to its bounds.
@@ -164,7 +177,7 @@ pauses = Table(
     Column("until_ms", BigInteger),
     Column("by", String(_TEXT), nullable=False),
     Column("why", Text, nullable=False),
-    Column("announced_ms", BigInteger, nullable=False),
+    Column("announced_ms", BigInteger, nullable=False, index=True),
 )
 
 leases = Table(

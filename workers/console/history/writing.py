@@ -12,12 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, or_, select, update
 
+from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent, Evidence
 from schemas.explanation import Explanation
-from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
+from schemas.outcome import FrameRef, InspectorMessage, Outcome, Verdict, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
 from workers.console.history import tables
@@ -102,6 +103,22 @@ def _serial(frame: FrameRef | None) -> str | None:
     return (getattr(said, "serial", None) or getattr(said, "id", None)) if said else None
 
 
+def write_shadows(connection: Connection, messages: Sequence[Outcome]) -> None:
+    """What a version on trial said of frames that another one decides about."""
+    rows = [
+        {
+            "part": part_of(message),
+            "model_version": message.model_version or "",
+            "category": message.frame.category,
+            "decided_ms": _sane(message.decided_at),
+            "alarms": message.verdict is Verdict.DEFECT,
+        }
+        for message in messages
+        if message.verdict and message.frame
+    ]
+    _add(connection, tables.shadows, [fitted(tables.shadows, row) for row in rows])
+
+
 def write_defects(connection: Connection, messages: Sequence[DefectEvent]) -> None:
     """The events of defects, cut to their bounds."""
     rows = [
@@ -172,8 +189,31 @@ def write_resolutions(connection: Connection, messages: Sequence[Resolution]) ->
     _newest(connection, tables.resolutions, rows, "resolved_ms")
 
 
-def write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
-    """What people were told."""
+def write_alarms(connection: Connection, messages: Sequence[Alarm | Acknowledgement]) -> None:
+    """What people were told, and who sees to it: of each alarm the first who said so."""
+    _write_alarms(connection, [each for each in messages if isinstance(each, Alarm)])
+    for each in messages:
+        if isinstance(each, Acknowledgement):
+            _acknowledge(connection, each)
+
+
+def _acknowledge(connection: Connection, message: Acknowledgement) -> None:
+    table = tables.alarms
+    said = {
+        "acknowledged_ms": _sane(message.acknowledged_at),
+        "acknowledged_by": message.by,
+        "note": message.note,
+    }
+    concerned = fitted(table, {"camera": message.camera_id, "cause": message.cause})
+    statement = table.update().where(
+        *(table.c[name] == value for name, value in concerned.items()),
+        table.c.raised_ms <= milliseconds(message.until),
+        table.c.acknowledged_ms.is_(None),
+    )
+    connection.execute(statement.values(fitted(table, said)))
+
+
+def _write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
     rows = [
         {
             "alarm_id": message.alarm_id,
@@ -206,7 +246,7 @@ def write_reviews(connection: Connection, messages: Sequence[Review]) -> None:
         for message in messages
     ]
     _newest(connection, tables.words, rows, "reviewed_ms", "review_id")
-    for part, judgement in _said(connection, [row["part"] for row in rows]).items():
+    for part, judgement in _said(connection, [str(row["part"]) for row in rows]).items():
         connection.execute(
             update(tables.outcomes)
             .where(tables.outcomes.c.part == part)
