@@ -92,8 +92,8 @@ def needs_of(settings: ProcessSettings) -> Needs:
         )
     if isinstance(settings, ConsoleProcessSettings):
         read = tuple(TopicNeed(key, "Read", 0) for key in CONSOLE_READS)
-        frames = TopicNeed("frames", "Read", frame)
-        return Needs((*read, frames, TopicNeed("reviews", "Write", EVENT_BYTES)))
+        pictures = TopicNeed("frames", "Read", frame)
+        return Needs((*read, pictures, TopicNeed("reviews", "Write", EVENT_BYTES)))
     raise TypeError(type(settings).__name__)
 
 
