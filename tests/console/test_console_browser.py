@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chromium")]
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PAGES = (
     *("/live", "/live?wall=1", "/review/defects", "/review/not-inspected", "/search"),
-    *("/lines", "/models", "/models/bolts"),
+    *("/lines", "/report?since=2020-01-01&until=2100-01-01", "/models", "/models/bolts"),
 )
 SCREENS = {"phone": (360, 740), "tablet": (820, 1180), "wall": (1920, 1080)}
 MOST_BYTES = 200_000
