@@ -185,13 +185,20 @@ class Floor:
         score: float | None = None,
         category: str = "bolts",
         data: bytes | None = None,
+        aged: timedelta = timedelta(),
+        **changes: Any,
     ) -> Outcome:
         """An inspected frame: its outcome, and where it is one, the defect with its pictures."""
         data = data or png(40 + sequence % 200)
         usual = {Verdict.PASS: 0.5, Verdict.NEAR_MISS: 0.9, Verdict.DEFECT: 1.5}
         plain = self.frame(camera, sequence, data, category)
         outcome = plain.model_copy(
-            update={"verdict": verdict, "image_score": usual[verdict] if score is None else score}
+            update={
+                "verdict": verdict,
+                "image_score": usual[verdict] if score is None else score,
+                "decided_at": plain.decided_at - aged,
+                **changes,
+            }
         )
         self.publish(self.settings.topics.outcomes, outcome)
         if verdict is Verdict.DEFECT:

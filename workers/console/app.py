@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from workers.console.guarding import Guarded
 from workers.console.pages.case import case_zip
+from workers.console.pages.category import category_page
 from workers.console.pages.desk import Room, acting, looking
 from workers.console.pages.lines import acknowledge, announce, lines_page
 from workers.console.pages.live import LiveStream, live_page
@@ -51,6 +52,7 @@ def make_app(room: Room) -> Starlette:
         Route("/review", looking(review_home)),
         Route("/review/{kind:str}", looking(review_page), methods=["GET"]),
         Route("/review/{kind:str}", acting(judge, "operator"), methods=["POST"]),
+        Route("/category", looking(category_page)),
         Route("/search", looking(search_page)),
         Route("/search.csv", looking(search_csv)),
         Route("/lines", looking(lines_page), methods=["GET"]),

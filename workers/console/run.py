@@ -12,6 +12,7 @@ from workers.console.access.doors import Doors
 from workers.console.access.sessions import Sessions
 from workers.console.access.trail import Trail
 from workers.console.app import make_app
+from workers.console.calibrations import Calibrations
 from workers.console.health import health
 from workers.console.history.database import Database, open_database
 from workers.console.history.retention import tidy
@@ -96,6 +97,7 @@ def make_room(
     console, url = settings.console, settings.evidence.url
     sessions = Sessions(database, console.access.session_hours)
     shown, evidence = Shown(), EvidencePictures(open_blobs(url) if url else None)
+    versions = ModelVersions(settings.models, settings.redis)
     return Room(
         settings=settings,
         database=database,
@@ -104,7 +106,8 @@ def make_room(
         shown=shown,
         evidence=evidence,
         frames=FramePictures(settings.topics.frames, fetch, console.picture_cache_mb * 2**20),
-        versions=ModelVersions(settings.models, settings.redis),
+        versions=versions,
+        calibrations=Calibrations(versions.store),
         reports=Reports(console.report, database, evidence, shown.text),
         publish=publish,
         problems=lambda: [feed.problem for feed in feeds if feed.problem],

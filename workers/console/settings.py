@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints, field_validator, model
 
 from workers.runtime.settings.base import Section
 from workers.runtime.settings.process import ProcessSettings
+from workers.runtime.settings.shares import Rate
 
 Role = Literal["viewer", "operator", "engineer"]
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s:]+$")]
@@ -119,6 +120,19 @@ class ReportSettings(Section):
         return self
 
 
+class AuditSettings(Section):
+    """The random sample of inspected parts that people are asked about."""
+
+    false_alarms: Rate = Field(
+        default=0.05, description="share of good parts that may alarm: what is to be certified"
+    )
+    confidence: Rate = Field(default=0.95, description="of the certificate, and of intervals")
+    days: int = Field(default=7, ge=1, description="in which reviews enough for it are gathered")
+    within_h: float = Field(
+        default=24.0, gt=0, le=47, description="parts are asked about so long: frames are kept"
+    )
+
+
 class ConsoleSettings(Section):
     """Where it listens and what it keeps."""
 
@@ -152,6 +166,7 @@ class ConsoleSettings(Section):
     lease_s: float = Field(
         default=120.0, ge=5, le=3600, description="a part is one operator's for so long"
     )
+    audit: AuditSettings = AuditSettings()
     access: AccessSettings = AccessSettings()
     report: ReportSettings = ReportSettings()
 

@@ -18,6 +18,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from workers.console.access.doors import Doors
 from workers.console.access.person import Person
 from workers.console.access.trail import Trail
+from workers.console.calibrations import Calibrations
 from workers.console.history.database import Database
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
@@ -48,6 +49,7 @@ class Room:
     shown: Shown
     evidence: EvidencePictures
     frames: FramePictures
+    calibrations: Calibrations
     versions: ModelVersions
     reports: Reports
     publish: Publish
