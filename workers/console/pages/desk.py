@@ -25,6 +25,7 @@ from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import FramePictures
 from workers.console.settings import ConsoleProcessSettings
 from workers.console.versions import ModelVersions
+from workers.console.works import Works
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import WorkerError
 
@@ -52,6 +53,7 @@ class Room:
     versions: ModelVersions
     publish: Publish
     problems: Callable[[], list[str]]  # topics that are not read, and why
+    works: Works = field(default_factory=Works)
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end
 
 
