@@ -69,12 +69,11 @@ def test_a_false_alarm_leads_to_an_active_version_in_five_clicks(
     assert last is not None
     assert (last.number, last.by, last.why) == (2, "emil", "oil on the belt")
     made = load_model(ModelFiles(*floor.room.versions.store.fetch(last.version)))
-    assert made.calibrations["bolts"].image_threshold == 1.0 > 0.98  # it alarms no more
+    assert made.calibrations["bolts"].image_threshold == 1.0  # what scored .98 alarms no more
     assert made.provenance["bolts/reviews"] == 30
     assert clicks == MOST_CLICKS
     assert took_s < MOST_S
     assert page.complaints == []
-    print(f"{took_s:.1f} s, {clicks} clicks")
 
 
 @pytest.mark.parametrize(("screen", "scheme"), [("phone", "dark"), ("wall", "light")])
