@@ -4,7 +4,8 @@
     python -m benchmarks.gate --parts 10000 --faults       # on an idle machine, 40 minutes
 
 On Apache Kafka, one broker, one worker, all on this machine. With `--faults` the gate, the worker
-and the broker are killed in turns and started again. A part that was in the line then is answered
+and the broker are killed in turns and started again (`--broker embedded`, which keeps all in
+memory, stays). A part that was in the line then is answered
 as not inspected at its deadline, or as late, where the gate was away; none may stay without an
 answer, and none be answered otherwise than it was judged.
 """
@@ -30,12 +31,12 @@ from benchmarks.plc import NOT_INSPECTED, PASS, REJECT, Plc, Told
 from benchmarks.stage import activate, worker_flags
 from schemas.outcome import Outcome, Verdict
 from workers.demo.settings import SYNTHETIC_CATEGORY
+from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.model_source import shipped_model
 from workers.demo.stage.processes import Child, flags, free_port, wait_until_ready
 from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.reading.reader import KafkaReader
 from workers.runtime.lifecycle import StopSignal
-from workers.runtime.servers.apache_kafka import ApacheKafka
 from workers.runtime.servers.embedded import EmbeddedStore
 from workers.runtime.settings.process import KafkaSettings, RedisSettings, TopicSettings
 
@@ -64,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--parts", type=int, default=300)
     parser.add_argument("--rate", type=float, default=5.0, help="parts a second")
     parser.add_argument("--deadline", type=float, default=1.0, help="gate.deadline_s")
+    parser.add_argument("--broker", choices=BROKERS, default="kafka")
     parser.add_argument("--faults", action="store_true", help="kill gate, worker, broker in turns")
     parser.add_argument("--every", type=int, default=500, help="parts between two faults")
     parser.add_argument("--json", type=Path, help="write the result there, too")
@@ -80,12 +82,12 @@ class Line:
 
     def __enter__(self) -> "Line":
         enter = self._closing.enter_context
-        self.broker, self.plc = enter(ApacheKafka()), enter(Plc(1, _SLOTS))
+        kind = BROKERS[self._given.broker]
+        self.broker: Any = enter(kind.start())
+        self.plc = enter(Plc(1, _SLOTS))
         redis = RedisSettings(url=enter(EmbeddedStore()).url)
         self.kafka = KafkaSettings(
-            bootstrap_servers=self.broker.bootstrap_servers,
-            session_timeout_ms=6000,
-            heartbeat_interval_ms=1000,
+            bootstrap_servers=self.broker.bootstrap_servers, **dict(kind.kafka)
         )
         create_topics(self.kafka, dict.fromkeys(TopicSettings().names(), 1))
         model = shipped_model(SYNTHETIC_CATEGORY)
@@ -116,7 +118,8 @@ class Line:
 
     def strike(self, number: int) -> str:
         """Kill something and start it again."""
-        name = _FAULTS[number % len(_FAULTS)]
+        able = _FAULTS[: 2 if BROKERS[self._given.broker].in_memory else 3]
+        name = able[number % len(able)]
         if name == "broker":
             node = self.broker.nodes[0]
             node.kill()
@@ -165,11 +168,11 @@ class Line:
 
     def _worker(self, redis: RedisSettings) -> dict[str, Any]:
         given = worker_flags(self.kafka, redis, self._folder, 0, null=False)
-        return given | {
-            "worker.delivery": "exactly-once",
-            "worker.transactional_id": "worker-1",
-            "kafka.transaction_timeout_ms": 30_000,  # above the broker's restart
-        }
+        given["worker.delivery"] = BROKERS[self._given.broker].delivery
+        if given["worker.delivery"] == "exactly-once":
+            given["worker.transactional_id"] = "worker-1"
+            given["kafka.transaction_timeout_ms"] = 30_000  # above the broker's restart
+        return given
 
     def _gate(self) -> dict[str, Any]:
         return {
