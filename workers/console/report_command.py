@@ -105,8 +105,8 @@ def _write(
             (shift,) = reports.finished(datetime.now(UTC), 1)
             wanted, title = within(shift, *of), shift.title
         else:
-            since, until = span
-            wanted = Wanted(milliseconds(since), milliseconds(until), *of)
+            start, end = map(milliseconds, span)
+            wanted = Wanted(start, end, *of)
             title = " to ".join(map(said, span))
         make = reports.pdf if out.suffix == ".pdf" else reports.html
         try:
