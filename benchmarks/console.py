@@ -253,6 +253,8 @@ def addresses(database: Database, plant: Plant) -> dict[str, str]:
         "categories": "/category",
         "a category, its day": "/category?name=bolt-3",
         "a category, its month": "/category?name=bolt-3&period=month",
+        "thresholds": "/thresholds/bolt-3?false_alarms=20&days=30",
+        "an act under way": "/thresholds/bolt-3/work",
         "a part": f"/parts/{some.part}",
         "a case": f"/parts/{some.part}/case.zip",
         "a picture": f"/pictures/heatmap/{some.part}",
