@@ -29,6 +29,7 @@ class Process(StrEnum):
     NOTIFIER = "notifier"
     CAMERA = "camera"
     GATE = "gate"
+    CONSOLE = "console"
 
 
 Which = Annotated[Process, typer.Argument(help="whose settings and needs are looked at")]
@@ -68,6 +69,8 @@ def doctor(
       stream-inspector doctor camera --set kafka.bootstrap_servers=kafka:9092 --json
 
       stream-inspector doctor gate --config configs/gate.yaml
+
+      stream-inspector doctor console --config configs/console.yaml
 
       stream-inspector doctor worker --camera cam-1 --camera cam-2 --quick --strict
 
@@ -127,6 +130,7 @@ def examined(
 
 def _class(process: Process) -> type[ProcessSettings]:
     from workers.camera.settings import CameraProcessSettings
+    from workers.console.settings import ConsoleProcessSettings
     from workers.explainer.settings import ExplainerSettings
     from workers.gate.settings import GateProcessSettings
     from workers.inspector.settings import InspectorSettings
@@ -135,6 +139,7 @@ def _class(process: Process) -> type[ProcessSettings]:
     classes: dict[Process, type[ProcessSettings]] = {
         Process.CAMERA: CameraProcessSettings,
         Process.GATE: GateProcessSettings,
+        Process.CONSOLE: ConsoleProcessSettings,
         Process.WORKER: InspectorSettings,
         Process.EXPLAINER: ExplainerSettings,
         Process.NOTIFIER: NotifierProcessSettings,
