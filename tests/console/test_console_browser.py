@@ -28,7 +28,7 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PAGES = (
     *("/live", "/live?wall=1", "/review/defects", "/review/not-inspected", "/search"),
     *("/review/random-sample", "/category", "/category?name=bolts&period=week"),
-    *("/lines", "/models", "/models/bolts"),
+    *("/lines", "/report?since=2020-01-01&until=2100-01-01", "/models", "/models/bolts"),
 )
 SCREENS = {
     "phone": (360, 740),

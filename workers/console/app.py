@@ -25,6 +25,7 @@ from workers.console.pages.models import (
 )
 from workers.console.pages.part import part_page
 from workers.console.pages.picture import picture_page
+from workers.console.pages.report import report_page, report_pdf
 from workers.console.pages.review import judge, review_home, review_page
 from workers.console.pages.search import search_csv, search_page
 from workers.console.pages.thresholds import calibrate_page, thresholds_page, work_page
@@ -61,6 +62,8 @@ def make_app(room: Room) -> Starlette:
         Route("/lines", looking(lines_page), methods=["GET"]),
         Route("/lines/alarms", acting(acknowledge, "operator"), methods=["POST"]),
         Route("/lines/stops", acting(announce, "operator"), methods=["POST"]),
+        Route("/report", looking(report_page)),
+        Route("/report.pdf", looking(report_pdf)),
         Route("/models", looking(models_page)),
         Route("/models/{category:str}", looking(model_page), methods=["GET"]),
         Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),

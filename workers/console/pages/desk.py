@@ -23,6 +23,7 @@ from workers.console.history.database import Database
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import FramePictures
+from workers.console.reports.making import Reports
 from workers.console.settings import ConsoleProcessSettings
 from workers.console.versions import ModelVersions
 from workers.console.works import Works
@@ -51,6 +52,7 @@ class Room:
     frames: FramePictures
     calibrations: Calibrations
     versions: ModelVersions
+    reports: Reports
     publish: Publish
     problems: Callable[[], list[str]]  # topics that are not read, and why
     works: Works = field(default_factory=Works)
