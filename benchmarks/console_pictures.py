@@ -101,8 +101,6 @@ def wait_for_defects(page: Page, url: str) -> None:
         count = int((said.text_content() or "0").rstrip("+")) if said.count() else 0
         if count >= _DEFECTS and page.locator(".compare").count():
             return
-        if page.locator("article.case").count():
-            page.keyboard.press("l")  # this one has no pictures yet
         time.sleep(3)
     raise SystemExit("no defects with pictures came")
 
@@ -116,11 +114,6 @@ def judge(page: Page, url: str) -> None:
         page.wait_for_function(
             "part => document.querySelector('article.case')?.dataset.part !== part", arg=part
         )
-    for _ in range(20):  # to one that has all of its pictures
-        if page.locator(".compare").count():
-            return
-        page.keyboard.press("l")
-        time.sleep(1)
 
 
 def take(page: Page, url: str, name: str, out: Path) -> int:
