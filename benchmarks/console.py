@@ -247,6 +247,7 @@ def addresses(database: Database, plant: Plant) -> dict[str, str]:
         "review: not inspected": "/review/not-inspected",
         "review: random sample": "/review/random-sample",
         "lines": "/lines",
+        "a shift report": "/report",
         "models": "/models",
         "a category's models": "/models/bolt-3",
         "a comparison": "/models/bolt-3/comparison",
