@@ -134,7 +134,7 @@ def _origin(old: Calibration, audited: int, kept: int) -> list[str]:
 
 def _check(bad: Sequence[float], made: Calibration, accepted: Accepted) -> DefectCheck | None:
     """What the thresholds do to reviewed defects."""
-    passes = [score for score in bad if score <= made.image_threshold]
+    passes = [float(score) for score in bad if score <= made.image_threshold]
     share = Share.of_counts(len(passes), len(bad), made.budget.confidence)
     if share is None:
         return None
@@ -142,7 +142,7 @@ def _check(bad: Sequence[float], made: Calibration, accepted: Accepted) -> Defec
         images=len(bad),
         regions=0,
         escape_rate=share,
-        near_misses=sum(score > made.near_miss_threshold for score in passes),
+        near_misses=int(sum(score > made.near_miss_threshold for score in passes)),
         false_rejects=None,
         pro=None,
         region_recall=None,

@@ -6,10 +6,7 @@ from typing import Any
 
 import pytest
 from floor import Floor
-
-from schemas.review import Judgement, Sample
-from stream_inspector.model.version import ModelFiles, load_model
-from tests.console.test_console_browser import (  # noqa: F401  fixtures
+from test_console_browser import (  # noqa: F401  fixtures
     AXE,
     MOST_BYTES,
     SIZE,
@@ -17,7 +14,11 @@ from tests.console.test_console_browser import (  # noqa: F401  fixtures
     chromium,
     visit,
 )
-from tests.console.test_thresholds_page import put, say, scored
+from test_thresholds_page import put, say, scored
+
+from schemas.review import Judgement, Sample
+from stream_inspector.model.version import ModelFiles, load_model
+from stream_inspector.verdict import Grade
 from workers.console.app import make_app
 from workers.console.serving import Serving
 
@@ -69,7 +70,7 @@ def test_a_false_alarm_leads_to_an_active_version_in_five_clicks(
     assert last is not None
     assert (last.number, last.by, last.why) == (2, "emil", "oil on the belt")
     made = load_model(ModelFiles(*floor.room.versions.store.fetch(last.version)))
-    assert made.calibrations["bolts"].image_threshold == 1.0  # what scored .98 alarms no more
+    assert made.calibrations["bolts"].grade(0.98) is not Grade.DEFECT  # it alarms no more
     assert made.provenance["bolts/reviews"] == 30
     assert clicks == MOST_CLICKS
     assert took_s < MOST_S
