@@ -265,7 +265,7 @@ CONTROL, WIDE = "\x01", "\U0001f600"
 WEIGHTS = (1, 100, 5_000, 70_000)  # bytes; the last is beyond every limit of `LIMITS_OF_TOPICS`
 HEAVY_WEIGHTS = (400_000, 4_000_000)
 LIMITS_OF_TOPICS = {"dead-letters": 40_000, "outcomes": 16_384, "defects": 16_384}
-RECORDS, HEAVY_EVERY, GOOD_EVERY, GOOD_CAMERAS = 4_000, 300, 8, 20
+RECORDS, HEAVY_EVERY, GOOD_EVERY, GOOD_CAMERAS = 1_500, 100, 8, 20
 BRIGHT = picture("PNG", grey=200)  # passes; a dark one is a defect, whose pictures take long
 
 
