@@ -156,13 +156,7 @@ class Review(Message):
     @property
     def part(self) -> Part | None:
         """What the part is; None where the review does not tell."""
-        if self.judgement is Judgement.FALSE_ALARM:
-            return Part.GOOD
-        if self.judgement is Judgement.MISSED:
-            return Part.DEFECTIVE
-        if self.judgement is Judgement.UNSURE or self.shown.verdict is None:
-            return None
-        return Part.DEFECTIVE if self.shown.verdict is Verdict.DEFECT else Part.GOOD
+        return part_said(self.judgement, self.shown.verdict)
 
     @property
     def event_id(self) -> str:
@@ -179,6 +173,17 @@ class Review(Message):
     @property
     def key(self) -> str:
         return self.outcome_id
+
+
+def part_said(judgement: Judgement, verdict: Verdict | None) -> Part | None:
+    """What a part is by a word on a verdict; None where it does not tell."""
+    if judgement is Judgement.FALSE_ALARM:
+        return Part.GOOD
+    if judgement is Judgement.MISSED:
+        return Part.DEFECTIVE
+    if judgement is Judgement.UNSURE or verdict is None:
+        return None
+    return Part.DEFECTIVE if verdict is Verdict.DEFECT else Part.GOOD
 
 
 def subject_of(outcome_id: str, frame: FrameRef | None, record: RecordRef) -> Subject:

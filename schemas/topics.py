@@ -38,7 +38,12 @@ REVIEWS = Topic(
     24 * 400,
     "what people said of outcomes, every word: versions name those that they learnt from",
 )
-ALARMS = Topic("alarms", ("alarm",), 24 * 30, "what people were told")
+ALARMS = Topic(
+    "alarms",
+    ("alarm", "acknowledgement"),
+    24 * 30,
+    "what people were told, and who sees to it",
+)
 
 TOPICS = (
     *(FRAMES, OUTCOMES, SHADOWS, DEFECTS, EXPLANATIONS, DEAD_LETTERS, RESOLUTIONS),

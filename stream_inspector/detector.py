@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stream_inspector.engine.choose import open_scorer
-from stream_inspector.engine.scorer import Scorer, Scores
+from stream_inspector.engine.scorer import EXACT, Forward, Scorer, Scores
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.footprint import footprint
@@ -37,11 +37,12 @@ class Detector:
         device: str = "cpu",
         engine: str = "auto",
         threads: int | None = None,
+        forward: Forward = EXACT,
     ) -> None:
         """Raises EngineMissing, ModelCorrupt, ModelUnsupported."""
         self.model, self.preset, self.device = model, model.preset, device
         self.bytes = footprint(model, device)
-        self._scorer: Scorer = open_scorer(model, engine, device, threads)
+        self._scorer: Scorer = open_scorer(model, engine, device, threads, forward)
         self.engine = self._scorer.engine
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:

@@ -63,7 +63,7 @@ def material(folder: Path, preset: Preset, seed: int, cache: Path, say: Say) -> 
     view = folder_view(Category(name), preset, folder, "auto")
     preset = at_size(preset, view.tile)
     h, w = preset.input_size
-    file = cache / f"{name}-{preset.backbone}-{h}x{w}-{seed}.safetensors"
+    file = cache / f"{name}-{preset.backbone.architecture}-{h}x{w}-{seed}.safetensors"
     if not file.exists():
         say(f"{name}: features of {h} x {w} pixels")
         cache.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
@@ -41,6 +42,7 @@ MESSAGES: tuple[type[Message], ...] = (
     CameraState,
     Review,
     Alarm,
+    Acknowledgement,
 )
 Node = dict[str, Any]
 
@@ -52,6 +54,7 @@ _KEYS = {
     "resolution": "outcome id of the dead letter",
     "camera-state": "camera id, or the pattern of ids",
     "review": "outcome id of the frame that is judged",
+    "acknowledgement": "camera id of the alarms",
     "alarm": "camera id; what stands for it when the frame is unreadable",
 }
 
@@ -89,6 +92,10 @@ OPERATIONS = (
     ("review", "send", REVIEWS),
     ("notifier", "receive", REVIEWS),
     ("notifier", "send", ALARMS),
+    *(("console", "receive", topic) for topic in TOPICS),
+    ("console", "send", REVIEWS),
+    ("console", "send", CAMERA_STATES),
+    ("console", "send", ALARMS),
 )
 
 

@@ -5,6 +5,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm, AlarmKind, Severity
 from schemas.camera_state import CameraCondition, CameraState
 from schemas.dead_letter import DeadLetter, OriginalRecord
@@ -230,6 +231,15 @@ ALARM = Alarm(
     evidence=_link("heatmap"),
     raised_at=DECIDED,
 )
+ACKNOWLEDGEMENT = Acknowledgement(
+    acknowledgement_id="9e107d9d372bb6826bd81d3542a419d6",
+    camera_id=FRAME.camera_id,
+    cause="defect",
+    until=DECIDED,
+    by="olga",
+    note="the feeder is cleaned",
+    acknowledged_at=DECIDED + timedelta(minutes=4),
+)
 
 MESSAGES: dict[str, Message] = {
     "outcome": OUTCOME,
@@ -243,6 +253,7 @@ MESSAGES: dict[str, Message] = {
     "camera-state": CAMERA_STATE,
     "review": REVIEW,
     "alarm": ALARM,
+    "acknowledgement": ACKNOWLEDGEMENT,
 }
 
 

@@ -88,7 +88,7 @@ class ResBlock(nn.Module):
         )
         self.h_upd, self.x_upd = _resampler(inner, resample), _resampler(inner, resample)
         wide = 2 * outer if scale_shift else outer
-        self.emb_layers = nn.Sequential(nn.SiLU(), nn.Linear(embedding, wide))
+        self.emb_layers: nn.Module = nn.Sequential(nn.SiLU(), nn.Linear(embedding, wide))
         last = zeroed(nn.Conv2d(outer, outer, 3, padding=1))
         self.out_layers = nn.Sequential(norm(outer), nn.SiLU(), nn.Identity(), last)
         self.skip_connection = nn.Identity() if inner == outer else nn.Conv2d(inner, outer, 1)
@@ -97,7 +97,7 @@ class ResBlock(nn.Module):
         """Transform x [B, C, H, W] at the noise level of the embedding [B, E]."""
         normalise, activate, convolve = self.in_layers
         h = convolve(self.h_upd(activate(normalise(x))))
-        e = self.emb_layers(embedding)[:, :, None, None]
+        e = self.emb_layers(embedding)[:, :, None, None].to(h.dtype)
         if self.scale_shift:
             scale, shift = e.chunk(2, dim=1)
             h = self.out_layers[1:](self.out_layers[0](h) * (1 + scale) + shift)

@@ -112,8 +112,17 @@ class UNet(nn.Module):
             head = nn.Conv2d(channels, self.shape.feature_channels, 1)
             self.feature_head = nn.Sequential(norm(channels), nn.SiLU(), head)
 
+    def fold_embedding(self, rows: nn.Module) -> None:
+        """From now on residual blocks look rows [B] up, which this says for steps and labels."""
+        del self.time_embed
+        if self.shape.classes:
+            del self.label_emb
+        self.rows = rows
+
     def embed(self, t: Tensor, label: Tensor | None) -> Tensor:
-        """Embedding [B, E] of original steps [B] and class labels [B]."""
+        """Embedding [B, E] of original steps [B] and class labels [B]; or, folded, rows [B]."""
+        if hasattr(self, "rows"):
+            return cast(Tensor, self.rows(t, label if self.shape.classes else None))
         embedding = self.time_embed(time_embedding(t, self.shape.channels))
         if self.shape.classes:
             if label is None:

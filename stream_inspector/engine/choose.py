@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from stream_inspector.engine.scorer import Scorer
+from stream_inspector.engine.scorer import EXACT, Forward, Scorer
 from stream_inspector.engine.sessions import SESSIONS, installed, usable_threads
 from stream_inspector.errors import EngineMissing
 from stream_inspector.model.version import Model
@@ -39,17 +39,21 @@ def choose(model: Model, wanted: str, device: str) -> Choice:
     return Choice(here[0], "on a processor") if here else Choice(TORCH, "no other is installed")
 
 
-def open_scorer(model: Model, wanted: str, device: str, threads: int | None) -> Scorer:
+def open_scorer(
+    model: Model, wanted: str, device: str, threads: int | None, forward: Forward = EXACT
+) -> Scorer:
     """The model on its engine. Raises ValueError, EngineMissing, ModelCorrupt."""
     choice = choose(model, wanted, device)
     if choice.name == TORCH:
-        return _in_torch(model, device, threads, choice.reason)
+        return _in_torch(model, device, threads, choice.reason, forward)
     from stream_inspector.engine.graph_scorer import GraphScorer  # noqa: PLC0415  onnx
 
     return GraphScorer(model, choice.name, threads or usable_threads())
 
 
-def _in_torch(model: Model, device: str, threads: int | None, reason: str) -> Scorer:
+def _in_torch(
+    model: Model, device: str, threads: int | None, reason: str, forward: Forward
+) -> Scorer:
     try:
         import torch  # noqa: PLC0415  seconds, and not in every image
 
@@ -61,7 +65,7 @@ def _in_torch(model: Model, device: str, threads: int | None, reason: str) -> Sc
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchScorer(model, device)
+    return TorchScorer(model, device, forward)
 
 
 def _why_no_graph(model: Model) -> str:

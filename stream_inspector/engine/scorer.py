@@ -20,6 +20,17 @@ class Scores:
     member_image_scores: dict[str, NDArray[np.float64]]  # each [N]
 
 
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """How PyTorch runs the diffusion network: fp32 or bf16, as CUDA graphs or eagerly."""
+
+    precision: str = "fp32"
+    graphs: bool = False
+
+
+EXACT = Forward()
+
+
 class Scorer(Protocol):
     """A model version on an engine. Not safe for concurrent calls."""
 

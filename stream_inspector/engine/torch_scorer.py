@@ -8,13 +8,16 @@ import torch
 from torch import Tensor, nn
 
 from stream_inspector.diffusion.denoiser import Network
-from stream_inspector.engine.scorer import Scores
+from stream_inspector.diffusion.levels import at_levels
+from stream_inspector.engine.forward import forward
+from stream_inspector.engine.scorer import EXACT, Forward, Scores
 from stream_inspector.features import FeatureNet, to_tensor
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.cutting import cut
 from stream_inspector.image.view.tiles import merge
 from stream_inspector.model.assembly import (
     for_category,
+    score_schedule,
     to_tensors,
     unpack_ensemble,
     unpack_features,
@@ -36,17 +39,18 @@ class TorchScorer:
 
     engine = "torch"
 
-    def __init__(self, model: Model, device: str = "cpu") -> None:
+    def __init__(self, model: Model, device: str = "cpu", how: Forward = EXACT) -> None:
         """Raises ModelCorrupt, ModelUnsupported."""
         self.model, self.device = model, torch.device(device)
         preset = model.preset
         self.tensors = to_tensors(model.tensors, self.device)
         self.features_net: FeatureNet = _placed(unpack_features(preset, model.tensors), self.device)
-        net: nn.Module | None = None
+        self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
+        self.use(_untrained)
         if preset.trained:
             net = _placed(unpack_network("network", preset.scoring, model.tensors), self.device)
-        self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
-        self.use(_network(net))
+            steps = score_schedule(preset.scoring).original[list(preset.scoring.score_steps)]
+            self.use(forward(at_levels(net, steps.tolist()), self.device, how))
 
     def use(self, network: Network) -> None:
         """Predict with another runner of the scoring network: one of less precision."""
@@ -139,17 +143,8 @@ def _placed(module: M, device: torch.device) -> M:
     return module
 
 
-def _network(net: nn.Module | None) -> Network:
-    """The scoring network. No method of the scorer: a cycle would keep its memory for a while."""
-
-    def run(*inputs: Tensor) -> tuple[Tensor, Tensor | None]:
-        if net is None:
-            raise ValueError("a provisional model has no network")
-        with torch.inference_mode():
-            raw, features = net(*inputs)
-        return raw, features
-
-    return run
+def _untrained(*_: Tensor) -> tuple[Tensor, Tensor | None]:
+    raise ValueError("a provisional model has no network")
 
 
 def _join(chunks: Sequence[tuple[dict[str, Tensor], dict[str, Tensor]]]) -> Scores:

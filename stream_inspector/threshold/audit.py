@@ -153,5 +153,29 @@ def standing(observed: Share | None, certified: float) -> Standing:
     return Standing.BROKEN if observed.low > certified else Standing.OPEN
 
 
+def reviews_to_keep(
+    alarms: int, good: int, certified: float, confidence: float, most: int = 100_000
+) -> int | None:
+    """More audited good parts, none of which may alarm, until the certificate counts as kept.
+
+    `alarms` of the `good` ones so far alarmed. None: more than `most`.
+    """
+    low, high = good, good + most
+    if _upper(alarms, high, confidence) > certified:
+        return None
+    while low < high:  # the upper end falls with every good part that passes
+        middle = (low + high) // 2
+        if _upper(alarms, middle, confidence) > certified:
+            low = middle + 1
+        else:
+            high = middle
+    return low - good
+
+
+def _upper(found: int, of: int, confidence: float) -> float:
+    share = Share.of_counts(found, of, confidence)
+    return share.high if share else 1.0
+
+
 def _share(found: Sequence[bool], confidence: float) -> Share | None:
     return Share.of_counts(sum(found), len(found), confidence)

@@ -121,6 +121,14 @@ def shift(what: str, good: int, places: Sequence[float] | deque[float]) -> Shift
     return Shift(what, place, chance(good, len(places), place))
 
 
+def score_shift(reference: Reference, scores: Sequence[float]) -> Shift | None:
+    """What the scores of some frames say; None of none, or where too few good images are known."""
+    good = reference.numbers.get(SCORE)
+    if good is None or not scores:
+        return None
+    return shift(SCORE, good.size, [_place(good, score) for score in scores])
+
+
 def shifts(
     reference: Reference, scores: Sequence[float], looks: Sequence[Appearance], limit: float
 ) -> list[Shift]:

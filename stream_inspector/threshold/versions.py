@@ -4,7 +4,8 @@ A shadow scores the same frames as the version that decides: only frames on whic
 say which alarms more, and chance between frames falls out. A canary decides about other frames.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,25 +43,40 @@ class Compared:
 
 def compare_pairs(frames: Iterable[Both], confidence: float) -> Compared:
     """Of frames that both scored. The chance is the exact test of McNemar."""
-    every = list(frames)
-    apart = [each for each in every if each.old != each.new]
-    only_new = [each for each in apart if each.new]
-    only_old = [each for each in apart if each.old]
-    n = len(every)
+    return compare_counts(Counter(frames), confidence)
+
+
+def compare_counts(counts: Mapping[Both, int], confidence: float) -> Compared:
+    """The same of how many frames there are of each kind."""
+
+    def count(fits: Callable[[Both], bool]) -> int:
+        return sum(number for each, number in counts.items() if fits(each))
+
+    def judged(good: bool) -> tuple[int, int]:
+        return (
+            count(lambda each: each.old > each.new and each.good is good),
+            count(lambda each: each.new > each.old and each.good is good),
+        )
+
+    n = count(lambda _: True)
+    only_old, only_new = (
+        count(lambda each: each.old > each.new),
+        count(lambda each: each.new > each.old),
+    )
+    apart = only_old + only_new
     # each end holds with half of the rest, so that both do together with `confidence`
     both = (1 + confidence) / 2
-    above, below = (Share.of_counts(len(each), n, both) for each in (only_new, only_old))
     return Compared(
         n,
         n,
-        Share.of_counts(sum(each.old for each in every), n, confidence),
-        Share.of_counts(sum(each.new for each in every), n, confidence),
-        len(only_old),
-        len(only_new),
-        _difference(above, below),
-        stats.binomtest(len(only_new), len(apart)).pvalue if apart else None,
-        *(sum(each.good is True for each in some) for some in (only_old, only_new)),
-        *(sum(each.good is False for each in some) for some in (only_old, only_new)),
+        Share.of_counts(count(lambda each: each.old), n, confidence),
+        Share.of_counts(count(lambda each: each.new), n, confidence),
+        only_old,
+        only_new,
+        _difference(Share.of_counts(only_new, n, both), Share.of_counts(only_old, n, both)),
+        stats.binomtest(only_new, apart).pvalue if apart else None,
+        *judged(good=True),
+        *judged(good=False),
     )
 
 

@@ -39,11 +39,13 @@ from workers.console.settings import (
     ConsoleProcessSettings,
     ConsoleSettings,
     EvidenceSection,
+    ModelStoreSection,
     UserSettings,
 )
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
 from workers.runtime.bus.ports import Outgoing, Partition, Record
+from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 
 PASSWORD = "correct horse"
@@ -73,12 +75,15 @@ class Floor:
 
     def __init__(self, folder: Path, database: str = "", **console: Any):
         self.folder, self.broker = folder, MemoryBroker()
+        redis_url = console.pop("redis_url", "redis://127.0.0.1:1/0")  # nobody is there
         access = console.pop("access", AccessSettings(users=users()))
         self.settings = ConsoleProcessSettings(
             console=ConsoleSettings(
                 database=database or f"sqlite:///{folder}/history.sqlite3", access=access, **console
             ),
             evidence=EvidenceSection(url=str(folder / "evidence")),
+            models=ModelStoreSection(store=str(folder / "models")),
+            redis=RedisSettings(url=redis_url),
         )
         for name in self.settings.topics.names():
             self.broker.create_topic(name)
@@ -184,13 +189,20 @@ class Floor:
         score: float | None = None,
         category: str = "bolts",
         data: bytes | None = None,
+        aged: timedelta = timedelta(),
+        **changes: Any,
     ) -> Outcome:
         """An inspected frame: its outcome, and where it is one, the defect with its pictures."""
         data = data or png(40 + sequence % 200)
         usual = {Verdict.PASS: 0.5, Verdict.NEAR_MISS: 0.9, Verdict.DEFECT: 1.5}
         plain = self.frame(camera, sequence, data, category)
         outcome = plain.model_copy(
-            update={"verdict": verdict, "image_score": usual[verdict] if score is None else score}
+            update={
+                "verdict": verdict,
+                "image_score": usual[verdict] if score is None else score,
+                "decided_at": plain.decided_at - aged,
+                **changes,
+            }
         )
         self.publish(self.settings.topics.outcomes, outcome)
         if verdict is Verdict.DEFECT:

@@ -216,7 +216,7 @@ def test_each_pod_reaches_its_own_servers_and_nothing_else_when_egress_is_restri
         "doctor": [kafka, redis, {443}, tracing],
         "notifier": [kafka, tracing, {443}],
         "gate": [kafka, tracing, {502, 4840}],
-        "console": [kafka, {443}],
+        "console": [kafka, redis, {443}],
         "camera": [kafka, tracing, {554}],
         "topics": [kafka],
         "evidence": [{443}],

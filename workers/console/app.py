@@ -12,9 +12,17 @@ from starlette.staticfiles import StaticFiles
 
 from workers.console.guarding import Guarded
 from workers.console.pages.case import case_zip
+from workers.console.pages.category import category_page
 from workers.console.pages.desk import Room, acting, looking
+from workers.console.pages.lines import acknowledge, announce, lines_page
 from workers.console.pages.live import LiveStream, live_page
 from workers.console.pages.login import log_out, login_page
+from workers.console.pages.models import (
+    change_model,
+    comparison_page,
+    model_page,
+    models_page,
+)
 from workers.console.pages.part import part_page
 from workers.console.pages.picture import picture_page
 from workers.console.pages.review import judge, review_home, review_page
@@ -43,8 +51,16 @@ def make_app(room: Room) -> Starlette:
         Route("/review", looking(review_home)),
         Route("/review/{kind:str}", looking(review_page), methods=["GET"]),
         Route("/review/{kind:str}", acting(judge, "operator"), methods=["POST"]),
+        Route("/category", looking(category_page)),
         Route("/search", looking(search_page)),
         Route("/search.csv", looking(search_csv)),
+        Route("/lines", looking(lines_page), methods=["GET"]),
+        Route("/lines/alarms", acting(acknowledge, "operator"), methods=["POST"]),
+        Route("/lines/stops", acting(announce, "operator"), methods=["POST"]),
+        Route("/models", looking(models_page)),
+        Route("/models/{category:str}", looking(model_page), methods=["GET"]),
+        Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),
+        Route("/models/{category:str}/comparison", looking(comparison_page)),
         Route("/parts/{part:str}/case.zip", looking(case_zip)),
         Route("/parts/{part:str}", looking(part_page)),
         Route("/pictures/{kind:str}/{part:str}", looking(picture_page)),

@@ -11,6 +11,7 @@ from workers.console.access.doors import Doors
 from workers.console.access.sessions import Sessions
 from workers.console.access.trail import Trail
 from workers.console.app import make_app
+from workers.console.calibrations import Calibrations
 from workers.console.health import health
 from workers.console.history.database import Database, open_database
 from workers.console.history.retention import tidy
@@ -22,6 +23,7 @@ from workers.console.reading.feed import Feed
 from workers.console.reading.sources import sources
 from workers.console.serving import Serving
 from workers.console.settings import ConsoleProcessSettings, ConsoleSettings
+from workers.console.versions import ModelVersions
 from workers.runtime.bus.ports import Reader
 from workers.runtime.errors import StoreUnavailable, WorkerError
 from workers.runtime.lifecycle import StopSignal
@@ -92,6 +94,7 @@ def make_room(
     """What the pages stand on."""
     console, url = settings.console, settings.evidence.url
     sessions = Sessions(database, console.access.session_hours)
+    versions = ModelVersions(settings.models, settings.redis)
     return Room(
         settings=settings,
         database=database,
@@ -100,6 +103,8 @@ def make_room(
         shown=Shown(),
         evidence=EvidencePictures(open_blobs(url) if url else None),
         frames=FramePictures(settings.topics.frames, fetch, console.picture_cache_mb * 2**20),
+        versions=versions,
+        calibrations=Calibrations(versions.store),
         publish=publish,
         problems=lambda: [feed.problem for feed in feeds if feed.problem],
         stopping=stopping,

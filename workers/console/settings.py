@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from workers.runtime.settings.base import Section
 from workers.runtime.settings.process import ProcessSettings
+from workers.runtime.settings.shares import Rate
 
 Role = Literal["viewer", "operator", "engineer"]
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s:]+$")]
@@ -66,6 +67,19 @@ class AccessSettings(Section):
         return self
 
 
+class AuditSettings(Section):
+    """The random sample of inspected parts that people are asked about."""
+
+    false_alarms: Rate = Field(
+        default=0.05, description="share of good parts that may alarm: what is to be certified"
+    )
+    confidence: Rate = Field(default=0.95, description="of the certificate, and of intervals")
+    days: int = Field(default=7, ge=1, description="in which reviews enough for it are gathered")
+    within_h: float = Field(
+        default=24.0, gt=0, le=47, description="parts are asked about so long: frames are kept"
+    )
+
+
 class ConsoleSettings(Section):
     """Where it listens and what it keeps."""
 
@@ -99,6 +113,7 @@ class ConsoleSettings(Section):
     lease_s: float = Field(
         default=120.0, ge=5, le=3600, description="a part is one operator's for so long"
     )
+    audit: AuditSettings = AuditSettings()
     access: AccessSettings = AccessSettings()
 
     @model_validator(mode="after")
@@ -123,8 +138,17 @@ class EvidenceSection(Section):
     )
 
 
+class ModelStoreSection(Section):
+    """Where model versions are kept."""
+
+    store: str = Field(
+        default="models", description="as the workers' models.store: a folder or an fsspec URL"
+    )
+
+
 class ConsoleProcessSettings(ProcessSettings):
     """Everything `stream-inspector console` can be told."""
 
     console: ConsoleSettings = ConsoleSettings()
     evidence: EvidenceSection = EvidenceSection()
+    models: ModelStoreSection = ModelStoreSection()

@@ -33,6 +33,9 @@ ModelFolder = Annotated[
 Out = Annotated[
     Path | None, typer.Option("--out", help="report, pictures, books [default: runs/demo]")
 ]
+Console = Annotated[
+    bool, typer.Option("--console", help="watch, judge and search the run in a browser")
+]
 Summary = Annotated[
     Path | None, typer.Option("--summary", help="also write the numbers to this JSON file")
 ]
@@ -57,6 +60,7 @@ def demo(
     model: ModelFolder = None,
     out: Out = None,
     summary: Summary = None,
+    console: Console = False,
     headless: Headless = False,
     config: Config = None,
     assignments: Assignments = None,
@@ -72,6 +76,8 @@ def demo(
 
       stream-inspector demo --frames 300 --workers 2 --rate 5 --broker kafka
 
+      stream-inspector demo --console     # pages of the run, until Ctrl-C
+
       stream-inspector demo --data photos/bolts --category bolts
     """
     flags: dict[str, Any] = {
@@ -86,6 +92,7 @@ def demo(
         "demo.preset": preset,
         "demo.model": model,
         "demo.out": out,
+        "demo.console": console or None,
     }
     settings = _load(config, assignments, flags)
     raise typer.Exit(_run(settings, summary, headless=headless))
@@ -111,6 +118,7 @@ def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
     console = Terminal()
     console.print(text(("stream-inspector demo", "bold")))
     from workers.demo.closing import say_ending
+    from workers.demo.conclude import Ending
     from workers.demo.journey import run_demo
     from workers.offline.noted import telling
     from workers.offline.run import run_guarded
@@ -119,15 +127,16 @@ def _run(settings: Any, summary: Path | None, *, headless: bool) -> int:
 
     codes: list[int] = []
 
-    def body(stop: StopSignal) -> None:
-        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)), telling():
-            ending = run_demo(
-                settings.demo, console, stop, headless=headless or not console.is_terminal
-            )
+    def tell(ending: Ending) -> None:
         if summary is not None:
             summary.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ending.report.with_name("summary.json"), summary)
         say_ending(ending, console)
         codes.append(ending.exit_code)
+
+    def body(stop: StopSignal) -> None:
+        quiet = headless or not console.is_terminal
+        with decoding_by(settings.images.rules(settings.kafka.max_frame_bytes)), telling():
+            run_demo(settings.demo, console, stop, tell, headless=quiet)
 
     return run_guarded("demo", settings.log, body) or codes[0]

@@ -1,6 +1,7 @@
 """The demo from beginning to end: model, stage, stream, count, report."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from workers.demo.settings import DemoSettings
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.folder import prepare
 from workers.demo.stage.model_source import obtain
+from workers.demo.stage.pages import open_browser
 from workers.demo.stage.plan import plan_load
 from workers.demo.stage.setup import Setup
 from workers.demo.stage.stage import Stage
@@ -23,18 +25,32 @@ from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
 
 _TICK_S = 0.2
+_LONGEST_LOOK_S = 24 * 3600.0  # at the console, after the run
 _AFTERWARDS_S = 1.5  # late repetitions and alarms are counted too
 _SCORE_TOLERANCE = 0.02  # of threshold minus median good score: what batch size may move
 
 
 def run_demo(
-    settings: DemoSettings, console: Console, stop: StopSignal, *, headless: bool
-) -> Ending:
-    """Run everything. Raises DataError, ModelError, WorkerError with what to do."""
+    settings: DemoSettings,
+    console: Console,
+    stop: StopSignal,
+    tell: Callable[[Ending], None],
+    *,
+    headless: bool,
+) -> None:
+    """Run everything; `tell` is told how it ended.
+
+    Somebody at a terminal may look at the pages of the console for as long as they like.
+    Raises DataError, ModelError, WorkerError with what to do.
+    """
     setup = _prepare(settings, console, stop)
-    streamed = _stream(setup, console, stop, headless=headless)
-    console.print("Scoring the frames once more for pixel metrics and pictures ...")
-    return conclude(setup, streamed)
+    with Stage(settings, setup.load, setup.folder) as stage:
+        streamed = _stream(setup, stage, console, stop, headless=headless)
+        console.print("Scoring the frames once more for pixel metrics and pictures ...")
+        tell(conclude(setup, streamed))
+        if stage.pages is not None and not headless:
+            console.print(text(f"The console stays at {stage.pages.told}; Ctrl-C ends it."))
+            stop.wait(_LONGEST_LOOK_S)
 
 
 def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setup:
@@ -52,22 +68,27 @@ def _prepare(settings: DemoSettings, console: Console, stop: StopSignal) -> Setu
     return Setup(settings, load, folder, obtained, detector)
 
 
-def _stream(setup: Setup, console: Console, stop: StopSignal, *, headless: bool) -> Streamed:
+def _stream(
+    setup: Setup, stage: Stage, console: Console, stop: StopSignal, *, headless: bool
+) -> Streamed:
     settings, load = setup.settings, setup.load
     model = setup.obtained.model
     files = save_model(model)
-    with Stage(settings, load, setup.folder) as stage:
-        stage.publish_model(model.version, files.manifest, files.tensors)
-        observer = stage.observe()
-        console.print("Starting workers, explainer and notifier ...")
-        stage.start_inspection(setup.detector.engine, stop)
-        stage.start_cameras()
-        watch = Watch(setup, observer)
-        title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
-        with View(console, title, expected, headless=headless) as view:
-            follow(stage, watch, view, Patience(settings.stall_s, settings.ready_s), stop)
-        stage.stop_processes()
-        observer.finish()
+    stage.publish_model(model.version, files.manifest, files.tensors)
+    observer = stage.observe()
+    console.print("Starting workers, explainer and notifier ...")
+    stage.start_inspection(setup.detector.engine, stop)
+    if stage.pages is not None:
+        console.print(text((f"Console: {stage.pages.told}", "bold")))
+        if not headless:
+            open_browser(stage.pages.url)
+    stage.start_cameras()
+    watch = Watch(setup, observer)
+    title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
+    with View(console, title, expected, headless=headless) as view:
+        follow(stage, watch, view, Patience(settings.stall_s, settings.ready_s), stop)
+    stage.stop_processes()
+    observer.finish()
     books, sent = watch.look()
     return Streamed(books, sent, observer, stage.failures + observer.problems(), stop.is_set())
 

@@ -38,6 +38,9 @@ class DemoSettings(Section):
         default="embedded",
         description="kafka: Apache Kafka on this machine's Java, which delivers exactly once",
     )
+    console: bool = Field(
+        default=False, description="pages to watch, judge and search the run in a browser"
+    )
     seed: int = Field(default=0, ge=0, description="of the rendered series, and of training")
     training_images: int = Field(
         default=300, ge=20, description="good frames to render when no model is shipped"

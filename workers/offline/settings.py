@@ -128,7 +128,16 @@ class BudgetSettings(Section):
 # what a worker's `models` says beside the store
 OF_A_WORKER = frozenset(
     {
-        *("refresh_s", "require_redis", "memory_mb", "patience_s", "device", "engine"),
+        *(
+            "refresh_s",
+            "require_redis",
+            "memory_mb",
+            "patience_s",
+            "device",
+            "engine",
+            "precision",
+            "cuda_graphs",
+        ),
         *("threads", "null_detector_ms"),
     }
 )

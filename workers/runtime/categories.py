@@ -71,6 +71,12 @@ class TileSettings(Section):
 
     rows: int = Field(default=1, ge=1)
     columns: int = Field(default=1, ge=1)
+    smallest_defect: float | None = Field(
+        default=None,
+        gt=0,
+        description="its shorter side in pixels of frame_size, or of the frames: instead of rows "
+        "and columns, the fewest tiles that still show it",
+    )
     overlap: Annotated[float, AsShare] = Field(
         default=0.25, gt=0, le=0.5, description="share of a tile's side"
     )
@@ -79,6 +85,8 @@ class TileSettings(Section):
     def _few(self) -> Self:
         if self.rows * self.columns > MOST_TILES:
             raise ValueError(f"{self.rows} x {self.columns} tiles; at most {MOST_TILES} in all")
+        if self.smallest_defect and (self.rows, self.columns) != (1, 1):
+            raise ValueError("tiles: give rows and columns, or smallest_defect that chooses them")
         return self
 
 

@@ -5,15 +5,17 @@ resolution; what depends on the frames' shape is settled once, at training.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 import PIL.Image as Pil
 import PIL.ImageDraw as Draw
 
-from stream_inspector.image.view.canvas import Box, Mask, Size, View, runs
+from stream_inspector.image.view.canvas import MOST_TILES, Box, Mask, Size, View, runs
 from stream_inspector.presets import MULTIPLE
+
+SHOWN = 8.0  # canvas pixels that a defect must span: one cell of the features' grid
 
 Polygon = tuple[tuple[float, float], ...]  # corners (x, y)
 
@@ -38,6 +40,7 @@ class ViewPlan:
     rows: int = 1
     columns: int = 1
     overlap: float = 0.25  # of a tile's side
+    smallest_defect: float | None = None  # pixels of the frame; given: it chooses rows and columns
     upright: bool = True  # EXIF orientation is obeyed
     bits: int = 0  # of 16 that count; 0: as the file says
 
@@ -48,6 +51,8 @@ class ViewPlan:
 
         Raises ValueError, naming what does not fit.
         """
+        if self.smallest_defect is not None:
+            return self._showing(self.smallest_defect, preferred, frame, multiple)
         aspect = self._aspect(frame)
         tile = self._tile(preferred, aspect, multiple)
         overlap = (
@@ -60,6 +65,31 @@ class ViewPlan:
         hidden = _drawn(self.ignored, framed)
         seen = (tile, self.rows, self.columns, overlap, self.region, content, runs(hidden))
         return View(*seen, self.upright, self.bits)
+
+    def _showing(
+        self, smallest: float, preferred: Size, frame: tuple[int, int], multiple: int
+    ) -> View:
+        """With the fewest tiles that show a defect of so many pixels of the frame.
+
+        Several are no longer than twice their width: a strip sees little around a pixel.
+        """
+        found: list[tuple[int, float, View]] = []
+        for rows in range(1, MOST_TILES + 1):
+            for columns in range(1, MOST_TILES // rows + 1):
+                plan = replace(self, rows=rows, columns=columns, smallest_defect=None)
+                view = plan.view(preferred, frame, multiple)
+                if rows * columns == 1 or max(view.tile) <= 2 * min(view.tile):
+                    found.append((rows * columns, smallest / max(view.place(frame).scale), view))
+        enough = [each for each in found if each[1] >= SHOWN]
+        if not enough:
+            most = max(size for _, size, _ in found)
+            raise ValueError(
+                f"tiles.smallest_defect: {smallest:g} pixels of {frame[0]} x {frame[1]} are "
+                f"{most:.1f} with {MOST_TILES} tiles; {SHOWN:g} are needed, which "
+                f"{math.ceil(smallest * SHOWN / most)} would have. Inspect a smaller region, or "
+                "give a larger input_size"
+            )
+        return min(enough, key=lambda each: (each[0], -each[1]))[2]
 
     def _aspect(self, frame: tuple[int, int]) -> float:
         """Width over height of the region in pixels."""

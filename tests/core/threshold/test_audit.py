@@ -14,6 +14,7 @@ from stream_inspector.threshold.audit import (
     lot,
     nearest,
     rates,
+    reviews_to_keep,
     standing,
 )
 from stream_inspector.threshold.drift import Reference, Watch
@@ -95,6 +96,17 @@ def test_an_interval_speaks_for_a_certificate_against_it_or_not_yet(
     observed: Share | None, says: Standing
 ) -> None:
     assert standing(observed, 0.05) is says
+
+
+def test_how_many_more_reviews_close_a_certificate_is_the_fewest_that_do() -> None:
+    assert reviews_to_keep(0, 72, 0.05, 0.95) == 0
+    assert reviews_to_keep(0, 0, 0.05, 0.95) == 72
+    more = reviews_to_keep(3, 40, 0.05, 0.95)
+    assert more is not None
+    for extra, says in ((more, Standing.KEPT), (more - 1, Standing.OPEN)):
+        share = Share.of_counts(3, 40 + extra, 0.95)
+        assert standing(share, 0.05) is says
+    assert reviews_to_keep(50_000, 50_000, 0.01, 0.95) is None
 
 
 class Line:

@@ -1,14 +1,15 @@
 """What the cameras did last."""
 
-import fnmatch
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
 from workers.console.asking.parts import Part, parts, select_parts
-from workers.console.history.tables import alarms, cameras, outcomes, pauses
+from workers.console.asking.stops import Stop, reason, stops
+from workers.console.history.tables import alarms, cameras, outcomes
 
 _CAMERAS = 200  # on one page
 _LAST = 10  # outcomes of a camera
@@ -52,7 +53,7 @@ def live(connection: Connection) -> Live:
         connection.execute(select(cameras.c.camera).order_by(cameras.c.camera).limit(_CAMERAS + 1))
     )
     total = connection.execute(select(func.count()).select_from(cameras)).scalar_one()
-    announced = _announced(connection, now_ms)
+    announced = stops(connection, now_ms)
     found = [_camera(connection, name, now_ms, announced) for (name,) in names[:_CAMERAS]]
     return Live(
         tuple(each for each in found if each is not None),
@@ -62,7 +63,7 @@ def live(connection: Connection) -> Live:
 
 
 def _camera(
-    connection: Connection, name: str, now_ms: int, announced: list[tuple[str, str]]
+    connection: Connection, name: str, now_ms: int, announced: Sequence[Stop]
 ) -> Camera | None:
     table = outcomes.c
     found = select_parts(table.camera == name).order_by(table.decided_ms.desc()).limit(_LAST)
@@ -80,17 +81,8 @@ def _camera(
         per_minute=connection.execute(recent).scalar_one(),
         latency_ms=statistics.median(latencies) if latencies else None,
         silent_s=max(0.0, (now_ms - strip[0].decided_ms) / 1000),
-        announced=next((why for pattern, why in announced if fnmatch.fnmatch(name, pattern)), None),
+        announced=reason(announced, name, strip[0].captured_ms),
     )
-
-
-def _announced(connection: Connection, now_ms: int) -> list[tuple[str, str]]:
-    """Patterns of cameras whose silence is planned, and why."""
-    table = pauses.c
-    found = select(table.camera, table.state, table.why).where(
-        ((table.state == "paused") & (table.until_ms > now_ms)) | (table.state == "stopped")
-    )
-    return [(camera, why or state) for camera, state, why in connection.execute(found.limit(1000))]
 
 
 def _alarms(connection: Connection, now_ms: int) -> int:

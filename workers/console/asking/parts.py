@@ -13,6 +13,7 @@ from schemas.outcome import FrameRef, Outcome, RecordRef, RejectReason, Verdict
 from workers.console.history.tables import dead_letters, defects, explanations, outcomes, words
 
 _WORD = ("judgement", "kind", "note", "by", "reviewed_ms", "sample")
+_OWN = [column for column in outcomes.c if column.name not in ("judgement", "queue")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def select_parts(*conditions: ColumnElement[bool]) -> Select[Any]:
     """Outcomes with the last word on each."""
     said = [words.c[name] for name in _WORD]
     joined = outcomes.outerjoin(words, outcomes.c.part == words.c.part)
-    return select(*outcomes.c, *said).select_from(joined).where(*conditions)
+    return select(*_OWN, *said).select_from(joined).where(*conditions)
 
 
 def parts(connection: Connection, found: Select[Any]) -> list[Part]:

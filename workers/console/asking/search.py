@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from workers.console.asking.parts import select_parts
 from workers.console.history.fitting import milliseconds
-from workers.console.history.tables import outcomes, words
+from workers.console.history.tables import outcomes
 
 VERDICTS = ("defect", "near_miss", "pass", "rejected")
 JUDGEMENTS = ("none", "right", "false-alarm", "missed", "unsure")
@@ -92,9 +92,9 @@ def _add_said(reading: _Reading) -> None:
         reading.conditions.append(outcomes.c.verdict == verdict)
     judgement = reading.one_of("judgement", JUDGEMENTS)
     if judgement == "none":
-        reading.conditions.append(words.c.part.is_(None))
+        reading.conditions.append(outcomes.c.judgement.is_(None))
     elif judgement:
-        reading.conditions.append(words.c.judgement == judgement)
+        reading.conditions.append(outcomes.c.judgement == judgement)
     least = reading.number("score")
     if least is not None:
         reading.conditions.append(outcomes.c.score >= least)
@@ -113,7 +113,7 @@ def matching(
     conditions = list(wanted.conditions)
     if before is not None:
         at_ms, part = before
-        later = or_(table.decided_ms < at_ms, and_(table.decided_ms == at_ms, table.part < part))
-        conditions.append(later)
+        conditions.append(table.decided_ms <= at_ms)  # where an index can begin
+        conditions.append(or_(table.decided_ms < at_ms, table.part < part))
     found = select_parts(*conditions)
     return found.order_by(table.decided_ms.desc(), table.part.desc()).limit(most)

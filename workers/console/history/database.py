@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError, SQLAlchemyError
@@ -22,6 +22,7 @@ _log = structlog.get_logger(__name__)
 _BUSY_S = 15  # another writer of a SQLite file
 _CONNECTIONS = 8  # that read at a time
 _ANSWER_MS = 15_000  # of PostgreSQL, for one statement
+_WRITER = 0x73692D636F6E73  # the lock of PostgreSQL that a writing console holds
 _SETTING = "console.database"
 _DRIVERS = {"postgresql": "postgresql+psycopg", "sqlite": "sqlite+pysqlite"}
 
@@ -42,6 +43,8 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction: all of it, or nothing. Raises StoreUnavailable."""
         with _told(), self._writing.begin() as connection:
+            if connection.dialect.name == "postgresql":  # SQLite has one writer anyway
+                connection.execute(select(func.pg_advisory_xact_lock(_WRITER)))
             yield connection
 
     def secret(self) -> bytes:

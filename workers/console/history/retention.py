@@ -5,12 +5,14 @@ import time
 from sqlalchemy import Connection, Table, delete, func, select
 
 from workers.console.history import tables
+from workers.console.history.counting import tidy_tallies
 from workers.console.history.database import Database
 
 _AT_ONCE = 5000  # rows of a transaction: others write in between
 _DAY_MS = 86_400_000
 _AGED = (
     (tables.outcomes, "decided_ms"),
+    (tables.shadows, "decided_ms"),
     (tables.defects, "decided_ms"),
     (tables.explanations, "explained_ms"),
     (tables.dead_letters, "rejected_ms"),
@@ -27,6 +29,9 @@ def tidy(database: Database, keep_days: float, keep_rows: int) -> int:
     oldest_ms = now_ms - int(keep_days * _DAY_MS)
     with database.read() as connection:
         oldest_ms = max(oldest_ms, _newest_beyond(connection, keep_rows))
+    with database.write() as connection:
+        tidy_tallies(connection, oldest_ms)
+    _before(database, tables.draws, "decided_ms", oldest_ms)
     removed = sum(_before(database, table, column, oldest_ms) for table, column in _AGED)
     _before(database, tables.leases, "until_ms", now_ms)
     _before(database, tables.sessions, "until_ms", now_ms)

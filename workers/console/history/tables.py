@@ -1,7 +1,10 @@
 """The tables of the history. Times are milliseconds since 1970, UTC."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -10,14 +13,22 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
-VERSION = 1  # of what follows; a file of another version is set aside and made anew
+VERSION = 2  # of what follows; a file of another version is set aside and made anew
 
 metadata = MetaData()
 
 _TEXT = 256  # characters, as messages have names
 _PART = 64  # of a part's key: outcome id, dash, fingerprint
+_FILTERS = ("verdict", "score", "judgement")
+
+
+def _few(column: str) -> dict[str, Any]:
+    """Of an index on the few rows that have something there."""
+    there = text(f"{column} IS NOT NULL")
+    return {"sqlite_where": there, "postgresql_where": there}
 
 
 meta = Table("meta", metadata, Column("name", String(32), primary_key=True), Column("value", Text))
@@ -54,13 +65,30 @@ outcomes = Table(
     Column("partition", BigInteger, nullable=False),
     Column("offset", BigInteger, nullable=False),
     Column("frame", Text),  # FrameRef as JSON; null: its headers were unreadable
-    Index("outcomes_by_time", "decided_ms"),
-    Index("outcomes_by_camera", "camera", "decided_ms"),
-    Index("outcomes_by_category", "category", "decided_ms"),
-    Index("outcomes_by_verdict", "verdict", "decided_ms"),
+    Column("judgement", String(16)),  # the last word's, which stands in `words`
+    Column("queue", String(16)),  # its verdict, while it waits for a word; null: it does not
+    # What a filter may ask comes after the time, so that an index alone answers it.
+    Index("outcomes_by_time", "decided_ms", *_FILTERS),
+    Index("outcomes_by_camera", "camera", "decided_ms", *_FILTERS, "category"),
+    Index("outcomes_by_category", "category", "decided_ms", *_FILTERS),
+    Index("outcomes_by_verdict", "verdict", "decided_ms", "score", "judgement"),
+    Index("outcomes_by_word", "judgement", "decided_ms", **_few("judgement")),
+    Index("outcomes_waiting", "queue", "decided_ms", **_few("queue")),
     Index("outcomes_by_frame", "frame_id"),
     Index("outcomes_by_serial", "serial"),
     Index("outcomes_by_id", "outcome_id"),
+)
+
+# What a version on trial said beside the active one.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("part", String(_PART), primary_key=True),
+    Column("model_version", String(_TEXT), primary_key=True),
+    Column("category", String(_TEXT), nullable=False),
+    Column("decided_ms", BigInteger, nullable=False, index=True),
+    Column("alarms", Boolean, nullable=False),
+    Index("shadows_by_version", "category", "model_version", "decided_ms"),
 )
 
 # A part's pictures and regions: the event, cut to its bounds.
@@ -130,6 +158,7 @@ words = Table(
     Column("note", Text, nullable=False),
     Column("sample", String(16)),
     Column("by", String(_TEXT), nullable=False),
+    Index("words_by_sample", "sample", "reviewed_ms", **_few("sample")),
 )
 
 cameras = Table(
@@ -148,7 +177,7 @@ pauses = Table(
     Column("until_ms", BigInteger),
     Column("by", String(_TEXT), nullable=False),
     Column("why", Text, nullable=False),
-    Column("announced_ms", BigInteger, nullable=False),
+    Column("announced_ms", BigInteger, nullable=False, index=True),
 )
 
 leases = Table(
@@ -177,4 +206,33 @@ acts = Table(
     Column("address", String(64), nullable=False),
     Column("act", String(64), nullable=False),
     Column("what", Text, nullable=False),
+)
+
+# Of each category's parts, ten minutes at a time: what a chart of a month is made of.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("category", String(_TEXT), primary_key=True),
+    Column("start_ms", BigInteger, primary_key=True, autoincrement=False),
+    Column("parts", BigInteger, nullable=False),  # inspected or not
+    Column("defects", BigInteger, nullable=False),
+    Column("near_misses", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("scored", BigInteger, nullable=False),
+    Column("score_sum", Float(53), nullable=False),
+    Column("score_max", Float(53), nullable=False),
+    Column("threshold_sum", Float(53), nullable=False),
+    Index("tallies_by_time", "start_ms", "category", "parts", "defects"),
+)
+
+# The parts of each category and day (UTC) with the lowest lots: its random sample is among them.
+draws = Table(
+    "draws",
+    metadata,
+    Column("part", String(_PART), primary_key=True),
+    Column("category", String(_TEXT), nullable=False),
+    Column("day", Integer, nullable=False),  # since 1970
+    Column("decided_ms", BigInteger, nullable=False, index=True),
+    Column("lot", Float(53), nullable=False),
+    Index("draws_by_lot", "day", "category", "lot"),
 )

@@ -10,17 +10,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, or_
+from sqlalchemy import Connection, Table, and_, or_, select, update
 
+from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
 from schemas.defect import DefectEvent, Evidence
 from schemas.explanation import Explanation
-from schemas.outcome import FrameRef, InspectorMessage, Outcome, fingerprint
+from schemas.outcome import FrameRef, InspectorMessage, Outcome, Verdict, fingerprint
 from schemas.resolution import Resolution
 from schemas.review import Review
 from workers.console.history import tables
+from workers.console.history.counting import count_rows
 from workers.console.history.database import insert
 from workers.console.history.fitting import fitted, milliseconds
 
@@ -40,7 +42,11 @@ def part_of(message: InspectorMessage | Review) -> str:
 def write_outcomes(connection: Connection, messages: Sequence[Outcome]) -> None:
     """Outcomes, and each camera's last one."""
     rows = [fitted(tables.outcomes, _outcome(message)) for message in messages]
-    _add(connection, tables.outcomes, rows)
+    said = _said(connection, [row["part"] for row in rows])
+    for row in rows:
+        row["judgement"] = said.get(row["part"])
+        row["queue"] = row["verdict"] if row["judgement"] is None and _asks(row) else None
+    count_rows(connection, _add_new(connection, rows))
     live = [row for row in rows if row["run"] == "live" and row["frame"] is not None]
     last = {row["camera"]: row for row in sorted(live, key=lambda row: row["decided_ms"])}
     names = ("camera", "part", "decided_ms")
@@ -79,9 +85,38 @@ def _outcome(message: Outcome) -> dict[str, Any]:
     }
 
 
+def _asks(row: dict[str, Any]) -> bool:
+    """Whether somebody should have a look."""
+    return row["verdict"] != "pass" and row["run"] == "live" and row["frame"] is not None
+
+
+def _said(connection: Connection, parts: list[str]) -> dict[str, str]:
+    """Part -> the word on it: reviews may be read before what they speak of."""
+    found = select(tables.words.c.part, tables.words.c.judgement)
+    return dict(
+        tuple(row) for row in connection.execute(found.where(tables.words.c.part.in_(parts)))
+    )
+
+
 def _serial(frame: FrameRef | None) -> str | None:
     said = getattr(frame, "part", None)
     return (getattr(said, "serial", None) or getattr(said, "id", None)) if said else None
+
+
+def write_shadows(connection: Connection, messages: Sequence[Outcome]) -> None:
+    """What a version on trial said of frames that another one decides about."""
+    rows = [
+        {
+            "part": part_of(message),
+            "model_version": message.model_version or "",
+            "category": message.frame.category,
+            "decided_ms": _sane(message.decided_at),
+            "alarms": message.verdict is Verdict.DEFECT,
+        }
+        for message in messages
+        if message.verdict and message.frame
+    ]
+    _add(connection, tables.shadows, [fitted(tables.shadows, row) for row in rows])
 
 
 def write_defects(connection: Connection, messages: Sequence[DefectEvent]) -> None:
@@ -154,8 +189,31 @@ def write_resolutions(connection: Connection, messages: Sequence[Resolution]) ->
     _newest(connection, tables.resolutions, rows, "resolved_ms")
 
 
-def write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
-    """What people were told."""
+def write_alarms(connection: Connection, messages: Sequence[Alarm | Acknowledgement]) -> None:
+    """What people were told, and who sees to it: of each alarm the first who said so."""
+    _write_alarms(connection, [each for each in messages if isinstance(each, Alarm)])
+    for each in messages:
+        if isinstance(each, Acknowledgement):
+            _acknowledge(connection, each)
+
+
+def _acknowledge(connection: Connection, message: Acknowledgement) -> None:
+    table = tables.alarms
+    said = {
+        "acknowledged_ms": _sane(message.acknowledged_at),
+        "acknowledged_by": message.by,
+        "note": message.note,
+    }
+    concerned = fitted(table, {"camera": message.camera_id, "cause": message.cause})
+    statement = table.update().where(
+        *(table.c[name] == value for name, value in concerned.items()),
+        table.c.raised_ms <= milliseconds(message.until),
+        table.c.acknowledged_ms.is_(None),
+    )
+    connection.execute(statement.values(fitted(table, said)))
+
+
+def _write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
     rows = [
         {
             "alarm_id": message.alarm_id,
@@ -188,6 +246,12 @@ def write_reviews(connection: Connection, messages: Sequence[Review]) -> None:
         for message in messages
     ]
     _newest(connection, tables.words, rows, "reviewed_ms", "review_id")
+    for part, judgement in _said(connection, [str(row["part"]) for row in rows]).items():
+        connection.execute(
+            update(tables.outcomes)
+            .where(tables.outcomes.c.part == part)
+            .values(judgement=judgement, queue=None)
+        )
 
 
 def write_states(connection: Connection, messages: Sequence[CameraState]) -> None:
@@ -208,6 +272,16 @@ def write_states(connection: Connection, messages: Sequence[CameraState]) -> Non
 
 def _sane(moment: datetime) -> int:
     return min(milliseconds(moment), int(time.time() * 1000) + _AHEAD_MS)
+
+
+def _add_new(connection: Connection, rows: Rows) -> list[dict[str, Any]]:
+    """Add outcomes; those that were not there yet, each once."""
+    if not rows:
+        return []
+    made = insert(connection)(tables.outcomes).on_conflict_do_nothing()
+    found = connection.execute(made.returning(tables.outcomes.c.part), rows)
+    new = {part for (part,) in found}
+    return [row for part, row in {row["part"]: row for row in rows}.items() if part in new]
 
 
 def _add(connection: Connection, table: Table, rows: Rows) -> None:

@@ -18,11 +18,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from workers.console.access.doors import Doors
 from workers.console.access.person import Person
 from workers.console.access.trail import Trail
+from workers.console.calibrations import Calibrations
 from workers.console.history.database import Database
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import FramePictures
 from workers.console.settings import ConsoleProcessSettings
+from workers.console.versions import ModelVersions
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import WorkerError
 
@@ -46,6 +48,8 @@ class Room:
     shown: Shown
     evidence: EvidencePictures
     frames: FramePictures
+    calibrations: Calibrations
+    versions: ModelVersions
     publish: Publish
     problems: Callable[[], list[str]]  # topics that are not read, and why
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end

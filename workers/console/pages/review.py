@@ -6,32 +6,39 @@ from typing import Any
 from pydantic import ValidationError
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
-from schemas.review import KIND_LIMIT, NOTE_LIMIT, Judgement, Review
+from schemas.review import KIND_LIMIT, NOTE_LIMIT, Judgement, Review, Sample
 from workers.console.asking import queue
 from workers.console.asking.parts import Part, error_of, event_of, find
+from workers.console.asking.sample import Sampling, is_drawn
 from workers.console.history.writing import write_reviews
 from workers.console.pages.desk import Asked
 from workers.console.pictures.evidence import KINDS as PICTURES
 from workers.runtime.bus.ports import Outgoing
 
 # What fits a verdict: judgement, its key, and what it says
+_NO_ALARM = (
+    (Judgement.RIGHT, "r", "Right: good"),
+    (Judgement.MISSED, "m", "Missed: a defect"),
+    (Judgement.UNSURE, "u", "Unsure"),
+)
 _ANSWERS = {
     "defect": (
         (Judgement.RIGHT, "r", "Right: a defect"),
         (Judgement.FALSE_ALARM, "f", "False alarm: good"),
         (Judgement.UNSURE, "u", "Unsure"),
     ),
-    "near_miss": (
-        (Judgement.RIGHT, "r", "Right: good"),
-        (Judgement.MISSED, "m", "Missed: a defect"),
-        (Judgement.UNSURE, "u", "Unsure"),
-    ),
+    "near_miss": _NO_ALARM,
+    "pass": _NO_ALARM,
     "rejected": (
         (Judgement.RIGHT, "r", "Right: cannot be inspected"),
         (Judgement.MISSED, "m", "Missed: a defective part"),
         (Judgement.UNSURE, "u", "Unsure"),
     ),
 }
+
+
+# Why the parts of a queue are asked about; none: somebody should say it anyway
+_SAMPLES = {queue.RANDOM: Sample.AUDIT, "near-misses": Sample.INFORMATIVE}
 
 
 def review_home(_: Asked) -> Response:
@@ -42,7 +49,7 @@ def review_home(_: Asked) -> Response:
 def review_page(asked: Asked) -> Response:
     """The next part of a queue."""
     kind = asked.request.path_params["kind"]
-    if kind not in queue.KINDS:
+    if kind not in queue.EVERY:
         return asked.show("missing.html.j2", 404, what="There is no such queue.")
     return _show(asked, kind)
 
@@ -50,7 +57,7 @@ def review_page(asked: Asked) -> Response:
 def judge(asked: Asked) -> Response:
     """A word on the part; the answer is the next one."""
     kind, key = asked.request.path_params["kind"], asked.form.get("part", "")
-    if kind not in queue.KINDS:
+    if kind not in queue.EVERY:
         return PlainTextResponse("there is no such queue", 404)
     if asked.form.get("judgement") == "later":
         lease_s = asked.room.settings.console.lease_s
@@ -58,11 +65,12 @@ def judge(asked: Asked) -> Response:
         return _next(asked, kind, "Left for later.")
     with asked.room.database.read() as connection:
         part, holder = find(connection, key), queue.holder(connection, key)
-    refused = _refused(asked, part, holder)
+        drawn = kind == queue.RANDOM and is_drawn(connection, key)
+    refused = _refused(asked, part, holder, drawn)
     if part is None or refused:
         return _next(asked, kind, refused)
     try:
-        review = _review(asked, part)
+        review = _review(asked, part, _SAMPLES.get(kind))
     except ValueError as error:  # ValidationError is one
         said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         return PlainTextResponse(said, 422)
@@ -70,18 +78,20 @@ def judge(asked: Asked) -> Response:
     return _next(asked, kind, f"Said: {review.judgement.value.replace('-', ' ')}.")
 
 
-def _refused(asked: Asked, part: Part | None, holder: str | None) -> str:
-    """Why it is not theirs to judge; empty: it is."""
+def _refused(asked: Asked, part: Part | None, holder: str | None, drawn: bool) -> str:
+    """Why it is not theirs to judge; empty: it is. What chance drew is judged as such once more."""
     if part is None:
         return "That part is not in the history any more."
-    if part.judgement is not None:
+    if asked.request.path_params["kind"] == queue.RANDOM and not drawn:
+        return "That part is not of the random sample: not judged."
+    if part.judgement is not None and not (drawn and part.sample != Sample.AUDIT):
         return f"That part was judged by {part.by}: not judged again."
     if holder not in (None, asked.person.name):
         return f"That part is with {holder or 'nobody, left for later'}: not judged."
     return ""
 
 
-def _review(asked: Asked, part: Part) -> Review:
+def _review(asked: Asked, part: Part, sample: Sample | None) -> Review:
     return Review.of(
         part.outcome(),
         Judgement(asked.form.get("judgement", "")),
@@ -89,6 +99,7 @@ def _review(asked: Asked, part: Part) -> Review:
         at=datetime.now(UTC),
         note=asked.form.get("note", "").strip()[:NOTE_LIMIT],
         kind=asked.form.get("defect", "").strip()[:KIND_LIMIT] or None,
+        sample=sample,
     )
 
 
@@ -109,12 +120,13 @@ def _next(asked: Asked, kind: str, said: str) -> Response:
 
 def _show(asked: Asked, kind: str, said: str = "", template: str = "review.html.j2") -> Response:
     database, console = asked.room.database, asked.room.settings.console
+    sampling = Sampling.of(console.audit)
     if asked.person.may("operator"):
-        part, coming = queue.take(database, kind, asked.person.name, console.lease_s)
+        part, coming = queue.take(database, kind, asked.person.name, console.lease_s, sampling)
     else:
         part, coming = None, None
     with database.read() as connection:
-        counts = {name: queue.waiting(connection, name) for name in queue.KINDS}
+        counts = {name: queue.waiting(connection, name, sampling) for name in queue.EVERY}
         seen = _seen(connection, part) if part else {}
         ahead = pictures_of(coming, event_of(connection, coming.part)) if coming else []
     return asked.show(
@@ -126,7 +138,7 @@ def _show(asked: Asked, kind: str, said: str = "", template: str = "review.html.
         part=part,
         coming=coming,
         ahead=ahead,
-        answers=_ANSWERS[queue.KINDS[kind]],
+        answers=_ANSWERS[part.verdict] if part else (),
         note_limit=NOTE_LIMIT,
         kind_limit=KIND_LIMIT,
         **seen,

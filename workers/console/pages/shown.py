@@ -31,6 +31,7 @@ class Shown:
         self._templates.filters |= {
             "clock": clock,
             "day": day,
+            "moment": moment,
             "ago": ago,
             "number": number,
             "percent": percent,
@@ -62,6 +63,14 @@ def clock(ms: int | None) -> str:
 def day(ms: int | None) -> str:
     """2026-01-31 14:03:07, UTC."""
     return "" if ms is None else _moment(ms).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(text: str) -> str:
+    """The same of a time that was noted as text, 2026-01-31T14:03:07+00:00; none stays as it is."""
+    try:
+        return day(int(datetime.fromisoformat(text).timestamp() * 1000))
+    except (ValueError, OverflowError):
+        return text
 
 
 def _moment(ms: int) -> datetime:

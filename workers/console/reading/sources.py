@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm
 from schemas.camera_state import CameraState
 from schemas.dead_letter import DeadLetter
@@ -18,6 +19,7 @@ from workers.console.reading.feed import Source
 from workers.runtime.bus.ports import Record
 from workers.runtime.settings.process import TopicSettings
 
+_ACKNOWLEDGEMENT = event_type(Acknowledgement.message_name).encode()
 _INTERRUPTION = event_type("interruption").encode()
 
 
@@ -25,10 +27,11 @@ def sources(topics: TopicSettings) -> list[Source]:
     """Every topic that the history is made of."""
     return [
         Source(topics.outcomes, _reads(Outcome), writing.write_outcomes),
+        Source(topics.shadows, _reads(Outcome), writing.write_shadows),
         Source(topics.defects, _reads(DefectEvent), writing.write_defects),
         Source(topics.dead_letters, _letter, writing.write_dead_letters),
         Source(topics.resolutions, _reads(Resolution), writing.write_resolutions),
-        Source(topics.alarms, _reads(Alarm), writing.write_alarms),
+        Source(topics.alarms, _alarm, writing.write_alarms),
         Source(topics.camera_states, _reads(CameraState), writing.write_states),
         Source(topics.reviews, _reads(Review), writing.write_reviews),
         Source(topics.explanations, _reads(Explanation), writing.write_explanations),
@@ -37,6 +40,13 @@ def sources(topics: TopicSettings) -> list[Source]:
 
 def _reads(message: type[Message]) -> Callable[[Record], Any]:
     return lambda record: message.decode(record.headers, record.value)
+
+
+def _alarm(record: Record) -> Alarm | Acknowledgement:
+    """Acknowledgements share the topic: they come after what they speak of."""
+    if dict(record.headers).get("ce_type") == _ACKNOWLEDGEMENT:
+        return Acknowledgement.decode(record.headers, record.value)
+    return Alarm.decode(record.headers, record.value)
 
 
 def _letter(record: Record) -> DeadLetter | None:

@@ -1,6 +1,6 @@
 """Servers, workers, notifier and cameras of one run, in the order that frames need them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -10,6 +10,7 @@ from workers.demo.books.observer import Observer
 from workers.demo.settings import DemoSettings
 from workers.demo.stage.brokers import BROKERS
 from workers.demo.stage.folder import RunFolder, write_poison
+from workers.demo.stage.pages import Pages
 from workers.demo.stage.plan import (
     Addresses,
     Load,
@@ -48,11 +49,12 @@ class Children:
     workers: list[Child] = field(default_factory=list)
     explainer: Child | None = None
     notifier: Child | None = None
+    console: Child | None = None
 
     def all(self) -> list[Child]:
         """In the order of stopping: first what makes frames."""
-        single = [child for child in (self.explainer, self.notifier) if child is not None]
-        return [*self.cameras, *self.workers, *single]
+        single = (self.explainer, self.notifier, self.console)
+        return [*self.cameras, *self.workers, *(child for child in single if child is not None)]
 
     @property
     def sending(self) -> bool:
@@ -77,6 +79,7 @@ class Stage:
         self._settings, self._load, self._run = settings, load, run
         self._stack = ExitStack()
         self.children = Children()
+        self.pages = Pages(free_port()) if settings.console else None
         self.failures: list[str] = []
 
     def __enter__(self) -> Self:
@@ -121,7 +124,7 @@ class Stage:
         return observer
 
     def start_inspection(self, engine: str, stop: StopSignal) -> None:
-        """Start workers, explainer and notifier; returns when the workers are ready.
+        """Start workers, explainer, notifier and console; returns when those that must are ready.
 
         Raises ProcessFailed with the end of the log of the one that is not.
         """
@@ -138,10 +141,21 @@ class Stage:
         given = explainer_flags(self._settings, self._run)
         grace_s, name = _WORKER_GRACE_S, "explainer"
         self.children.explainer = self._child(name, given, grace_s, niceness=_AFTER_VERDICTS)
+        ports |= self._start_console()
         late = wait_until_ready(ports, self._settings.ready_s, stop)
         if late is not None:
             what = "is not ready" if late.code is None else f"ended with status {late.code}"
             raise ProcessFailed(f"{late.name} {what}:\n{late.tail()}")
+
+    def _start_console(self) -> dict[int, Child]:
+        if self.pages is None:
+            return {}
+        port = free_port()
+        given = self.pages.flags(self._run) | {"health.port": port}
+        environment = self.pages.environment()
+        console = self._child("console", given, _GRACE_S, environment=environment)
+        self.children.console = console
+        return {port: console}
 
     def start_cameras(self) -> None:
         """Let the frames come."""
@@ -153,7 +167,10 @@ class Stage:
             self.children.cameras.append(self._child("camera", broken, _GRACE_S, "camera-broken"))
 
     def stop_processes(self, on_wait: Callable[[str], None] = lambda _: None) -> None:
-        """Stop cameras, then workers (they finish what they have), explainer, notifier."""
+        """Stop cameras, then workers (they finish what they have), explainer, notifier.
+
+        The console stays until the servers stop.
+        """
         self.failures = [failure(child) for child in self.children.all() if child.failed]
         ended = {child.name for child in self.children.all() if child.code is not None}
         children = self.children
@@ -176,6 +193,8 @@ class Stage:
         try:
             self.stop_processes()
         finally:
+            if self.children.console is not None:
+                self.children.console.stop()
             self._stack.close()
 
     def _child(
@@ -186,10 +205,11 @@ class Stage:
         name: str = "",
         *,
         niceness: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> Child:
         arguments = [command, *flags(self.at.flags() | given)]
         logs = self._run.folder("logs")
-        return Child(name or command, arguments, logs, grace_s, niceness=niceness)
+        return Child(name or command, arguments, logs, grace_s, environment, niceness=niceness)
 
 
 def failure(child: Child) -> str:

@@ -68,7 +68,7 @@ def view_for(
     Sides of another size divide by the preset's `multiple`.
     """
     try:
-        plan = _plan(category.view or ViewSettings(), category.mask)
+        plan = _plan(category.view or ViewSettings(), category.mask, frame)
         return plan.view(preferred, frame, multiple)
     except ValueError as error:
         raise SettingsError(f"category {category.name}: view: {error}") from error
@@ -106,8 +106,10 @@ def _size(path: Path, upright: bool | None) -> tuple[int, int] | None:
         return None
 
 
-def _plan(settings: ViewSettings, mask: Path | bytes | None) -> ViewPlan:
+def _plan(settings: ViewSettings, mask: Path | bytes | None, frame: tuple[int, int]) -> ViewPlan:
     width, height = settings.sides
+    unit = frame[0] / width if settings.frame_size else 1.0  # pixels of the frames
+    smallest = settings.tiles.smallest_defect
     upright = is_upright(settings)
 
     def share(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -129,6 +131,7 @@ def _plan(settings: ViewSettings, mask: Path | bytes | None) -> ViewPlan:
         rows=settings.tiles.rows,
         columns=settings.tiles.columns,
         overlap=settings.tiles.overlap,
+        smallest_defect=None if smallest is None else smallest * unit,
         upright=upright,
         bits=BY_FILE if settings.bits == "auto" else settings.bits,
     )

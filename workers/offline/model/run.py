@@ -19,7 +19,7 @@ from workers.runtime.host.operator import operator
 from workers.runtime.host.terminal import plain, text
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.listing import Form
-from workers.runtime.registry.activations import ROLLBACK
+from workers.runtime.registry import switching
 from workers.runtime.registry.care import (
     Retention,
     collect,
@@ -29,7 +29,7 @@ from workers.runtime.registry.care import (
     problems,
     set_aside,
 )
-from workers.runtime.registry.registry import Activation, Registry, UnknownVersion
+from workers.runtime.registry.registry import Registry, UnknownVersion
 from workers.runtime.registry.trial import Trial
 from workers.runtime.settings.process import redact
 from workers.runtime.store.files import open_blobs
@@ -44,7 +44,7 @@ class NotCalibrated(InspectorError):
 
 
 class NoSuchVersion(InspectorError):
-    """A name that fits no version, or several; or nothing to go back to."""
+    """A name that fits no version, or several."""
 
 
 class StoreDamaged(InspectorError):
@@ -164,15 +164,10 @@ class Desk:
 
     def rollback(self, category: str, by: str | None, why: str, expect: int | None) -> None:
         """Switch a category back to the version before the active one."""
-        history = self._registry.history(category)
-        version = version_before(history)
-        if version is None:
-            raise NoSuchVersion(
-                f"{category}: nothing to go back to, {len(history)} activations of one version; "
-                f"see `stream-inspector model list {category}`"
-            )
-        seen = history[-1].number if expect is None else expect
-        self._activate(category, version, by, f"{ROLLBACK}{why}", seen)
+        number, version = switching.roll_back(
+            self._registry, category, by=by or operator(), why=why, expect=expect
+        )
+        self._tell_active(category, version, number)
 
     def begin_trial(
         self,
@@ -186,7 +181,7 @@ class Desk:
     ) -> None:
         """Put a version on trial beside the active one."""
         wanted = replace(trial, version=self._resolve(name))
-        number = trials.begin(
+        number = switching.begin_trial(
             self._registry, category, wanted, by=by or operator(), why=why, expect=expect
         )
         self._console.print(text(f"{category}: {wanted} (activation {number})"))
@@ -195,7 +190,7 @@ class Desk:
         self, category: str, *, by: str | None, why: str, expect: int | None, promote: bool
     ) -> None:
         """End a trial, or make its version the active one."""
-        number, version = trials.end(
+        number, version = switching.end_trial(
             self._registry,
             category,
             by=by or operator(),
@@ -203,9 +198,7 @@ class Desk:
             expect=expect,
             promote=promote,
         )
-        self._console.print(
-            text(f"{category}: version ", (version, "bold"), f" is active (activation {number})")
-        )
+        self._tell_active(category, version, number)
 
     def compare_trial(
         self,
@@ -218,10 +211,12 @@ class Desk:
         by: str | None,
     ) -> None:
         """Show how a version on trial fares; `decide`: do what its guard says."""
-        last = trials.active(self._registry, category)
-        trial = trials.trial_of(last, category)
+        last = switching.active(self._registry, category)
+        trial = switching.trial_of(last, category)
         if decide and trial.most_alarms is None:
-            raise trials.NoTrial(f"{category}: the trial has no guard; `model try --most-alarms`")
+            raise switching.NoTrial(
+                f"{category}: the trial has no guard; `model try --most-alarms`"
+            )
         compared = heard.compare(category, last, trial, confidence)
         advice = trials.tell(last, trial, compared, self._console, form)
         for line in heard.passed.lines():
@@ -281,6 +276,9 @@ class Desk:
 
     def _activate(self, category: str, version: str, by: str | None, why: str, expect: int) -> None:
         number = self._registry.activate(category, version, by or operator(), why, expect)
+        self._tell_active(category, version, number)
+
+    def _tell_active(self, category: str, version: str, number: int) -> None:
         place = f" is active (activation {number})"
         self._console.print(text(f"{category}: version ", (version, "bold"), place))
 
@@ -318,9 +316,3 @@ class Desk:
                 "see `stream-inspector model list`"
             )
         return last.version
-
-
-def version_before(history: list[Activation]) -> str | None:
-    """The version that was active before the present one: after a rollback, the one it left."""
-    earlier = (each.version for each in reversed(history) if each.version != history[-1].version)
-    return next(earlier, None)

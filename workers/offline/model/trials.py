@@ -1,4 +1,4 @@
-"""Versions on trial: begin, promote, end, and compare what they said with the active one."""
+"""Versions on trial: what they said, compared with the active one."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from rich.console import Console
 
 from schemas.outcome import Outcome, Verdict
 from schemas.review import Part, Review, Subject, last_words, subject_of
-from stream_inspector.errors import InspectorError
 from stream_inspector.threshold.versions import (
     Advice,
     Both,
@@ -21,7 +20,7 @@ from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
 from workers.runtime.host.terminal import text
 from workers.runtime.listing import Column, Form, Listing
-from workers.runtime.registry.registry import Activation, Registry
+from workers.runtime.registry.registry import Activation
 from workers.runtime.registry.trial import Mode, Trial
 from workers.runtime.settings.process import TopicSettings
 
@@ -32,54 +31,6 @@ _COLUMNS = (
     *(Column("alarms", right=True, pattern=".2%"), Column("low", right=True, pattern=".2%")),
     Column("high", right=True, pattern=".2%"),
 )
-
-
-class NoTrial(InspectorError):
-    """Nothing is active, or nothing is on trial."""
-
-
-def begin(
-    registry: Registry, category: str, trial: Trial, *, by: str, why: str, expect: int | None
-) -> int:
-    """Put a version on trial beside the active one; its number. Raises NoTrial, Superseded."""
-    last = active(registry, category)
-    if trial.version == last.version:
-        raise NoTrial(f"{category}: version {trial.version} is the active one; try another")
-    told = f"{trial}: {why}" if why else str(trial)
-    seen = last.number if expect is None else expect
-    return registry.activate(category, last.version, by, told, seen, trial=trial)
-
-
-def end(
-    registry: Registry, category: str, *, by: str, why: str, expect: int | None, promote: bool
-) -> tuple[int, str]:
-    """End a trial, or make its version the active one; the number and the version that holds now.
-
-    Raises NoTrial, Superseded.
-    """
-    last = active(registry, category)
-    trial = trial_of(last, category)
-    version = trial.version if promote else last.version
-    told = f"{'promoted after' if promote else 'ended'} {trial}: {why}"
-    seen = last.number if expect is None else expect
-    return registry.activate(category, version, by, told, seen), version
-
-
-def active(registry: Registry, category: str) -> Activation:
-    """The activation that holds. Raises NoTrial."""
-    last = registry.last(category)
-    if last is None:
-        raise NoTrial(f"{category}: nothing is active; `stream-inspector model activate` first")
-    return last
-
-
-def trial_of(last: Activation, category: str) -> Trial:
-    """What is on trial. Raises NoTrial."""
-    if last.trial is None:
-        raise NoTrial(
-            f"{category}: no version is on trial; `stream-inspector model try` begins one"
-        )
-    return last.trial
 
 
 @dataclass(slots=True)

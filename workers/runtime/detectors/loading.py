@@ -50,6 +50,7 @@ class ModelLoader:
     def __call__(self, manifest: bytes, tensors: bytes) -> LoadedModel:
         """The version, ready. Raises ModelError, NoTemporaryFolder, or what the device raises."""
         from stream_inspector.detector import Detector
+        from stream_inspector.engine.scorer import Forward
         from stream_inspector.errors import ModelUnsupported
         from stream_inspector.model.version import ModelFiles, load_model
 
@@ -65,6 +66,7 @@ class ModelLoader:
             settings.device,
             settings.engine,
             device_threads(settings.threads),
+            Forward(settings.precision, settings.cuda_graphs),
         )
         loaded = LoadedModel(
             version=model.version,

@@ -21,6 +21,16 @@ class DeviceSection(Section):
     engine: Literal["auto", "torch", "onnxruntime", "openvino"] = Field(
         default="auto", description="auto: onnxruntime on a processor, torch elsewhere"
     )
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32",
+        description="of the diffusion network in PyTorch. bf16: for accelerators; KL and all that "
+        "is compared stay fp32; a version whose self-test image scores otherwise is refused",
+    )
+    cuda_graphs: bool = Field(
+        default=False,
+        description="the diffusion network in PyTorch as CUDA graphs, one for each of a few batch "
+        "sizes: fewer launches, and some memory for each",
+    )
     threads: int | None = Field(
         default=None,
         ge=1,

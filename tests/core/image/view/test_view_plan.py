@@ -1,5 +1,7 @@
 """From a category's wishes to the view of frames of one size."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -94,3 +96,41 @@ def test_a_thin_line_of_a_fine_mask_is_not_lost() -> None:
 def test_wishes_that_cannot_be_met_are_refused(wishes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ViewPlan(**wishes).view(PREFERRED, (100, 100))
+
+
+@pytest.mark.parametrize(
+    ("smallest", "frame", "tiles"),
+    [
+        (30.0, (1200, 1200), (1, 1)),  # 8 of 320 pixels
+        (29.0, (1200, 1200), (1, 2)),
+        (20.0, (1200, 1200), (2, 2)),
+        (20.0, (2400, 1200), (2, 3)),
+        (20.0, (2400, 600), (1, 3)),
+    ],
+)
+def test_the_fewest_tiles_that_show_a_defect_are_taken(
+    smallest: float, frame: tuple[int, int], tiles: tuple[int, int]
+) -> None:
+    view = ViewPlan(input_size="auto", smallest_defect=smallest).view((320, 320), frame)
+    assert (view.rows, view.columns) == tiles
+    assert smallest / max(view.place(frame).scale) >= 8 - 1e-6
+
+
+def test_a_region_shows_the_same_defect_with_fewer_tiles() -> None:
+    plan = ViewPlan(input_size="auto", smallest_defect=15.0)
+    whole, half = (
+        replace(plan, region=region).view((320, 320), (1200, 1200))
+        for region in ((0.0, 0.0, 1.0, 1.0), (0.25, 0.25, 0.75, 0.75))
+    )
+    assert whole.rows * whole.columns == 6
+    assert half.rows * half.columns == 1
+
+
+def test_a_defect_that_no_tiles_show_is_refused_with_the_one_that_they_would() -> None:
+    plan = ViewPlan(input_size="auto", smallest_defect=3.0)
+    with pytest.raises(
+        ValueError, match=r"3 pixels of 4000 x 3000 are .* with 12 tiles"
+    ) as refused:
+        plan.view((320, 320), (4000, 3000))
+    needed = re.findall(r"which (\d+) would have", str(refused.value))
+    replace(plan, smallest_defect=float(needed[0])).view((320, 320), (4000, 3000))

@@ -83,3 +83,24 @@ def test_the_usual_frame_is_that_of_most_images(tmp_path: Path) -> None:
     assert usual_frame(sorted(tmp_path.iterdir())) == (8, 6)
     with pytest.raises(DataError, match="no image can be read"):
         usual_frame([tmp_path / "3.png"])
+
+
+def test_a_stated_defect_chooses_the_tiles_in_the_unit_of_the_frame(tmp_path: Path) -> None:
+    stated = "view: {tiles: {smallest_defect: 20}}"
+    by_frame = view_for(category(tmp_path, stated), (320, 320), (1200, 1200))
+    assert (by_frame.rows, by_frame.columns) == (2, 2)
+    half = stated.replace("{tiles", "{frame_size: {width: 600, height: 600}, tiles")
+    by_size = view_for(category(tmp_path, half), (320, 320), (1200, 1200))
+    assert (by_size.rows, by_size.columns) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "said"),
+    [
+        ("{smallest_defect: 20, rows: 2}", "rows and columns, or smallest_defect"),
+        ("{smallest_defect: 1}", "1 pixels of 1200 x 1200"),
+    ],
+)
+def test_a_defect_that_cannot_be_shown_is_told(tmp_path: Path, tiles: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        view_for(category(tmp_path, f"view: {{tiles: {tiles}}}"), (320, 320), (1200, 1200))

@@ -13,13 +13,14 @@ from schemas.outcome import Outcome, Verdict
 from schemas.review import Judgement, Review
 from workers.cli import app
 from workers.offline.model.run import Desk
-from workers.offline.model.trials import Heard, NoTrial
+from workers.offline.model.trials import Heard
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Outgoing, Record
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.listing import Form
 from workers.runtime.registry.registry import Registry
+from workers.runtime.registry.switching import NoTrial
 from workers.runtime.registry.trial import Mode, Trial
 from workers.runtime.settings.process import TopicSettings
 from workers.runtime.store.files import open_blobs
