@@ -1,5 +1,6 @@
 # make demo   watch frames travel from cameras to alarms (installs what it needs into .venv)
 # make test   run the tests, in several processes      make lint   format, types, import contracts
+# make test-costs   the same, one after another, and what each costs in processor seconds
 # make check  for daily work, two minutes: lint, and the tests that start no server or process
 # make bench  measure the stage on this machine        make bench-inference  the detector alone
 # make bench-thresholds   do thresholds keep what they promise, in a simulation and on real images
@@ -25,7 +26,7 @@ DEMO := $(VENV)/.demo-ready# less than the tests need
 TORCH_INDEX ?=# URL of PyTorch's CPU wheels: leaves the libraries of CUDA out
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-latency bench-engines bench-models bench-console chaos image-check schemas metrics docs clean install
+.PHONY: demo test test-costs check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-latency bench-engines bench-models bench-console chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -45,6 +46,9 @@ demo: $(if $(wildcard $(READY)),$(READY),$(DEMO))
 
 test: $(READY)
 	$(BIN)/python -m pytest $(PARALLEL) -n auto $(ARGS)
+
+test-costs: $(READY)
+	$(BIN)/python -m pytest -p tests.costs $(ARGS)
 
 check: lint
 	$(BIN)/python -m pytest $(PARALLEL) -n logical -m "not integration and not slow" --timeout 60 $(ARGS)

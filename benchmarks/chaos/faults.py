@@ -230,15 +230,17 @@ ROWS = {
         gate=True,
         short=False,
     ),
-    "compressed": Row("frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8),
-    "headers": Row("megabytes in headers or key", odd.heavy_headers, 8),
+    "compressed": Row(
+        "frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8, short=False
+    ),
+    "headers": Row("megabytes in headers or key", odd.heavy_headers, 8, short=False),
     "slow-picture": Row("a picture that decodes for seconds", odd.slow_picture, 5, short=False),
     "disk": Row("full disk: logs, notifier's folder, pictures", odd.fill_disk, 6),
     "clock": Row("wall clock an hour forward, back", odd.step_clock, 6),
-    "webhook": Row("webhook refuses, redirects, hangs", odd.vex_webhook, 6),
+    "webhook": Row("webhook refuses, redirects, hangs", odd.vex_webhook, 6, short=False),
     "topic": Row("alarms topic deleted and made anew", odd.delete_topic, 3),
-    "positions": Row("the notifier's positions gone", odd.forget_positions, 3),
-    "redis-read-only": Row("Redis takes no writes", odd.redis_read_only, 6),
+    "positions": Row("the notifier's positions gone", odd.forget_positions, 3, short=False),
+    "redis-read-only": Row("Redis takes no writes", odd.redis_read_only, 6, short=False),
     "one-of-three": Row(
         "SIGKILL one of three brokers", kill_one_of_three, 10, brokers=3, short=False
     ),

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.integration
 
 __all__ = ["example"]  # a fixture
 TOPIC, FEW = "defects", "defects-few"
-MUTATED, FEWER, GOOD = 10_000, 2_000, 30
+MUTATED, FEWER, GOOD = 2_000, 1_000, 30
 EXPECTED = [f"{number:032x}" for number in range(1, GOOD + 1)]
 PYTHON = Path(__file__).parents[3] / "docs" / "examples" / "python" / "subscriber.py"
 
