@@ -52,6 +52,7 @@ LISTS_NOTHING = frozenset(  # processes, acts on one thing, and what writes its 
     f"stream-inspector {each}"
     for each in (
         *("demo", "servers", "worker", "explainer", "gate", "console", "console-password"),
+        *("console-report", "model measure"),
         *("line pause", "line resume", "dlq replay", "dlq discard", "review add", "collect"),
         *("train", "calibrate", "evaluate", "compare", "reproduce", "sample"),
         *("model push", "model activate", "model rollback", "model try", "model promote"),
