@@ -26,6 +26,7 @@ from stream_inspector.verdict import Image
 MOST_SHARE = TOLERANCE  # of the way from the median good score to the threshold
 _MOST_IMAGES = 24  # that are looked at
 _AT_ONCE = 4
+_FAR = 1e9  # what is no number on one side: a manifest has none
 _SCORE_GAP, _MAP_GAP, _IMAGES = "score_gap", "map_gap", "images"
 
 
@@ -46,14 +47,20 @@ def with_eight_bits(
     ends = np.stack([run(tiles)[0] for tiles in _tiles(model.view(name), chosen)])
     ranges = np.stack([ends[..., 0].min(0), ends[..., 1].max(0)], axis=1).astype(np.float32)
     ranged = replace(model, tensors={**model.tensors, f"{name}/{RANGES}": ranges})
-    images = [*chosen, *painted(chosen)]
-    labels = [model.categories.index(name)] * len(images)
     exact, coarse = (
-        GraphScorer(ranged, Choice(engine, "", eight_bits), threads, name).score(images, labels)
+        GraphScorer(ranged, Choice(engine, "", eight_bits), threads, name)
         for eight_bits in (False, True)
     )
-    found = {f"{name}/eight_bits.{key}": value for key, value in gaps(exact, coarse).items()}
-    return replace(ranged, provenance={**model.provenance, **found})
+    images, label = [*chosen, *painted(chosen)], model.categories.index(name)
+    moved = []
+    for start in range(0, len(images), _AT_ONCE):  # maps may be large
+        some = images[start : start + _AT_ONCE]
+        labels = [label] * len(some)
+        moved.append(gaps(exact.score(some, labels), coarse.score(some, labels)))
+    told = {_SCORE_GAP: max(s for s, _ in moved), _MAP_GAP: max(m for _, m in moved)}
+    found = {f"{name}/eight_bits.{key}": value for key, value in told.items()}
+    counted = {f"{name}/eight_bits.{_IMAGES}": len(images)}
+    return replace(ranged, provenance={**model.provenance, **found, **counted})
 
 
 def painted(good: Sequence[Image]) -> list[Image]:
@@ -64,16 +71,14 @@ def painted(good: Sequence[Image]) -> list[Image]:
     ]
 
 
-def gaps(exact: Scores, coarse: Scores) -> dict[str, float | int]:
-    """The largest differences of image scores and of maps' pixels (99.9 %)."""
+def gaps(exact: Scores, coarse: Scores) -> tuple[float, float]:
+    """The largest difference of image scores, and of maps' pixels (99.9 %); always finite."""
     apart = np.abs(exact.image_scores - coarse.image_scores)
     finite = np.isfinite(exact.maps)
     pixels: NDArray[np.float32] = np.abs(exact.maps[finite] - coarse.maps[finite])
-    return {
-        _SCORE_GAP: float(apart.max()),
-        _MAP_GAP: float(np.quantile(pixels, 0.999)),
-        _IMAGES: len(apart),
-    }
+    largest = apart.max(), np.quantile(pixels, 0.999) if pixels.size else 0.0
+    one, other = (float(np.nan_to_num(each, nan=_FAR, posinf=_FAR)) for each in largest)
+    return one, other
 
 
 def refusal(model: Model) -> str | None:

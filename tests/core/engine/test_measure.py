@@ -11,9 +11,10 @@ from trained import trained_once
 from stream_inspector.engine import measure as measuring
 from stream_inspector.engine.choice import Choice
 from stream_inspector.engine.choose import choose
-from stream_inspector.engine.eight_bits import RANGES, refusal, with_eight_bits
+from stream_inspector.engine.eight_bits import RANGES, gaps, refusal, with_eight_bits
 from stream_inspector.engine.graph_scorer import GraphScorer
 from stream_inspector.engine.measure import measure
+from stream_inspector.engine.scorer import Scores
 from stream_inspector.engine.sessions import installed
 from stream_inspector.model.self_test import SelfTest
 from stream_inspector.model.version import Model
@@ -54,6 +55,13 @@ def test_eight_bits_are_near_single_precision_and_not_the_same(ranged: Model) ->
     assert np.corrcoef(exact.maps.ravel(), coarse.maps.ravel())[0, 1] > 0.97
     assert coarse.image_scores.argmax() == exact.image_scores.argmax() == 3
     assert GraphScorer(ranged, Choice("onnxruntime", "", True), 1).engine == "onnxruntime, 8 bits"
+
+
+def test_scores_that_are_no_numbers_are_far_apart_and_finite() -> None:
+    maps, none = np.zeros((1, 2, 2), np.float32), np.full((1, 2, 2), np.inf, np.float32)
+    exact, coarse = Scores(maps, np.zeros(1), {}, {}), Scores(none, np.array([np.nan]), {}, {})
+    assert gaps(exact, coarse) == (1e9, 1e9)
+    assert gaps(Scores(none, np.zeros(1), {}, {}), coarse)[1] == 0  # nothing is inspected there
 
 
 def test_ranges_are_those_of_good_images(ranged: Model) -> None:
