@@ -80,6 +80,8 @@ def test_masks_are_played_by_nobody(tmp_path: Path) -> None:
 def test_a_mask_beside_its_image_is_no_image(tmp_path: Path) -> None:
     for name in ("0.png", "0_mask.png", "gas_mask.png"):
         touch(tmp_path / name)
+    for folder in ("masks", "line-1/Ground_Truth/dent"):
+        touch(tmp_path / folder / "0.png")
     listing = images_below(tmp_path)
     assert below(tmp_path, listing.files) == ["0.png", "gas_mask.png"]
     assert below(tmp_path, listing.skipped) == ["0_mask.png"]
