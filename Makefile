@@ -8,6 +8,7 @@
 # make bench-scale    a thousand cameras, simulated from the constants of `stream-inspector plan`
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make bench-console   every page of the console with a million outcomes: time and bytes
+# make console-pictures  the pictures of docs/console.md, from a run of the demo
 # make chaos  break everything under load and count what is lost (about 25 minutes)
 # make cluster-test   the chart on a real Kubernetes control plane with KEDA (built once: 15 minutes)
 # make image-check    install an image's packages into an empty environment, and start it there
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-models bench-console chaos image-check schemas metrics docs clean install
+.PHONY: demo test check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-models bench-console console-pictures chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -76,6 +77,9 @@ bench-models: $(READY)
 
 bench-console: $(READY)
 	$(BIN)/python -m benchmarks.console $(ARGS)
+
+console-pictures: $(READY)
+	$(BIN)/python -m benchmarks.console_pictures $(ARGS)
 
 chaos: $(READY)
 	$(BIN)/python -m benchmarks.chaos $(ARGS)
