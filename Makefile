@@ -11,6 +11,7 @@
 # make bench-engines  what PyTorch, ONNX Runtime and the measured choice say of real images, and how fast
 # make bench-models   a worker's start, a change of versions under load, Redis away for a minute
 # make bench-console   every page of the console with a million outcomes: time and bytes
+# make console-pictures  the pictures of docs/console.md, from a run of the demo
 # make chaos  break everything under load and count what is lost (about 25 minutes)
 # make cluster-test   the chart on a real Kubernetes control plane with KEDA (built once: 15 minutes)
 # make image-check    install an image's packages into an empty environment, and start it there
@@ -26,7 +27,7 @@ DEMO := $(VENV)/.demo-ready# less than the tests need
 TORCH_INDEX ?=# URL of PyTorch's CPU wheels: leaves the libraries of CUDA out
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
-.PHONY: demo test test-costs check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-latency bench-engines bench-models bench-console chaos image-check schemas metrics docs clean install
+.PHONY: demo test test-costs check cluster-test lint bench bench-inference bench-thresholds bench-recipe bench-stream bench-scale bench-latency bench-engines bench-models bench-console console-pictures chaos image-check schemas metrics docs clean install
 .DELETE_ON_ERROR:
 
 install: $(READY)
@@ -92,6 +93,9 @@ bench-models: $(READY)
 
 bench-console: $(READY)
 	$(BIN)/python -m benchmarks.console $(ARGS)
+
+console-pictures: $(READY)
+	$(BIN)/python -m benchmarks.console_pictures $(ARGS)
 
 chaos: $(READY)
 	$(BIN)/python -m benchmarks.chaos $(ARGS)

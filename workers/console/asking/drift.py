@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
 
@@ -46,7 +47,7 @@ def _from(
     return _of([(row[0], row[1], row[2]) for row in rows], reference_of)
 
 
-def _scored() -> Select[tuple[float, str | None, int]]:
+def _scored() -> Select[Any]:
     table = outcomes.c
     return select(table.score, table.model_version, table.decided_ms).where(
         table.category == bindparam("name"), table.score.is_not(None), table.run == "live"
