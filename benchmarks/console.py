@@ -248,6 +248,7 @@ def addresses(database: Database, plant: Plant) -> dict[str, str]:
         "review: random sample": "/review/random-sample",
         "lines": "/lines",
         "a shift report": "/report",
+        "a shift report as PDF": "/report.pdf",
         "models": "/models",
         "a category's models": "/models/bolt-3",
         "a comparison": "/models/bolt-3/comparison",
