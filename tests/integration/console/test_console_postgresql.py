@@ -1,12 +1,17 @@
 """The history on a real PostgreSQL: the same as on SQLite, by two consoles at once."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import func, select
 
 from schemas.outcome import Verdict
+from schemas.review import Judgement, Review, Sample
+from stream_inspector.threshold.budget import Budget
+from stream_inspector.threshold.calibrate import calibrate
 from tests.console.floor import NOW, Floor, users
 from workers.console.history import tables
 from workers.console.history.database import open_database
@@ -46,6 +51,10 @@ def test_two_consoles_on_one_postgresql(postgresql: str, tmp_path: Path) -> None
         if records:
             feed.keep(records)
     assert (rows(floor), rows(other)) == (6, 6)
+    with floor.database.read() as connection:  # each is counted once, whoever read it first
+        counted = connection.execute(select(func.sum(tables.tallies.c.parts))).scalar_one()
+        drawn = connection.execute(select(func.count()).select_from(tables.draws)).scalar_one()
+    assert (counted, drawn) == (6, 6)
     assert sum(feed.passed_over for feed in (*floor.feeds, *other.feeds)) == 0
 
     olga, otto = floor.browser("olga"), other.browser("otto")
@@ -65,6 +74,35 @@ def test_two_consoles_on_one_postgresql(postgresql: str, tmp_path: Path) -> None
     assert rows(other) == 5
     floor.database.close()
     other.database.close()
+
+
+def test_what_is_asked_of_a_category_is_answered_by_postgresql(
+    postgresql: str, tmp_path: Path
+) -> None:
+    floor = Floor(tmp_path, database=postgresql)
+    store = floor.room.versions.store
+    scores = np.linspace(0.01, 1.0, 100)
+    maps = np.repeat(scores[:, None, None], 4, axis=1).astype(np.float32)
+    made = {"bolts": calibrate(maps, scores, Budget()).to_dict()}
+    manifest = {"version": "v1", "calibrations": made, "tensors": {}, "provenance": {}}
+    store.push(["bolts"], "v1", json.dumps(manifest).encode(), b"x")
+    store.activate("bolts", "v1", "ada", "first")
+    for number in range(20):
+        part = floor.part("line-5", number, score=number / 10, model_version="v1")
+        word = Review.of(part, Judgement.RIGHT, by="olga", at=NOW, sample=Sample.AUDIT)
+        floor.publish(floor.settings.topics.reviews, word)
+    floor.read()
+    client = floor.browser("emil")
+    for path, said in {
+        "/category": "bolts",
+        "/category?name=bolts&period=month": "20 good parts of this calibration",
+        "/thresholds/bolts?false_alarms=20&escapes=5": "20 reviewed good parts",
+        "/review/random-sample": "Nothing waits here",
+    }.items():
+        answer = client.get(path)
+        assert answer.status_code == 200, answer.text
+        assert said in answer.text, path
+    floor.database.close()
 
 
 def test_a_server_that_is_away_is_told_without_the_password() -> None:

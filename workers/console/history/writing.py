@@ -6,11 +6,11 @@ rows for ever.
 
 import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, or_, select, update
+from sqlalchemy import Connection, select, update
 
 from schemas.acknowledgement import Acknowledgement
 from schemas.alarm import Alarm
@@ -22,15 +22,14 @@ from schemas.outcome import FrameRef, InspectorMessage, Outcome, Verdict, finger
 from schemas.resolution import Resolution
 from schemas.review import Review
 from workers.console.history import tables
+from workers.console.history.adding import add, add_new, add_newest
 from workers.console.history.counting import count_rows
-from workers.console.history.database import insert
 from workers.console.history.fitting import fitted, milliseconds
 
 _AHEAD_MS = 3_600_000
 _EVENT_MOST = 60_000  # characters of a defect's event that are kept
 _REGIONS, _POINTS = 50, 200  # of an event that is too long: so many, with so many points
 
-Rows = Sequence[dict[str, Any]]
 Write = Callable[[Connection, Sequence[Any]], None]
 
 
@@ -46,11 +45,11 @@ def write_outcomes(connection: Connection, messages: Sequence[Outcome]) -> None:
     for row in rows:
         row["judgement"] = said.get(row["part"])
         row["queue"] = row["verdict"] if row["judgement"] is None and _asks(row) else None
-    count_rows(connection, _add_new(connection, rows))
+    count_rows(connection, add_new(connection, rows))
     live = [row for row in rows if row["run"] == "live" and row["frame"] is not None]
     last = {row["camera"]: row for row in sorted(live, key=lambda row: row["decided_ms"])}
     names = ("camera", "part", "decided_ms")
-    _newest(
+    add_newest(
         connection,
         tables.cameras,
         [{name: row[name] for name in names} for row in last.values()],
@@ -116,7 +115,7 @@ def write_shadows(connection: Connection, messages: Sequence[Outcome]) -> None:
         for message in messages
         if message.verdict and message.frame
     ]
-    _add(connection, tables.shadows, [fitted(tables.shadows, row) for row in rows])
+    add(connection, tables.shadows, [fitted(tables.shadows, row) for row in rows])
 
 
 def write_defects(connection: Connection, messages: Sequence[DefectEvent]) -> None:
@@ -124,7 +123,7 @@ def write_defects(connection: Connection, messages: Sequence[DefectEvent]) -> No
     rows = [
         {"part": part_of(m), "decided_ms": _sane(m.decided_at), "event": _cut(m)} for m in messages
     ]
-    _add(connection, tables.defects, [fitted(tables.defects, row) for row in rows])
+    add(connection, tables.defects, [fitted(tables.defects, row) for row in rows])
 
 
 def _cut(message: DefectEvent) -> str:
@@ -150,7 +149,7 @@ def write_explanations(connection: Connection, messages: Sequence[Explanation]) 
         }
         for message in messages
     ]
-    _newest(connection, tables.explanations, rows, "explained_ms")
+    add_newest(connection, tables.explanations, rows, "explained_ms")
 
 
 def _links(evidence: Evidence) -> str:
@@ -171,7 +170,7 @@ def write_dead_letters(connection: Connection, messages: Sequence[DeadLetter]) -
         }
         for message in messages
     ]
-    _add(connection, tables.dead_letters, [fitted(tables.dead_letters, row) for row in rows])
+    add(connection, tables.dead_letters, [fitted(tables.dead_letters, row) for row in rows])
 
 
 def write_resolutions(connection: Connection, messages: Sequence[Resolution]) -> None:
@@ -186,7 +185,7 @@ def write_resolutions(connection: Connection, messages: Sequence[Resolution]) ->
         }
         for message in messages
     ]
-    _newest(connection, tables.resolutions, rows, "resolved_ms")
+    add_newest(connection, tables.resolutions, rows, "resolved_ms")
 
 
 def write_alarms(connection: Connection, messages: Sequence[Alarm | Acknowledgement]) -> None:
@@ -227,7 +226,7 @@ def _write_alarms(connection: Connection, messages: Sequence[Alarm]) -> None:
         }
         for message in messages
     ]
-    _add(connection, tables.alarms, [fitted(tables.alarms, row) for row in rows])
+    add(connection, tables.alarms, [fitted(tables.alarms, row) for row in rows])
 
 
 def write_reviews(connection: Connection, messages: Sequence[Review]) -> None:
@@ -245,7 +244,7 @@ def write_reviews(connection: Connection, messages: Sequence[Review]) -> None:
         }
         for message in messages
     ]
-    _newest(connection, tables.words, rows, "reviewed_ms", "review_id")
+    add_newest(connection, tables.words, rows, "reviewed_ms", "review_id")
     for part, judgement in _said(connection, [str(row["part"]) for row in rows]).items():
         connection.execute(
             update(tables.outcomes)
@@ -267,53 +266,8 @@ def write_states(connection: Connection, messages: Sequence[CameraState]) -> Non
         }
         for message in messages
     ]
-    _newest(connection, tables.pauses, rows, "announced_ms")
+    add_newest(connection, tables.pauses, rows, "announced_ms")
 
 
 def _sane(moment: datetime) -> int:
     return min(milliseconds(moment), int(time.time() * 1000) + _AHEAD_MS)
-
-
-def _add_new(connection: Connection, rows: Rows) -> list[dict[str, Any]]:
-    """Add outcomes; those that were not there yet, each once."""
-    if not rows:
-        return []
-    made = insert(connection)(tables.outcomes).on_conflict_do_nothing()
-    found = connection.execute(made.returning(tables.outcomes.c.part), rows)
-    new = {part for (part,) in found}
-    return [row for part, row in {row["part"]: row for row in rows}.items() if part in new]
-
-
-def _add(connection: Connection, table: Table, rows: Rows) -> None:
-    """Those that are not there yet."""
-    if rows:
-        connection.execute(insert(connection)(table).on_conflict_do_nothing(), rows)
-
-
-def _newest(
-    connection: Connection, table: Table, rows: Iterable[dict[str, Any]], *order: str
-) -> None:
-    """Add rows, or replace older ones; `order`: the columns that say which is newer."""
-    key = [column.name for column in table.primary_key]
-    latest: dict[Any, dict[str, Any]] = {}
-    for row in (fitted(table, each) for each in rows):
-        known = latest.get(row[key[0]])
-        if known is None or _rank(row, order) >= _rank(known, order):
-            latest[row[key[0]]] = row
-    if not latest:
-        return
-    made = insert(connection)(table)
-    newer = [
-        and_(
-            *(made.excluded[before] == table.c[before] for before in order[:index]),
-            made.excluded[name] > table.c[name],
-        )
-        for index, name in enumerate(order)
-    ]
-    changed = {name: made.excluded[name] for name in next(iter(latest.values())) if name not in key}
-    statement = made.on_conflict_do_update(index_elements=key, set_=changed, where=or_(*newer))
-    connection.execute(statement, list(latest.values()))
-
-
-def _rank(row: dict[str, Any], order: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in order)
