@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.listing import AsCsv, form
 from workers.runtime.settings.process import ProcessSettings, parse_assignments
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def doctor(
     assignments: Assignments = None,
     cameras: Cameras = None,
     as_json: Json = False,
+    as_csv: AsCsv = False,
     strict: Strict = False,
     quick: Quick = False,
 ) -> None:
@@ -81,14 +83,12 @@ def doctor(
     Exit codes: 0 nothing failed (with --strict: and no warning), 1 something did.
     """
     from workers.doctor.examine import exit_code
-    from workers.doctor.report import as_json as dumped
-    from workers.doctor.report import show
+    from workers.doctor.report import told
     from workers.runtime.host.terminal import Terminal
 
+    how = form(as_json, as_csv)
     found = examined(process, config, assignments or [], cameras or [], quick=quick)
-    lines = list(found) if as_json else show(found, Terminal())
-    if as_json:
-        typer.echo(dumped(lines))
+    lines = told(found, Terminal(), how)
     raise typer.Exit(exit_code(lines, strict=strict))
 
 

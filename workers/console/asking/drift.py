@@ -37,14 +37,14 @@ def drift_at(
 def drift_now(connection: Connection, category: str, reference_of: ReferenceOf) -> Drift | None:
     """Of the last frames."""
     rows = connection.execute(_NEWEST, {"name": category}).all()
-    return _of([tuple(row) for row in rows], reference_of)
+    return _of([(row[0], row[1], row[2]) for row in rows], reference_of)
 
 
 def _from(
     connection: Connection, category: str, start_ms: int, reference_of: ReferenceOf
 ) -> Drift | None:
     rows = connection.execute(_WINDOW_FROM, {"name": category, "start": start_ms})
-    return _of([tuple(row) for row in rows], reference_of)
+    return _of([(row[0], row[1], row[2]) for row in rows], reference_of)
 
 
 def _scored() -> Select[Any]:
