@@ -16,6 +16,7 @@ from workers.runtime.servers.kafka_jars import jars_folder
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one of several: engines that one exports, all find
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    gc.disable()  # what is imported and collected lives as long as the process
 else:
     _CACHE = tempfile.TemporaryDirectory(prefix="stream-inspector-tests-")
     _KAFKA = jars_folder()
@@ -24,9 +25,6 @@ else:
     _KAFKA.mkdir(parents=True, exist_ok=True)  # ... but they do not fetch Kafka's jars each time
     jars_folder().parent.mkdir()
     jars_folder().symlink_to(_KAFKA)
-
-# What is imported and collected lives as long as the process: not looked through for garbage.
-gc.disable()
 
 # As the command line does: threads that spin at OpenMP's barriers starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
