@@ -16,6 +16,7 @@ from workers.console.calibrations import Calibrations
 from workers.console.health import health
 from workers.console.history.database import Database, open_database
 from workers.console.history.retention import tidy
+from workers.console.observed import Observed
 from workers.console.pages.desk import Publish, Room
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
@@ -73,7 +74,8 @@ def run_console(
         metrics = ConsoleMetrics()
         for feed in feeds:
             stack.enter_context(feed)
-        stack.enter_context(health(settings.health, metrics, feeds, database))
+        observed = Observed(database, room.calibrations, settings.console.audit)
+        stack.enter_context(health(settings.health, metrics, feeds, database, observed))
         stack.enter_context(serving)
         stack.callback(stopping.set)
         pulse = Pulse()

@@ -164,10 +164,9 @@ def _alarms(connection: Connection, wanted: Wanted) -> list[tuple[str, str, int,
             *(column == name for column, name in named if name),
         )
         .group_by(table.cause, table.severity)
-        .order_by(func.count().desc())
-        .limit(_BARS)
     )
-    return [tuple(row) for row in connection.execute(query)]
+    rows = [tuple(row) for row in connection.execute(query)]
+    return sorted(rows, key=lambda row: -row[2])[:_BARS]
 
 
 def _worst(connection: Connection, wanted: Wanted) -> list[Part]:

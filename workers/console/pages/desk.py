@@ -26,6 +26,7 @@ from workers.console.pictures.frames import FramePictures
 from workers.console.reports.making import Reports
 from workers.console.settings import ConsoleProcessSettings
 from workers.console.versions import ModelVersions
+from workers.console.works import Works
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import WorkerError
 
@@ -54,6 +55,7 @@ class Room:
     reports: Reports
     publish: Publish
     problems: Callable[[], list[str]]  # topics that are not read, and why
+    works: Works = field(default_factory=Works)
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end
 
 
