@@ -13,11 +13,16 @@ from schemas.review import Judgement, Review, Sample
 from stream_inspector.threshold.budget import Budget
 from stream_inspector.threshold.calibrate import calibrate
 from tests.console.floor import NOW, Floor, users
+from workers.console.asking.shift import Wanted, shift_report
+from workers.console.asking.trials import compare_trial
 from workers.console.history import tables
 from workers.console.history.database import open_database
+from workers.console.history.fitting import milliseconds
 from workers.console.history.retention import tidy
 from workers.console.history.writing import part_of
 from workers.runtime.errors import ServerUnreachable
+from workers.runtime.registry.registry import Activation
+from workers.runtime.registry.trial import Mode, Trial
 
 pytestmark = pytest.mark.integration
 
@@ -102,6 +107,34 @@ def test_what_is_asked_of_a_category_is_answered_by_postgresql(
         answer = client.get(path)
         assert answer.status_code == 200, answer.text
         assert said in answer.text, path
+    floor.database.close()
+
+
+def test_trials_alarms_and_shift_reports_on_postgresql(postgresql: str, tmp_path: Path) -> None:
+    floor = Floor(tmp_path, database=postgresql)
+    with floor.database.write() as connection:  # what another test left
+        for table in (tables.outcomes, tables.positions, tables.alarms):
+            connection.execute(table.delete())
+    begun = Activation(1, "abc", "ada", "", (NOW - timedelta(hours=1)).isoformat())
+    for number in range(4):
+        outcome = floor.part(sequence=number, verdict=Verdict.DEFECT if number else Verdict.PASS)
+        shadow = outcome.model_copy(update={"model_version": "new", "verdict": Verdict.PASS})
+        floor.publish(floor.settings.topics.shadows, shadow)
+    alarm = floor.alarm("line-1")
+    floor.read()
+    client = floor.browser("olga")
+    until = str(milliseconds(alarm.raised_at))
+    form = {"camera": "line-1", "cause": alarm.cause, "until": until, "token": floor.token(client)}
+    assert client.post("/lines/alarms", data=form).status_code == 303
+    span = (milliseconds(NOW - timedelta(hours=1)), milliseconds(NOW + timedelta(hours=1)))
+    with floor.database.read() as connection:
+        shadow_of = compare_trial(connection, "bolts", begun, Trial("new", Mode.SHADOW), 0.95)
+        canary = compare_trial(connection, "bolts", begun, Trial("new", Mode.CANARY), 0.95)
+        shift = shift_report(connection, Wanted(*span))
+    assert (shadow_of.old_frames, shadow_of.only_old, shadow_of.only_new) == (4, 3, 0)
+    assert (canary.old_frames, canary.new_frames) == (4, 0)
+    assert (shift.total.parts, shift.total.rejects) == (4, 3)
+    assert shift.alarms == [("camera-silent", "critical", 1, 1)]
     floor.database.close()
 
 

@@ -35,7 +35,7 @@ def _pairs(
     joined = shadows.join(outcomes, outcomes.c.part == shadows.c.part).outerjoin(
         words, words.c.part == shadows.c.part
     )
-    kinds = (_DEFECT, shadows.c.alarms, words.c.judgement)
+    kinds = (outcomes.c.verdict, shadows.c.alarms, words.c.judgement)
     found = (
         select(*kinds, func.count())
         .select_from(joined)
@@ -49,8 +49,9 @@ def _pairs(
         .group_by(*kinds)
     )
     counts: dict[Both, int] = defaultdict(int)
-    for alarmed, alarms, judgement, number in connection.execute(found):
-        both = Both(bool(alarmed), bool(alarms), _good(bool(alarmed), judgement))
+    for verdict, alarms, judgement, number in connection.execute(found):
+        alarmed = verdict == "defect"
+        both = Both(alarmed, bool(alarms), _good(alarmed, judgement))
         counts[both] += number
     return counts
 
