@@ -144,6 +144,29 @@ def kill_notifier(stage: Stage, world: World, number: int) -> float:  # noqa: AR
     return at
 
 
+def kill_gate(stage: Stage, world: World, number: int) -> float:
+    """SIGKILL the gate, the broker, or both, and start them again."""
+    at, gate = time.time(), stage.gate
+    assert gate is not None  # noqa: S101  (its row has one)
+    if number % 3 != 1:
+        gate.gate.kill()
+    if number % 3 != 0:
+        kill_broker(stage, world, number)
+    stage.rest(1)
+    if number % 3 != 1:
+        gate.start()
+    return at
+
+
+def kill_explainer(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
+    """SIGKILL, and start it again: verdicts do not wait for it."""
+    at = time.time()
+    stage.explainer.kill()
+    stage.rest(0.5)
+    stage.start_explainer()
+    return at
+
+
 def deadly_frame(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
     """A frame that kills every worker that inspects it, until it is rejected."""
     at = time.time()
@@ -168,6 +191,8 @@ class Row:
     stable_ids: bool = False
     brokers: int = 1
     transaction_ms: int = 5000
+    gate: bool = False  # with a gate, which answers every part
+    explains: bool = False  # with an explainer, whose explanations are counted
     short: bool = True  # part of the short form; what is not, other tests do on its own
 
 
@@ -187,6 +212,7 @@ ROWS = {
     "poison": Row("every 20th frame is no image", poison, 5, short=False),
     "deadly": Row("a frame that kills its worker", deadly_frame, 3, short=False),
     "notifier": Row("SIGKILL the notifier", kill_notifier, 5, short=False),
+    "explainer": Row("SIGKILL the explainer", kill_explainer, 5, explains=True, short=False),
     "redis": Row("stop and flush Redis", lose_redis, 10),
     "network": Row("cut, stall, slow the network of a worker", break_network, 10),
     "broker": Row(
@@ -194,6 +220,14 @@ ROWS = {
         kill_broker,
         10,
         transaction_ms=_OUTLIVES_A_RESTART_MS,
+        short=False,
+    ),
+    "gate": Row(
+        "SIGKILL the gate, the broker, both",
+        kill_gate,
+        9,
+        transaction_ms=_OUTLIVES_A_RESTART_MS,
+        gate=True,
         short=False,
     ),
     "compressed": Row(

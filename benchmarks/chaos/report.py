@@ -17,7 +17,19 @@ def as_markdown(about: Mapping[str, str], results: Sequence[Result]) -> str:
     lines = [_line(result) for result in results]
     frames, faults = sum(r.sent for r in results), sum(r.faults for r in results)
     foot = f"\n{faults} faults, {frames} frames. `{about['command']}`, {about['date']}, "
-    return _HEAD + "".join(lines) + foot + f"{about['machine']}.\n"
+    answers = "".join(map(_answers, results))
+    return _HEAD + "".join(lines) + foot + f"{about['machine']}.\n" + answers
+
+
+def _answers(result: Result) -> str:
+    """What the PLC was told, where there was a gate."""
+    told, found = result.extra.get("answers"), result.findings
+    if not told:
+        return ""
+    return (
+        f"\n{result.titles[0]}: {result.sent} parts, {told} answers, "
+        f"{len(found.unanswered)} parts unanswered, {len(found.answered_wrong)} answered wrong.\n"
+    )
 
 
 def _line(result: Result) -> str:

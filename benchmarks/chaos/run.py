@@ -93,6 +93,8 @@ def run_rows(
         kafka=kafka,
         stable_ids=rows[0].stable_ids,
         worker_servers=through,
+        with_gate=any(row.gate for row in rows),
+        explains=any(row.explains for row in rows),
     ) as stage:
         if not stage.settles():
             raise TimeoutError(f"no outcomes came: see {folder}")
@@ -116,7 +118,7 @@ def run_rows(
             stage.surprises,
             stage.observer.gap_alarms,
             round(time.monotonic() - started, 1),
-            {"logs": str(folder), "camera_exit": stage.unsent},
+            {"logs": str(folder), "camera_exit": stage.unsent, "answers": stage.answers},
         )
 
 

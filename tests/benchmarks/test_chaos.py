@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos import gate
 from benchmarks.chaos.observer import Findings, Observer, Outcome, examine
 from benchmarks.chaos.proxy import Proxy
+from benchmarks.plc import NOT_INSPECTED, PASS, REJECT, Plc, Told
 from workers.runtime.servers.process import HOST
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +35,53 @@ FOUND = {
 }
 
 
+def told(camera: str, part: int, decision: int, *, late: bool = False) -> Told:
+    return Told("ab".index(camera), part, 7, decision, decision != PASS, late, 0.0)
+
+
+ANSWERED = [told("a", 1, PASS), told("b", 1, REJECT), told("a", 2, NOT_INSPECTED)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "unanswered", "wrong"),
+    [
+        (ANSWERED, 0, 0),
+        ([*ANSWERED, ANSWERED[0]], 0, 0),  # the same once more, as after a crash
+        (ANSWERED[1:], 1, 0),
+        ([*ANSWERED, told("a", 1, REJECT)], 0, 1),
+        ([told("a", 1, REJECT), *ANSWERED[1:]], 0, 1),
+        ([told("a", 1, NOT_INSPECTED, late=True), *ANSWERED[1:]], 0, 1),
+        (ANSWERED[::-1], 0, 1),  # not in their order
+        ([*ANSWERED, told("a", 3, PASS)], 0, 1),  # a part that nobody judged
+    ],
+)
+def test_answers_are_held_against_what_was_judged(
+    answers: list[Told], unanswered: int, wrong: int
+) -> None:
+    missing, others = gate.examine(["a", "b"], answers, GOOD)
+    assert (len(missing), len(others)) == (unanswered, wrong)
+
+
+def test_the_plc_hears_what_a_gate_writes() -> None:
+    from tests.workers.gate.parts import answer
+    from workers.gate.channels.modbus import ModbusChannel
+    from workers.gate.settings import ModbusSettings
+
+    with Plc(lanes=2, slots=4) as plc:
+        given = ModbusSettings(host="127.0.0.1", port=plc.port, slots=4)
+        channel = ModbusChannel(given, {"other": 0, "line-1": 1})
+        channel.open()
+        channel.beat(ready=True)
+        channel.send(answer(70_003))
+        channel.close()
+    (only,) = plc.told
+    assert (only.lane, only.part, only.decision) == (1, 70_003, PASS)
+    assert not (only.reject or only.late)
+
+
 def test_a_run_without_a_loss_is_clean() -> None:
     assert examine(SENT, **FOUND).clean
+    assert examine(SENT, **FOUND, explained=["f3"]).clean
 
 
 @pytest.mark.parametrize(
@@ -47,6 +94,8 @@ def test_a_run_without_a_loss_is_clean() -> None:
         ({"letters": ["f2", "f2"]}, {"letters_wrong": ("f2",)}),
         ({"letters": ["f1", "f2"]}, {"letters_wrong": ("f1",), "alarms_lost": ("f1",)}),
         ({"defects": []}, {"defects_wrong": ("f3",)}),
+        ({"explained": []}, {"explanations_wrong": ("f3",)}),
+        ({"explained": ["f3", "f3"]}, {"explanations_wrong": ("f3",)}),
         ({"alarmed": ["f2"]}, {"alarms_lost": ("f3",)}),
         ({"written": [*SENT, "f1"]}, {"sent_twice": ("f1",)}),
     ],

@@ -29,6 +29,13 @@ LIGHT: list[EntryPoint] = [
     (["config", "check", "gate", "--config", str(CONFIGS / "gate.yaml")], 0),
     (["config", "check", "notifier", "--config", str(CONFIGS / "notifier.yaml")], 0),
 ]
+CTI = ["--set", "camera.device.cti=[nowhere.cti]"]
+CAMERA: list[EntryPoint] = [
+    (["camera", "--frames", "1", *KAFKA], UNREACHABLE),
+    (["camera", "--source", "genicam:", *CTI, "--preview", "x.png"], 78),  # no such producer
+    (["camera", "--source", "rtsp://127.0.0.1:1/x", "--preview", "x.png"], UNREACHABLE),
+    (["camera", "--list"], 0),
+]
 CATEGORIES = ["--set", f"categories.folder={ROOT / 'configs' / 'categories'}"]
 REDIS = ["--set", "redis.url=redis://127.0.0.1:1/0", "--set", "redis.connect_timeout_s=0.2"]
 WORKER: EntryPoint = (["worker", "--category", "flange", *REDIS, *KAFKA], UNREACHABLE)
@@ -42,7 +49,13 @@ HEAVY: list[EntryPoint] = [
 ]
 # What needs PyTorch: training. A worker's scoring does not: tests/test_architecture.py.
 PROCESSOR = [each for each in HEAVY if each[0][0] not in {"train", "explainer"}]
-ENTRY_POINTS = {"light": LIGHT, "processor": PROCESSOR, "cpu": HEAVY, "cuda": HEAVY}
+ENTRY_POINTS = {
+    "light": LIGHT,
+    "camera": CAMERA,
+    "processor": PROCESSOR,
+    "cpu": HEAVY,
+    "cuda": HEAVY,
+}
 
 
 def wrong(cases: Sequence[EntryPoint], program: list[str], folder: Path) -> list[str]:

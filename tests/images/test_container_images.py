@@ -40,7 +40,7 @@ OURS = {
     "evidence": "evidence",
 }
 OURSELVES = "stream-inspector"
-TARGETS = ("light", "processor", "cpu", "cuda")
+TARGETS = ("light", "camera", "processor", "cpu", "cuda")
 
 
 def program(name: str) -> str:
@@ -175,7 +175,7 @@ def without_others(extras: set[str]) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["light", "processor"])
+@pytest.mark.parametrize("target", ["light", "camera", "processor"])
 def test_what_runs_in_an_image_without_torch_imports_nothing_else(
     target: str, tmp_path: Path
 ) -> None:
@@ -195,12 +195,43 @@ def test_what_runs_in_the_worker_images_starts(tmp_path: Path) -> None:
     assert wrong(HEAVY, [sys.executable, "-c", start], tmp_path) == []
 
 
-@pytest.mark.parametrize("files", [("compose.yaml",), ("compose.yaml", "compose.cuda.yaml")])
+OVERLAYS = ("compose.cuda.yaml", "compose.camera.yaml")
+
+
+@pytest.mark.parametrize(
+    "files", [("compose.yaml",), *(("compose.yaml", each) for each in OVERLAYS)]
+)
 def test_the_file_keeps_the_compose_schema_and_pins_its_images(files: tuple[str, ...]) -> None:
     for name, service in composed(*files)["services"].items():
         assert re.search(r":v?\d+(\.\d+)*(-\w+)?$", service["image"]), name
         for port in service.get("ports", []):
             assert port["host_ip"] == "127.0.0.1", name
+
+
+def test_a_real_camera_and_a_gate_get_their_devices_and_no_more_rights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CAMERA_SOURCE", "genicam:left")
+    monkeypatch.setenv("CAMERA_DEVICE", "/dev/bus/usb")
+    monkeypatch.setenv("GATE_DEVICE", "/dev/gpiochip0")
+    composed.cache_clear()
+    services = composed("compose.yaml", "compose.camera.yaml")["services"]
+    composed.cache_clear()
+    for name, device in (("camera", "/dev/bus/usb"), ("gate", "/dev/gpiochip0")):
+        service = services[name]
+        assert [each["source"] for each in service["devices"]] == [device]
+        assert service["cap_drop"] == ["ALL"]
+        assert not service.get("privileged")
+    camera = services["camera"]
+    assert (camera["build"]["target"], camera["network_mode"]) == ("camera", "host")
+    for key in [key for key in os.environ if key.startswith("STREAM_INSPECTOR_")]:
+        monkeypatch.delenv(key)
+    for key, value in camera["environment"].items():
+        monkeypatch.setenv(key, value)
+    settings: Any = settings_class(Process("camera")).load(ROOT / "configs" / "camera.yaml")
+    assert (settings.camera.source, settings.camera.camera_ids) == ("genicam:left", ("cam-1",))
+    kafka = services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
+    assert f"HOST://{settings.kafka.bootstrap_servers}" in kafka
 
 
 def test_a_wrong_key_in_the_compose_file_is_found(tmp_path: Path) -> None:

@@ -50,6 +50,10 @@ class Camera:
         self.sequence += 1
         return Captured(frame, shot, self.partition)
 
+    def begin_anew(self) -> None:
+        """Nobody knows how many parts went by: whoever counts them has to begin anew, too."""
+        self.epoch, self.sequence = new_frame_id(), 0
+
     def skip(self, parts: int) -> None:
         """Parts of which there is no picture: their numbers are missing, which is an alarm."""
         self.sequence += parts

@@ -10,7 +10,7 @@ import structlog
 
 from workers.camera.capture import Camera, Pacer, take_turns
 from workers.camera.publisher import SpooledPublisher
-from workers.camera.sources import Missed, Refusal, Shot, Stop, Taken
+from workers.camera.sources import AWAY, Missed, Refusal, Shot, Stop, Taken
 from workers.camera.spool import Captured, Spool, WhenFull
 
 log = structlog.get_logger(__name__)
@@ -100,6 +100,8 @@ class Player:
             self._refuse(taken)
         elif isinstance(taken, Missed):
             self.counts.missed[taken.reason] += taken.parts
+            if taken.reason == AWAY:
+                self._cameras[0].begin_anew()
             self._cameras[0].skip(taken.parts)
             log.warning("parts not inspected", parts=taken.parts, reason=taken.reason)
         else:

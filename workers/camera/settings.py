@@ -15,8 +15,8 @@ from workers.runtime.settings.shares import Share
 SYNTHETIC = "synthetic"
 WATCH = "watch:"
 _LIVE = (
-    *(WATCH, "video:", "basler:", "genicam:", "rtsp://", "rtsps://"),
-    *("http://", "https://", "/dev/video"),
+    *(WATCH, "video:", "basler:", "genicam:", "aravis:"),
+    *("rtsp://", "rtsps://", "http://", "https://", "/dev/video"),
 )
 CameraId = Annotated[str, Field(min_length=1, max_length=256)]
 Size = Annotated[int, Field(ge=0, le=65_536)]
@@ -172,7 +172,7 @@ class CameraSettings(Section):
         default=SYNTHETIC,
         min_length=1,
         description="a folder, a glob pattern, watch:FOLDER, video:FILE, rtsp://..., /dev/video0, "
-        "basler:SERIAL, genicam:ID, or: synthetic",
+        "basler:SERIAL, genicam:ID, aravis:ID, or: synthetic",
     )
     category: Name = Field(default="flange", description="product category of the frames")
     categories: dict[str, Name] = Field(
@@ -221,7 +221,7 @@ class CameraSettings(Section):
     @property
     def real(self) -> bool:
         """Whether a device takes the pictures, which may have a clock of its own."""
-        return self.source.startswith(("basler:", "genicam:"))
+        return self.source.startswith(("basler:", "genicam:", "aravis:"))
 
     def category_of(self, camera_id: str) -> str:
         """What a camera looks at."""

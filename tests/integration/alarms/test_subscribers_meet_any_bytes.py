@@ -59,6 +59,7 @@ def kafka() -> Iterator[KafkaSettings]:
 def heard(command: list[str], folder: Path, kafka: KafkaSettings, topic: str) -> list[str]:
     """The ids that a subscriber tells, until the last good one."""
     settings = {"KAFKA": kafka.bootstrap_servers, "TOPIC": topic, "GROUP": f"group-{topic}"}
+    settings["PICTURES"] = ""
     found: list[str] = []
     with subscriber(command, folder, **settings) as running:
         while not found or found[-1] != f"{GOOD:032x}":

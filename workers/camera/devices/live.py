@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from workers.camera.devices.absence import Absence
 from workers.camera.devices.clock import DeviceClock
 from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
 from workers.camera.devices.encode import shot
 from workers.camera.settings import DeviceSettings
-from workers.camera.sources import Missed, Stop, Taken
+from workers.camera.sources import AWAY, Missed, Stop, Taken
 
 log = structlog.get_logger(__name__)
 
@@ -31,21 +32,27 @@ def live_shots(
     clock: DeviceClock | None = None,
 ) -> Iterator[Taken]:
     """Until a stop, or the end of a file (`once`). None: nothing came. Raises SettingsError."""
-    failures, counts, clock = 0, Counts(settings), clock or DeviceClock()
+    failures, counts, absence = 0, Counts(settings), Absence(settings)
+    clock = clock or DeviceClock()
     while not stop.is_set():
         try:
             device.open()
             log.info("device connected")
             counts.begin()
+            absence.opened(time.monotonic())
             clock.synchronised = device.synchronised()
             for taken in _pictures(device, settings, stop, counts, clock):
                 failures = 0
+                if taken is not None and (parts := absence.parts(time.monotonic())):
+                    yield Missed(parts, AWAY)
                 yield taken
         except VideoEnded:
             if once:
                 return
+            yield None
         except DeviceLost as error:
             failures += 1
+            absence.lost()
             pause_s = _pause(settings, failures)
             log.warning("device lost", reason=str(error), retry_s=round(pause_s, 1))
             yield None

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 
+from workers.camera.devices.aravis import AravisDevice
+from workers.camera.devices.aravis import find as find_aravis
 from workers.camera.devices.device import Device, Found
+from workers.camera.devices.libaravis import NotInstalled
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 
@@ -14,6 +17,8 @@ def open_device(source: str, settings: DeviceSettings) -> Device:
         return _with("basler", lambda: _basler(name, settings))
     if kind == "genicam":
         return _with("genicam", lambda: _genicam(name, settings))
+    if kind == "aravis":
+        return AravisDevice(name, settings)
     where = name if kind == "video" else source
     return _with("video", lambda: _video(where, settings))
 
@@ -21,14 +26,17 @@ def open_device(source: str, settings: DeviceSettings) -> Device:
 def find_devices(settings: DeviceSettings) -> list[Found]:
     """Every device that the installed libraries see. Raises SettingsError where there is none."""
     found: list[Found] = []
-    missing = []
-    for extra, look in (("basler", _find_basler), ("genicam", lambda: _find_genicam(settings))):
+    missing = 0
+    for look in (_find_basler, lambda: _find_genicam(settings), find_aravis):
         try:
             found += look()
-        except ModuleNotFoundError:
-            missing.append(extra)
-    if len(missing) == 2:
-        raise SettingsError("no library for cameras is installed: extras `basler`, `genicam`")
+        except (ModuleNotFoundError, NotInstalled):
+            missing += 1
+    if missing == 3:
+        raise SettingsError(
+            "no library for cameras is installed: extras `basler`, `genicam`, or the system's "
+            "package of aravis (docs/cameras.md)"
+        )
     return found
 
 

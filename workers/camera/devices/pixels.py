@@ -47,7 +47,7 @@ class Picture(NamedTuple):
 
 
 def picture(samples: Samples, form: PixelFormat, *, convert_bayer: bool) -> Picture:
-    """Samples [h, w] or [h, w, channels] of a device."""
+    """A copy of samples [h, w] or [h, w, channels], whose memory the device takes back."""
     if form.kind == "Bayer":
         full = full_scale(samples, form.bits)
         if not convert_bayer:
@@ -57,7 +57,7 @@ def picture(samples: Samples, form: PixelFormat, *, convert_bayer: bool) -> Pict
     if form.kind == "Mono":
         return Picture(full_scale(samples, form.bits))
     colours = samples[:, :, 2::-1] if form.kind.startswith("BGR") else samples[:, :, :3]
-    return Picture(np.ascontiguousarray(colours))
+    return Picture(np.array(colours, order="C"))
 
 
 def full_scale(samples: Samples, bits: int) -> Samples:

@@ -19,6 +19,7 @@ class VideoDevice:
 
     def __init__(self, where: str, settings: DeviceSettings) -> None:
         self._where, self._settings = where, settings
+        self._live = "://" in where or where.startswith("/dev/video")
         self._container: Any = None
         self._frames: Iterator[Any] = iter(())
 
@@ -36,11 +37,13 @@ class VideoDevice:
             raise DeviceLost(f"{self._where}: {error} (camera.source)") from None
 
     def grab(self, timeout_s: float) -> Grab | None:  # noqa: ARG002  (its own: device.timeout_s)
-        """Raises DeviceLost; VideoEnded behind the last picture of a file."""
+        """Raises DeviceLost, also where a stream ends; VideoEnded behind a file's last picture."""
         try:
             frame = next(self._frames, None)
         except FFmpegError as error:
             raise DeviceLost(f"{self._where}: {error}") from None
+        if frame is None and self._live:
+            raise DeviceLost(f"{self._where}: the stream ended")
         if frame is None:
             raise VideoEnded(f"{self._where}: no more pictures")
         gray = frame.format.name.startswith("gray")

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 
 from schemas.frame import decode_frame
+from workers.camera.capture import make_cameras
+from workers.camera.devices.absence import Absence
 from workers.camera.devices.device import DeviceLost, Grab, VideoEnded
 from workers.camera.devices.live import live_shots, missed
 from workers.camera.devices.pixels import Picture
-from workers.camera.settings import DeviceSettings
+from workers.camera.play import Player
+from workers.camera.publisher import SpooledPublisher
+from workers.camera.settings import CameraProcessSettings, DeviceSettings
 from workers.camera.sources import Missed, Shot
+from workers.camera.spool import Spool
+from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.lifecycle import StopSignal
 
 PIXELS = np.zeros((4, 6), np.uint8)
@@ -87,17 +93,13 @@ def test_a_picture_carries_the_devices_count_and_clock() -> None:
 def test_a_device_that_is_lost_is_looked_for_again_and_its_count_begins_anew() -> None:
     device = Scripted(grab(8), DeviceLost("unplugged"), DeviceLost("still"), grab(0), None)
     found = [each for each in taken(device) if each is not None]
-    assert [type(each) for each in found] == [Shot, Shot]
+    assert [type(each) for each in found] == [Shot, Missed, Shot]
+    assert found[1] == Missed(1, "away")
     assert device.opened == device.closed == 3
 
 
 def test_missed_parts_leave_a_gap_in_the_frames_numbers() -> None:
     from tests.workers.camera.test_run_camera import settings
-    from workers.camera.capture import make_cameras
-    from workers.camera.play import Player
-    from workers.camera.publisher import SpooledPublisher
-    from workers.camera.spool import Spool
-    from workers.runtime.bus.memory import MemoryBroker
 
     broker, camera = MemoryBroker(), settings().camera
     spool = Spool(2**20, "block")
@@ -142,4 +144,48 @@ def test_parts_that_went_by_while_the_camera_was_away_are_counted() -> None:
     away = DeviceLost("unplugged")
     found = kinds(counted(7, 10), away, counted(0, 15), counter="ChunkCounterValue")
     assert found == [10, Missed(4, "trigger"), 15]
-    assert kinds(counted(7, 7), away, counted(9, 9), counter="block") == [7, 9]
+    assert kinds(counted(7, 7), away, counted(9, 9), counter="block") == [
+        7,
+        Missed(1, "away"),
+        9,
+    ]
+
+
+def test_a_device_that_was_away_would_have_taken_pictures_at_its_pace() -> None:
+    absence = Absence(DeviceSettings())
+    absence.lost()  # before its first picture nothing was missed
+    absence.opened(10.0)
+    times = (11.0, 11.0, 11.0, 11.0, 11.1, 11.2, 11.3, 11.4, 11.5, 12.0)  # some came at once
+    assert [absence.parts(at) for at in times] == [0] * 10
+    absence.lost()
+    absence.lost()
+    absence.opened(14.0)
+    assert [absence.parts(at) for at in (14.2, 14.4)] == [10, 0]  # 5 a second
+    absence.lost()  # at 5 a second, too
+    absence.opened(15.0)
+    assert absence.parts(15.4) == 4
+
+
+def test_how_many_signals_a_trigger_got_while_it_was_away_nobody_knows() -> None:
+    absence = Absence(DeviceSettings(trigger="hardware"))
+    absence.opened(10.0)
+    assert [absence.parts(at) for at in (10.0, 10.1)] == [0, 0]
+    absence.lost()
+    assert absence.parts(20.0) == 1
+
+
+def test_numbers_begin_anew_behind_parts_that_nobody_counted() -> None:
+    (camera,) = make_cameras({"line-1": "bolts"}, {})
+    spool = Spool(2**20, "block")
+    publisher = SpooledPublisher(
+        spool, MemoryBroker().producer(), "frames", CameraProcessSettings().camera.spool
+    )
+    player = Player([camera], spool, publisher, StopSignal())
+    found = taken(Scripted(grab(0), grab(1), DeviceLost("unplugged"), grab(0), grab(3)))
+    player.play(found, 0, 0)  # type: ignore[arg-type]
+    frames = [each.frame for each in spool.take(2**20)]
+    assert [frame.sequence for frame in frames[:2]] == [0, 1]
+    assert frames[2].epoch != frames[1].epoch
+    assert frames[3].epoch == frames[2].epoch
+    assert frames[2].sequence >= 1
+    assert frames[3].sequence == frames[2].sequence + 3

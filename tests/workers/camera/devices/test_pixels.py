@@ -39,6 +39,18 @@ def test_colours_lie_in_their_order() -> None:
     assert taken(pixels, "BGRa8").pixels.shape == (2, 2, 3)
 
 
+@pytest.mark.parametrize("name", ["Mono8", "Mono12", "BayerRG8", "RGB8", "BGR8", "RGBa8"])
+@pytest.mark.parametrize("convert_bayer", [True, False])
+def test_a_picture_outlives_the_buffer_that_it_came_in(name: str, convert_bayer: bool) -> None:
+    samples = {"RGB8": 3, "BGR8": 3, "RGBa8": 4}.get(name, 1)
+    buffer = np.zeros((6, 8, samples), np.uint16 if name == "Mono12" else np.uint8)
+    buffer = buffer[:, :, 0] if samples == 1 else buffer
+    kept = taken(buffer, name, convert_bayer=convert_bayer).pixels
+    buffer[:] = 77  # the device writes the next one
+    assert kept.flags.c_contiguous
+    assert not kept.any()
+
+
 def test_a_mosaic_becomes_colour_or_is_kept() -> None:
     assert taken(GREY, "BayerRG8").pixels.shape == (6, 8, 3)
     assert taken(DEEP, "BayerGB12").pixels.dtype == np.uint8

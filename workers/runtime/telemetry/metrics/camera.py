@@ -21,8 +21,8 @@ class CameraMetrics(Table):
         self.missed = self._tally(
             "missed_parts",
             "Parts of which the device has no picture: a gap in its count, an incomplete buffer, "
-            "a trigger that took none",
-            reason="three",
+            "a trigger that took none, or it was away",
+            reason="four",
         )
         self.unidentified = self._tally(
             "unidentified_parts", "Times that who a part is could not be read, or not wholly"
