@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stream_inspector.engine.choice import Choice
 from stream_inspector.engine.choose import open_scorer
 from stream_inspector.engine.scorer import EXACT, Forward, Scorer, Scores
 from stream_inspector.errors import ModelUnsupported
@@ -38,11 +39,18 @@ class Detector:
         engine: str = "auto",
         threads: int | None = None,
         forward: Forward = EXACT,
+        *,
+        measured: Choice | None = None,
     ) -> None:
-        """Raises EngineMissing, ModelCorrupt, ModelUnsupported."""
+        """`measured`: what was found fastest on such a machine, for the engine "auto".
+
+        Raises EngineMissing, ModelCorrupt, ModelUnsupported.
+        """
         self.model, self.preset, self.device = model, model.preset, device
         self.bytes = footprint(model, device)
-        self._scorer: Scorer = open_scorer(model, engine, device, threads, forward)
+        self._scorer: Scorer = open_scorer(
+            model, engine, device, threads, forward, measured=measured
+        )
         self.engine = self._scorer.engine
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:

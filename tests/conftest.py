@@ -1,5 +1,6 @@
 """What all tests need before the first import of torch, and how several processes share them."""
 
+import gc
 import os
 import sys
 import tempfile
@@ -23,6 +24,9 @@ else:
     _KAFKA.mkdir(parents=True, exist_ok=True)  # ... but they do not fetch Kafka's jars each time
     jars_folder().parent.mkdir()
     jars_folder().symlink_to(_KAFKA)
+
+# What is imported and collected lives as long as the process: not looked through for garbage.
+gc.disable()
 
 # As the command line does: threads that spin at OpenMP's barriers starve each other on few cores.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -59,6 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if not alone:
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
     items.sort(key=lambda item: [not item.get_closest_marker(m) for m in ("slow", "integration")])
+
+
+def pytest_collection_finish() -> None:
+    """Only what tests make is looked through for garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)

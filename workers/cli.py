@@ -31,6 +31,7 @@ COMMANDS = {
     "gate": "workers.gate.command:gate",
     "console": "workers.console.command:console",
     "console-password": "workers.console.command:password",
+    "console-report": "workers.console.report_command:report",
     "line": "workers.line.command:line",
     "dlq": "workers.dlq.command:dlq",
     "review": "workers.review.command:review",
@@ -58,6 +59,7 @@ EXTRAS = {
     "evidence": "s3",
     "console": "console",
     "console-password": "console",
+    "console-report": "console",
 }  # the other heavy commands: worker
 
 

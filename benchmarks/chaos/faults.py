@@ -158,6 +158,15 @@ def kill_gate(stage: Stage, world: World, number: int) -> float:
     return at
 
 
+def kill_explainer(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
+    """SIGKILL, and start it again: verdicts do not wait for it."""
+    at = time.time()
+    stage.explainer.kill()
+    stage.rest(0.5)
+    stage.start_explainer()
+    return at
+
+
 def deadly_frame(stage: Stage, world: World, number: int) -> float:  # noqa: ARG001
     """A frame that kills every worker that inspects it, until it is rejected."""
     at = time.time()
@@ -183,6 +192,7 @@ class Row:
     brokers: int = 1
     transaction_ms: int = 5000
     gate: bool = False  # with a gate, which answers every part
+    explains: bool = False  # with an explainer, whose explanations are counted
     short: bool = True  # part of the short form; what is not, other tests do on its own
 
 
@@ -202,6 +212,7 @@ ROWS = {
     "poison": Row("every 20th frame is no image", poison, 5, short=False),
     "deadly": Row("a frame that kills its worker", deadly_frame, 3, short=False),
     "notifier": Row("SIGKILL the notifier", kill_notifier, 5, short=False),
+    "explainer": Row("SIGKILL the explainer", kill_explainer, 5, explains=True, short=False),
     "redis": Row("stop and flush Redis", lose_redis, 10),
     "network": Row("cut, stall, slow the network of a worker", break_network, 10),
     "broker": Row(
@@ -219,15 +230,17 @@ ROWS = {
         gate=True,
         short=False,
     ),
-    "compressed": Row("frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8),
-    "headers": Row("megabytes in headers or key", odd.heavy_headers, 8),
+    "compressed": Row(
+        "frames topic in lz4, zstd, snappy, gzip", odd.compress_topic, 8, short=False
+    ),
+    "headers": Row("megabytes in headers or key", odd.heavy_headers, 8, short=False),
     "slow-picture": Row("a picture that decodes for seconds", odd.slow_picture, 5, short=False),
     "disk": Row("full disk: logs, notifier's folder, pictures", odd.fill_disk, 6),
     "clock": Row("wall clock an hour forward, back", odd.step_clock, 6),
-    "webhook": Row("webhook refuses, redirects, hangs", odd.vex_webhook, 6),
+    "webhook": Row("webhook refuses, redirects, hangs", odd.vex_webhook, 6, short=False),
     "topic": Row("alarms topic deleted and made anew", odd.delete_topic, 3),
-    "positions": Row("the notifier's positions gone", odd.forget_positions, 3),
-    "redis-read-only": Row("Redis takes no writes", odd.redis_read_only, 6),
+    "positions": Row("the notifier's positions gone", odd.forget_positions, 3, short=False),
+    "redis-read-only": Row("Redis takes no writes", odd.redis_read_only, 6, short=False),
     "one-of-three": Row(
         "SIGKILL one of three brokers", kill_one_of_three, 10, brokers=3, short=False
     ),

@@ -50,6 +50,7 @@ class Findings:
     alarms_untold: tuple[str, ...] = ()  # alarms that a channel never got
     unanswered: tuple[str, ...] = ()  # parts of which the gate told its PLC nothing
     answered_wrong: tuple[str, ...] = ()  # ... or not what was judged, or not in their order
+    explanations_wrong: tuple[str, ...] = ()  # not exactly one for each defect, where one explains
 
     @property
     def clean(self) -> bool:
@@ -66,8 +67,11 @@ def examine(
     defects: Sequence[str],
     alarmed: Iterable[str],
     told: Mapping[str, set[str]] | None = None,
+    explained: Sequence[str] | None = None,
 ) -> Findings:
-    """Compare what was sent with what was read. All but `outcomes` are frame ids."""
+    """Compare what was sent with what was read. All but `outcomes` are frame ids; `explained`
+    None: nobody did.
+    """
     counts = Counter(outcome.frame_id for outcome in outcomes)
     rejected = [each.frame_id for each in outcomes if each.rejected]
     defective = [each.frame_id for each in outcomes if each.defect]
@@ -80,6 +84,7 @@ def examine(
         alarms_lost=tuple(sorted({*letters, *defects} - set(alarmed))),
         sent_twice=_repeated(Counter(written)),
         told_twice=tuple(sorted(name for name, ids in (told or {}).items() if len(ids) > 1)),
+        explanations_wrong=() if explained is None else _differing(defective, explained),
     )
 
 
@@ -124,6 +129,8 @@ class Observer:
         self.outcomes: list[Outcome] = []
         self.letters: list[str] = []
         self.defects: list[str] = []
+        self.explained: list[str] = []
+        self.explains = False  # somebody does
         self.alarm_ids: Counter[str] = Counter()
         self._told: dict[str, set[str]] = defaultdict(set)  # frame -> ids of its alarms
         self.gap_alarms = 0  # alarms of missing frames: none is missing
@@ -132,6 +139,7 @@ class Observer:
             "frames": self._frame,
             "outcomes": self._outcome,
             "defects": lambda record: self.defects.append(_frame_id(record)),
+            "explanations": lambda record: self.explained.append(_frame_id(record)),
             "dead_letters": lambda record: self.letters.append(_frame_id(record)),
             "alarms": self._alarm,
         }
@@ -183,6 +191,7 @@ class Observer:
             defects=self.defects,
             alarmed=self.alarmed,
             told=self._told,
+            explained=self.explained if self.explains else None,
         )
 
     def read_anew(self, topic: str) -> None:

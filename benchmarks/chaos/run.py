@@ -94,6 +94,7 @@ def run_rows(
         stable_ids=rows[0].stable_ids,
         worker_servers=through,
         with_gate=any(row.gate for row in rows),
+        explains=any(row.explains for row in rows),
     ) as stage:
         if not stage.settles():
             raise TimeoutError(f"no outcomes came: see {folder}")

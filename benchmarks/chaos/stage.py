@@ -97,8 +97,12 @@ class Stage:
         stable_ids: bool = False,
         worker_servers: tuple[str, ...] = (),
         with_gate: bool = False,
+        explains: bool = False,
     ) -> None:
-        """`rate`: frames/s of each camera. `worker_servers`: how worker 0, 1 ... reach Kafka."""
+        """`rate`: frames/s of each camera. `explains`: an explainer is part of it.
+
+        `worker_servers`: how worker 0, 1 ... reach Kafka.
+        """
         self._servers, self._redis_port, self._folder, self.name = (
             servers,
             redis_port,
@@ -106,9 +110,10 @@ class Stage:
             name,
         )
         self._rate, self._kafka, self._stable_ids = rate, kafka, stable_ids
-        self._worker_servers, self._with_gate = worker_servers, with_gate
+        self._worker_servers, self._with_gate, self._explains = worker_servers, with_gate, explains
         self.gate: GateSide | None = None
-        kinds = ("frames", "outcomes", "defects", "dead_letters", "resolutions", "alarms")
+        kinds = ("frames", "outcomes", "defects", "explanations", "dead_letters", "resolutions")
+        kinds = (*kinds, "alarms")
         self.topics = {kind: f"{name}-{kind.replace('_', '-')}" for kind in kinds}
         self.notifiers, self.partitions = f"{name}-notifiers", PARTITIONS
         self.workers: list[Worker] = []
@@ -135,6 +140,10 @@ class Stage:
             cameras = [f"cam-{number + 1}" for number in range(CAMERAS)]
             side = GateSide(self._folder, cameras, self._shared())
             self.gate = self._closing.enter_context(side)
+        if self._explains:
+            self.observer.explains = True
+            self.start_explainer()
+            self._closing.callback(self._stop_explainer)
         make_pictures(self._folder / "pictures")
         self.camera = Child("camera", ["camera", *flags(self._camera())], self._folder, _DRAIN_S)
         self._closing.callback(self.camera.stop)
@@ -170,6 +179,21 @@ class Stage:
 
     def _stop_notifier(self) -> None:
         self.notifier.stop()  # the present one
+
+    def start_explainer(self) -> None:
+        """Start it (again). It knows no model: each explanation says so, once for each defect."""
+        given = self._shared() | {
+            "redis.url": f"redis://127.0.0.1:{self._redis_port}/0",
+            "models.store": self._folder / "models",
+            "evidence.url": self._folder / "evidence",
+            "explainer.group": f"{self.name}-explainers",
+            "explainer.counterparts": False,
+            "explainer.delivery": "exactly-once",
+        }
+        self.explainer = Child("explainer", ["explainer", *flags(given)], self._folder, 10)
+
+    def _stop_explainer(self) -> None:
+        self.explainer.stop()  # the present one
 
     def _shared(self) -> dict[str, Any]:
         kafka = self._kafka
@@ -317,6 +341,7 @@ class Stage:
         def complete() -> bool:
             seen = self.observer
             told = {*seen.letters, *seen.defects} <= seen.alarmed and not self._untold()
+            told = told and (not self._explains or {*seen.defects} <= {*seen.explained})
             here = told and sent <= seen.answered() and sent <= set(seen.written)
             return here and not (self.gate and self.gate.unanswered(seen.outcomes))
 

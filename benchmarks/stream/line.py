@@ -161,9 +161,10 @@ class Line:
         return float(sum(process.memory_info().rss for process in self._processes()) / 2**20)
 
     def _processes(self) -> list[psutil.Process]:
-        """The workers themselves; a guard stands between."""
+        """The workers and their decoders; a guard stands between."""
         commands = {each: each.cmdline() for each in psutil.Process().children(recursive=True)}
-        return [p for p, c in commands.items() if "workers.cli" in c and "--grace" not in c]
+        ours = {"workers.cli", "workers.runtime.decoders.child"}
+        return [p for p, c in commands.items() if ours & {*c} and "--grace" not in c]
 
     def close(self) -> None:
         """Stop everything."""

@@ -41,6 +41,8 @@ data in the value. The same for machines: [AsyncAPI](../schemas/asyncapi.yaml), 
 5. **Commit after your own work**, not before: then nothing is missed when you are killed.
 6. A frame that was not inspected is a part that ships unseen: whoever reads `defects` alone does
    not hear of it. Read `alarms`, or `outcomes` with `rejected`, or `dead-letters`.
+7. A verdict is out before there are pictures: links come in `explanations`, under the same `ce_id`
+   and `frame`, seconds later or never. Do not wait for them to stop a part.
 
 Subscribers that do all this: [Python](examples/python/subscriber.py),
 [JavaScript](examples/javascript/subscriber.js); producers of frames:

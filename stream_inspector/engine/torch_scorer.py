@@ -46,11 +46,12 @@ class TorchScorer:
         self.tensors = to_tensors(model.tensors, self.device)
         self.features_net: FeatureNet = _placed(unpack_features(preset, model.tensors), self.device)
         self._chunk = _CHUNK if self.device.type == "cpu" else _CHUNK_ACCELERATED
-        self.use(_untrained)
+        network: Network = _untrained
         if preset.trained:
             net = _placed(unpack_network("network", preset.scoring, model.tensors), self.device)
             steps = score_schedule(preset.scoring).original[list(preset.scoring.score_steps)]
-            self.use(forward(at_levels(net, steps.tolist()), self.device, how))
+            network = forward(at_levels(net, steps.tolist()), self.device, how)
+        self.use(network)
 
     def use(self, network: Network) -> None:
         """Predict with another runner of the scoring network: one of less precision."""

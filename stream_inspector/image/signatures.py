@@ -31,6 +31,11 @@ def looks_like(data: bytes) -> str:
     return next((what for begin, what in _BEGINS if data.startswith(begin)), "")
 
 
+def is_heic(data: bytes) -> bool:
+    """Whether a file is a picture as phones save them, whatever it is called."""
+    return data[_BRAND] == b"ftyp" and data[_BRANDS] in _HEIF
+
+
 def _of_brand(brand: bytes) -> str:
     if brand in _HEIF:
         return "HEIC, as phones save pictures"

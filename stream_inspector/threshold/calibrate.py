@@ -87,10 +87,10 @@ def calibrate(
     certified = certified_rate(scores.size, rank, budget.confidence)
     table, pixel_threshold = _pixels(good_maps, budget, rank, strict)
     rate = _expected_rate(good_maps, budget, pixel_threshold, strict)
-    near = min(rank, conformal_rank(scores.size, _near_share(scores.size, budget)))
+    near = min(rank, conformal_rank(scores.size, near_share(scores.size, budget)))
     words = (
         *((_PROVISIONAL,) if provisional else ()),
-        _of_images(scores.size, rank, certified, budget),
+        promise_of_images(scores.size, rank, certified, budget),
         _of_pixels(rate, certified, budget, strict),
         *_of_folds(cross_fit, np.asarray(good_image_scores)),
     )
@@ -124,7 +124,7 @@ def _ascending(looks: Sequence[Appearance]) -> tuple[tuple[str, tuple[float, ...
     )
 
 
-def _rank(n: int, budget: Budget, strict: bool) -> int:
+def rank_for(n: int, budget: Budget, strict: bool) -> int:
     """Which of the n ascending good scores is the threshold."""
     if budget.image_false_reject is None:
         return n
@@ -137,11 +137,11 @@ def _image_threshold(
     scores: Scores, budget: Budget, strict: bool, highest: float | None
 ) -> tuple[float, int]:
     """The threshold, and how many of the ascending good scores do not exceed it at least."""
-    rank = _rank(scores.size, budget, strict)
+    rank = rank_for(scores.size, budget, strict)
     threshold = float(scores[rank - 1])
     if highest is None or highest >= threshold:
         return threshold, rank
-    return highest, _rank_below(scores, highest)
+    return highest, rank_below(scores, highest)
 
 
 def _of_members(scores: Mapping[str, Scores], rank: int) -> tuple[tuple[str, float], ...]:
@@ -149,7 +149,7 @@ def _of_members(scores: Mapping[str, Scores], rank: int) -> tuple[tuple[str, flo
     return tuple((n, float(np.sort(values)[rank - 1])) for n, values in sorted(scores.items()))
 
 
-def _rank_below(scores: Scores, threshold: float) -> int:
+def rank_below(scores: Scores, threshold: float) -> int:
     """How many good scores do not exceed a threshold."""
     rank = int(np.searchsorted(scores, threshold, side="right"))
     if not rank:
@@ -157,7 +157,8 @@ def _rank_below(scores: Scores, threshold: float) -> int:
     return rank
 
 
-def _near_share(n: int, budget: Budget) -> float:
+def near_share(n: int, budget: Budget) -> float:
+    """The share of good images from which on near misses begin."""
     share = 1 / (n + 1) if budget.image_false_reject is None else budget.image_false_reject
     return min(NEAR_MISS_FACTOR * share, 0.5)
 
@@ -179,7 +180,8 @@ def _expected_rate(maps: Maps, budget: Budget, threshold: float, strict: bool) -
     return left_out_rate(maps, budget.pixel_false_positive)
 
 
-def _of_images(n: int, rank: int, certified: float, budget: Budget) -> str:
+def promise_of_images(n: int, rank: int, certified: float, budget: Budget) -> str:
+    """What a rank of n good scores promises, in a sentence or two."""
     average = 1 - rank / (n + 1)
     certain = f"with {budget.confidence:.0%} confidence at most {certified:.1%}"
     text = f"Of good images on average at most {average:.1%} alarm, {certain} ({n} good images)."
@@ -235,16 +237,17 @@ def _of_folds(cross_fit: CrossFit | None, scores: Scores) -> list[str]:
 def _check(maps: Maps, scores: Scores, budget: Budget, strict: bool) -> None:
     if maps.ndim != 3 or len(maps) != scores.size:
         raise ValueError(f"maps {maps.shape} must be [N, H, W] with N = {scores.size} scores")
-    _refuse_if_fewer(scores.size, FEWEST_IMAGES, "any threshold")
+    refuse_if_fewer(scores.size, FEWEST_IMAGES, "any threshold")
     if not np.isfinite(scores).all() or not (maps < np.inf).all():
         raise CalibrationRefused("good images have scores that are NaN or infinite; train again")
     if strict and budget.image_false_reject is not None:
         goal = f"{budget.image_false_reject:.1%} false rejects at {budget.confidence:.0%}"
         needed = images_needed(budget.image_false_reject, budget.confidence)
-        _refuse_if_fewer(scores.size, needed, goal)
+        refuse_if_fewer(scores.size, needed, goal)
 
 
-def _refuse_if_fewer(n: int, needed: int, goal: str) -> None:
+def refuse_if_fewer(n: int, needed: int, goal: str) -> None:
+    """Raises CalibrationRefused saying how many images are missing."""
     if n < needed:
         raise CalibrationRefused(
             f"{goal} needs {needed} held-out good images, there are {n}: {needed - n} are missing"

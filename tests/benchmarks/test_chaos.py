@@ -81,6 +81,7 @@ def test_the_plc_hears_what_a_gate_writes() -> None:
 
 def test_a_run_without_a_loss_is_clean() -> None:
     assert examine(SENT, **FOUND).clean
+    assert examine(SENT, **FOUND, explained=["f3"]).clean
 
 
 @pytest.mark.parametrize(
@@ -93,6 +94,8 @@ def test_a_run_without_a_loss_is_clean() -> None:
         ({"letters": ["f2", "f2"]}, {"letters_wrong": ("f2",)}),
         ({"letters": ["f1", "f2"]}, {"letters_wrong": ("f1",), "alarms_lost": ("f1",)}),
         ({"defects": []}, {"defects_wrong": ("f3",)}),
+        ({"explained": []}, {"explanations_wrong": ("f3",)}),
+        ({"explained": ["f3", "f3"]}, {"explanations_wrong": ("f3",)}),
         ({"alarmed": ["f2"]}, {"alarms_lost": ("f3",)}),
         ({"written": [*SENT, "f1"]}, {"sent_twice": ("f1",)}),
     ],

@@ -1,5 +1,6 @@
 """A plant for the console's tests: cameras, an in-memory broker, a history, and its pages."""
 
+import base64
 import hashlib
 import io
 import threading
@@ -27,7 +28,6 @@ from schemas.outcome import (
     Verdict,
     outcome_id,
 )
-from workers.console.access.passwords import hash_password
 from workers.console.app import make_app
 from workers.console.history.database import open_database
 from workers.console.pages.desk import Room
@@ -49,7 +49,11 @@ from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
 
 PASSWORD = "correct horse"
-_HASH = SecretStr(hash_password(PASSWORD))
+# As weak as a hash may be: tests log in hundreds of times.
+_KEY = hashlib.scrypt(PASSWORD.encode(), salt=b"salt", n=2**4, r=8, p=1, dklen=32)
+_HASH = SecretStr(
+    "$".join(["scrypt", "4", "8", "1", *(base64.b64encode(x).decode() for x in (b"salt", _KEY))])
+)
 NOW = datetime.now(UTC).replace(microsecond=0)
 
 

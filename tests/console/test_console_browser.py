@@ -6,12 +6,14 @@ Chromium is the system's (`apt-get install chromium`); nothing is skipped where 
 import contextlib
 import json
 import shutil
+import statistics
+import time
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any
 
 import pytest
-from floor import PASSWORD, Floor
+from floor import PASSWORD, Floor, users
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from schemas.outcome import Verdict
@@ -26,11 +28,16 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PAGES = (
     *("/live", "/live?wall=1", "/review/defects", "/review/not-inspected", "/search"),
     *("/review/random-sample", "/category", "/category?name=bolts&period=week"),
-    *("/lines", "/models", "/models/bolts"),
+    *("/lines", "/report?since=2020-01-01&until=2100-01-01", "/models", "/models/bolts"),
 )
-SCREENS = {"phone": (360, 740), "tablet": (820, 1180), "wall": (1920, 1080)}
+SCREENS = {
+    "phone": (360, 740),
+    "tablet": (820, 1180),
+    "desktop": (1366, 768),
+    "wall": (1920, 1080),
+}
 MOST_BYTES = 200_000
-QUEUE = 40
+QUEUE, TURNS = 500, 30
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +55,7 @@ def chromium() -> Iterator[Browser]:
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Floor, str]]:
     """A floor with a queue, and the address of its pages."""
     floor = Floor(tmp_path_factory.mktemp("plant"), port=0)
+    floor.settings.console.access.users["otto"] = users()["olga"]
     for number in range(QUEUE):
         floor.part(f"line-{number % 3}", number, Verdict.DEFECT)
     floor.reject("line-1", 100)
@@ -118,25 +126,56 @@ def words(floor: Floor) -> list[Review]:
     return [Review.decode(each.headers, each.value) for each in records]
 
 
+def judge(page: Page, key: str) -> float:
+    """One part by key; seconds until the next one is there with its pictures."""
+    part = page.locator("article.case").get_attribute("data-part")
+    begun = time.monotonic()
+    page.keyboard.press(key)
+    page.wait_for_function(NEXT, arg=part)
+    return time.monotonic() - begun
+
+
+NEXT = """part => {
+  const shown = document.querySelector("article.case");
+  const images = [...document.querySelectorAll("article.case img")];
+  return shown && shown.dataset.part !== part
+    && images.length > 0 && images.every(image => image.complete && image.naturalWidth > 0);
+}"""
+
+
 def test_a_queue_is_judged_by_keyboard_alone(visit: Visit, plant: tuple[Floor, str]) -> None:
     floor, _ = plant
     page = visit()
     page.goto("/review/defects")
     for number in range(20):
-        part = page.locator("article.case").get_attribute("data-part")
         if number == 3:
             page.keyboard.press("n")
             page.keyboard.type("a drop of oil, from f to r")
             page.keyboard.press("Escape")
-        page.keyboard.press("f" if number % 2 else "r")
-        page.wait_for_function(
-            "part => document.querySelector('article.case')?.dataset.part !== part", arg=part
-        )
+        judge(page, "f" if number % 2 else "r")
     said = sorted(words(floor), key=lambda review: review.reviewed_at)
     assert len({review.subject for review in said}) == 20
     assert [review.judgement.value for review in said] == ["right", "false-alarm"] * 10
     assert [review.note for review in said if review.note] == ["a drop of oil, from f to r"]
     assert page.complaints == []  # type: ignore[attr-defined]
+
+
+def test_two_operators_at_a_queue_never_judge_the_same_part(
+    visit: Visit, plant: tuple[Floor, str], record_property: Callable[[str, object], None]
+) -> None:
+    floor, _ = plant
+    before = {review.review_id for review in words(floor)}
+    at = [visit("olga", "desktop"), visit("otto", "phone", "dark")]
+    for page in at:
+        page.goto("/review/defects")
+    took = [judge(page, "r") for _ in range(TURNS) for page in at]
+    said = [review for review in words(floor) if review.review_id not in before]
+    assert len(said) == len({review.subject for review in said}) == 2 * TURNS
+    assert sorted(review.by for review in said) == ["olga"] * TURNS + ["otto"] * TURNS
+    left = at[-1].locator('.tabs [aria-current="page"] .count').text_content()
+    assert int(left or 0) == QUEUE - len(words(floor))
+    record_property("seconds_between_parts", statistics.median(took))
+    assert [page.complaints for page in at] == [[], []]  # type: ignore[attr-defined]
 
 
 def test_the_slider_uncovers_the_counterpart(visit: Visit) -> None:
@@ -222,19 +261,42 @@ SIZE = """() => performance.getEntries()
   .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
 
 
+def barriers(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds, and where."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("screen", SCREENS)
+def test_who_is_not_known_or_may_not_act_reads_why(visit: Visit, scheme: str) -> None:
+    page = visit("vera", "phone", scheme)
+    page.goto("/review/defects")
+    page.wait_for_selector("text=may look, not judge")
+    assert barriers(page) == []
+    page.locator("header button", has_text="Log out").click()
+    page.wait_for_url("**/login")
+    assert barriers(page) == []
+    page.fill("[name=name]", "vera")
+    page.fill("[name=password]", "wrong")
+    page.press("[name=password]", "Enter")
+    page.wait_for_selector("[role=alert]")
+    assert barriers(page) == []
+
+
+@pytest.mark.parametrize(
+    ("screen", "scheme"), [("phone", "light"), ("tablet", "dark"), ("wall", "dark")]
+)
 def test_every_page_is_accessible_and_fits_the_screen(
     visit: Visit, screen: str, scheme: str
 ) -> None:
     page = visit("emil", screen, scheme)
-    for path in PAGES:
+    page.goto("/search?verdict=defect")
+    part = page.locator("tbody a").first.get_attribute("href")
+    for path in (*PAGES, str(part), "/parts/nothing"):
         page.goto(path)
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-        page.evaluate(AXE)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        told = [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
-        assert told == [], path
+        assert barriers(page) == [], path
         wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, path
     assert page.complaints == []  # type: ignore[attr-defined]

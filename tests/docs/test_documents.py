@@ -150,3 +150,11 @@ def _merged(below: Any, above: Any) -> Any:
     if not (isinstance(below, dict) and isinstance(above, dict)):
         return above
     return below | {key: _merged(below.get(key), value) for key, value in above.items()}
+
+
+def test_pictures_of_the_console_are_small_and_shown() -> None:
+    page = (ROOT / "docs" / "console.md").read_text()
+    pictures = sorted((ROOT / "docs" / "console").iterdir())
+    assert len(pictures) >= 6
+    assert sum(picture.stat().st_size for picture in pictures) < 600_000
+    assert [p.name for p in pictures if f"](console/{p.name})" not in page] == []

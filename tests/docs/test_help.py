@@ -48,6 +48,28 @@ def test_every_option_is_explained(path: str) -> None:
     assert silent == []
 
 
+LISTS_NOTHING = frozenset(  # processes, acts on one thing, and what writes its figures to a file
+    f"stream-inspector {each}"
+    for each in (
+        *("demo", "servers", "worker", "explainer", "gate", "console", "console-password"),
+        *("console-report", "model measure"),
+        *("line pause", "line resume", "dlq replay", "dlq discard", "review add", "collect"),
+        *("train", "calibrate", "evaluate", "compare", "reproduce", "sample"),
+        *("model push", "model activate", "model rollback", "model try", "model promote"),
+        *("model end", "model verify", "evidence hold", "evidence release"),
+        *("config show", "config check", "dlq show"),
+    )
+)
+
+
+@every_command
+def test_what_lists_speaks_to_programs_too(path: str) -> None:
+    flags = {name for param in COMMANDS[path].params for name in param.opts}
+    expected = set() if path in LISTS_NOTHING else {"--json", "--csv"}
+    assert expected <= flags
+    assert COMMANDS.keys() >= LISTS_NOTHING
+
+
 def test_there_are_enough() -> None:
     assert len(COMMANDS) > 15
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import helm_python as helm
 import pytest
@@ -307,11 +308,25 @@ def test_a_console_has_its_history_and_is_called_by_browsers_only() -> None:
 
 def test_an_image_is_named_by_its_digest_where_one_is_given() -> None:
     digest = f"sha256:{'a' * 64}"
-    images = {"image": {"repository": "registry/inspector", "digests": {"cpu": digest}}}
+    images = {"image": {"repository": "registry/inspector", "digests": {"processor": digest}}}
     objects = render(merged(supported("default"), images))
     found = {c["name"]: c["image"] for pod in pods(objects) for c in containers(pod)}
     assert found["inspector"] == f"registry/inspector@{digest}"
     assert "@" not in found["notifier"]
+
+
+def test_only_what_needs_pytorch_takes_its_image() -> None:
+    def images(values: dict[str, Any]) -> dict[str, str]:
+        objects = render(merged(supported("default"), {"explainer": {"enabled": True}}, values))
+        return {
+            c["name"]: c["image"].rpartition("-")[2] for p in pods(objects) for c in containers(p)
+        }
+
+    found = images({})
+    assert (found["inspector"], found["doctor"]) == ("processor", "processor")
+    assert (found["explainer"], found["notifier"]) == ("cpu", "light")
+    assert images({"inspector": {"config": {"models": {"engine": "torch"}}}})["inspector"] == "cpu"
+    assert images({"inspector": {"gpu": {"count": 1}}})["inspector"] == "cuda"
 
 
 def test_a_collectors_login_reaches_every_pod_that_traces() -> None:

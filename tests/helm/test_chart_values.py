@@ -164,6 +164,7 @@ CANDIDATES: list[Any] = [
     True,
     False,
     *(1, 2, 3, 5, 300, 7000, 2**20),
+    *("grid", "-other"),  # the only ones that some leaves take
     *(
         "other",
         "https://other/",
@@ -178,7 +179,7 @@ CANDIDATES: list[Any] = [
         "/other",
     ),
     *("Always", "SSL", "SASL_PLAINTEXT", "PLAIN", "StatefulSet", "DoNotSchedule", "cpu", "hpa"),
-    *("debug", "-other", "grid", ""),
+    *("debug", ""),
     *([{"name": "other"}], ["grid"], [8443], [{"key": "other"}], [{"podSelector": {}}]),
     *({"podAffinity": {}}, {"frames": 3}, {"cpu": "3", "memory": "3Gi"}, {"other": "y"}),
     *({"bottle": {}, "grid": {"description": "a grid"}}, {"kafka": {"connect_timeout_s": 3}}),

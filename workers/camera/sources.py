@@ -15,7 +15,7 @@ from PIL import Image
 
 from stream_inspector.synthetic import render
 from workers.camera.settings import SYNTHETIC, CameraSettings, SyntheticSettings
-from workers.runtime.datasets.files import SUFFIXES
+from workers.runtime.datasets.files import SUFFIXES, shown
 from workers.runtime.datasets.picture_file import read_picture_file
 from workers.runtime.datasets.played import Played, played
 from workers.runtime.errors import SettingsError
@@ -80,7 +80,7 @@ def list_files(source: str) -> Played:
         )
     if not found.files:
         left = found.skipped
-        others = f" ({len(left)} other files, e.g. {left[0].name})" if left else ""
+        others = f"; there lie {shown(path.name for path in left)}" if left else ""
         known = ", ".join(SUFFIXES)
         raise SettingsError(f"camera.source: {source}: no image files{others}; known: {known}")
     return found

@@ -154,5 +154,12 @@ def _check_masks(categories: Iterable[Category], *, needed: bool) -> None:
 
 def _plain(settings: ProcessSettings) -> list[tuple[str, object]]:
     """Settings with values that YAML can say."""
-    safe = (str, int, float, bool, list, dict, type(None))
-    return [(path, v if isinstance(v, safe) else str(v)) for path, v in flatten(settings)]
+    return [(path, _sayable(value)) for path, value in flatten(settings)]
+
+
+def _sayable(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _sayable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_sayable(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -25,8 +25,10 @@ from workers.console.pages.models import (
 )
 from workers.console.pages.part import part_page
 from workers.console.pages.picture import picture_page
+from workers.console.pages.report import report_page, report_pdf
 from workers.console.pages.review import judge, review_home, review_page
 from workers.console.pages.search import search_csv, search_page
+from workers.console.pages.thresholds import calibrate_page, thresholds_page, work_page
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -52,11 +54,16 @@ def make_app(room: Room) -> Starlette:
         Route("/review/{kind:str}", looking(review_page), methods=["GET"]),
         Route("/review/{kind:str}", acting(judge, "operator"), methods=["POST"]),
         Route("/category", looking(category_page)),
+        Route("/thresholds/{category:str}", looking(thresholds_page, "engineer"), methods=["GET"]),
+        Route("/thresholds/{category:str}", acting(calibrate_page, "engineer"), methods=["POST"]),
+        Route("/thresholds/{category:str}/work", looking(work_page, "engineer")),
         Route("/search", looking(search_page)),
         Route("/search.csv", looking(search_csv)),
         Route("/lines", looking(lines_page), methods=["GET"]),
         Route("/lines/alarms", acting(acknowledge, "operator"), methods=["POST"]),
         Route("/lines/stops", acting(announce, "operator"), methods=["POST"]),
+        Route("/report", looking(report_page)),
+        Route("/report.pdf", looking(report_pdf)),
         Route("/models", looking(models_page)),
         Route("/models/{category:str}", looking(model_page), methods=["GET"]),
         Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from datetime import UTC, datetime
 
 import structlog
 
@@ -15,12 +16,14 @@ from workers.console.calibrations import Calibrations
 from workers.console.health import health
 from workers.console.history.database import Database, open_database
 from workers.console.history.retention import tidy
+from workers.console.observed import Observed
 from workers.console.pages.desk import Publish, Room
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import Fetch, FramePictures
 from workers.console.reading.feed import Feed
 from workers.console.reading.sources import sources
+from workers.console.reports.making import Reports
 from workers.console.serving import Serving
 from workers.console.settings import ConsoleProcessSettings, ConsoleSettings
 from workers.console.versions import ModelVersions
@@ -71,7 +74,8 @@ def run_console(
         metrics = ConsoleMetrics()
         for feed in feeds:
             stack.enter_context(feed)
-        stack.enter_context(health(settings.health, metrics, feeds, database))
+        observed = Observed(database, room.calibrations, settings.console.audit)
+        stack.enter_context(health(settings.health, metrics, feeds, database, observed))
         stack.enter_context(serving)
         stack.callback(stopping.set)
         pulse = Pulse()
@@ -79,7 +83,7 @@ def run_console(
         stack.enter_context(Watchdog(pulse, settings.kafka.hung_after_s, others=others))
         log.info("console", url=serving.url, database=settings.console.database.partition(":")[0])
         ready(serving.url)
-        _keep(settings.console, database, serving, pulse, stop)
+        _keep(settings.console, room, serving, pulse, stop)
 
 
 def make_room(
@@ -94,17 +98,19 @@ def make_room(
     """What the pages stand on."""
     console, url = settings.console, settings.evidence.url
     sessions = Sessions(database, console.access.session_hours)
+    shown, evidence = Shown(), EvidencePictures(open_blobs(url) if url else None)
     versions = ModelVersions(settings.models, settings.redis)
     return Room(
         settings=settings,
         database=database,
         doors=Doors(console.access, sessions, database.secret()),
         trail=Trail(database),
-        shown=Shown(),
-        evidence=EvidencePictures(open_blobs(url) if url else None),
+        shown=shown,
+        evidence=evidence,
         frames=FramePictures(settings.topics.frames, fetch, console.picture_cache_mb * 2**20),
         versions=versions,
         calibrations=Calibrations(versions.store),
+        reports=Reports(console.report, database, evidence, shown.text),
         publish=publish,
         problems=lambda: [feed.problem for feed in feeds if feed.problem],
         stopping=stopping,
@@ -117,12 +123,12 @@ def _connect(open_topic: Open, topic: str) -> Callable[[Pulse, Mapping[int, int]
 
 def _keep(
     settings: ConsoleSettings,
-    database: Database,
+    room: Room,
     serving: Serving,
     pulse: Pulse,
     stop: StopSignal,
 ) -> None:
-    """The history within its bounds, until the end."""
+    """The history within its bounds and reports when shifts are over, until the end."""
     due_s = 0.0
     while not stop.wait(_LOOK_S):
         pulse.beat()
@@ -130,7 +136,8 @@ def _keep(
             raise WorkerError(f"pages are not served any more: {serving.failure}")
         if time.monotonic() >= due_s:
             pulse.rest()  # a large history takes its time
-            _tidy(database, settings)
+            _tidy(room.database, settings)
+            room.reports.make_due(datetime.now(UTC))
             due_s = time.monotonic() + _TIDY_S
     pulse.rest()
 

@@ -1,10 +1,12 @@
 """What `stream-inspector console` can be told."""
 
+from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 
 from workers.runtime.settings.base import Section
 from workers.runtime.settings.process import ProcessSettings
@@ -67,6 +69,57 @@ class AccessSettings(Section):
         return self
 
 
+ShiftName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+
+
+class ReportSettings(Section):
+    """When shifts are, and where their reports go."""
+
+    shifts: dict[ShiftName, time] = Field(
+        default={"day": time(0)},
+        min_length=1,
+        max_length=24,
+        description="name -> start, HH:MM quoted; each lasts until the next: "
+        "{early: '06:00', late: '14:00', night: '22:00'}",
+    )
+    zone: str = Field(default="UTC", description="of their starts, e.g. Europe/Berlin")
+    url: str | None = Field(
+        default=None,
+        description="a folder or an fsspec URL: each shift's report is written there when it is "
+        "over, as PDF and HTML; default: only by hand",
+    )
+    wait_s: float = Field(
+        default=120.0, ge=0, le=3600, description="after a shift's end, for what is still read"
+    )
+    font: Path | None = Field(
+        default=None, description="TrueType, for a PDF in another script than Latin-1"
+    )
+
+    @property
+    def wait(self) -> timedelta:
+        """From a shift's end to its report."""
+        return timedelta(seconds=self.wait_s)
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, KeyError):  # no name, a folder, not found
+            raise ValueError(
+                f"{value!r} is no time zone of this system, e.g. Europe/Berlin (package tzdata)"
+            ) from None
+        return value
+
+    @model_validator(mode="after")
+    def _starts(self) -> Self:
+        if any(start.tzinfo is not None for start in self.shifts.values()):
+            raise ValueError("shifts: a time of day without a zone; the zone is report.zone")
+        if len(set(self.shifts.values())) < len(self.shifts):
+            raise ValueError("shifts: two begin at the same time")
+        return self
+
+
 class AuditSettings(Section):
     """The random sample of inspected parts that people are asked about."""
 
@@ -115,6 +168,7 @@ class ConsoleSettings(Section):
     )
     audit: AuditSettings = AuditSettings()
     access: AccessSettings = AccessSettings()
+    report: ReportSettings = ReportSettings()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workers.runtime.errors import SettingsError
+from workers.runtime.listing import AsCsv, form
 from workers.runtime.settings.process import ProcessSettings, parse_assignments
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Process(StrEnum):
     NOTIFIER = "notifier"
     CAMERA = "camera"
     GATE = "gate"
+    CONSOLE = "console"
 
 
 Which = Annotated[Process, typer.Argument(help="whose settings and needs are looked at")]
@@ -54,6 +56,7 @@ def doctor(
     assignments: Assignments = None,
     cameras: Cameras = None,
     as_json: Json = False,
+    as_csv: AsCsv = False,
     strict: Strict = False,
     quick: Quick = False,
 ) -> None:
@@ -69,6 +72,8 @@ def doctor(
 
       stream-inspector doctor gate --config configs/gate.yaml
 
+      stream-inspector doctor console --config configs/console.yaml
+
       stream-inspector doctor worker --camera cam-1 --camera cam-2 --quick --strict
 
     Settings, broker, topics, rights, Redis, stores, device, models, clocks. All is looked at, also
@@ -78,14 +83,12 @@ def doctor(
     Exit codes: 0 nothing failed (with --strict: and no warning), 1 something did.
     """
     from workers.doctor.examine import exit_code
-    from workers.doctor.report import as_json as dumped
-    from workers.doctor.report import show
+    from workers.doctor.report import told
     from workers.runtime.host.terminal import Terminal
 
+    how = form(as_json, as_csv)
     found = examined(process, config, assignments or [], cameras or [], quick=quick)
-    lines = list(found) if as_json else show(found, Terminal())
-    if as_json:
-        typer.echo(dumped(lines))
+    lines = told(found, Terminal(), how)
     raise typer.Exit(exit_code(lines, strict=strict))
 
 
@@ -127,6 +130,7 @@ def examined(
 
 def _class(process: Process) -> type[ProcessSettings]:
     from workers.camera.settings import CameraProcessSettings
+    from workers.console.settings import ConsoleProcessSettings
     from workers.explainer.settings import ExplainerSettings
     from workers.gate.settings import GateProcessSettings
     from workers.inspector.settings import InspectorSettings
@@ -135,6 +139,7 @@ def _class(process: Process) -> type[ProcessSettings]:
     classes: dict[Process, type[ProcessSettings]] = {
         Process.CAMERA: CameraProcessSettings,
         Process.GATE: GateProcessSettings,
+        Process.CONSOLE: ConsoleProcessSettings,
         Process.WORKER: InspectorSettings,
         Process.EXPLAINER: ExplainerSettings,
         Process.NOTIFIER: NotifierProcessSettings,

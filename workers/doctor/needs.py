@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from workers.camera.settings import CameraProcessSettings
+from workers.console.settings import ConsoleProcessSettings
 from workers.explainer.settings import ExplainerSettings
 from workers.gate.settings import GateProcessSettings
 from workers.inspector.settings import InspectorSettings
@@ -12,6 +13,11 @@ from workers.runtime.settings.process import ProcessSettings
 
 _NOTIFIER_READS = (
     *("outcomes", "defects", "explanations", "dead_letters", "camera_states", "reviews"),
+)
+
+CONSOLE_READS = (
+    *("outcomes", "defects", "dead_letters", "resolutions", "alarms", "camera_states"),
+    *("reviews", "explanations"),
 )
 
 
@@ -84,6 +90,10 @@ def needs_of(settings: ProcessSettings) -> Needs:
             "outcomes",
             cameras=tuple(notifier.watch.expected_cameras),
         )
+    if isinstance(settings, ConsoleProcessSettings):
+        read = tuple(TopicNeed(key, "Read", 0) for key in CONSOLE_READS)
+        pictures = TopicNeed("frames", "Read", frame)
+        return Needs((*read, pictures, TopicNeed("reviews", "Write", EVENT_BYTES)))
     raise TypeError(type(settings).__name__)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workers.camera.settings import SYNTHETIC, CameraProcessSettings
 from workers.camera.sources import list_files
+from workers.console.settings import ConsoleProcessSettings
 from workers.doctor.checks import camera as device_checks
 from workers.doctor.checks import clocks as clock_checks
 from workers.doctor.checks import gate as gate_checks
@@ -46,6 +47,10 @@ def planned(
             from workers.doctor.explainer_plan import explainer_plan
 
             checks = checks + explainer_plan(settings, asked)
+        if isinstance(settings, ConsoleProcessSettings):
+            from workers.doctor.console_plan import console_plan
+
+            checks = checks + console_plan(settings, asked)
         if isinstance(settings, CameraProcessSettings) and settings.camera.real:
             run = partial(device_checks.check_device_clock, settings.camera)
             clocks.append(Check("clocks", "device", run, device_checks.SOURCE, 30.0))

@@ -4,13 +4,16 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from workers.doctor.examine import Line
 from workers.doctor.findings import Finding, Status
 from workers.runtime.host.terminal import text
+from workers.runtime.listing import Column, Form, Listing
 from workers.runtime.secrets import conceal
 
 _COLOURS = {
@@ -19,7 +22,23 @@ _COLOURS = {
     Status.FAILED: "bold red",
     Status.SKIPPED: "dim",
 }
+_KEYS = ("area", "check", "status", "says", "do", "setting", "seconds")
 _WIDTH = max(len(status) for status in Status)
+
+
+def told(lines: Iterable[Line], console: Console, form: Form) -> list[Line]:
+    """Say them in one of the forms of a list; JSON is one list of all."""
+    if form is Form.TABLE:
+        return show(lines, console)
+    every = list(lines)
+    if form is Form.JSON:
+        typer.echo(as_json(every))
+        return every
+    listing = Listing(console, *map(Column, _KEYS), form=form)
+    for fields in map(_fields, every):
+        listing.add(*(fields[key] for key in _KEYS))
+    listing.close()
+    return every
 
 
 def show(lines: Iterable[Line], console: Console) -> list[Line]:
@@ -53,10 +72,9 @@ def _advice(finding: Finding) -> str:
 
 def as_json(lines: Iterable[Line]) -> str:
     """One object per line of the table."""
-    plain = [
-        {"area": line.area, "check": line.name, "seconds": line.seconds}
-        | asdict(line.finding)
-        | {"says": conceal(line.finding.says)}
-        for line in lines
-    ]
-    return json.dumps(plain, indent=2)
+    return json.dumps(list(map(_fields, lines)), indent=2)
+
+
+def _fields(line: Line) -> dict[str, Any]:
+    of_line = {"area": line.area, "check": line.name, "seconds": line.seconds}
+    return of_line | asdict(line.finding) | {"says": conceal(line.finding.says)}

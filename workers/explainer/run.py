@@ -1,6 +1,7 @@
 """Connects the explainer to real servers, stores and devices."""
 
 from collections.abc import Callable
+from functools import partial
 
 import structlog
 
@@ -17,7 +18,9 @@ from workers.runtime.bus.ports import Consumer, Delivery, Positions, RebalanceLi
 from workers.runtime.detectors.device import model_memory
 from workers.runtime.detectors.loading import ModelLoader
 from workers.runtime.evidence.settings import EvidenceSection
+from workers.runtime.host.machine import machine_kind
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.registry.choices import noted_choice
 from workers.runtime.registry.registry import Registry
 from workers.runtime.store.files import open_blobs
 from workers.runtime.store.ports import BlobWriter
@@ -82,8 +85,9 @@ def _versions(
     settings: ExplainerSettings, cache: RedisStore, metrics: ExplainerMetrics
 ) -> Versions:
     models, explains = settings.models, settings.explainer.counterparts
-    load = ModelLoader(models, explains=explains)
     registry = Registry(open_blobs(models.store), cache, settings.redis.cache_bytes)
+    measured = partial(noted_choice, registry, machine=machine_kind())
+    load = ModelLoader(models, explains=explains, measured=measured)
     limit = model_memory(models.device, models.memory_mb)
     return Versions(registry.fetch, load, load.size, limit, metrics, prepare=load.prepare)
 

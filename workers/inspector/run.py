@@ -1,6 +1,7 @@
 """Connects the inspector to real servers, stores and devices."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import structlog
 
@@ -20,7 +21,9 @@ from workers.runtime.categories import Category
 from workers.runtime.detectors.device import model_memory
 from workers.runtime.detectors.loading import ModelLoader, null_model
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
+from workers.runtime.host.machine import machine_kind
 from workers.runtime.lifecycle import StopSignal
+from workers.runtime.registry.choices import noted_choice
 from workers.runtime.registry.registry import Registry
 from workers.runtime.settings.process import RedisSettings
 from workers.runtime.store.files import open_blobs
@@ -135,7 +138,7 @@ def _models(
     cache = _cache(settings.redis, settings.models.require_redis)
     registry = Registry(open_blobs(settings.models.store), cache, settings.redis.cache_bytes)
     models = settings.models
-    load = ModelLoader(models)
+    load = ModelLoader(models, measured=partial(noted_choice, registry, machine=machine_kind()))
     keeper = ModelKeeper(
         registry,
         load,

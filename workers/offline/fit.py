@@ -14,6 +14,7 @@ from torch import Tensor
 
 from schemas.review import Review
 from stream_inspector.detector import Detector
+from stream_inspector.engine.eight_bits import with_eight_bits
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.image.decode import DecodeLimits, decode
 from stream_inspector.image.pictures import encode_png
@@ -205,6 +206,7 @@ def set_thresholds(
                 )
         except CalibrationRefused as error:
             raise CalibrationRefused(f"{name}: {error}") from error
+        model = with_eight_bits(model, name, [*images.select, *images.calibrate])
     return model
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stream_inspector.errors import ModelCorrupt, ModelError
 from stream_inspector.model.version import Model, ModelFiles, load_model, save_model
+from workers.runtime.host.whole_file import write_whole
 
 MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 
@@ -12,11 +13,8 @@ MANIFEST, TENSORS = "manifest.json", "tensors.safetensors"
 def write_model(model: Model, folder: Path) -> None:
     """Write both files, each whole or not at all."""
     files = save_model(model)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, data in ((TENSORS, files.tensors), (MANIFEST, files.manifest)):
-        partial = folder / f"{name}.partial"
-        partial.write_bytes(data)
-        partial.replace(folder / name)
+        write_whole(folder / name, data)
 
 
 def read_files(folder: Path) -> ModelFiles:

@@ -1,5 +1,6 @@
 """How the offline commands begin and end: settings, one clear line for an error, an exit code."""
 
+import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,11 +15,19 @@ from workers.runtime.host.terminal import complain
 from workers.runtime.lifecycle import StopSignal, run_process
 from workers.runtime.settings.process import LogSettings, parse_assignments
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
 
 class Unusable(Fatal):
     """The images or the model are not what the command needs."""
 
     exit_code = 65  # EX_DATAERR
+
+
+class NotWritten(Fatal):
+    """A disk takes no more of what the command writes."""
+
+    exit_code = 74  # EX_IOERR
 
 
 class Interrupted(Fatal):
@@ -71,8 +80,13 @@ def run_guarded(name: str, log: LogSettings, body: Callable[[StopSignal], None])
         except InspectorError as error:
             raise Unusable(str(error)) from error
         except OSError as error:  # a folder that may not be read, a disk that is full
+            where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+            if error.errno in _NO_ROOM:
+                raise NotWritten(
+                    f"{where}{error.strerror}; what was written before stays"
+                ) from error
             if error.filename is None:
                 raise
-            raise Unusable(f"{os.fsdecode(error.filename)}: {error.strerror}") from error
+            raise Unusable(f"{where}{error.strerror}") from error
 
     return run_process(name, log, guarded)

@@ -1,9 +1,10 @@
-// Prints each defect event once, as a line of JSON.
+// Prints each defect event once, as a line of JSON, and its pictures when they are made.
 //
 //   npm ci
 //   KAFKA=127.0.0.1:9092 npm start
 //
-// Settings: KAFKA (host:port, comma separated), TOPIC, GROUP.
+// Settings: KAFKA (host:port, comma separated), TOPIC, PICTURES (the topic of explanations; empty:
+// none is read), GROUP.
 //
 // kafkajs by itself unpacks gzip alone. On a topic that is packed with snappy, lz4 or zstd it needs a
 // codec for that: https://kafka.js.org/docs/producing#compression
@@ -13,12 +14,14 @@ import { createHash } from "node:crypto";
 import { Kafka as Binding } from "cloudevents";
 import { Kafka, logLevel } from "kafkajs";
 
-const TYPE = "io.stream-inspector.defect.v1"; // another major version is another type
+const DEFECT = "io.stream-inspector.defect.v1"; // another major version is another type
+const EXPLANATION = "io.stream-inspector.explanation.v1";
 const REMEMBERED = 10_000; // events
 
 const {
   KAFKA = "127.0.0.1:9092",
   TOPIC = "defects",
+  PICTURES = "explanations",
   GROUP = "defect-subscriber",
 } = process.env;
 
@@ -46,7 +49,7 @@ function printable(text) {
 // On a broker without transactions an event may come again, with the same outcome id and the same
 // frame. The id alone is too little: a camera may use it for another part.
 function isNew(event) {
-  const said = JSON.stringify([event.id, event.data.frame]);
+  const said = JSON.stringify([event.type, event.id, event.data.frame]);
   const identity = createHash("sha256").update(said).digest("hex");
   if (seen.has(identity)) return false;
   seen.add(identity);
@@ -54,9 +57,10 @@ function isNew(event) {
   return true;
 }
 
-function summary(event) {
-  const { frame, image_score, image_threshold, regions, evidence } = event.data;
-  const line = {
+// A verdict, which is out before there are pictures.
+function defect(event) {
+  const { frame, image_score, image_threshold, regions } = event.data;
+  return {
     id: event.id,
     time: event.time,
     camera: frame.camera_id,
@@ -65,10 +69,24 @@ function summary(event) {
     score: image_score,
     threshold: image_threshold,
     boxes: regions.map((region) => region.box),
-    heatmap: evidence.heatmap,
   };
-  return JSON.stringify(line) + "\n";
 }
+
+// The pictures of that verdict: the same id and frame; null where there are none, and why.
+function explanation(event) {
+  const { frame, state, reason, evidence } = event.data;
+  return {
+    id: event.id,
+    camera: frame.camera_id,
+    sequence: frame.sequence,
+    state,
+    reason,
+    picture: evidence.outline ?? evidence.frame,
+    counterpart: evidence.counterpart,
+  };
+}
+
+const summaries = new Map([[DEFECT, defect], [EXPLANATION, explanation]]);
 
 const client = new Kafka({
   clientId: GROUP,
@@ -84,20 +102,21 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 }
 
 await consumer.connect();
-await consumer.subscribe({ topics: [TOPIC], fromBeginning: true });
+await consumer.subscribe({ topics: [TOPIC, PICTURES].filter(Boolean), fromBeginning: true });
 await consumer.run({
-  eachMessage: async ({ message, partition }) => {
+  eachMessage: async ({ topic, message, partition }) => {
     try {
       const event = toEvent(message);
-      if (event.type !== TYPE) throw new Error(`type ${event.type}, expected ${TYPE}`);
-      const line = summary(event); // before the id counts as seen: it may be no event of ours
+      const summary = summaries.get(event.type);
+      if (!summary) throw new Error(`type ${event.type}, expected ${[...summaries.keys()].join(" or ")}`);
+      const line = JSON.stringify(summary(event)) + "\n"; // before the id counts as seen: it may be no event of ours
       if (isNew(event)) process.stdout.write(line);
     } catch (error) {
       // Read on: one foreign record must not stop the line, and whatever it throws, kafkajs would
       // bring it again for ever.
       passedOver += 1;
       const reason = printable(String(error.message));
-      console.error(`${TOPIC} ${partition} at ${message.offset}: passed over (${passedOver}): ${reason}`);
+      console.error(`${topic} ${partition} at ${message.offset}: passed over (${passedOver}): ${reason}`);
     }
   },
 });

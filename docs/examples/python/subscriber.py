@@ -1,9 +1,10 @@
-"""Prints each defect event once, as a line of JSON.
+"""Prints each defect event once, as a line of JSON, and its pictures when they are made.
 
     pip install "confluent-kafka>=2.11,<3"
     KAFKA=127.0.0.1:9092 python subscriber.py
 
-Settings: KAFKA (host:port, comma separated), TOPIC, GROUP.
+Settings: KAFKA (host:port, comma separated), TOPIC, PICTURES (the topic of explanations; empty:
+none is read), GROUP.
 """
 
 import hashlib
@@ -16,7 +17,8 @@ from types import FrameType
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 
-TYPE = "io.stream-inspector.defect.v1"  # another major version is another type
+DEFECT = "io.stream-inspector.defect.v1"  # another major version is another type
+EXPLANATION = "io.stream-inspector.explanation.v1"
 REMEMBERED = 10_000  # events
 
 
@@ -83,15 +85,15 @@ def read(message: Message) -> tuple[bytes, str]:
     """
     headers = dict(message.headers() or ())
     kind, event_id = ((headers.get(name) or b"").decode() for name in ("ce_type", "ce_id"))
-    if kind != TYPE or not event_id:
-        raise ValueError(f"type {kind or 'none'}, expected {TYPE}")
+    if kind not in SUMMARIES or not event_id:
+        raise ValueError(f"type {kind or 'none'}, expected {' or '.join(SUMMARIES)}")
     event = json.loads(message.value())
-    identity = hashlib.sha256(json.dumps([event_id, event["frame"]]).encode()).digest()
-    return identity, json.dumps(summary(event_id, event), allow_nan=False)
+    identity = hashlib.sha256(json.dumps([kind, event_id, event["frame"]]).encode()).digest()
+    return identity, json.dumps(SUMMARIES[kind](event_id, event), allow_nan=False)
 
 
-def summary(event_id: str, event: dict) -> dict:
-    """What this subscriber wants to know of an event."""
+def defect(event_id: str, event: dict) -> dict:
+    """What this subscriber wants to know of a verdict, which is out before there are pictures."""
     return {
         "id": event_id,
         "camera": event["frame"]["camera_id"],
@@ -100,6 +102,22 @@ def summary(event_id: str, event: dict) -> dict:
         "threshold": event["image_threshold"],
         "boxes": [region["box"] for region in event["regions"]],
     }
+
+
+def explanation(event_id: str, event: dict) -> dict:
+    """The pictures of that verdict: the same id and frame; null where there are none, and why."""
+    return {
+        "id": event_id,
+        "camera": event["frame"]["camera_id"],
+        "sequence": event["frame"]["sequence"],
+        "state": event["state"],
+        "reason": event["reason"],
+        "picture": event["evidence"]["outline"] or event["evidence"]["frame"],
+        "counterpart": event["evidence"]["counterpart"],
+    }
+
+
+SUMMARIES = {DEFECT: defect, EXPLANATION: explanation}
 
 
 def main() -> None:
@@ -114,7 +132,8 @@ def main() -> None:
             "enable.auto.commit": False,  # committed when an event is told
         }
     )
-    consumer.subscribe([os.environ.get("TOPIC", "defects")])
+    topics = os.environ.get("TOPIC", "defects"), os.environ.get("PICTURES", "explanations")
+    consumer.subscribe([topic for topic in topics if topic])
     try:
         Subscriber().run(consumer)
     finally:

@@ -23,7 +23,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- end -}}
 
-{{/* Takes a dict of root and variant (cuda, cpu or light). */}}
+{{/* Takes a dict of root and variant (cuda, cpu, processor or light). */}}
 {{- define "stream-inspector.image" -}}
 {{- $image := .root.Values.image -}}
 {{- $digest := get $image.digests .variant -}}
@@ -34,6 +34,15 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 
 {{- define "stream-inspector.workerVariant" -}}
 {{ if gt (int .count) 0 }}cuda{{ else }}cpu{{ end }}
+{{- end -}}
+
+{{/* Of inspectors: PyTorch only where their engine is asked for by that name. */}}
+{{- define "stream-inspector.inspectorVariant" -}}
+{{- $own := .Values.inspector -}}
+{{- if gt (int $own.gpu.count) 0 -}}cuda
+{{- else if eq (dig "models" "engine" "auto" $own.config) "torch" -}}cpu
+{{- else -}}processor
+{{- end -}}
 {{- end -}}
 
 {{- define "stream-inspector.serviceAccount" -}}

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from stream_inspector.engine.graph.eight_bits import Single
 from stream_inspector.engine.graph.matrices import linear
-from stream_inspector.engine.graph.writer import Array, Graph
+from stream_inspector.engine.graph.writer import Array
 
 _EPSILON = 1e-3  # of the batch normalisation that TensorFlow trained
 _STRIDES = (1, 2, 2, 2, 1, 2, 1)  # of the stages' first blocks
@@ -16,8 +17,9 @@ Size = tuple[int, int]
 class Lite:
     """Writes the network into a graph; batch normalisation vanishes in the convolutions."""
 
-    def __init__(self, graph: Graph, weights: Mapping[str, Array]) -> None:
-        self._graph, self._weights = graph, weights
+    def __init__(self, weights: Mapping[str, Array], precision: Single) -> None:
+        """Into the graph of a precision."""
+        self._graph, self._weights, self._precision = precision.graph, weights, precision
 
     def features(self, x: str, size: Size, levels: tuple[int, ...], grid: Size) -> str:
         """Images in [-1, 1] [B, 3, H, W] -> features [B, C, h, w] of the levels on one grid."""
@@ -30,6 +32,7 @@ class Lite:
 
     def _levels(self, x: str, size: Size, last: int) -> Iterator[tuple[str, Size]]:
         """The map of each level and its size, up to the last that is wanted."""
+        x = self._precision.seen(x)
         x, size = self._convolved(x, "conv_stem", "bn1", size, 2)
         for stage in range(_STAGES[last] + 1):
             for number in range(self._blocks(stage)):
@@ -55,7 +58,7 @@ class Lite:
         first_weight = self._weights[f"{name}.{'conv_pw' if widens else 'conv_dw'}.weight"]
         inner = first_weight.shape[1 if widens else 0]
         same = stride == 1 and inner == len(self._weights[f"{name}.{last}.weight"])
-        return (self._graph.op("Add", y, x) if same else y), out
+        return (self._precision.seen(self._graph.op("Add", y, x)) if same else y), out
 
     def _convolved(
         self,
@@ -76,18 +79,18 @@ class Lite:
         before, after = zip(
             *(_padding(side, weight.shape[2], stride) for side in size), strict=True
         )
+        folded = self._precision.weights(x, weight * scale[:, None, None, None], bias)
         y = self._graph.op(
             "Conv",
             x,
-            weight * scale[:, None, None, None],
-            bias,
+            *folded,
             strides=[stride, stride],
             pads=[*before, *after],
             group=len(weight) if groups else 1,
         )
         if active:
             y = self._graph.op("Clip", y, np.float32(0), np.float32(6))
-        return y, (-(-size[0] // stride), -(-size[1] // stride))
+        return self._precision.seen(y), (-(-size[0] // stride), -(-size[1] // stride))
 
     def _resized(self, x: str, size: Size, grid: Size) -> str:
         if size == grid:

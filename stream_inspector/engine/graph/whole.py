@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from onnx import GraphProto, TensorProto, helper
+from onnx import GraphProto, TensorProto, ValueInfoProto, helper
 
+from stream_inspector.engine.graph.eight_bits import EightBits, Single, Watched
 from stream_inspector.engine.graph.ensemble import Combined, Ensemble
 from stream_inspector.engine.graph.lite import Lite
 from stream_inspector.engine.graph.members import Members
@@ -16,6 +17,8 @@ from stream_inspector.presets import CHAIN, GOOD_IMAGES, LITE0, Preset
 INPUT = "tiles"
 OUTPUTS = ("map", "score", "maps", "scores")  # as `Combined` has them
 _MOST_BYTES = 1 << 30  # of tensors: a graph is one message of at most 2 GiB
+RANGES = "eight_bits.ranges"  # a category's tensor
+_ENDS = ("ReduceMin", "ReduceMax")
 _NETWORKS = ("network.", "noise.", "sigma_data")
 
 
@@ -31,21 +34,46 @@ def why_not(preset: Preset, size: int) -> str:
 
 
 def category_graph(
-    preset: Preset, view: View, tensors: Mapping[str, Array], category: str, label: int
+    preset: Preset,
+    view: View,
+    tensors: Mapping[str, Array],
+    category: str,
+    label: int,
+    *,
+    eight_bits: bool = False,
 ) -> bytes:
     """The detector as an ONNX model with a free number of images: `tiles` uint8 [B * T, h, w, 3]
-    -> the outputs of `OUTPUTS`. Raises KeyError when a tensor is missing.
+    -> the outputs of `OUTPUTS`; the frozen network in `eight_bits` by the ranges among the tensors.
+    Raises KeyError when a tensor is missing.
     """
     start = f"{category}/"
     own = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
     own |= {k: v for k, v in tensors.items() if k.startswith(_NETWORKS)}
     graph = Graph()
     x = _normalised(graph)
-    looked = Lite(graph, lite_weights())
+    precision = EightBits(graph, own[RANGES]) if eight_bits else Single(graph)
+    looked = Lite(lite_weights(), precision)
     features = looked.features(x, preset.input_size, preset.backbone.levels, preset.grid)
     raw = Members(graph, preset, own, label).maps(x, features)
     found = Ensemble(graph, preset, view, own).combined(raw)
     return model_bytes(_named(graph, preset, found))
+
+
+def watching_graph(preset: Preset) -> bytes:
+    """The frozen network alone: `tiles` -> `ranges` [A, 2], the ends of each of its activations."""
+    graph = Graph()
+    watched = Watched(graph)
+    looked = Lite(lite_weights(), watched)
+    looked.features(_normalised(graph), preset.input_size, preset.backbone.levels, preset.grid)
+    ends = [
+        graph.op(
+            "Concat", *(graph.shaped(graph.op(kind, each, keepdims=0), 1) for kind in _ENDS), axis=0
+        )
+        for each in watched.names
+    ]
+    graph.named(graph.shaped(graph.op("Concat", *ends, axis=0), -1, 2), RANGES)
+    found = helper.make_tensor_value_info(RANGES, TensorProto.FLOAT, None)
+    return model_bytes(graph.written("ranges", [_tiles(preset)], [found]))
 
 
 def _normalised(graph: Graph) -> str:
@@ -64,6 +92,9 @@ def _named(graph: Graph, preset: Preset, found: Combined) -> GraphProto:
         helper.make_tensor_value_info(name, kind, None)
         for name, kind in zip(OUTPUTS, kinds, strict=True)
     ]
+    return graph.written("detector", [_tiles(preset)], outputs)
+
+
+def _tiles(preset: Preset) -> ValueInfoProto:
     shape: list[str | int | None] = ["tiles", *preset.input_size, 3]
-    taken = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape)
-    return graph.written("detector", [taken], outputs)
+    return helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape)

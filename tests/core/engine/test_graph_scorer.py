@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from core.conftest import good_images, scratched
 
+from stream_inspector.engine.choice import Choice
 from stream_inspector.engine.graph_scorer import GraphScorer
 from stream_inspector.engine.scorer import Scores
 from stream_inspector.engine.sessions import SESSIONS
@@ -21,7 +22,7 @@ IMAGES = [scratched(good_images(1, seed=4)[0]), *good_images(9, seed=3)]
 
 def graph(model: Model, engine: str = "onnxruntime") -> GraphScorer:
     try:
-        return GraphScorer(model, engine, 1)
+        return GraphScorer(model, Choice(engine, ""), 1)
     except EngineMissing:
         pytest.skip(f"{engine} is an extra")
 
@@ -57,6 +58,14 @@ def test_any_number_of_images_scores_as_each_alone(fitted: Model) -> None:
     for i in (0, 9):
         alone = scorer.score(IMAGES[i : i + 1], [0])
         np.testing.assert_allclose(alone.maps[0], together.maps[i], rtol=1e-3, atol=1e-3)
+
+
+def test_places_that_stay_empty_in_a_run_change_nothing(fitted: Model) -> None:
+    costs = {1: 3.0, 4: 4.0}  # five images: one run of four, and one that is filled up
+    padded = GraphScorer(fitted, Choice("onnxruntime", "", False, costs), 1)
+    found = padded.score(IMAGES[:6], [0] * 6)
+    assert len(found.maps) == len(found.image_scores) == 6
+    assert_alike(found, graph(fitted).score(IMAGES[:6], [0] * 6))
 
 
 def test_results_outlive_the_next_run(fitted: Model) -> None:

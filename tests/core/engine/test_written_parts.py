@@ -11,6 +11,7 @@ from stream_inspector.diffusion.denoiser import PARAMETERISATIONS
 from stream_inspector.diffusion.denoiser import scalings as torch_scalings
 from stream_inspector.diffusion.posterior import clean_weight
 from stream_inspector.diffusion.schedule import linear_schedule
+from stream_inspector.engine.graph.eight_bits import Single
 from stream_inspector.engine.graph.lite import Lite
 from stream_inspector.engine.graph.matrices import antialiased, averaged, enlarging, linear
 from stream_inspector.engine.graph.noise import level, scalings
@@ -75,7 +76,7 @@ def test_features_are_those_of_the_backbone(size: tuple[int, int], grid: tuple[i
     with torch.inference_mode():
         expected = load_feature_net(grid)(x).numpy()
     graph = Graph()
-    made = Lite(graph, lite_weights()).features("x", size, LITE0.levels, grid)
+    made = Lite(lite_weights(), Single(graph)).features("x", size, LITE0.levels, grid)
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, *size])
     output = helper.make_tensor_value_info(made, TensorProto.FLOAT, None)
     run = onnxruntime_session(model_bytes(graph.written("lite", [given], [output])), 1)

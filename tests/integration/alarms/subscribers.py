@@ -11,7 +11,7 @@ from typing import Any
 
 from kafka import KafkaProducer
 
-from schemas.documents.samples import DEFECT
+from schemas.documents.samples import DEFECT, EXPLANATION
 from schemas.envelope import WireMessage
 from workers.runtime.bus.kafka.writing.producer import producer_options, write_all
 from workers.runtime.bus.ports import Outgoing
@@ -67,6 +67,26 @@ def event(number: int, sequence: int | None = None) -> WireMessage:
     sequence = number if sequence is None else sequence
     frame = DEFECT.frame.model_copy(update={"sequence": sequence})
     return DEFECT.model_copy(update={"outcome_id": f"{number:032x}", "frame": frame}).encode()
+
+
+def pictures(number: int) -> WireMessage:
+    """The explanation of that defect."""
+    frame = DEFECT.frame.model_copy(update={"sequence": number})
+    return EXPLANATION.model_copy(update={"outcome_id": f"{number:032x}", "frame": frame}).encode()
+
+
+def check_pictures(line: dict[str, Any], number: int) -> None:
+    """What an example tells of an explanation."""
+    assert line == {
+        "id": f"{number:032x}",
+        "camera": DEFECT.frame.camera_id,
+        "sequence": number,
+        "state": "explained",
+        "reason": None,
+        "picture": EXPLANATION.evidence.outline,
+        "counterpart": EXPLANATION.evidence.counterpart,
+    }
+    assert line["picture"]
 
 
 def abort(kafka: KafkaSettings, prefix: str, message: Outgoing) -> None:

@@ -10,7 +10,16 @@ import pytest
 
 from schemas.documents.samples import DEFECT, OUTCOME, PNG
 from tests.integration.alarms.producers import check_frames, pictures
-from tests.integration.alarms.subscribers import PATIENCE_S, abort, event, subscriber
+from tests.integration.alarms.subscribers import (
+    PATIENCE_S,
+    abort,
+    check_pictures,
+    event,
+    subscriber,
+)
+from tests.integration.alarms.subscribers import (
+    pictures as explained,
+)
 from workers.runtime.bus.kafka.connect import create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
 from workers.runtime.bus.ports import Outgoing
@@ -51,8 +60,8 @@ def _tool(name: str) -> str:
 def test_it_tells_each_committed_defect_once(
     apache_kafka: KafkaSettings, prefix: str, example: Path
 ) -> None:
-    topic = f"{prefix}defects"
-    create_topics(apache_kafka, {topic: 1})
+    topic, explanations = f"{prefix}defects", f"{prefix}explanations"
+    create_topics(apache_kafka, {topic: 1, explanations: 1})
     abort(apache_kafka, prefix, Outgoing(topic, event(1)))
     headers = tuple(each for each in event(2).headers if each[0] != "ce_id")
     records = [
@@ -65,15 +74,18 @@ def test_it_tells_each_committed_defect_once(
     ]
     writer = connect_writer(apache_kafka, "test", f"{prefix}writer")
     writer.settle([Outgoing(topic, record) for record in records], {}, None)
-    writer.close()
 
     settings = {
         "KAFKA": apache_kafka.bootstrap_servers,
         "TOPIC": topic,
+        "PICTURES": explanations,
         "GROUP": f"{prefix}javascript",
     }
     with subscriber([_tool("node"), "subscriber.js"], example, **settings) as running:
         lines = [running.line(), running.line(), running.line()]
+        writer.settle([Outgoing(explanations, explained(4))] * 2, {}, None)
+        check_pictures(running.line(), 4)
+        writer.close()
         running.process.terminate()
         assert running.process.wait(PATIENCE_S) == 0
         assert running.process.stdout is not None
@@ -90,7 +102,6 @@ def test_it_tells_each_committed_defect_once(
         "score": DEFECT.image_score,
         "threshold": DEFECT.image_threshold,
         "boxes": [region.model_dump()],
-        "heatmap": DEFECT.evidence.heatmap,
     }
     errors = running.errors()
     assert f"{topic} 0 at " in errors

@@ -81,7 +81,7 @@ class Command:
 def command(stage: Any, tmp_path: Path) -> Iterator[Callable[..., Command]]:
     made: list[Command] = []
 
-    def make(*words: str, how: str = "spin", **settings: Any) -> Command:
+    def make(*words: str, how: str = "python", **settings: Any) -> Command:
         made.append(Command(stage, tmp_path, *words, how=how, **settings))
         return made[-1]
 
@@ -102,7 +102,7 @@ def worker(command: Callable[..., Command], stage: Any, **options: Any) -> Comma
     return found
 
 
-@pytest.mark.parametrize("how", ["spin", "native"])
+@pytest.mark.parametrize("how", ["python", "native"])
 def test_a_worker_whose_client_hangs_ends_and_says_where(
     command: Callable[..., Command], stage: Any, how: str
 ) -> None:
@@ -124,7 +124,7 @@ def test_a_worker_that_hangs_is_not_ready(command: Callable[..., Command], stage
     assert "no poll for" in found.ready()[1]
 
 
-@pytest.mark.parametrize("how", ["spin", "native"])
+@pytest.mark.parametrize("how", ["python", "native"])
 def test_a_signal_is_heeded_while_the_client_hangs(
     command: Callable[..., Command], stage: Any, how: str
 ) -> None:

@@ -109,7 +109,7 @@ def test_killed_explainers_lose_and_repeat_nothing(kafka_stage: Any) -> None:
 
     running = [explainer(0), explainer(1)]
     total = 0
-    for kill in range(3):
+    for kill in range(2):
         stage.send(30)
         verdicts.judge(30)
         verdicts.until(total + 6)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 
 from schemas.envelope import WireMessage
 from workers.cli import app
+from workers.console.history.database import open_database
+from workers.console.history.tables import positions
 from workers.offline.model_folder import read_files
 from workers.runtime.bus.kafka.connect import connect_admin, connect_consumer, create_topics
 from workers.runtime.bus.kafka.delivery import connect_writer
@@ -337,3 +340,30 @@ def test_positions_that_retention_has_overtaken(apache_kafka: KafkaSettings, pre
 def write(kafka: KafkaSettings, topic: str, count: int) -> None:
     with contextlib.closing(connect_writer(kafka, "w", f"{topic}-writer")) as writer:
         writer.settle([Outgoing(topic, WireMessage(b"k", b"v", ()), 0)] * count, {}, None)
+
+
+def test_a_console_is_looked_at_without_making_its_history(
+    servers: tuple[EmbeddedBroker, EmbeddedStore], tmp_path: Path
+) -> None:
+    kafka, file = servers[0].bootstrap_servers, tmp_path / "history.sqlite3"
+    names = ("resolutions", "camera-states", "reviews")
+    create_topics(KafkaSettings(bootstrap_servers=kafka), dict.fromkeys(names, 1))
+    given = {
+        "kafka__bootstrap_servers": kafka,
+        "console__database": f"sqlite:///{file}",
+        "console__access__read_without_login": True,
+        "evidence__url": tmp_path,
+    }
+    first = ask("console", **given)
+    assert (first.exit_code, first.failed) == (0, [])
+    assert "not read yet" in first.says("history: outcomes")
+    assert "nobody may judge" in first.says("settings: access")
+    assert not file.exists()
+    with closing(open_database(f"sqlite:///{file}")) as database, database.write() as connection:
+        ahead = {"topic": "outcomes", "partition": 0, "next": 10**9}
+        connection.execute(positions.insert().values(ahead))
+    ahead_of = ask("console", **given)
+    assert ahead_of.failed == ["history: outcomes"]
+    away = ask("console", **given | {"console__database": "postgresql://me@127.0.0.1:1/x"})
+    assert away.failed == ["history: database"]
+    assert away.status("history: outcomes") == ["skipped"]

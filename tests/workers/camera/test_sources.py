@@ -74,7 +74,7 @@ def test_a_data_set_is_played_from_its_test_images_without_its_masks(
 
 def test_an_empty_folder_is_refused_with_what_was_there(tmp_path: Path) -> None:
     touch(tmp_path / "notes.txt")
-    with pytest.raises(SettingsError, match=r"no image files \(1 other files, e\.g\. notes\.txt\)"):
+    with pytest.raises(SettingsError, match=r"no image files; there lie notes\.txt;"):
         list_files(str(tmp_path))
 
 

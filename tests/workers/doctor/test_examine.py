@@ -1,5 +1,7 @@
 """Every check runs, in its time, whatever becomes of the others; the exit code says the worst."""
 
+import csv
+import io
 import json
 import time
 
@@ -8,8 +10,10 @@ from rich.console import Console
 
 from workers.doctor.examine import Line, examine, exit_code
 from workers.doctor.findings import Check, Finding, failed, ok, skipped, warning
-from workers.doctor.report import as_json, show
+from workers.doctor.report import as_json, show, told
 from workers.runtime.errors import AccessDenied, ServerUnreachable
+from workers.runtime.host.terminal import Terminal
+from workers.runtime.listing import Form
 
 BAD = failed("broken", "mend it", "some.setting")
 ODD = warning("odd", "look at it")
@@ -108,3 +112,11 @@ def test_json_has_the_same() -> None:
         "do": "mend it",
         "setting": "some.setting",
     }
+
+
+def test_csv_has_a_row_for_each_line(capsys: pytest.CaptureFixture[str]) -> None:
+    told([Line("a", "b", BAD, 0.5)], Terminal(), Form.CSV)
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["status"] == "failed"
+    assert row["do"] == "mend it"
+    assert row["setting"] == "some.setting"

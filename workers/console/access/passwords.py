@@ -22,6 +22,16 @@ def hash_password(password: str) -> str:
     )
 
 
+def is_hash(stored: str) -> bool:
+    """Whether it is a hash that `fits` can read, and no password that somebody wrote there."""
+    try:
+        kind, log_n, _, _, salt, wanted = stored.split("$")
+        base64.b64decode(salt, validate=True)
+        return kind == "scrypt" and int(log_n) <= 17 and bool(base64.b64decode(wanted))
+    except ValueError:
+        return False
+
+
 def fits(password: str, stored: str) -> bool:
     """Whether the password has this hash; False for a hash that nobody can read."""
     data = password.encode("utf-8", "replace")
@@ -55,4 +65,7 @@ def _text(data: bytes) -> str:
 
 
 # Somebody without a name costs as long as somebody with one, so that names are not found by time.
-NOBODY = hash_password(secrets.token_hex(16))
+# No password has this hash; to compute one would cost every start as much as a guess.
+NOBODY = "$".join(
+    ["scrypt", *map(str, (_LOG_N, _R, _P)), *map(_text, map(secrets.token_bytes, (16, 32)))]
+)

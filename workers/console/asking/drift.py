@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from stream_inspector.threshold.drift import CHANCE, WINDOW, Reference, Shift, score_shift
 from workers.console.history.tables import outcomes
@@ -35,21 +36,31 @@ def drift_at(
 
 def drift_now(connection: Connection, category: str, reference_of: ReferenceOf) -> Drift | None:
     """Of the last frames."""
-    table = outcomes.c
-    own = select(table.score, table.model_version, table.decided_ms)
-    own = own.where(table.category == category, table.score.is_not(None), table.run == "live")
-    rows = connection.execute(own.order_by(table.decided_ms.desc()).limit(WINDOW)).all()
-    return _of([tuple(row) for row in rows], reference_of)
+    rows = connection.execute(_NEWEST, {"name": category}).all()
+    return _of([(row[0], row[1], row[2]) for row in rows], reference_of)
 
 
 def _from(
     connection: Connection, category: str, start_ms: int, reference_of: ReferenceOf
 ) -> Drift | None:
+    rows = connection.execute(_WINDOW_FROM, {"name": category, "start": start_ms})
+    return _of([(row[0], row[1], row[2]) for row in rows], reference_of)
+
+
+def _scored() -> Select[Any]:
     table = outcomes.c
-    own = select(table.score, table.model_version, table.decided_ms)
-    own = own.where(table.category == category, table.score.is_not(None), table.run == "live")
-    own = own.where(table.decided_ms >= start_ms).order_by(table.decided_ms).limit(WINDOW)
-    return _of([tuple(row) for row in connection.execute(own)], reference_of)
+    return select(table.score, table.model_version, table.decided_ms).where(
+        table.category == bindparam("name"), table.score.is_not(None), table.run == "live"
+    )
+
+
+_WINDOW_FROM = (  # made once, since a chart asks for each of its steps
+    _scored()
+    .where(outcomes.c.decided_ms >= bindparam("start"))
+    .order_by(outcomes.c.decided_ms)
+    .limit(WINDOW)
+)
+_NEWEST = _scored().order_by(outcomes.c.decided_ms.desc()).limit(WINDOW)
 
 
 def _of(rows: list[tuple[float, str | None, int]], reference_of: ReferenceOf) -> Drift | None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from schemas.outcome import Verdict
 from schemas.review import Judgement, Part, Sample, part_said
@@ -52,8 +52,9 @@ def audited(connection: Connection, category: str, since_ms: int) -> list[Word]:
         .select_from(joined)
         .where(
             words.c.sample == Sample.AUDIT.value,
-            outcomes.c.category == category,
-            outcomes.c.decided_ms >= since_ms,
+            # Words are few and outcomes many: no index on the latter shall tempt SQLite.
+            func.coalesce(outcomes.c.category, "") == category,
+            func.coalesce(outcomes.c.decided_ms, 0) >= since_ms,
             outcomes.c.verdict != "rejected",
         )
     )

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from workers.console.asking.parts import Part, parts, select_parts
 from workers.console.asking.stops import Stop, reason, stops
@@ -15,6 +15,11 @@ _CAMERAS = 200  # on one page
 _LAST = 10  # outcomes of a camera
 _WINDOW_S = 60
 _SILENT_S = 60.0
+
+# Of one camera; made once, since a page asks for each.
+_OF_CAMERA = outcomes.c.camera == bindparam("name")
+_STRIP = select_parts(_OF_CAMERA).order_by(outcomes.c.decided_ms.desc()).limit(_LAST)
+_RECENT = select(func.count()).where(_OF_CAMERA, outcomes.c.decided_ms > bindparam("since"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +70,16 @@ def live(connection: Connection) -> Live:
 def _camera(
     connection: Connection, name: str, now_ms: int, announced: Sequence[Stop]
 ) -> Camera | None:
-    table = outcomes.c
-    found = select_parts(table.camera == name).order_by(table.decided_ms.desc()).limit(_LAST)
-    strip = parts(connection, found)
+    strip = parts(connection, _STRIP, {"name": name})
     if not strip:
         return None
-    recent = select(func.count()).where(
-        table.camera == name, table.decided_ms > now_ms - _WINDOW_S * 1000
-    )
+    recent = {"name": name, "since": now_ms - _WINDOW_S * 1000}
     latencies = [each.total_ms for each in strip if each.total_ms is not None]
     return Camera(
         name=name,
         last=strip[0],
         strip=tuple(reversed(strip)),
-        per_minute=connection.execute(recent).scalar_one(),
+        per_minute=connection.execute(_RECENT, recent).scalar_one(),
         latency_ms=statistics.median(latencies) if latencies else None,
         silent_s=max(0.0, (now_ms - strip[0].decided_ms) / 1000),
         announced=reason(announced, name, strip[0].captured_ms),

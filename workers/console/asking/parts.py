@@ -92,9 +92,11 @@ def select_parts(*conditions: ColumnElement[bool]) -> Select[Any]:
     return select(*_OWN, *said).select_from(joined).where(*conditions)
 
 
-def parts(connection: Connection, found: Select[Any]) -> list[Part]:
-    """The rows of a selection."""
-    return [Part(*row) for row in _rows(connection.execute(found))]
+def parts(
+    connection: Connection, found: Select[Any], given: Mapping[str, Any] | None = None
+) -> list[Part]:
+    """The rows of a selection; `given`: what it leaves open."""
+    return [Part(*row) for row in _rows(connection.execute(found, given or {}))]
 
 
 def _rows(rows: Iterable[Row[Any]]) -> Iterator[tuple[Any, ...]]:

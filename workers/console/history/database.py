@@ -80,7 +80,7 @@ def open_database(url: str, password: str | None = None) -> Database:
     A file that is damaged, or of another version, is set aside: the topics hold what was in it.
     Raises SettingsError or ServerUnreachable.
     """
-    parsed = _parsed(url, password)
+    parsed = parsed_url(url, password)
     if parsed.get_backend_name() == "postgresql":
         return _prepared(_postgresql(parsed), url)
     file = _file(parsed)
@@ -93,7 +93,8 @@ def open_database(url: str, password: str | None = None) -> Database:
         return _prepared(_sqlite(parsed), url)
 
 
-def _parsed(url: str, password: str | None) -> URL:
+def parsed_url(url: str, password: str | None) -> URL:
+    """The URL with driver and password. Raises SettingsError."""
     try:
         parsed = make_url(url)
     except ArgumentError:

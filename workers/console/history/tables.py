@@ -70,7 +70,7 @@ outcomes = Table(
     # What a filter may ask comes after the time, so that an index alone answers it.
     Index("outcomes_by_time", "decided_ms", *_FILTERS),
     Index("outcomes_by_camera", "camera", "decided_ms", *_FILTERS, "category"),
-    Index("outcomes_by_category", "category", "decided_ms", *_FILTERS),
+    Index("outcomes_by_category", "category", "decided_ms", *_FILTERS, "camera"),
     Index("outcomes_by_verdict", "verdict", "decided_ms", "score", "judgement"),
     Index("outcomes_by_word", "judgement", "decided_ms", **_few("judgement")),
     Index("outcomes_waiting", "queue", "decided_ms", **_few("queue")),

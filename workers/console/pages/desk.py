@@ -23,8 +23,10 @@ from workers.console.history.database import Database
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import FramePictures
+from workers.console.reports.making import Reports
 from workers.console.settings import ConsoleProcessSettings
 from workers.console.versions import ModelVersions
+from workers.console.works import Works
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import WorkerError
 
@@ -50,8 +52,10 @@ class Room:
     frames: FramePictures
     calibrations: Calibrations
     versions: ModelVersions
+    reports: Reports
     publish: Publish
     problems: Callable[[], list[str]]  # topics that are not read, and why
+    works: Works = field(default_factory=Works)
     stopping: threading.Event = field(default_factory=threading.Event)  # streams end
 
 

@@ -75,7 +75,9 @@ def judge(asked: Asked) -> Response:
         said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         return PlainTextResponse(said, 422)
     _say(asked, part, review)
-    return _next(asked, kind, f"Said: {review.judgement.value.replace('-', ' ')}.")
+    falsely = review.judgement is Judgement.FALSE_ALARM and asked.person.may("engineer")
+    said = f"Said: {review.judgement.value.replace('-', ' ')}."
+    return _next(asked, kind, said, adjust=part.category if falsely else "")
 
 
 def _refused(asked: Asked, part: Part | None, holder: str | None, drawn: bool) -> str:
@@ -112,13 +114,16 @@ def _say(asked: Asked, part: Part, review: Review) -> None:
     asked.note("review", f"{review.judgement.value} {part.part}")
 
 
-def _next(asked: Asked, kind: str, said: str) -> Response:
+def _next(asked: Asked, kind: str, said: str, adjust: str = "") -> Response:
+    """The next part; `adjust`: the category whose thresholds may be looked at now."""
     if asked.is_part_of_page:
-        return _show(asked, kind, said, template="queue.html.j2")
+        return _show(asked, kind, said, template="queue.html.j2", adjust=adjust)
     return RedirectResponse(f"/review/{kind}", 303)
 
 
-def _show(asked: Asked, kind: str, said: str = "", template: str = "review.html.j2") -> Response:
+def _show(
+    asked: Asked, kind: str, said: str = "", template: str = "review.html.j2", adjust: str = ""
+) -> Response:
     database, console = asked.room.database, asked.room.settings.console
     sampling = Sampling.of(console.audit)
     if asked.person.may("operator"):
@@ -135,6 +140,7 @@ def _show(asked: Asked, kind: str, said: str = "", template: str = "review.html.
         counts=counts,
         most=queue.MOST_COUNTED,
         said=said,
+        adjust=adjust,
         part=part,
         coming=coming,
         ahead=ahead,

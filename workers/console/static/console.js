@@ -29,4 +29,7 @@ function slide(input) {
 document.addEventListener("keydown", press);
 document.addEventListener("input", (event) => {
   if (event.target.matches("[data-slider]")) slide(event.target);
+  if (event.target.matches("[data-shown]")) {
+    event.target.nextElementSibling.textContent = `${Number(event.target.value).toFixed(1)} %`;
+  }
 });

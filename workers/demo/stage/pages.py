@@ -38,6 +38,7 @@ class Pages:
             "console.database": f"sqlite:///{run.folder('console')}/history.sqlite3",
             "console.access.read_without_login": True,
             "evidence.url": run.folder("evidence"),
+            "models.store": run.folder("models"),
         }
 
     def environment(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -37,6 +37,7 @@ from workers.runtime.telemetry.metrics.inspector import InspectorMetrics
 
 _log = structlog.get_logger(__name__)
 _IDLE_S = 0.1
+_TOLD_AT_ONCE = 8  # verdicts on one thread of the pool
 _NOTHING = Reference({})  # of models that keep no good images' numbers
 
 Finish = Callable[[Ticket, Result], None]
@@ -134,8 +135,7 @@ class Inference:
             self._sender.traces.batch(items, model.version, started)
         pairs = list(zip(items, detection.results, strict=True))
         pairs = self._second_chance(pairs, model, models, started)
-        for item, result in pairs:
-            self._conclude(item, result, model, started)
+        self._conclude(pairs, model, started)
         self._look_beside(items, models)
 
     def _second_chance(
@@ -156,7 +156,7 @@ class Inference:
             seen = self._seen(item, active.views[item.frame.category])
             if seen is not None:
                 again = detect(active.inspect, _pictures([seen])).results[0]
-                self._conclude(seen, again, active, started)
+                self._conclude([(seen, again)], active, started)
         return kept
 
     def _look_beside(self, items: list[Admitted], models: Models) -> None:
@@ -220,23 +220,38 @@ class Inference:
         return replace(item, image=decoded.image, view=view, place=place)
 
     def _conclude(
-        self, item: Admitted, result: Verdict | Failure, model: LoadedModel, started: float
+        self,
+        pairs: Iterable[tuple[Admitted, Verdict | Failure]],
+        model: LoadedModel,
+        started: float,
     ) -> None:
-        if isinstance(result, Failure):
-            reason = RejectReason.INSPECTION_FAILED
-            rejection = Rejection(item.ticket, item.frame, reason, result.error, result.attempts)
-            self._reject(rejection)
-            return
-        judged, seen = self._judged(item, result, model, started), _seen(item, result, model)
-        told = defective if result.grade is Grade.DEFECT else passed
-        self._pool.submit(lambda: self._tell(item, lambda: told(judged, self._sender), seen))
+        """Hand a batch's verdicts to the pool, at once: waking a thread costs as much as a few."""
+        told = list[tuple[Judged, Seen]]()
+        for item, result in pairs:
+            if isinstance(result, Failure):
+                reason = RejectReason.INSPECTION_FAILED
+                self._reject(
+                    Rejection(item.ticket, item.frame, reason, result.error, result.attempts)
+                )
+            else:
+                told.append(
+                    (self._judged(item, result, model, started), _seen(item, result, model))
+                )
+        for start in range(0, len(told), _TOLD_AT_ONCE):
+            self._pool.submit(partial(self._tell_all, told[start : start + _TOLD_AT_ONCE]))
 
-    def _tell(self, item: Admitted, messages: Callable[[], Result], seen: Seen) -> None:
+    def _tell_all(self, judged: Iterable[tuple[Judged, Seen]]) -> None:
+        for each, seen in judged:
+            self._tell(each, seen)
+
+    def _tell(self, judged: Judged, seen: Seen) -> None:
         """A verdict that no message can hold is a failed inspection, not a crash on every retry."""
+        item = judged.admitted
         ids = log_ids(item.ticket.record, item.frame)
+        told = defective if judged.verdict.grade is Grade.DEFECT else passed
         try:
             with bound_contextvars(**ids):
-                result = messages()
+                result = told(judged, self._sender)
         except Exception as error:
             _log.exception("a verdict cannot be told", **ids)
             reason = RejectReason.INSPECTION_FAILED

@@ -29,6 +29,7 @@ from workers.offline.scoring.labelled import read_labelled
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import text
+from workers.runtime.host.whole_file import write_whole
 from workers.runtime.lifecycle import StopSignal
 
 
@@ -67,10 +68,8 @@ def compare(
         write_csv([*rows, *average], wanted.csv_file)
     if wanted.json_file:
         figures = {"rows": [*map(asdict, rows)], "mean": [*map(asdict, average)]}
-        wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
-        wanted.json_file.write_text(
-            json.dumps(figures | _conditions(settings, methods), indent=1) + "\n"
-        )
+        said = json.dumps(figures | _conditions(settings, methods), indent=1) + "\n"
+        write_whole(wanted.json_file, said)
 
 
 def chosen(methods: str | None) -> list[str]:

@@ -30,6 +30,7 @@ from workers.offline.scoring.ranking import CURVE_RATES, LARGE, Evaluation, mean
 from workers.offline.scoring.results import with_results
 from workers.offline.settings import TrainerProcessSettings, TrainerSettings
 from workers.runtime.host.terminal import text
+from workers.runtime.host.whole_file import write_whole
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.moments import said
 
@@ -67,8 +68,7 @@ def evaluate(
     if len(cards) > 1:
         tell_categories(cards, console)
     if wanted.json_file:
-        wanted.json_file.parent.mkdir(parents=True, exist_ok=True)
-        wanted.json_file.write_text(json.dumps(figures(cards), indent=1) + "\n")
+        write_whole(wanted.json_file, json.dumps(figures(cards), indent=1) + "\n")
     if wanted.csv_file:
         write_csv(cards, wanted.csv_file)
     if wanted.html:

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from stream_inspector.errors import DataError
 from stream_inspector.verdict import ScoreMap
 from workers.offline.images.datasets import LabelledFile
+from workers.runtime.datasets.files import folded
 
 
 def map_path(folder: Path, category: str, file: LabelledFile) -> Path:
@@ -25,8 +26,8 @@ def map_paths(folder: Path, category: str, files: Sequence[LabelledFile]) -> lis
     Raises DataError when two images would share a name, as 1.png and 1.jpg of one kind do.
     """
     paths = [map_path(folder, category, file) for file in files]
-    counts = Counter(str(path).casefold() for path in paths)
-    twice = [path for path in paths if counts[str(path).casefold()] > 1]
+    counts = Counter(folded(str(path)) for path in paths)
+    twice = [path for path in paths if counts[folded(str(path))] > 1]
     if twice:
         raise DataError(f"{twice[0]}: two test images of that name; rename one of them")
     return paths

@@ -90,11 +90,12 @@ def check_good(images: Sequence[Image], source: str) -> None:
 
     Raises DataError when all are of one colour, or all alike.
     """
-    flat = sum(int(np.ptp(image)) <= _SAME_LEVEL for image in images)
+    flat = sum(map(_of_one_colour, images))
     if images and flat == len(images):
         raise DataError(
-            f"{source}: all {flat} good images are of one colour, so there is nothing to learn; is "
-            "the lens covered, the exposure wrong, or the depth of the samples (view.bits)?"
+            f"{source}: all {flat} good images are of one colour each, so there is nothing to "
+            "learn; is the lens covered, the exposure wrong, or the depth of the samples "
+            "(view.bits)?"
         )
     if len(images) > 1 and all(_alike(image, images[0]) for image in images[1:]):
         raise DataError(
@@ -111,6 +112,10 @@ def check_good(images: Sequence[Image], source: str) -> None:
             "for parts before a backlight; if they are masks, move them to ground_truth/ and train "
             "again"
         )
+
+
+def _of_one_colour(image: Image) -> bool:
+    return int(np.ptp(image, axis=(0, 1)).max()) <= _SAME_LEVEL
 
 
 def _alike(image: Image, other: Image) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from stream_inspector.errors import DataError, FrameRejected
+from stream_inspector.image import heic
 from stream_inspector.image.depth import BY_FILE
 from stream_inspector.image.traits import turn_of
 from stream_inspector.image.view.canvas import Size, View
@@ -99,7 +100,7 @@ def _size(path: Path, upright: bool | None) -> tuple[int, int] | None:
         with (
             no_limit_of_its_own(),
             open_regular(path, most, "kafka.max_frame_bytes") as file,
-            Pillow.open(file, formats=("PNG", "JPEG", "BMP", "TIFF")) as picture,
+            Pillow.open(file, formats=("PNG", "JPEG", "BMP", "TIFF", *heic.FORMATS)) as picture,
         ):
             return turn_of(picture, upright).size(picture.size)
     except Exception:  # whatever a header makes Pillow raise

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
+from stream_inspector.image import heic
 from stream_inspector.image.decode import Decoded
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.image.view.canvas import Placement, View
@@ -63,6 +64,8 @@ def _why_not(source: Path) -> str:
         return "is a link to nothing"
     if not source.is_file():
         return "is no regular file and no folder"
+    if source.suffix.lower() in heic.SUFFIXES:
+        return heic.MISSING
     return f"is called like no image that can be read ({', '.join(SUFFIXES)})"
 
 

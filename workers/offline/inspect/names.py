@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from workers.runtime.datasets.files import folded
+
 _MOST_BYTES = 150  # of a name; file systems take 255, and something is appended
 
 
 def result_names(paths: Sequence[Path]) -> list[str]:
-    """A name for each path, unique whatever the case of letters.
+    """A name for each path, unique whatever the case of letters, composed or not.
 
     The stem where no other file has it; else with the folders in which they differ, then with the
     suffix, then with a number.
@@ -26,11 +28,11 @@ def result_names(paths: Sequence[Path]) -> list[str]:
     taken, left = set[str](), list(range(len(paths)))
     for way in ways:
         wanted = {at: _short(way(at)) for at in left}
-        counts = Counter(name.casefold() for name in wanted.values())
-        done = [at for at in left if counts[(n := wanted[at].casefold())] == 1 and n not in taken]
+        counts = Counter(folded(name) for name in wanted.values())
+        done = [at for at in left if counts[(n := folded(wanted[at]))] == 1 and n not in taken]
         for at in done:
             names[at] = wanted[at]
-            taken.add(wanted[at].casefold())
+            taken.add(folded(wanted[at]))
         left = [at for at in left if at not in set(done)]
     return names
 

@@ -17,6 +17,7 @@ from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, text
+from workers.runtime.host.whole_file import write_whole
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.listing import Form
 
@@ -71,9 +72,9 @@ def _say_bad(bad: list[str], of: int, on_corrupt: str, console: Console) -> None
     for each in bad:
         console.print(text(("left out", "yellow"), f" {each}"))
     if bad and on_corrupt == "fail":
+        rest = ", the others were; with --on-corrupt skip that is no failure"
         raise DataError(
-            f"{len(bad)} of {of} files could not be inspected, the others were; with --on-corrupt "
-            "skip that is no failure"
+            f"{len(bad)} of {of} files could not be inspected{rest if len(bad) < of else ''}"
         )
 
 
@@ -89,7 +90,7 @@ def make_folder(out: Path) -> None:
 
 def _write(result: Inspected, out: Path, name: str) -> None:
     for picture, png in pictures(result).items():
-        (out / f"{name}-{picture}.png").write_bytes(png)
+        write_whole(out / f"{name}-{picture}.png", png)
 
 
 def show_view(

@@ -13,6 +13,7 @@ from workers.offline.images.reader import read_image
 from workers.offline.images.views import is_upright, usual_frame, view_for
 from workers.offline.inspect.names import result_names
 from workers.runtime.categories import Category
+from workers.runtime.host.whole_file import write_whole
 
 _HEIGHT = 480  # of the panels, pixels
 
@@ -31,7 +32,7 @@ def write_view_pictures(paths: Sequence[Path], find_view: FindView, out: Path) -
     """One <file>-view.png an image: the frame with its view drawn in, and what networks see."""
     for path, name in zip(paths, result_names(paths), strict=True):
         picture = side_by_side(_panels(path, find_view(path)), _HEIGHT)
-        (out / f"{name}-view.png").write_bytes(encode_png(picture))
+        write_whole(out / f"{name}-view.png", encode_png(picture))
 
 
 def _panels(path: Path, view: View) -> list[tuple[str, Image]]:

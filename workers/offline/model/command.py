@@ -22,7 +22,7 @@ model = typer.Typer(
     "added; two operators at once cannot overwrite each other. docs/models.md has the details.",
 )
 
-_CHANGING = ("push", "activate", "rollback", "gc", "try", "promote", "end", "compare")
+_CHANGING = ("push", "measure", "activate", "rollback", "gc", "try", "promote", "end", "compare")
 
 Category = Annotated[str, typer.Argument(help="product category")]
 Version = Annotated[
@@ -49,6 +49,12 @@ def push(
     activate_now: Annotated[
         bool, typer.Option("--activate", help="and make it the active version")
     ] = False,
+    measure_now: Annotated[
+        bool,
+        typer.Option(
+            "--measure/--no-measure", help="find and store what scores it fastest on this machine"
+        ),
+    ] = True,
     why: Why = "pushed",
     by: By = None,
     store: options.Store = None,
@@ -59,7 +65,32 @@ def push(
 
     Example: stream-inspector model push runs/bolts --activate --why "first model"
     """
-    _run("push", store, config, assignments, lambda desk: desk.push(folder, activate_now, by, why))
+    _run(
+        "push",
+        store,
+        config,
+        assignments,
+        lambda desk: desk.push(folder, activate_now, by, why, measured=measure_now),
+    )
+
+
+@model.command()
+def measure(
+    version: Version,
+    *,
+    store: options.Store = None,
+    config: options.Config = None,
+    assignments: options.Assignments = None,
+) -> None:
+    """Find what scores a version fastest on machines like this one: engine, precision, batches.
+
+    `push` does it where it runs; run this on a machine of the kind that the workers have. They take
+    what was measured for their kind when they load the version, and without it ONNX Runtime in
+    single precision. `show` tells what was measured, and why something was refused.
+
+    Example: stream-inspector model measure bolts
+    """
+    _run("measure", store, config, assignments, lambda desk: desk.measure(version))
 
 
 @model.command("list")

@@ -29,6 +29,7 @@ from workers.runtime.registry.care import (
     problems,
     set_aside,
 )
+from workers.runtime.registry.choices import noted_choices
 from workers.runtime.registry.registry import Registry, UnknownVersion
 from workers.runtime.registry.trial import Trial
 from workers.runtime.settings.process import redact
@@ -90,8 +91,11 @@ class Desk:
         self._registry, self._console, self._stop = registry, console, stop
         self._place = redact(place)  # of the store
 
-    def push(self, folder: Path, activate_now: bool, by: str | None, why: str) -> None:
-        """Verify and store the model in a folder."""
+    def push(
+        self, folder: Path, activate_now: bool, by: str | None, why: str, *, measured: bool = True
+    ) -> None:
+        """Verify and store the model in a folder, and what scores it fastest here."""
+        from workers.offline.model.speed import measure_version
         from workers.offline.model_folder import read_files, read_model
 
         verified = read_model(folder)
@@ -108,9 +112,20 @@ class Desk:
         )
         names = ", ".join(verified.categories)
         self._console.print(text(f"{names}: stored version ", (version, "bold")))
+        if measured:
+            measure_version(self._registry, verified, self._console)
         if activate_now:
             for category in verified.categories:
                 self._activate(category, version, by, why, seen[category])
+
+    def measure(self, name: str) -> None:
+        """Measure what scores a version fastest on this machine, and store it."""
+        from stream_inspector.model.version import ModelFiles, load_model
+        from workers.offline.model.speed import measure_version
+
+        files = self._registry.fetch(self._resolve(name))
+        model = load_model(ModelFiles(manifest=files[0], tensors=files[1]))
+        measure_version(self._registry, model, self._console)
 
     def overview(self, category: str | None, form: Form, activations: bool) -> None:
         """List the categories, or one category's versions and activations.
@@ -142,11 +157,16 @@ class Desk:
         noted = self._registry.digests(version)
         manifest = self._manifest(version)
         if form is Form.JSON:
-            typer.echo(json.dumps({**manifest, "noted": dict(noted)}))
+            engines = noted_choices(self._registry, version)
+            typer.echo(json.dumps({**manifest, "noted": dict(noted), "engines": engines}))
         elif form is Form.CSV:
             tables.list_values(manifest, self._console, form)
         else:
+            from workers.offline.model.speed import tell_choices
+
             tables.tell_version(manifest, noted, self._console)
+            self._console.print()
+            tell_choices(self._registry, version, self._console)
             self._console.print()
             tables.list_activations(histories_of(self._registry), self._console, form, version)
 

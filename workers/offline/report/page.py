@@ -15,6 +15,7 @@ from PIL import ImageOps
 from stream_inspector.image.limits import SIXTEEN_BIT_MODES
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.verdict import Image
+from workers.runtime.host.whole_file import write_whole
 
 PICTURE_WIDTH = 256  # pixels at most, each way: it bounds the size of a page
 _QUALITY = 85
@@ -82,9 +83,8 @@ class Album:
 
     def _kept(self, data: bytes, suffix: str) -> str:
         """The link to a whole picture, written once."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         file = self._folder / f"{hashlib.sha256(data).hexdigest()[:24]}{suffix}"
-        file.write_bytes(data)
+        write_whole(file, data)
         return quote(f"{self._folder.name}/{file.name}")
 
 

@@ -31,6 +31,7 @@ def sample(
     from stream_inspector.image.pictures import encode_png, side_by_side
     from workers.offline.model_folder import read_model
     from workers.offline.run import load_settings, run_command
+    from workers.runtime.host.whole_file import write_whole
 
     if sampler not in SAMPLERS:
         raise typer.BadParameter(f"--sampler {sampler}: give one of {', '.join(SAMPLERS)}")
@@ -47,8 +48,7 @@ def sample(
             device=settings.trainer.device,
         )
         panels = [(str(number), image) for number, image in enumerate(images, 1)]
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(encode_png(side_by_side(panels, height=images[0].shape[0])))
+        write_whole(out, encode_png(side_by_side(panels, height=images[0].shape[0])))
         console.print(text(f"{count} pictures are in {out}"))
 
     run_command("sample", settings, draw)

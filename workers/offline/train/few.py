@@ -7,11 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
+from stream_inspector.engine.eight_bits import with_eight_bits
 from stream_inspector.errors import DataError
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import of_category
 from stream_inspector.model.version import Model, Scalar
 from stream_inspector.presets import FEW_IMAGES, at_size
+from stream_inspector.threshold.calibrate import FEWEST_IMAGES
 from stream_inspector.training.cross_fit import FoldScores
 from stream_inspector.training.few import MOST, fit_few, kept_images, source_digest
 from stream_inspector.training.fit import Good, calibrate_cross_fitted, refit
@@ -22,6 +24,7 @@ from workers.offline.images.datasets import GoodFiles, all_good, good_files
 from workers.offline.images.reader import check_good, read_by_path
 from workers.offline.images.views import find_category, folder_view
 from workers.offline.model_folder import read_model, write_model
+from workers.offline.noted import noted
 from workers.offline.progress import training_bar
 from workers.offline.promises import say_promises
 from workers.offline.settings import BudgetSettings, TrainerProcessSettings, TrainerSettings
@@ -75,7 +78,7 @@ def train_few(
     known, folder = find_category(few[0], settings.categories), few[1]
     preset = replace(FEW_IMAGES, normalisation=how.normalisation)
     view = folder_view(known, preset, folder, how.layout)
-    kept, source = _read(folder, view, how, console, least=1)
+    kept, source = _read(folder, view, how, console, least=FEWEST_IMAGES, most=MOST)
     accepted = settings.budget.of_category(known, stated)
     with training_bar(console, stop) as show:
         model = _few(kept, known.name, view, Terms(how, accepted, show))
@@ -83,6 +86,7 @@ def train_few(
         source_key(known.name): source,
         view_key(known.name): known.fingerprint,
     }
+    model = with_eight_bits(model, known.name, list(kept.values()))
     _write(_about(model, about, known.name, kept), out, console, start)
 
 
@@ -109,6 +113,7 @@ def grow(
             made, added = _grown_few(model, new, terms)
         else:
             made, added = _grown(model, new, growth, terms, console)
+    made = with_eight_bits(made, name, list(new.values()))
     lineage: dict[str, Scalar] = {
         "parent": model.version,
         "added_images": added,
@@ -213,12 +218,24 @@ def _check_added(added: int, given: int) -> None:
 
 
 def _read(
-    folder: Path, view: View, how: TrainerSettings, console: Console, *, least: int
+    folder: Path,
+    view: View,
+    how: TrainerSettings,
+    console: Console,
+    *,
+    least: int,
+    most: int | None = None,
 ) -> tuple[dict[str, Image], str]:
     """The different good images of a folder by their digests, and the folder's digest."""
     files = good_files(folder, least, how.layout, _leaves(how, console))
+    chosen = sorted(files.digests, key=lambda path: files.digests[path])[:most]  # a fair shuffle
+    if len(chosen) < len(files.digests):
+        noted().say(
+            f"{len(chosen)} of {len(files.digests)} good images were used, since a provisional "
+            "model keeps no more; a whole training (without --preset few-images) uses all"
+        )
     images = read_by_path(
-        list(files.digests),
+        chosen,
         view,
         how.on_corrupt,
         lambda said: console.print(text(("left out", "yellow"), f" {said}")),

@@ -1,14 +1,16 @@
 """Image files in folders: which are there, and what does not belong."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from stream_inspector.errors import DataError
+from stream_inspector.image import heic
 from stream_inspector.image.decode import FILE_TYPES
 
-SUFFIXES = (*FILE_TYPES, ".npy")
+SUFFIXES = (*FILE_TYPES, ".npy", *(heic.SUFFIXES if heic.THERE else ()))
 MASK_FOLDERS = frozenset({"ground_truth", "ground-truth", "groundtruth", "masks", "mask"})
 _MASK_ENDS = ("_mask", "-mask")
 _LEFT_BEHIND = frozenset(  # by file managers, archives, storage boxes, in any case
@@ -84,8 +86,13 @@ def child(folder: Path, name: str) -> Path:
     """The sub-folder of that name in any case; that very name where there is none."""
     if (folder / name).is_dir() or not folder.is_dir():
         return folder / name
-    alike = (path for path in folders_in(folder) if path.name.casefold() == name.casefold())
+    alike = (path for path in folders_in(folder) if folded(path.name) == folded(name))
     return next(alike, folder / name)
+
+
+def folded(name: str) -> str:
+    """In any case, and with letters composed or not: macOS and archives take them apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def name_of(folder: Path) -> str:
@@ -101,10 +108,11 @@ def refuse(folder: Path, wrong: Iterable[Path], what: str) -> None:
 
 
 def shown(names: Iterable[str]) -> str:
-    """The first few of many names."""
+    """The first few of many names; what an extra would read is said."""
     every = list(names)
     more = f" and {len(every) - _SHOWN} more" if len(every) > _SHOWN else ""
-    return ", ".join(every[:_SHOWN]) + more
+    unread = not heic.THERE and any(name.lower().endswith(heic.SUFFIXES) for name in every)
+    return ", ".join(every[:_SHOWN]) + more + (f" ({heic.MISSING})" if unread else "")
 
 
 def _is_mask(path: Path) -> bool:

@@ -3,7 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from workers.runtime.datasets.files import MASK_FOLDERS, child, folders_in, is_hidden, shown
+from workers.runtime.datasets.files import (
+    MASK_FOLDERS,
+    child,
+    folded,
+    folders_in,
+    is_hidden,
+    shown,
+)
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg")  # the first that is there
 _ENDS = ("_mask", "-mask", "", "_gt", "_label")
@@ -18,12 +25,12 @@ class MaskFolder:
         self._names: dict[str, Path] = {}
         if self.folder.is_dir():
             paths = (path for path in self.folder.iterdir() if not is_hidden(path.name))
-            self._names = {path.name.casefold(): path for path in sorted(paths)}
+            self._names = {folded(path.name): path for path in sorted(paths)}
 
     def of(self, image: Path) -> Path | None:
         """The mask of an image, or the folder of its masks; None: it has none."""
         named = (
-            f"{image.stem}{end}{suffix}".casefold() for end in _ENDS for suffix in (*SUFFIXES, "")
+            folded(f"{image.stem}{end}{suffix}") for end in _ENDS for suffix in (*SUFFIXES, "")
         )
         return next((self._names[name] for name in named if name in self._names), None)
 
@@ -33,7 +40,7 @@ class MaskFolder:
         sought += f", or a folder {image.stem} of several"
         if not self.folder.is_dir():
             return f"looked for {sought}; there is no folder {self.folder}{_near(self.folder)}"
-        alike = [name for name in self._names if name.startswith(image.stem.casefold())]
+        alike = [name for name in self._names if name.startswith(folded(image.stem))]
         there = [self._names[name].name for name in alike or self._names]
         return f"looked for {sought}; there lies {shown(there) if there else 'nothing'}"
 

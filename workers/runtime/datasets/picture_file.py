@@ -1,4 +1,7 @@
-"""One image file as what a camera would send: its own bytes, or the pixels of a numpy array."""
+"""One image file as what a camera would send.
+
+Its own bytes, those of a JPEG for HEIC, or the pixels of a numpy array.
+"""
 
 import io
 from dataclasses import dataclass
@@ -7,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from schemas.frame import RAW_GRAY8, RAW_RGB8
-from stream_inspector.image.decode import FILE_TYPES
+from stream_inspector.errors import FrameRejected
+from stream_inspector.image.decode import FILE_TYPES, DecodeLimits
+from stream_inspector.image.heic import THERE, as_jpeg, is_heic
 from workers.runtime.host.regular_file import read_regular
 
 
@@ -29,7 +34,22 @@ def read_picture_file(path: Path, max_bytes: int) -> PictureFile:
     data = read_regular(path, max_bytes, "kafka.max_frame_bytes")
     if path.suffix.lower() == ".npy":
         return _raw(data)
-    return PictureFile(data, FILE_TYPES[path.suffix.lower()])
+    if is_heic(data) and THERE:
+        return _of_heic(data, max_bytes)
+    return PictureFile(data, FILE_TYPES.get(path.suffix.lower(), "image/jpeg"))
+
+
+def _of_heic(data: bytes, max_bytes: int) -> PictureFile:
+    try:
+        jpeg = as_jpeg(data, DecodeLimits())
+    except FrameRejected as error:
+        raise ValueError(str(error)) from error
+    if len(jpeg) > max_bytes:
+        raise ValueError(
+            f"has {len(jpeg)} bytes as JPEG; the limit is {max_bytes} (setting "
+            "kafka.max_frame_bytes)"
+        )
+    return PictureFile(jpeg, FILE_TYPES[".jpg"])
 
 
 def _raw(file: bytes) -> PictureFile:

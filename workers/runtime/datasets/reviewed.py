@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from schemas.review import Part, Review, Sample, Subject
@@ -17,7 +18,7 @@ from stream_inspector.errors import DataError
 from workers.runtime.datasets.layout import LabelledFile
 from workers.runtime.datasets.words import GOOD, is_good
 from workers.runtime.json_text import parse
-from workers.runtime.moments import said
+from workers.runtime.moments import said as as_text
 
 BOOK = "reviews.jsonl"
 AUDIT, CHOSEN, DEFECTIVE = "audit", "chosen", "defective"
@@ -72,16 +73,21 @@ def refuse_chosen(paths: Iterable[Path]) -> None:
 
 def lineage(reviews: Iterable[Review]) -> dict[str, str | int]:
     """What a model version keeps of the reviews that it learnt from; empty of none."""
-    every = sorted(reviews, key=lambda review: review.review_id)
+    return lineage_of((review.review_id, review.reviewed_at) for review in reviews)
+
+
+def lineage_of(said: Iterable[tuple[str, datetime]]) -> dict[str, str | int]:
+    """The same, of ids and times."""
+    every = sorted(said)
     if not every:
         return {}
-    times = sorted(review.reviewed_at for review in every)
-    together = "".join(review.review_id for review in every)
+    times = sorted(at for _, at in every)
+    together = "".join(review_id for review_id, _ in every)
     return {
         "reviews": len(every),
         "reviews_digest": hashlib.sha256(together.encode()).hexdigest()[:16],
-        "reviews_from": said(times[0]),
-        "reviews_to": said(times[-1]),
+        "reviews_from": as_text(times[0]),
+        "reviews_to": as_text(times[-1]),
     }
 
 

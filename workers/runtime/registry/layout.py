@@ -3,6 +3,7 @@
 models/<version>/manifest.json, tensors.safetensors     one version
 models/<version>/digests.json                           of the two; written last
 models/<version>/claims/<id>.json, collecting.json      who is at it now: see `claimed`
+models/<version>/engines/<id>.json                      fastest engine on one kind of machine
 categories/<category>/versions/<version>.json           which versions a category has
 categories/<category>/activations/<number>.json         the switchboard and its history
 aside/<name as it was>                                  broken records that verify moved away
@@ -77,6 +78,16 @@ def aside_file(name: str) -> str:
 def claims_folder(version: str) -> str:
     """Where those leave a claim who push or activate a version right now."""
     return model_file(version, "claims/")
+
+
+def choices_folder(version: str) -> str:
+    """Where it says what scores a version fastest."""
+    return model_file(version, "engines/")
+
+
+def choice_file(version: str, machine: str) -> str:
+    """... on machines of one kind."""
+    return f"{choices_folder(version)}{machine}.json"
 
 
 def record_file(version: str) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import fsspec
 
-from workers.runtime.errors import SettingsError, StoreUnavailable
+from workers.runtime.errors import SettingsError, StoreUnavailable, WorkerError
 from workers.runtime.settings.process import redact
 from workers.runtime.store.ports import Blob, BlobStore, BlobUnreadable
 
@@ -195,6 +195,18 @@ def _create_in_place(path: Path, data: bytes) -> bool:
     return True
 
 
+@contextlib.contextmanager
+def _of_client(where: str) -> Iterator[None]:
+    """Clients of object stores raise what their libraries do: without a login, for a region, ..."""
+    try:
+        with _translated(where):
+            yield
+    except (FileNotFoundError, ValueError, WorkerError):
+        raise
+    except Exception as error:
+        raise StoreUnavailable(f"{where}: {type(error).__name__}: {error}") from error
+
+
 class RemoteBlobs:
     """Blobs through an fsspec file system.
 
@@ -216,18 +228,18 @@ class RemoteBlobs:
 
     def read(self, name: str) -> bytes:
         """The blob. Raises FileNotFoundError or StoreUnavailable."""
-        with _translated(self._name):
+        with _of_client(self._name):
             return bytes(self._filesystem.cat_file(self._path(name)))
 
     def write(self, name: str, data: bytes) -> str:
         """Store a blob and return its URL."""
-        with _translated(self._name):
+        with _of_client(self._name):
             self._put(name, data)
             return str(self._filesystem.unstrip_protocol(self._path(name)))
 
     def create(self, name: str, data: bytes) -> bool:
         """Store a blob only if the name is free."""
-        with _translated(self._name):
+        with _of_client(self._name):
             try:
                 self._put(name, data, mode="create")
             except FileExistsError:
@@ -236,7 +248,7 @@ class RemoteBlobs:
 
     def delete(self, name: str) -> None:
         """Remove a blob."""
-        with _translated(self._name), contextlib.suppress(FileNotFoundError):
+        with _of_client(self._name), contextlib.suppress(FileNotFoundError):
             self._filesystem.rm_file(self._path(name))
 
     def _put(self, name: str, data: bytes, **how: Any) -> None:
@@ -260,7 +272,7 @@ class RemoteBlobs:
     def names(self, prefix: str) -> list[str]:
         """The names under a prefix, sorted."""
         folder = prefix.rpartition("/")[0]
-        with _translated(self._name):
+        with _of_client(self._name):
             try:
                 found = self._filesystem.find(f"{self._root}/{folder}" if folder else self._root)
             except FileNotFoundError:
@@ -279,7 +291,7 @@ class RemoteBlobs:
 
     def listed(self, prefix: str = "") -> Iterator[Blob]:
         """The blobs under a prefix."""
-        with _translated(self._name):
+        with _of_client(self._name):
             try:
                 folder = prefix.rpartition("/")[0]
                 top = f"{self._root}/{folder}" if folder else self._root
@@ -303,7 +315,7 @@ class RemoteBlobs:
     def supersede(self, name: str, before: float, instead: bytes | None) -> bool:
         """Look at its time, then write or remove: two requests, with a moment between them."""
         path = self._path(name)
-        with _translated(self._name):
+        with _of_client(self._name):
             try:
                 if self._time(path, self._filesystem.info(path)) >= before:
                     return False
@@ -323,7 +335,7 @@ class RemoteBlobs:
         """A presigned URL; None where the file system has none."""
         kind = mimetypes.guess_type(name)[0]
         shown = {"ResponseContentType": kind} if kind and self._s3 else {}
-        with _translated(self._name):
+        with _of_client(self._name):
             try:
                 return str(self._filesystem.sign(self._path(name), expiration=seconds, **shown))
             except NotImplementedError:

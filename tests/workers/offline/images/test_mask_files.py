@@ -69,6 +69,16 @@ def test_a_damaged_mask_is_named_or_its_image_counts_without_it(tmp_path: Path) 
     assert "0_mask.png" in said[0]
 
 
+def test_a_mask_whose_length_is_wrong_is_named_too(tmp_path: Path) -> None:
+    path = tmp_path / "0_mask.png"
+    Image.effect_noise((64, 64), 90).save(path)
+    data = bytearray(path.read_bytes())
+    data[35:37] = b"\0\x09"  # of the pixels: what follows is no chunk, which Pillow calls syntax
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"0_mask\.png: is no readable mask: broken PNG"):
+        read_mask(path, VIEW)
+
+
 def test_masks_obey_the_limits_of_pictures(tmp_path: Path) -> None:
     path = mask(tmp_path / "m.png", *TOP, size=(200, 200))
     few = ImagesSection(max_pixels=10_000).rules(10**6)

@@ -105,8 +105,9 @@ def test_images_that_are_all_alike_are_refused() -> None:
     image = rng.integers(0, 255, (8, 8, 3)).astype(np.uint8)
     with pytest.raises(DataError, match="all 56 good images show the same pixels"):
         check_good([image] * 56, "photos")
-    with pytest.raises(DataError, match="all 3 good images are of one colour"):
-        check_good([np.full((8, 8, 3), value, np.uint8) for value in (10, 90, 200)], "photos")
+    for colours in ((10, 90, 200), ((10, 90, 90), (200, 0, 0), (0, 0, 9))):
+        with pytest.raises(DataError, match="all 3 good images are of one colour each"):
+            check_good([np.full((8, 8, 3), colour, np.uint8) for colour in colours], "photos")
     with noting() as notes:
         check_good([image, image[::-1], np.full((8, 8, 3), 9, np.uint8)], "photos")
     assert list(notes.lines()) == ["1 of 3 good images in photos are of one colour"]
@@ -115,7 +116,10 @@ def test_images_that_are_all_alike_are_refused() -> None:
 def test_copies_are_counted_as_one(tmp_path: Path) -> None:
     for number in range(30):
         Image.new("L", (8, 8), 7).save(tmp_path / f"{number}.png")
-    with pytest.raises(DataError, match="1 different good images in 30 files, at least 20"):
+    with pytest.raises(
+        DataError,
+        match="1 different good image in 30 files, all copies of one picture; at least 20",
+    ):
         good_files(tmp_path)
 
 

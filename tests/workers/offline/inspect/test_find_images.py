@@ -16,13 +16,13 @@ from workers.offline.inspect.run import make_folder
         ("gone.png", "there is no such file or folder"),
         ("link.png", "is a link to nothing"),
         ("pipe.png", "is no regular file and no folder"),
-        ("IMG_1.heic", r"is called like no image that can be read \(.png, .jpg"),
+        ("IMG_1.webp", r"is called like no image that can be read \(.png, .jpg"),
     ],
 )
 def test_what_is_wrong_with_a_source(tmp_path: Path, name: str, said: str) -> None:
     (tmp_path / "link.png").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe.png")
-    (tmp_path / "IMG_1.heic").write_bytes(b"x")
+    (tmp_path / "IMG_1.webp").write_bytes(b"x")
     with pytest.raises(DataError, match=f"{name}: {said}"):
         find_images([tmp_path / name])
 

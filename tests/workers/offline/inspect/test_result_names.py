@@ -1,4 +1,5 @@
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,11 @@ def test_suffixes_and_the_case_of_letters_do_too() -> None:
     assert named("a/1.png", "a/1.jpg") == ["1.png", "1.jpg"]
     assert len({name.casefold() for name in named("a/X.png", "b/x.png", "c/a-X.png")}) == 3
     assert len(set(named("a-b/1.png", "a/b-1.png", "a/b/1.png"))) == 3
+
+
+def test_letters_composed_or_not_are_the_same_on_some_file_systems() -> None:
+    one, other = result_names([Path("a/gr\u00f6\u00dfe.png"), Path("a/gro\u0308\u00dfe.jpg")])
+    assert unicodedata.normalize("NFC", one) != unicodedata.normalize("NFC", other)
 
 
 def test_a_name_fits_into_a_file_system() -> None:

@@ -97,6 +97,19 @@ def test_images_that_it_knows_are_nothing_more(few: Path, views: Path) -> None:
     assert "knows all 6 of these images already" in result.stderr
 
 
+def test_of_many_images_it_takes_what_it_keeps(
+    views: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.offline.train.few.MOST", 6)
+    pictures(tmp_path / "photos", 0, 9)
+    how = ("--preset", "few-images", "--out", tmp_path / "model")
+    result = train(views, "--data", tmp_path / "photos", *how)
+
+    assert result.exit_code == 0, result.output
+    assert model(tmp_path).calibrations["flange"].n_images == 6
+    assert "6 of 9 good images were used" in result.stderr.replace("\n", " ")
+
+
 def test_more_than_a_provisional_model_keeps_asks_for_a_whole_training(
     few: Path, views: Path, tmp_path: Path
 ) -> None:

@@ -102,7 +102,7 @@ def test_a_mixed_up_folder_is_refused(tmp_path: Path, stray: str, message: str) 
 
 def test_files_that_are_no_images_are_left_out_and_told(tmp_path: Path) -> None:
     category(tmp_path)
-    stray = ("IMG_1.AAE", "IMG_1.MOV", "IMG_2.heic", "notes.txt")
+    stray = ("IMG_1.AAE", "IMG_1.MOV", "IMG_2.webp", "notes.txt")
     for name in (*stray, ".DS_Store"):
         (tmp_path / "train/good" / name).write_bytes(b"x")
 
@@ -117,9 +117,9 @@ def test_files_that_are_no_images_are_left_out_and_told(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_says_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "train/good").mkdir(parents=True)
-    (tmp_path / "train/good/IMG_1.heic").write_bytes(b"x")
+    (tmp_path / "train/good/IMG_1.webp").write_bytes(b"x")
 
-    with pytest.raises(DataError, match=r"no images; expected .png, .*; there lie IMG_1.heic"):
+    with pytest.raises(DataError, match=r"no images; expected .png, .*; there lie IMG_1.webp"):
         good_files(tmp_path)
 
 

@@ -1,7 +1,9 @@
 """Which files are images: one answer, whoever asks, whatever else lies in the folders."""
 
 import os
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -78,6 +80,8 @@ def test_masks_are_played_by_nobody(tmp_path: Path) -> None:
 def test_a_mask_beside_its_image_is_no_image(tmp_path: Path) -> None:
     for name in ("0.png", "0_mask.png", "gas_mask.png"):
         touch(tmp_path / name)
+    for folder in ("masks", "line-1/Ground_Truth/dent"):
+        touch(tmp_path / folder / "0.png")
     listing = images_below(tmp_path)
     assert below(tmp_path, listing.files) == ["0.png", "gas_mask.png"]
     assert below(tmp_path, listing.skipped) == ["0_mask.png"]
@@ -176,6 +180,16 @@ def test_masks_are_found_in_the_forms_that_datasets_have(tmp_path: Path, mask: s
     touch(tmp_path / "Ground_Truth/dent" / mask)
     found = MaskFolder(tmp_path, "Dent").of(tmp_path / "test/Dent/1.jpg")
     assert found == tmp_path / "Ground_Truth/dent" / mask.partition("/")[0]
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_letters_that_were_taken_apart_name_the_same_mask(
+    tmp_path: Path, forms: tuple[Literal["NFC", "NFD"], Literal["NFC", "NFD"]]
+) -> None:
+    ours, theirs = (unicodedata.normalize(form, "größe-é") for form in forms)
+    image = touch(tmp_path / "test" / ours / f"{ours}.png")
+    touch(tmp_path / "ground_truth" / theirs / f"{theirs}_mask.png")
+    assert MaskFolder(tmp_path, ours).of(image) is not None
 
 
 def test_a_missing_mask_says_what_lies_there_instead(tmp_path: Path) -> None:

@@ -111,3 +111,14 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_url_that_no_store_speaks() -> None:
     with pytest.raises(SettingsError, match="no store can be opened"):
         open_blobs("nonsense://x")
+
+
+def test_a_cloud_without_a_login_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    store = open_blobs("s3://plant-without-login/models")
+    with pytest.raises(StoreUnavailable, match=r"plant-without-login.*: NoCredentialsError"):
+        store.write("x", b"")

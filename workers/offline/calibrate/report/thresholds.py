@@ -18,6 +18,7 @@ from workers.offline.calibrate.report.shown import Shown, Tested, trade_off
 from workers.offline.calibrate.report.trade_off import trade_off_figure
 from workers.offline.images.views import usual_frame
 from workers.offline.report.page import Album, Picture, environment
+from workers.runtime.host.whole_file import write_whole
 from workers.runtime.moments import said
 
 NEAREST = 8  # good images, and as many escaped defects
@@ -65,8 +66,7 @@ def write_thresholds(path: Path, shown: Shown) -> Path:
             price=_price(shown, album),
         )
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files
+    write_whole(path, text)
     return path
 
 

@@ -16,6 +16,7 @@ from workers.offline.report.page import Album, environment
 from workers.offline.report.plot import Dot
 from workers.offline.scoring.columns import COLUMNS, in_order
 from workers.offline.scoring.ranking import LARGE, Evaluation, mean_rankings
+from workers.runtime.host.whole_file import write_whole
 
 INDEX = "index.html"
 
@@ -127,6 +128,5 @@ def _share_good(judged: Judged, kind: str) -> bool:
 
 
 def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # names of files
+    write_whole(path, text)
     return path

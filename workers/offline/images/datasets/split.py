@@ -46,15 +46,11 @@ def good_files(
             by_digest[file_digest(path)] = path
         except DataError as error:
             if on_unreadable is None:
-                raise
+                hint = "or pass --on-corrupt skip to go on without it"
+                raise DataError(f"{error}, {hint}") from error
             on_unreadable(error)
     if len(by_digest) < least:
-        of = f" in {len(paths)} files" if len(paths) > len(by_digest) else ""
-        raise TooFewImages(
-            f"{folder}: {len(by_digest)} different good images{of}, at least {least} are needed; "
-            f"add {least - len(by_digest)} more (better: some hundreds; one in ten is held out "
-            "for the thresholds)"
-        )
+        raise TooFewImages(f"{folder}: {_too_few(len(by_digest), len(paths), least)}")
     digests = sorted(by_digest)
     ordered = [by_digest[digest] for digest in digests]
     together = hashlib.sha256("".join(digests).encode()).hexdigest()
@@ -68,6 +64,15 @@ def all_good(folder: Path, layout: str = AUTO) -> list[Path]:
     refuse_chosen(paths)
     tell_left_out(paths)
     return paths
+
+
+def _too_few(different: int, files: int, least: int) -> str:
+    of = f" in {files} files" if files > different else ""
+    copies = ", all copies of one picture" if different == 1 < files else ""
+    return (
+        f"{different} different good image{'s' * (different != 1)}{of}{copies}; at least {least} "
+        f"are needed: add {least - different} more (better: some hundreds)"
+    )
 
 
 def split(ordered: Sequence[T]) -> tuple[tuple[T, ...], tuple[T, ...], tuple[T, ...]]:

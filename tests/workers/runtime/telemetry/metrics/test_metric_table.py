@@ -23,7 +23,7 @@ _UNITLESS = (  # 0 or 1
 )
 _UNITS = (
     *("_seconds", "_bytes", "_frames", "_records", "_partitions", "_alarms", "_cameras"),
-    *("_parts", "_answers", "_verdicts", "_cases", "_outcomes", "_fds"),
+    *("_parts", "_answers", "_verdicts", "_cases", "_outcomes", "_fds", "_defects", "_ratio"),
 )
 
 
