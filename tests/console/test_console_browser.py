@@ -285,7 +285,8 @@ def test_who_is_not_known_or_may_not_act_reads_why(visit: Visit, scheme: str) ->
 
 
 @pytest.mark.parametrize(
-    ("screen", "scheme"), [("phone", "light"), ("tablet", "dark"), ("wall", "dark")]
+    ("screen", "scheme"),
+    [("phone", "light"), ("tablet", "dark"), ("desktop", "light"), ("wall", "dark")],
 )
 def test_every_page_is_accessible_and_fits_the_screen(
     visit: Visit, screen: str, scheme: str
