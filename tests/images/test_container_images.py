@@ -184,8 +184,8 @@ def test_what_runs_in_an_image_without_torch_imports_nothing_else(
 
 
 def test_the_block_blocks(tmp_path: Path) -> None:
-    """Or the test above could not fail: a worker needs what the light image has not."""
-    (found,) = wrong([WORKER], without_others(extras_of("light")), tmp_path)
+    """Or the test above could not fail: the camera's image has no model's libraries."""
+    (found,) = wrong([WORKER], without_others(extras_of("camera")), tmp_path)
     assert "is not installed" in found
 
 

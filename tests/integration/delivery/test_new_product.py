@@ -1,6 +1,7 @@
 """docs/new-product.md, command by command, on a real broker and a real Valkey."""
 
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -196,7 +197,7 @@ def test_a_new_product_comes_to_the_line_and_goes(engineer: Engineer) -> None:
         shutil.move(file, good)  # the rendered parts are all good, as the engineer sees
     assert len(list(good.iterdir())) == 55
     engineer.does("calibrate")
-    new = engineer.does("model push").split()[-1]
+    (new,) = re.findall(r"stored version (\w+)", engineer.does("model push"))
     assert "calibrations nuts" in engineer.does("model diff", NEW=new[:8])
     engineer.does("model activate", NEW=new[:8])
     followed(engineer, new)

@@ -58,11 +58,6 @@ def connect_producer(kafka: KafkaSettings, client_id: str) -> KafkaBusProducer:
     return KafkaBusProducer(kafka, client_id)
 
 
-_WAIT_MS = 50  # of a fetch that finds nothing
-_LONG_WAIT_MS = 250  # ... where a record ends it: less is polling, more holds resumed partitions up
-_LIST_TRANSACTIONS = 66  # a request's key in the protocol
-
-
 def connect_consumer(
     kafka: KafkaSettings,
     group: str,
@@ -91,12 +86,10 @@ def connect_consumer(
         "heartbeat_interval_ms": kafka.heartbeat_interval_ms,
         "max_partition_fetch_bytes": frame,
         "fetch_max_bytes": 4 * frame,
-        "fetch_max_wait_ms": _WAIT_MS,
+        "fetch_max_wait_ms": 50,  # the embedded broker answers only at the end of the wait
         "metadata_max_age_ms": 30_000,
     }
     client = connect(kafka, lambda ms: KafkaConsumer(**options, bootstrap_timeout_ms=ms))
-    if _answers_at_once(client):
-        client._fetcher.config["fetch_max_wait_ms"] = _LONG_WAIT_MS
     drain_s = kafka.session_timeout_ms / 3000  # a third of the session: the group is not kept
     relay = Relay(client, listener, drain_s, assignor)
     tell_of_loss(client)
@@ -109,15 +102,6 @@ def connect_consumer(
         start_of=start_of,
         watched=frozenset(watched),
     )
-
-
-def _answers_at_once(client: KafkaConsumer) -> bool:
-    """Whether its broker ends a fetch as soon as a record is there.
-
-    The embedded one answers only at the end of the wait. It is told apart as in `delivery.py`:
-    Apache Kafka from 3.0 on can list transactions.
-    """
-    return _LIST_TRANSACTIONS in client._manager.broker_version_data.api_versions
 
 
 def reader_options(kafka: KafkaSettings, group: str, client_id: str) -> dict[str, Any]:
