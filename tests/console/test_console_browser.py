@@ -5,26 +5,24 @@ Chromium is the system's (`apt-get install chromium`); nothing is skipped where 
 
 import contextlib
 import json
-import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from floor import PASSWORD, Floor, users
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from schemas.outcome import Verdict
 from schemas.review import Review
+from tests.browser import barriers, launched
 from workers.console.app import make_app
 from workers.console.serving import Serving
 from workers.runtime.registry.trial import Mode, Trial
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("chromium")]
 
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 PAGES = (
     *("/live", "/live?wall=1", "/review/defects", "/review/not-inspected", "/search"),
     *("/review/random-sample", "/category", "/category?name=bolts&period=week"),
@@ -42,13 +40,8 @@ QUEUE, TURNS = 500, 30
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.fail("no Chromium: apt-get install --no-install-recommends chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -259,13 +252,6 @@ def test_no_request_leaves_and_pages_are_small(visit: Visit, plant: tuple[Floor,
 SIZE = """() => performance.getEntries()
   .filter(entry => "encodedBodySize" in entry && !/pictures|stream/.test(entry.name))
   .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
-
-
-def barriers(page: Page) -> list[tuple[str, list[str]]]:
-    """What axe finds, and where."""
-    page.evaluate(AXE)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [(v["id"], [n["html"][:200] for n in v["nodes"]]) for v in found["violations"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,13 +4,13 @@ from datetime import time, timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from workers.runtime.settings.base import Section
 from workers.runtime.settings.process import ProcessSettings
 from workers.runtime.settings.shares import Rate
+from workers.runtime.settings.zones import ZoneName
 
 Role = Literal["viewer", "operator", "engineer"]
 UserName = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\s:]+$")]
@@ -82,7 +82,7 @@ class ReportSettings(Section):
         description="name -> start, HH:MM quoted; each lasts until the next: "
         "{early: '06:00', late: '14:00', night: '22:00'}",
     )
-    zone: str = Field(default="UTC", description="of their starts, e.g. Europe/Berlin")
+    zone: ZoneName = Field(default="UTC", description="of their starts, e.g. Europe/Berlin")
     url: str | None = Field(
         default=None,
         description="a folder or an fsspec URL: each shift's report is written there when it is "
@@ -99,17 +99,6 @@ class ReportSettings(Section):
     def wait(self) -> timedelta:
         """From a shift's end to its report."""
         return timedelta(seconds=self.wait_s)
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, KeyError):  # no name, a folder, not found
-            raise ValueError(
-                f"{value!r} is no time zone of this system, e.g. Europe/Berlin (package tzdata)"
-            ) from None
-        return value
 
     @model_validator(mode="after")
     def _starts(self) -> Self:

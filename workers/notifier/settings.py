@@ -4,7 +4,6 @@ import json
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
@@ -12,6 +11,7 @@ from pydantic_settings import NoDecode
 from schemas.alarm import AlarmKind, Severity
 from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.settings.process import ProcessSettings, Section
+from workers.runtime.settings.zones import ZoneName
 
 
 def _as_list(value: Any) -> Any:
@@ -107,18 +107,7 @@ class WatchSettings(Section):
         description="when cameras may be silent: "
         "[{days: [sat, sun], start: '06:00', end: '22:00', cameras: [line-1-*]}]",
     )
-    zone: str = Field(default="UTC", description="of planned_pauses, e.g. Europe/Berlin")
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, KeyError):  # no name, a folder, not found
-            raise ValueError(
-                f"{value!r} is no time zone of this system, e.g. Europe/Berlin (package tzdata)"
-            ) from None
-        return value
+    zone: ZoneName = Field(default="UTC", description="of planned_pauses, e.g. Europe/Berlin")
 
 
 class RouteSettings(Section):

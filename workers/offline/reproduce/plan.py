@@ -12,6 +12,7 @@ from workers.offline.presets import find_preset, trainers_preset
 from workers.offline.settings import TrainerProcessSettings
 from workers.runtime.datasets.detect import CategoryFolder
 from workers.runtime.errors import SettingsError
+from workers.runtime.host.whole_file import write_whole
 
 UNIFIED = "unified"  # the job of one model for all categories
 OTHERS = ("cutpaste", "spade", "padim", "draem", "cflow", "uniad", "patchcore")
@@ -95,11 +96,8 @@ def done(places: Places, job: str, given: dict[str, Any]) -> dict[str, Any] | No
 
 def keep(places: Places, job: str, given: dict[str, Any], found: dict[str, Any]) -> None:
     """Write a job's results; a kill in between leaves none."""
-    file = places.results(job)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps({"conditions": given, **found}, indent=1) + "\n")
-    partial.replace(file)
+    said = json.dumps({"conditions": given, **found}, indent=1) + "\n"
+    write_whole(places.results(job), said)
 
 
 def plain(row: Any) -> dict[str, Any]:
