@@ -43,7 +43,7 @@ class Gate:
         self.late = self.lost = 0
 
     def restore(self, answered: Sequence[Noted]) -> None:
-        """What earlier starts answered, oldest first; the newest is sent again where it may help.
+        """What earlier starts answered, oldest first; what may not have arrived is sent again.
 
         A gate that was killed may have written an answer down that no channel had. The same
         answer to the same part, sent twice, changes nothing; what moves something is sent once.
@@ -55,8 +55,12 @@ class Gate:
                 if self.joiner is not None and not noted.lost:
                     self.joiner.restore(noted)
         now = self._clock()
-        again = [lane.again(noted, now) for noted in answered if (lane := self._lane(noted))]
-        self._carry([answer for answer in again if answer is not None])
+        for courier in self._couriers:
+            unsent = courier.unsent(answered)
+            again = self._again(answered if unsent is None else unsent, now)
+            for answer in again:
+                if unsent is not None or not answer.late:
+                    courier.put(answer)
 
     def run(self, stop: StopSignal) -> None:
         """Answer until a stop is asked for."""
@@ -98,8 +102,9 @@ class Gate:
             else:
                 lane.judge(part, now)
 
-    def _lane(self, noted: Noted) -> Lane | None:
-        return self.lanes.get(noted.camera)
+    def _again(self, answered: Sequence[Noted], now: Now) -> list[Answer]:
+        known = ((self.lanes.get(noted.camera), noted) for noted in answered)
+        return [lane.again(noted, now) for lane, noted in known if lane is not None]
 
     def _carry(self, answers: Sequence[Answer]) -> None:
         for answer in answers:
