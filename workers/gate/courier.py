@@ -62,9 +62,9 @@ class Courier:
         """Answers that the plant does not have."""
         return len(self._waiting)
 
-    def unsent(self, answered: Sequence[Noted]) -> Sequence[Noted] | None:
-        """What the plant does not have of what earlier starts answered; None: it is not known."""
-        return None if self._mark is None else self._mark.unsent(answered)
+    def unsent(self, answered: Sequence[Noted]) -> int:
+        """How many of these, the newest ones, never arrived; 0 where that is not known."""
+        return 0 if self._mark is None else self._mark.unsent(answered)
 
     def put(self, answer: Answer) -> None:
         """Have it carried. Never waits."""

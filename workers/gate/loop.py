@@ -43,23 +43,18 @@ class Gate:
         self.late = self.lost = 0
 
     def restore(self, answered: Sequence[Noted]) -> None:
-        """What earlier starts answered, oldest first; what may not have arrived is sent again.
+        """What earlier starts answered, oldest first.
 
-        A gate that was killed may have written an answer down that no channel had. The same
-        answer to the same part, sent twice, changes nothing; what moves something is sent once.
+        Sent again is what a channel never had, and what may still help: who reads our answers may
+        not have done so before we ended. The same answer to the same part, sent twice, changes
+        nothing; what moves something is sent once.
         """
-        for noted in answered:
-            lane = self.lanes.get(noted.camera)
-            if lane is not None:
-                lane.restore(noted.key, noted.decision, lost=noted.lost)
-                if self.joiner is not None and not noted.lost:
-                    self.joiner.restore(noted)
         now = self._clock()
+        again = [self._restored(noted, now) for noted in answered]
         for courier in self._couriers:
-            unsent = courier.unsent(answered)
-            again = self._again(answered if unsent is None else unsent, now)
-            for answer in again:
-                if unsent is not None or not answer.late:
+            arrived = len(answered) - courier.unsent(answered)
+            for place, answer in enumerate(again):
+                if answer is not None and (place >= arrived or not answer.late):
                     courier.put(answer)
 
     def run(self, stop: StopSignal) -> None:
@@ -102,9 +97,15 @@ class Gate:
             else:
                 lane.judge(part, now)
 
-    def _again(self, answered: Sequence[Noted], now: Now) -> list[Answer]:
-        known = ((self.lanes.get(noted.camera), noted) for noted in answered)
-        return [lane.again(noted, now) for lane, noted in known if lane is not None]
+    def _restored(self, noted: Noted, now: Now) -> Answer | None:
+        """Remember it; None: of a camera that is none of ours any more."""
+        lane = self.lanes.get(noted.camera)
+        if lane is None:
+            return None
+        lane.restore(noted.key, noted.decision, lost=noted.lost)
+        if self.joiner is not None and not noted.lost:
+            self.joiner.restore(noted)
+        return lane.again(noted, now)
 
     def _carry(self, answers: Sequence[Answer]) -> None:
         for answer in answers:

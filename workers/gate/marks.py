@@ -21,17 +21,16 @@ class Mark:
         self._file = folder / f"sent.{channel}"
         self._failing = False
 
-    def unsent(self, answered: Sequence[Noted]) -> Sequence[Noted] | None:
-        """What follows the mark, oldest first; None: it is not known."""
+    def unsent(self, answered: Sequence[Noted]) -> int:
+        """How many of these, the newest ones, never arrived; 0 where that is not known."""
         try:
             mark = self._file.read_text(encoding="utf-8")
         except (OSError, ValueError):
-            return None
-        for place in range(len(answered), 0, -1):
-            noted = answered[place - 1]
+            return 0
+        for count, noted in enumerate(reversed(answered)):
             if _name(noted.camera, noted.key) == mark:
-                return answered[place:]
-        return None
+                return count
+        return 0
 
     def set(self, answer: Answer) -> None:
         """The plant has this one. A disk that does not take it costs a repetition after a crash."""

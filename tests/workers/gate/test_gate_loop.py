@@ -164,32 +164,33 @@ def test_a_start_answers_what_is_left_and_nothing_twice(line: Line) -> None:
     line.wire.took.clear()
     line.start()
     line.judge(*parts[3:])
-    told = line.told(4)
-    assert told == [(n, "reject" if n == 2 else "pass") for n in range(2, 6)]
+    told = line.told(6)
+    again = [(each.key.number, each.again) for each in line.wire.took]
+    assert told == [(n, "reject" if n == 2 else "pass") for n in range(6)]
+    assert again == [(n, n < 2) for n in range(6)]  # the same answers, once more
     assert len(list(read(line.folder))) == 6
 
 
-def test_a_start_that_does_not_know_what_was_sent_says_again_what_may_still_help(
+def test_a_start_that_does_not_know_what_arrived_says_again_what_may_still_help(
     line: Line,
 ) -> None:
     line.start()
-    parts = [frame(number) for number in range(2)]
-    line.send(*parts)
-    line.judge(*parts)
-    line.told(2)
-    line.stop()
-    (line.folder / "sent.wire").unlink()
-    line.wire.took.clear()
-    line.start()
-    assert line.told(2) == [(0, "pass"), (1, "pass")]
-    assert all(each.again and not each.late for each in line.wire.took)
+    first, second = frame(0), frame(1)
+    line.send(first)
+    line.judge(first)
+    line.told(1)
     line.stop()
     (line.folder / "sent.wire").write_text("of another folder")
     line.wire.took.clear()
+    line.start()
+    assert line.told(1) == [(0, "pass")]
+    assert line.wire.took[0].again
+    line.stop()
+    (line.folder / "sent.wire").unlink()
+    line.wire.took.clear()
     line.start(deadline_s=0.001)
-    third = frame(2)
-    line.send(third)
-    assert line.told(1) == [(2, "not-inspected")]
+    line.send(second)
+    assert line.told(1) == [(1, "not-inspected")]
 
 
 def test_what_was_decided_and_never_arrived_is_told_by_the_next_start_as_late(line: Line) -> None:
