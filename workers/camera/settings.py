@@ -224,8 +224,8 @@ class CameraSettings(Section):
                 raise ValueError(f"{name}: {', '.join(sorted(unknown))} is no camera of this one")
         if self.live and len(self.camera_ids) != 1:
             raise ValueError(f"source: {self.source} is one camera: give one id, count 1")
-        if self.streams and (given := self.device.of_cameras_alone()):
-            raise ValueError(f"device.{given}: {self.source} is a stream, which takes none")
+        if self.streams and (alone := self.device.of_cameras_alone()):
+            raise ValueError(f"device.{alone}: {self.source} is a stream, which takes none")
         if any(partition < 0 for partition in self.partitions.values()):
             raise ValueError("partitions: a partition is counted from 0")
         return self

@@ -112,19 +112,19 @@ class GigeCamera(_Device):
     def _wait(self, said: IO[bytes]) -> None:
         from workers.camera.devices.aravis import find
 
+        until(_is_told_to_wait, PATIENCE_S)
         until(lambda: f"aravis:{self.id}" in {each.source for each in find()}, PATIENCE_S)
-        until(_made_patient, PATIENCE_S)
 
 
-def _made_patient() -> bool:
-    """Write the register by which it gives up those who control it."""
+def _is_told_to_wait() -> bool:
+    """Write the register by which it gives up who controls it; who does already, keeps it as is."""
     told = struct.pack(">BBHHHII", 0x42, 1, _WRITE, 8, 1, _HEARTBEAT_TIMEOUT, _PATIENT_MS)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.settimeout(1)
         wire.connect(_GVCP)
         with suppress(OSError):
             wire.send(told)
-            return wire.recv(16)[:4] == struct.pack(">HH", 0, _WRITTEN)
+            return wire.recv(16)[2:4] == struct.pack(">H", _WRITTEN)
     return False
 
 

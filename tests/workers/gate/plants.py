@@ -129,14 +129,13 @@ class OpcUaPlant:
             node = place.add_variable(where, name, empty, ua.VariantType[kind])
             node.set_writable()
             self._nodes[name] = node
-        space_of = self._server.aio_obj.iserver.aspace
-        self._take = space_of.write_attribute_value
-        space_of.write_attribute_value = self._take_values
         self._server.start()
+        nodes = self._server.aio_obj.iserver.aspace
+        self._take, nodes.write_attribute_value = nodes.write_attribute_value, self._take_values
 
     async def _take_values(self, node: Any, what: Any, value: ua.DataValue) -> ua.StatusCode:
         """As PLCs of Siemens do: a value with a time of its own is refused."""
-        if value.SourceTimestamp is not None:
+        if node.NamespaceIndex and value.SourceTimestamp is not None:
             return ua.StatusCode(ua.StatusCodes.BadWriteNotSupported)
         found: ua.StatusCode = await self._take(node, what, value)
         return found
