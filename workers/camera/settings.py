@@ -122,7 +122,9 @@ class DeviceSettings(Section):
     )
     trigger_line: str = Field(default="Line1", min_length=1, description="for trigger: hardware")
     nodes: dict[str, bool | int | float | str] = Field(
-        default={}, description="any other GenICam node -> its value, e.g. {PixelFormat: Mono8}"
+        default={},
+        description="any other GenICam node -> its value, e.g. {PixelFormat: Mono8}; of a stream "
+        "FFmpeg's options, e.g. {video_size: 1280x720}",
     )
     cti: list[Path] = Field(
         default=[], description="GenTL producers (.cti) of the makers, for genicam: sources"
@@ -135,6 +137,12 @@ class DeviceSettings(Section):
     )
     counter_step: int = Field(
         default=1, ge=1, description="counts from one part to the next, e.g. of an encoder"
+    )
+    counter_wraps_at: int | None = Field(
+        default=None,
+        ge=2,
+        description="a count that goes on from 0 behind so many, e.g. 65536 of an encoder of 16 "
+        "bits; the parts' numbers go on; empty: it does not",
     )
     region: tuple[Size, Size, Size, Size] | None = Field(
         default=None,
@@ -155,6 +163,13 @@ class DeviceSettings(Section):
     timeout_s: float = Field(default=5.0, gt=0, description="give up on one answer of a stream")
     retry_initial_s: float = Field(default=0.5, gt=0, description="first pause after it was lost")
     retry_max_s: float = Field(default=10.0, gt=0, description="longest pause between attempts")
+
+    def of_cameras_alone(self) -> str | None:
+        """A setting that was given, and that only a camera with nodes can take."""
+        for name in ("exposure_us", "gain", "counter"):
+            if getattr(self, name) is not None:
+                return name
+        return "trigger" if self.trigger != "free" else None
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -209,6 +224,8 @@ class CameraSettings(Section):
                 raise ValueError(f"{name}: {', '.join(sorted(unknown))} is no camera of this one")
         if self.live and len(self.camera_ids) != 1:
             raise ValueError(f"source: {self.source} is one camera: give one id, count 1")
+        if self.streams and (alone := self.device.of_cameras_alone()):
+            raise ValueError(f"device.{alone}: {self.source} is a stream, which takes none")
         if any(partition < 0 for partition in self.partitions.values()):
             raise ValueError("partitions: a partition is counted from 0")
         return self
@@ -217,6 +234,11 @@ class CameraSettings(Section):
     def live(self) -> bool:
         """Whether pictures come by themselves: no list of files, and nothing rendered."""
         return self.source.startswith(_LIVE)
+
+    @property
+    def streams(self) -> bool:
+        """Whether pictures come as a video: a stream, a USB camera, a file."""
+        return self.live and not self.real and not self.source.startswith(WATCH)
 
     @property
     def real(self) -> bool:

@@ -51,7 +51,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """Parts that went by and of which no picture exists: `gap`, `incomplete`, `trigger`, `away`."""
+    """Parts of which no picture can be sent: `gap`, `incomplete`, `trigger`, `away`, `refused`."""
 
     parts: int
     reason: str

@@ -12,6 +12,7 @@ from workers.runtime.errors import SettingsError
 from workers.runtime.host.terminal import Terminal, complain
 from workers.runtime.listing import AsCsv, AsJson, form
 from workers.runtime.moments import ago, ahead, said
+from workers.runtime.part_filter import PartFlags, part_filter
 from workers.runtime.settings.process import parse_assignments
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def list_cases(
     since: Annotated[
         str | None, typer.Option("--since", help="captured since: 90m, 2h, 3d ago, or a time")
     ] = None,
+    parts: PartFlags = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="the newest so many")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -75,14 +77,25 @@ def list_cases(
 ) -> None:
     """Show cases, the newest first: whose they are, their size, and until when they stay.
 
-    Example: stream-inspector evidence list --config configs/explainer.yaml --state held
+    Examples:
+
+      stream-inspector evidence list --config configs/explainer.yaml --state held
+
+      stream-inspector evidence list --config configs/explainer.yaml --part lot=L-17
     """
     how, now = form(as_json, as_csv), datetime.now(UTC)
+    wanted = part_filter(parts)
     start = ago(since, now, "--since") if since else None
     _run(
         *("list", url, config, assignments),
         lambda desk: desk.overview(
-            now, how, category=category, grade=grade, state=state, since=start, limit=limit
+            *(now, how),
+            category=category,
+            grade=grade,
+            state=state,
+            since=start,
+            limit=limit,
+            parts=wanted,
         ),
     )
 

@@ -28,6 +28,7 @@ from workers.runtime.host.terminal import plain, text
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.listing import Form
 from workers.runtime.moments import said
+from workers.runtime.part_filter import ANY_PART, PartFilter
 from workers.runtime.store.ports import BlobStore
 
 
@@ -67,6 +68,7 @@ class Desk:
         state: str | None = None,
         since: datetime | None = None,
         limit: int | None = None,
+        parts: PartFilter = ANY_PART,
     ) -> None:
         """List cases, the newest first."""
         inventory = self._inventory(now)
@@ -77,6 +79,7 @@ class Desk:
                 and grade in (None, case.grade)
                 and state in (None, _state(case, inventory))
                 and (since is None or case.captured_at >= since)
+                and parts.takes(case.part)
             )
 
         newest = sorted(inventory.cases.values(), key=lambda case: case.captured_at, reverse=True)

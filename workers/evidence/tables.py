@@ -24,6 +24,7 @@ def list_cases(
         *(Column("grade"), Column("size", name="bytes", right=True), Column("state")),
         *(Column("until"), Column("why", kind=Kind.SPARE), Column("by", kind=Kind.SPARE)),
         Column("frame", name="frame_id", kind=Kind.EXTRA),
+        Column("part", kind=Kind.EXTRA),
     )
     listing = Listing(console, *columns, form=form, title="evidence", empty=_EMPTY)
     for case in cases:
@@ -33,8 +34,14 @@ def list_cases(
         listing.add(
             *(case.outcome_id, case.captured_at, case.camera_id, case.category, case.grade),
             *(Shown(size, megabytes(size)), state, until, why, by, case.frame_id),
+            _who(case),
         )
     listing.close()
+
+
+def _who(case: Case) -> list[str]:
+    """As `--part` asks for it."""
+    return [f"{name}={text}" for name, text in case.part.said().items()] if case.part else []
 
 
 _State = tuple[Shown, datetime | Shown | None, str | None, str | None]

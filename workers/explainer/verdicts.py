@@ -47,6 +47,7 @@ class Wanted:
             decided_at=self.decided_at,
             model_version=self.version or "",
             pictures={},
+            part=self.frame.part,
         )
 
     @property

@@ -95,15 +95,13 @@ class Lane:
         self._early[outcome.key] = outcome, now.s + left_s / 2
         _shorten(self._early, _EARLY)
 
-    def again(self, noted: Noted, now: Now) -> Answer | None:
-        """An answer of an earlier start, whose part may still wait for it; else None."""
+    def again(self, noted: Noted, now: Now) -> Answer:
+        """An answer of an earlier start; late where its part does not wait for it any more."""
         deadline_s = self._deadline(noted.key.captured_at, now)
-        if noted.late or deadline_s < now.s:
-            return None
         age_s = max(0.0, (now.utc - noted.key.captured_at).total_seconds())
         return Answer(
             *(noted.camera, noted.key, noted.decision, noted.reject, noted.reason),
-            late=False,
+            late=noted.late or deadline_s < now.s,
             latency_s=age_s,
             deadline_s=deadline_s,
             again=True,

@@ -43,20 +43,19 @@ class Gate:
         self.late = self.lost = 0
 
     def restore(self, answered: Sequence[Noted]) -> None:
-        """What earlier starts answered, oldest first; the newest is sent again where it may help.
+        """What earlier starts answered, oldest first.
 
-        A gate that was killed may have written an answer down that no channel had. The same
-        answer to the same part, sent twice, changes nothing; what moves something is sent once.
+        Sent again is what a channel never had, and what may still help: who reads our answers may
+        not have done so before we ended. The same answer to the same part, sent twice, changes
+        nothing; what moves something is sent once.
         """
-        for noted in answered:
-            lane = self.lanes.get(noted.camera)
-            if lane is not None:
-                lane.restore(noted.key, noted.decision, lost=noted.lost)
-                if self.joiner is not None and not noted.lost:
-                    self.joiner.restore(noted)
         now = self._clock()
-        again = [lane.again(noted, now) for noted in answered if (lane := self._lane(noted))]
-        self._carry([answer for answer in again if answer is not None])
+        again = [self._restored(noted, now) for noted in answered]
+        for courier in self._couriers:
+            arrived = len(answered) - courier.unsent(answered)
+            for place, answer in enumerate(again):
+                if answer is not None and (place >= arrived or not answer.late):
+                    courier.put(answer)
 
     def run(self, stop: StopSignal) -> None:
         """Answer until a stop is asked for."""
@@ -98,8 +97,15 @@ class Gate:
             else:
                 lane.judge(part, now)
 
-    def _lane(self, noted: Noted) -> Lane | None:
-        return self.lanes.get(noted.camera)
+    def _restored(self, noted: Noted, now: Now) -> Answer | None:
+        """Remember it; None: of a camera that is none of ours any more."""
+        lane = self.lanes.get(noted.camera)
+        if lane is None:
+            return None
+        lane.restore(noted.key, noted.decision, lost=noted.lost)
+        if self.joiner is not None and not noted.lost:
+            self.joiner.restore(noted)
+        return lane.again(noted, now)
 
     def _carry(self, answers: Sequence[Answer]) -> None:
         for answer in answers:

@@ -19,6 +19,7 @@ from workers.gate.joiner import Join, Joiner
 from workers.gate.journal import Journal, read
 from workers.gate.lane import Lane, Rules
 from workers.gate.loop import Gate
+from workers.gate.marks import Mark
 from workers.gate.parts import Told, announced, judged
 from workers.gate.settings import GateProcessSettings, GateSettings
 from workers.gate.trace import Traces
@@ -141,7 +142,12 @@ def _courier(
             traces.answered(answer, channel.name)
 
     return Courier(
-        channel, ready, beat_s=gate.heartbeat_s, tolerance_s=gate.tolerance_s, taken=taken
+        channel,
+        ready,
+        beat_s=gate.heartbeat_s,
+        tolerance_s=gate.tolerance_s,
+        taken=taken,
+        mark=Mark(gate.folder, channel.name),
     )
 
 

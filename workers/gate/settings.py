@@ -69,6 +69,21 @@ class OpcUaServerSettings(_Login):
     )
 
 
+OpcUaNode = Literal[
+    "decision",
+    "reject",
+    "reason",
+    "late",
+    "part",
+    "start",
+    "id",
+    "serial",
+    "answer",
+    "beat",
+    "ready",
+]
+
+
 class OpcUaClientSettings(_Login):
     """Nodes of a server in the plant that we write (extra `gate-opcua`)."""
 
@@ -77,9 +92,7 @@ class OpcUaClientSettings(_Login):
         pattern=r"^opc\.tcp://",
         description="the server, e.g. opc.tcp://plc.example:4840; empty: no client",
     )
-    nodes: dict[
-        Literal["decision", "reject", "part", "id", "serial", "answer", "beat", "ready"], str
-    ] = Field(
+    nodes: dict[OpcUaNode, str] = Field(
         default={},
         description="what -> node id, e.g. {part: 'ns=2;s=Gate.{camera}.Part'}; {camera} and "
         "{lane} stand for the camera and its place in gate.cameras",

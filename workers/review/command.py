@@ -11,6 +11,7 @@ from workers.review.words import Filter, Word
 from workers.runtime.host.operator import operator
 from workers.runtime.listing import AsCsv, AsJson, form
 from workers.runtime.moments import ago
+from workers.runtime.part_filter import PartFlags, part_filter
 from workers.runtime.settings.shares import as_share
 
 review = typer.Typer(
@@ -183,6 +184,7 @@ def list_reviews(
     judgements: Judgements = None,
     categories: Categories = None,
     cameras: Cameras = None,
+    parts: PartFlags = None,
     sample: Annotated[
         Sample | None, typer.Option(help="only of parts that were asked about so")
     ] = None,
@@ -210,6 +212,7 @@ def list_reviews(
         sample,
         None if since is None else ago(since, now, "--since"),
         None if until is None else ago(until, now, "--until"),
+        part_filter(parts),
     )
     with run.desk(config, assignments, servers) as desk:
         desk.overview(wanted, every, how)

@@ -8,6 +8,7 @@ from schemas.outcome import Outcome
 from schemas.review import KIND_LIMIT, NOTE_LIMIT, Judgement, Review, Sample, Subject, subject_of
 from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
+from workers.runtime.part_filter import ANY_PART, PartFilter
 
 _NAME_LIMIT = 256  # characters, as the messages have it
 _SHORTEST = 8  # characters of an outcome id that name it
@@ -34,6 +35,7 @@ class Filter:
     sample: Sample | None = None
     since: datetime | None = None  # by the time of the review
     until: datetime | None = None
+    parts: PartFilter = ANY_PART
 
     def takes(self, review: Review) -> bool:
         """Whether a review is meant."""
@@ -45,6 +47,7 @@ class Filter:
                 self.sample is None or review.sample is self.sample,
                 self.since is None or review.reviewed_at >= self.since,
                 self.until is None or review.reviewed_at < self.until,
+                self.parts.takes(review.frame.part),
             )
         )
 

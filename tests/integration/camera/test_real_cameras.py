@@ -116,16 +116,29 @@ def test_a_gige_camera_whose_cable_is_pulled_is_found_again_and_its_parts_are_mi
         device.start()
         line.until(lambda _: len(line.starts()) > 1 and len(line.starts()[1]) >= 5)
         said = line.end()
-    before, after = line.starts()
     assert {(frame.width, frame.height, frame.pixel_format) for frame in line.frames} == {
         (128, 64, "Mono8")
     }
-    assert [frame.sequence for frame in before] == list(range(len(before)))
-    assert all(b.block == a.block + 1 for a, b in pairwise(before))  # type: ignore[operator]
-    missed = after[0].sequence
-    assert 10 < missed < 25 * PATIENCE_S  # at its 25 frames/s, and it was away for a second
+    starts = line.starts()
+    for frames in starts:  # what a busy machine loses meanwhile is a gap, too
+        assert all(_steps(a, b) for a, b in pairwise(frames)), said
     assert "device lost" in said
-    assert re.search(rf"parts={missed} .*reason=away", said), said
+    missed = _missed(said)
+    assert len(missed) == len(starts) - 1, said
+    assert 0 < missed[0] <= starts[1][0].sequence, said
+    assert missed[0] < 25 * PATIENCE_S  # at its 25 frames/s
+
+
+def _steps(a: Frame, b: Frame) -> bool:
+    """From one frame to the next both count the same: ours, and the device's own."""
+    assert a.block is not None
+    assert b.block is not None
+    return b.sequence - a.sequence == b.block - a.block > 0
+
+
+def _missed(said: str) -> list[int]:
+    """Parts of each time that the device was away, as the log has them."""
+    return [int(parts) for parts in re.findall(r"parts=(\d+) .*reason=away", said)]
 
 
 @rtsp_device
@@ -144,9 +157,8 @@ def test_a_stream_whose_server_is_killed_is_found_again_and_its_parts_are_missed
     assert {frame.content_type for frame in line.frames} == {"image/png"}
     assert len({frame.data for frame in before}) > 5  # the ball moves
     assert [frame.sequence for frame in before] == list(range(len(before)))
-    missed = after[0].sequence
-    assert 10 <= missed < 20 * PATIENCE_S  # at its 20 frames/s
-    assert re.search(rf"parts={missed} .*reason=away", said), said
+    assert _missed(said) == [after[0].sequence], said
+    assert 0 < after[0].sequence < 20 * PATIENCE_S  # at its 20 frames/s
 
 
 def taken(device: AravisDevice, settings: DeviceSettings, pictures: int) -> list[Taken]:
@@ -185,8 +197,8 @@ def test_a_gige_camera_takes_settings_and_names_what_it_does_not_take() -> None:
             counter="block",
             encoding="raw",
         )
-        (shot, *_) = (e for e in taken(AravisDevice(camera.id, given), given, 2) if e)
-        assert isinstance(shot, Shot)
+        found = taken(AravisDevice(camera.id, given), given, 5)
+        shot = next(each for each in found if isinstance(each, Shot))
         assert (shot.width, shot.height, shot.pixel_format) == (64, 32, "Mono16")
         assert shot.count == shot.block
         for settings, named in (
@@ -209,10 +221,10 @@ def test_a_gige_camera_that_another_program_controls_is_waited_for() -> None:
             first.open()
             with pytest.raises(DeviceLost, match="another program controls it"):
                 second.open()
-            assert first.grab(5) is not None
+            assert first.grab(PATIENCE_S) is not None
         with closing(AravisDevice(camera.id, SMALL)) as third:
             third.open()
-            assert third.grab(5) is not None
+            assert third.grab(PATIENCE_S) is not None
     with (
         closing(AravisDevice("nobody", SMALL)) as nobody,
         pytest.raises(DeviceLost, match="nobody"),

@@ -42,6 +42,11 @@ def test_the_file_documents_every_setting() -> None:
         ({"camera.synthetic.kinds": ["rust"]}, "allowed: scratch"),
         ({"camera.synthetic.width": 4096, "camera.synthetic.height": 4096}, "4096x4096"),
         ({"camera.rat": 1}, "Did you mean rate"),
+        (
+            {"camera.source": "rtsp://10.0.0.7/a", "camera.device.exposure_us": 9},
+            r"device\.exposure_us: rtsp",
+        ),
+        ({"camera.source": "/dev/video0", "camera.device.trigger": "hardware"}, "trigger: /dev/v"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_is_allowed(overrides: dict, message: str) -> None:

@@ -1,6 +1,7 @@
 """Another program writes into a folder: each picture is sent once, whole, and then moved."""
 
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from PIL import Image
 from schemas.frame import decode_frame
 from tests.workers.camera.test_run_camera import settings
 from workers.camera.run import run_camera
+from workers.camera.settings import PartSettings
+from workers.camera.sources import Missed, Refusal, Shot, Taken
+from workers.camera.watched import watched_shots
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.errors import SettingsError
 from workers.runtime.lifecycle import StopSignal
@@ -96,6 +100,10 @@ def test_a_file_that_cannot_be_sent_is_put_aside(watched: Watched) -> None:
     (watched.folder / "good.png").write_bytes(picture(1))
     until(lambda: watched.sent() == [picture(1)])
     until((watched.folder / "refused" / "big.png").exists)
+    (watched.folder / "next.png").write_bytes(picture(2))
+    until(lambda: len(watched.sent()) == 2)
+    frames = [decode_frame(r.headers, r.value) for r in watched.broker.records("frames")]
+    assert frames[-1].sequence == 2  # two pictures, and a part that nobody will see
 
 
 def test_what_the_broker_does_not_have_stays_in_its_folder(watched: Watched) -> None:
@@ -106,6 +114,71 @@ def test_what_the_broker_does_not_have_stays_in_its_folder(watched: Watched) -> 
     watched.broker.available = True
     until((watched.folder / "sent" / "part.png").exists)
     assert watched.sent() == [picture(1)]
+
+
+class Looks:
+    """A folder that is looked at when the test says so, and a clock that the test sets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.now_s, stop = folder, 0.0, StopSignal()
+        stop.wait = lambda timeout: False  # type: ignore[method-assign]
+        self._shots = watched_shots(
+            folder, 2**20, 0.1, stop, PartSettings(), clock=lambda: self.now_s
+        )
+
+    def look(self, times: int = 1) -> list[Taken]:
+        """What came of so many looks."""
+        found, looked = [], 0
+        while looked < times:
+            found.append(next(self._shots))
+            looked += found[-1] is None
+        return [each for each in found if each is not None]
+
+
+@pytest.fixture
+def looks(tmp_path: Path) -> Looks:
+    return Looks(tmp_path)
+
+
+def data(taken: list[Taken]) -> list[bytes]:
+    return [each.data for each in taken if isinstance(each, Shot)]
+
+
+def test_a_share_that_is_away_for_a_while_has_no_picture_sent_twice(looks: Looks) -> None:
+    (looks.folder / "part.png").write_bytes(picture(1))
+    assert data(looks.look(2)) == [picture(1)]  # the broker does not have it yet
+    away = looks.folder.with_name("away")
+    looks.folder.rename(away)
+    assert looks.look(2) == []
+    away.rename(looks.folder)
+    assert looks.look(3) == []
+    (looks.folder / "part.png").write_bytes(picture(2))
+    assert data(looks.look(2)) == [picture(2)]
+
+
+def test_a_file_that_is_replaced_before_its_turn_is_looked_at_anew(looks: Looks) -> None:
+    first, second = looks.folder / "1.png", looks.folder / "2.png"
+    for number, file in enumerate((first, second)):
+        file.write_bytes(picture(number))
+        os.utime(file, (number, number))
+    looks.look()
+    assert data([next(looks._shots)]) == [picture(0)]  # it waits for room in the spool
+    second.write_bytes(picture(9)[:20])
+    assert looks.look() == []
+    second.write_bytes(picture(9))
+    assert data(looks.look(4)) == [picture(9)]
+
+
+def test_a_file_that_stays_empty_is_a_part_that_nobody_saw(looks: Looks) -> None:
+    (looks.folder / "part.png").touch()
+    assert looks.look(5) == []
+    looks.now_s = 31.0
+    refusal, missed = looks.look()
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "is empty"
+    assert missed == Missed(1, "refused")
+    assert (looks.folder / "refused" / "part.png").exists()
+    assert looks.look(2) == []
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from schemas.part import PartRef
 from workers.runtime.evidence.cases import Case, note, picture_name
 from workers.runtime.store.ports import BlobStore
 
@@ -25,6 +26,8 @@ def a_case(
     grade: str = "defect",
     pictures: tuple[bytes, ...] = (),
     at: float = NOW,
+    *,
+    part: PartRef | None = None,
 ) -> tuple[Case, dict[str, bytes]]:
     """A case and its pictures, by their names in the store."""
     data = pictures or (f"frame {number}".encode() * 100, f"heatmap {number}".encode() * 100)
@@ -41,6 +44,7 @@ def a_case(
         decided_at=time,
         model_version="v1",
         pictures=dict(zip(kinds, named, strict=False)),
+        part=part,
     )
     return case, named
 

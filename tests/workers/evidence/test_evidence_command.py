@@ -8,6 +8,7 @@ import pytest
 from evidence_cases import DAY, a_case, put
 from typer.testing import CliRunner, Result
 
+from schemas.part import PartRef
 from workers.cli import app
 from workers.evidence.periodic import Rounds
 from workers.runtime.evidence.cases import Case
@@ -24,7 +25,12 @@ YOUNG_DAY = 1.0
 @pytest.fixture
 def cases(tmp_path: Path) -> list[Case]:
     blobs = FolderBlobs(tmp_path)
-    made = [a_case(0xA1 << 120), a_case(0xB2 << 120, "bottle", "near_miss"), a_case(0xC3 << 120)]
+    lot = PartRef(lot="L-17", serial="SN-9", attributes={"cavity": "3"})
+    made = [
+        a_case(0xA1 << 120, part=lot),
+        a_case(0xB2 << 120, "bottle", "near_miss"),
+        a_case(0xC3 << 120),
+    ]
     found = [put(blobs, each) for each in made]
     for path in tmp_path.rglob("*"):
         if path.is_file():
@@ -49,6 +55,10 @@ def test_the_list_says_whose_and_until_when(tmp_path: Path, cases: list[Case]) -
     [near] = rows(tmp_path, "list", "--grade", "near_miss")
     assert (near["category"], near["state"], near["camera"]) == ("bottle", "kept", "line-1")
     assert near["bytes"] == sum(len(data) for data in a_case(0xB2 << 120)[1].values())
+    [said] = rows(tmp_path, "list", "--part", "lot=L-1*", "--part", "cavity=3")
+    assert said["part"] == ["cavity=3", "serial=SN-9", "lot=L-17"]
+    assert near["part"] == []
+    assert rows(tmp_path, "list", "--part", "lot=L-2*") == []
     assert run(tmp_path, "list", "--csv", "--category", "bolts").stdout.count("\n") == 3
 
 

@@ -22,7 +22,8 @@ import asyncio, sys
 from amqtt.broker import Broker
 
 async def serve(port):
-    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
+    anyone = {"allow_anonymous": sys.argv[2] == "True"}
+    plugins = {"amqtt.plugins.authentication.AnonymousAuthPlugin": anyone}
     listener = {"type": "tcp", "bind": f"127.0.0.1:{port}"}
     await Broker({"listeners": {"default": listener}, "plugins": plugins}).start()
     print("up", flush=True)
@@ -105,12 +106,17 @@ class Plc:
 class OpcUaPlant:
     """A server with nodes to write to, of the types that PLCs have."""
 
-    def __init__(self) -> None:
+    def __init__(self, **kinds: str) -> None:
         self.url = f"opc.tcp://127.0.0.1:{free_port()}/plant"
         self._kinds = {"Decision": "Int16", "Reject": "Boolean", "Part": "UInt32"}
         self._kinds |= {"Answer": "String", "Beat": "UInt16", "Ready": "Boolean"}
+        self._kinds |= {"Late": "Boolean", "Start": "String", "Reason": "String"} | kinds
 
     def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def start(self) -> None:
         self._server = Server()
         self._server.set_endpoint(self.url)
         self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
@@ -124,7 +130,15 @@ class OpcUaPlant:
             node.set_writable()
             self._nodes[name] = node
         self._server.start()
-        return self
+        nodes = self._server.aio_obj.iserver.aspace
+        self._take, nodes.write_attribute_value = nodes.write_attribute_value, self._take_values
+
+    async def _take_values(self, node: Any, what: Any, value: ua.DataValue) -> ua.StatusCode:
+        """As PLCs of Siemens do: a value with a time of its own is refused."""
+        if node.NamespaceIndex and value.SourceTimestamp is not None:
+            return ua.StatusCode(ua.StatusCodes.BadWriteNotSupported)
+        found: ua.StatusCode = await self._take(node, what, value)
+        return found
 
     def value(self, name: str) -> Any:
         return self._nodes[name].read_value()
@@ -141,8 +155,8 @@ class OpcUaPlant:
 class MqttPlant:
     """A broker, and somebody who listens to all of it."""
 
-    def __init__(self) -> None:
-        self.port = free_port()
+    def __init__(self, *, lets_in: bool = True) -> None:
+        self.port, self._lets_in = free_port(), lets_in
         self.heard: list[tuple[str, str]] = []
         self._broker: subprocess.Popen[bytes] | None = None
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="plant")
@@ -152,7 +166,7 @@ class MqttPlant:
 
     def start(self) -> None:
         """In a process of its own, which can be killed."""
-        command = [sys.executable, "-c", _BROKER, str(self.port)]
+        command = [sys.executable, "-c", _BROKER, str(self.port), str(self._lets_in)]
         self._broker = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._broker.stdout is not None
         assert self._broker.stdout.readline() == b"up\n"
@@ -172,9 +186,10 @@ class MqttPlant:
 
     def __enter__(self) -> Self:
         self.start()
-        self._client.connect("127.0.0.1", self.port)
-        self._client.loop_start()
-        until(self._client.is_connected)
+        if self._lets_in:
+            self._client.connect("127.0.0.1", self.port)
+            self._client.loop_start()
+            until(self._client.is_connected)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tests.workers.gate.parts import answer
 from workers.gate.answers import Answer
-from workers.gate.channels.channel import ChannelDown
+from workers.gate.channels.channel import ChannelDown, Refused
 from workers.gate.courier import Courier
 
 PATIENCE_S = 10.0
@@ -123,10 +123,67 @@ def test_what_moves_comes_neither_late_nor_twice() -> None:
 def test_what_is_only_told_comes_late_and_is_counted() -> None:
     wire = Wire()
     with courier(wire) as carrier:
-        carrier.put(replace(answer(0), deadline_s=time.monotonic() - 1))
+        carrier.put(answer(0))
+        carrier.put(replace(answer(1), deadline_s=time.monotonic() - 1))
+        until(lambda: carrier.waiting == 0)
+    assert [(each.key.number, each.late) for each in wire.took] == [(0, False), (1, True)]
+    assert carrier.overdue == 1
+
+
+def test_an_answer_that_is_refused_holds_up_no_other_beyond_its_time() -> None:
+    wire = Wire()
+    send, refusals = wire.send, []
+
+    def some(one: Answer) -> None:
+        if one.key.number < 2:
+            refusals.append(one.key.number)
+            raise Refused("no such register")
+        send(one)
+
+    wire.send = some  # type: ignore[method-assign]
+    with courier(wire) as carrier:
+        carrier.put(replace(answer(0), deadline_s=time.monotonic() + 0.3))
+        carrier.put(replace(answer(1), deadline_s=time.monotonic()))
+        until(lambda: carrier.problem == "no such register")
+        carrier.put(answer(2))
+        until(lambda: bool(wire.took))
+        until(lambda: carrier.problem is None)
+        assert wire.opened == 1  # the connection is a good one, and beats meanwhile
+        carrier.put(answer(0))  # at the end nothing is waited for
+    assert numbers(wire) == [2]
+    assert carrier.given_up == 2
+    assert refusals.count(1) == 3
+
+
+def test_an_answer_that_a_library_chokes_on_holds_up_no_other_either() -> None:
+    wire = Wire()
+    send = wire.send
+
+    def some(one: Answer) -> None:
+        if not one.key.number:
+            raise ValueError("odd")
+        send(one)
+
+    wire.send = some  # type: ignore[method-assign]
+    with courier(wire) as carrier:
+        carrier.put(replace(answer(0), late=True))
+        carrier.put(answer(1))
+        until(lambda: bool(wire.took))
+    assert numbers(wire) == [1]
+    assert (carrier.given_up, carrier.failures) == (1, 3)
+
+
+def test_what_a_channel_that_is_away_did_not_take_is_never_given_up() -> None:
+    wire = Wire()
+    wire.cut = 1
+    wire.open = lambda: None  # type: ignore[method-assign]  # it connects, and takes nothing
+    with courier(wire) as carrier:
+        carrier.put(replace(answer(0), late=True))
+        until(lambda: carrier.failures >= 4)
+        assert carrier.problem == "cut"
+        wire.cut = 0
         until(lambda: carrier.waiting == 0)
     assert numbers(wire) == [0]
-    assert carrier.overdue == 1
 
 
 def test_a_library_that_raises_what_it_likes_is_connected_anew() -> None:

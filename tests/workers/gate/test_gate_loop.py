@@ -13,11 +13,13 @@ from schemas.frame import Frame, encode_frame
 from schemas.outcome import RejectReason, Verdict
 from tests.workers.gate.parts import frame, outcome
 from workers.gate.answers import Answer
+from workers.gate.channels.channel import ChannelDown
 from workers.gate.courier import Courier
 from workers.gate.feed import Feed
 from workers.gate.journal import Journal, read
 from workers.gate.lane import Lane, Rules
 from workers.gate.loop import Gate
+from workers.gate.marks import Mark
 from workers.gate.parts import Told, announced, judged
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.memory_reader import MemoryReader
@@ -33,10 +35,13 @@ class Wire:
 
     def __init__(self) -> None:
         self.took: list[Answer] = []
+        self.cut = False
 
     def open(self) -> None: ...
 
     def send(self, answer: Answer) -> None:
+        if self.cut:
+            raise ChannelDown("cut")
         self.took.append(answer)
 
     def beat(self, *, ready: bool) -> None: ...
@@ -61,7 +66,8 @@ class Line:
             self._feed("frames", announced, source),
         ]
         journal = self._stack.enter_context(Journal(self.folder))
-        courier = Courier(self.wire, lambda: True, beat_s=1, tolerance_s=0.05)
+        mark = Mark(self.folder, self.wire.name)
+        courier = Courier(self.wire, lambda: True, beat_s=1, tolerance_s=0.05, mark=mark)
         lanes = {"line-1": Lane("line-1", Rules(deadline_s=deadline_s))}
         self.gate = Gate(lanes, source, journal, [courier])
         self.gate.restore(list(read(self.folder)))
@@ -163,6 +169,46 @@ def test_a_start_answers_what_is_left_and_nothing_twice(line: Line) -> None:
     assert told == [(n, "reject" if n == 2 else "pass") for n in range(6)]
     assert again == [(n, n < 2) for n in range(6)]  # the same answers, once more
     assert len(list(read(line.folder))) == 6
+
+
+def test_a_start_that_does_not_know_what_arrived_says_again_what_may_still_help(
+    line: Line,
+) -> None:
+    line.start()
+    first, second = frame(0), frame(1)
+    line.send(first)
+    line.judge(first)
+    line.told(1)
+    line.stop()
+    (line.folder / "sent.wire").write_text("of another folder")
+    line.wire.took.clear()
+    line.start()
+    assert line.told(1) == [(0, "pass")]
+    assert line.wire.took[0].again
+    line.stop()
+    (line.folder / "sent.wire").unlink()
+    line.wire.took.clear()
+    line.start(deadline_s=0.001)
+    line.send(second)
+    assert line.told(1) == [(1, "not-inspected")]
+
+
+def test_what_was_decided_and_never_arrived_is_told_by_the_next_start_as_late(line: Line) -> None:
+    line.start()
+    parts = [frame(number) for number in range(3)]
+    line.send(*parts)
+    line.judge(parts[0])
+    line.told(1)
+    line.wire.cut = True
+    line.judge(parts[1], verdict=Verdict.DEFECT)
+    line.judge(parts[2])
+    _until(lambda: line.gate.decisions.total() == 3)
+    line.stop()
+    line.wire.cut = False
+    line.start(deadline_s=0.001)  # the time of all of them is over by now
+    assert line.told(3) == [(0, "pass"), (1, "reject"), (2, "pass")]
+    assert [each.late for each in line.wire.took] == [False, True, True]
+    assert len(list(read(line.folder))) == 3
 
 
 def test_a_record_that_tells_of_no_part_shows_as_a_missing_number(line: Line) -> None:

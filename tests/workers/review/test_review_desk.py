@@ -19,6 +19,7 @@ from workers.review.words import Filter, Word
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing, Record
 from workers.runtime.listing import Form
+from workers.runtime.part_filter import part_filter
 from workers.runtime.settings.process import TopicSettings
 
 TOPICS = TopicSettings()
@@ -164,6 +165,8 @@ def test_the_list_has_last_words_and_all_of_them_when_asked(
         (Filter(sample=Sample.INFORMATIVE), 0),
         (Filter(since=samples.REVIEW.reviewed_at), 1),
         (Filter(until=samples.REVIEW.reviewed_at), 0),
+        (Filter(parts=part_filter(["lot=L-1*", "cavity=3"])), 1),
+        (Filter(parts=part_filter(["lot=L-18"])), 0),
     ],
 )
 def test_filters_are_joined(counter: Counter, wanted: Filter, found: int) -> None:

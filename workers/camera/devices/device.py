@@ -26,10 +26,6 @@ class Grab:
     pixel_format: str | None = None  # as the device took it
     count: int | None = None  # by what counts the parts (camera.device.counter)
 
-    def part(self, step: int) -> int | None:
-        """Number of the part, where so many counts are one part; an encoder is never exact."""
-        return None if self.count is None else (self.count + step // 2) // step
-
 
 @dataclass(frozen=True, slots=True)
 class Found:

@@ -17,8 +17,13 @@ from workers.runtime.errors import SettingsError
 _GREY = 2  # dimensions
 
 
-def shot(grab: Grab, settings: DeviceSettings, taken_at: datetime | None = None) -> Shot:
-    """Raises SettingsError for an encoding that cannot hold the picture."""
+def shot(
+    grab: Grab,
+    settings: DeviceSettings,
+    taken_at: datetime | None = None,
+    part: int | None = None,
+) -> Shot:
+    """Of part number `part`. Raises SettingsError for an encoding that cannot hold the picture."""
     assert grab.picture is not None  # noqa: S101  (its caller looked)
     data, kind = encoded(grab.picture, settings)
     height, width = grab.picture.pixels.shape[:2]
@@ -32,7 +37,7 @@ def shot(grab: Grab, settings: DeviceSettings, taken_at: datetime | None = None)
         device_ns=grab.device_ns,
         taken_at=taken_at,
         pixel_format=grab.pixel_format,
-        count=grab.part(settings.counter_step),
+        count=part,
     )
 
 

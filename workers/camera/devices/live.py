@@ -77,7 +77,7 @@ def _pictures(
         if grab.picture is None:
             yield Missed(1, "incomplete")
         else:
-            yield shot(grab, settings, _moment(taken_ns))
+            yield shot(grab, settings, _moment(taken_ns), counts.part)
 
 
 def _moment(nanoseconds: int) -> datetime:
@@ -89,14 +89,17 @@ class Counts:
 
     def __init__(self, settings: DeviceSettings) -> None:
         self._step, self._own = settings.counter_step, settings.counter == "block"
+        self._wraps_at = settings.counter_wraps_at
         self._block: int | None = None
-        self._part: int | None = None
+        self._count: int | None = None  # as the device gave it
+        self._turns = 0  # how often that went on from 0
+        self.part: int | None = None  # number of the newest one; None: nothing counts them
 
     def begin(self) -> None:
         """Connected: pictures are counted anew, while parts that went by meanwhile were counted."""
         self._block = None
         if self._own:
-            self._part = None
+            self._count = self.part = None
 
     def missed(self, grab: Grab) -> Iterator[Missed]:
         """Pictures that were lost, then parts that were counted and never taken."""
@@ -106,13 +109,24 @@ class Counts:
             self._block = grab.block
         if gap:
             yield Missed(gap, "gap")
-        part = grab.part(self._step)
-        if part is None:
+        if grab.count is None:
             return
-        untaken = missed(self._part, part) - gap
-        self._part = part
+        last, self.part = self.part, self._number(grab.count)
+        if self._own:
+            untaken = missed(last, self.part) - gap
+        else:
+            untaken = 0 if last is None else self.part - last - 1 - gap
         if untaken > 0:
             yield Missed(untaken, "trigger")
+
+    def _number(self, count: int) -> int:
+        """Of the part. So many counts are one, the nearest counts: an encoder is never exact."""
+        last, self._count = self._count, count
+        if self._wraps_at and last is not None:
+            turned = round((last - count) / self._wraps_at)  # the shorter way round
+            self._turns += turned
+        counted = count + self._turns * (self._wraps_at or 0)
+        return (counted + self._step // 2) // self._step
 
 
 def missed(last: int | None, block: int) -> int:

@@ -6,6 +6,7 @@ from workers.camera.devices.aravis import AravisDevice
 from workers.camera.devices.aravis import find as find_aravis
 from workers.camera.devices.device import Device, Found
 from workers.camera.devices.libaravis import NotInstalled
+from workers.camera.devices.usb import find as find_usb
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 
@@ -24,15 +25,15 @@ def open_device(source: str, settings: DeviceSettings) -> Device:
 
 
 def find_devices(settings: DeviceSettings) -> list[Found]:
-    """Every device that the installed libraries see. Raises SettingsError where there is none."""
-    found: list[Found] = []
+    """What Linux and the installed libraries see. Raises SettingsError where there is none."""
+    found = find_usb()
     missing = 0
     for look in (_find_basler, lambda: _find_genicam(settings), find_aravis):
         try:
             found += look()
         except (ModuleNotFoundError, NotInstalled):
             missing += 1
-    if missing == 3:
+    if missing == 3 and not found:
         raise SettingsError(
             "no library for cameras is installed: extras `basler`, `genicam`, or the system's "
             "package of aravis (docs/cameras.md)"

@@ -26,6 +26,7 @@ class VideoDevice:
     def open(self) -> None:
         """Raises DeviceLost."""
         options = {"rtsp_transport": "tcp"} if self._where.startswith("rtsp") else {}
+        options |= {name: _option(value) for name, value in self._settings.nodes.items()}
         kind = "v4l2" if self._where.startswith("/dev/video") else None
         limit_s = self._settings.timeout_s
         try:
@@ -70,3 +71,7 @@ class VideoDevice:
         self._frames = iter(())
         if container is not None:
             container.close()
+
+
+def _option(value: bool | int | float | str) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

@@ -10,6 +10,10 @@ class ChannelDown(Transient):
     """The plant did not take an answer; it is tried again."""
 
 
+class Refused(ChannelDown):
+    """The plant is there, and does not take this answer."""
+
+
 class Channel(Protocol):
     """Belongs to one thread. Every method ends within the channel's timeout."""
 
@@ -20,7 +24,7 @@ class Channel(Protocol):
         """Connect. Raises ChannelDown."""
 
     def send(self, answer: Answer) -> None:
-        """Tell of one part, and wait until the plant has it. Raises ChannelDown."""
+        """Tell of one part, and wait until the plant has it. Raises ChannelDown, Refused."""
 
     def beat(self, *, ready: bool) -> None:
         """The gate lives; `ready`: it hears of parts and outcomes. Raises ChannelDown."""

@@ -20,7 +20,7 @@ from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from workers.gate.answers import Answer
-from workers.gate.channels.channel import ChannelDown
+from workers.gate.channels.channel import ChannelDown, Refused
 from workers.gate.settings import SLOT, ModbusSettings
 
 _WORD = 0x10000
@@ -46,7 +46,7 @@ class ModbusChannel:
             raise ChannelDown(f"no Modbus server at {at} (gate.modbus.host, gate.modbus.port)")
 
     def send(self, answer: Answer) -> None:
-        """Write its slot. Raises ChannelDown."""
+        """Write its slot. Raises ChannelDown, Refused."""
         slots = self._settings.slots
         slot = self._lanes[answer.camera] * slots + answer.key.number % slots
         self._write(SLOT + slot * SLOT, registers(answer))
@@ -70,7 +70,7 @@ class ModbusChannel:
         except ModbusException as error:
             raise ChannelDown(f"Modbus: {error}") from None
         if answer.isError():
-            raise ChannelDown(
+            raise Refused(
                 f"the PLC refuses {len(values)} registers from {address}: {answer} "
                 "(gate.modbus.first_register, gate.modbus.slots, gate.modbus.unit)"
             )

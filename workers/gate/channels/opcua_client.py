@@ -7,22 +7,26 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.sync import Client
-from asyncua.ua.uaerrors import UaError
+from asyncua.ua import uaerrors
 
 from workers.gate.answers import Answer
-from workers.gate.channels.channel import ChannelDown
+from workers.gate.channels.channel import ChannelDown, Refused
+from workers.gate.channels.opcua_types import as_type
 from workers.gate.channels.placing import placed
 from workers.gate.settings import OpcUaClientSettings
 
-_OF_AN_ANSWER = (
-    "decision",
-    "reject",
-    "answer",
-    "id",
-    "serial",
-    "part",
-)  # the part last, as who waits for it hopes
-_FAULTS = (OSError, TimeoutError, UaError)
+_FAULTS = (OSError, TimeoutError, uaerrors.UaError)
+_REFUSALS = (  # of nodes and values; whatever else is wrong, connecting anew may help
+    uaerrors.BadNodeIdUnknown,
+    uaerrors.BadNodeIdInvalid,
+    uaerrors.BadAttributeIdInvalid,
+    uaerrors.BadTypeMismatch,
+    uaerrors.BadOutOfRange,
+    uaerrors.BadNotWritable,
+    uaerrors.BadUserAccessDenied,
+    uaerrors.BadWriteNotSupported,
+    uaerrors.UaStringParsingError,
+)
 
 
 class OpcUaClientChannel:
@@ -54,16 +58,19 @@ class OpcUaClientChannel:
         self._kinds.clear()
 
     def send(self, answer: Answer) -> None:
-        """Write what has a node. Raises ChannelDown."""
+        """Write what has a node. Raises ChannelDown, Refused."""
         said = {
             "decision": answer.decision.code,
             "reject": answer.reject,
+            "reason": answer.reason,
+            "late": answer.late,
             "answer": answer.text(),
             "id": answer.said("id"),
             "serial": answer.said("serial"),
-            "part": answer.key.number,
+            "start": answer.key.start,
+            "part": answer.key.number,  # last, as who waits for it hopes
         }
-        self._write({name: said[name] for name in _OF_AN_ANSWER}, answer.camera)
+        self._write(said, answer.camera)
 
     def beat(self, *, ready: bool) -> None:
         """Count up; where no node is named for it, ask whether the server is there."""
@@ -79,10 +86,10 @@ class OpcUaClientChannel:
         client = self._client
         if client is None:
             return
-        with suppress(ChannelDown):
+        with suppress(Exception):
             self._write({"ready": False}, next(iter(self._lanes)))
         self._client = None
-        with suppress(Exception):
+        with suppress(Exception):  # its thread ends in any case
             client.disconnect()
 
     def _log_in(self) -> None:
@@ -95,18 +102,21 @@ class OpcUaClientChannel:
             self._client.set_password(self._password)
 
     def _write(self, values: Mapping[str, Any], camera: str) -> None:
+        """Without a time: PLCs of Siemens and others take values with their own time only."""
         nodes, said = [], []
         try:
             for name, value in values.items():
                 if name in self._settings.nodes:
                     where = placed(self._settings.nodes[name], camera, self._lanes)
                     nodes.append(self._client.get_node(where))
-                    said.append(ua.Variant(value, self._kind(where)))
+                    kind = self._kind(where)
+                    said.append(ua.DataValue(ua.Variant(as_type(value, kind), kind)))
             if nodes:
                 self._client.write_values(nodes, said)
         except _FAULTS as error:
             named = ", ".join(str(node) for node in nodes)
-            raise ChannelDown(f"{self._settings.url}: {named}: {error!r}") from None
+            raised = Refused if isinstance(error, _REFUSALS) else ChannelDown
+            raise raised(f"{self._settings.url}: {named}: {error!r}") from None
 
     def _kind(self, where: str) -> ua.VariantType:
         if where not in self._kinds:

@@ -18,6 +18,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from schemas.part import PartRef
 from workers.runtime.store.ports import BlobStore, BlobWriter
 
 CASES, HOLDS = "cases/", "holds/"
@@ -61,6 +62,7 @@ class Case(_Record):
     decided_at: datetime
     model_version: str
     pictures: dict[str, str]  # frame, heatmap, outline, counterpart -> name in the store
+    part: PartRef | None = None  # who it is, where its camera said so
     expired: Expired | None = None
 
     @property

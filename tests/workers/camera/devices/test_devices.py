@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workers.camera.devices.device import Device, DeviceLost, Grab, VideoEnded
+from workers.camera.devices.device import Device, DeviceLost, Found, Grab, VideoEnded
 from workers.camera.devices.encode import shot
 from workers.camera.devices.open import find_devices, open_device
 from workers.camera.devices.preview import preview
+from workers.camera.devices.usb import find
 from workers.camera.settings import CameraSettings, DeviceSettings
 from workers.runtime.errors import SettingsError
 
@@ -232,3 +233,17 @@ def test_a_genicam_camera_gives_a_region_and_tells_its_pixels(cti: Path) -> None
     assert found.picture.pixels.shape[:2] == (100, 100)
     assert found.pixel_format
     assert found.count == found.block
+
+
+def test_usb_cameras_are_listed_once_each_by_their_names(tmp_path: Path) -> None:
+    for number, index in ((0, 0), (1, 1), (10, 0), (2, 0)):
+        place = tmp_path / f"video{number}"
+        place.mkdir()
+        (place / "index").write_text(f"{index}\n")
+        (place / "name").write_text(f"Cam {number}\n")
+    (tmp_path / "video2" / "name").unlink()  # unplugged while we look
+    assert find(tmp_path) == [
+        Found("/dev/video0", "Cam 0 (V4L2)"),
+        Found("/dev/video10", "Cam 10 (V4L2)"),
+    ]
+    assert find(tmp_path / "nothing") == []

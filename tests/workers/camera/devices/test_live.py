@@ -140,6 +140,29 @@ def test_an_encoder_counts_many_steps_for_a_part() -> None:
     assert found == [1, 2, 3, Missed(2, "trigger"), 6]
 
 
+def test_an_encoder_that_wraps_round_misses_no_part_and_sees_none_twice() -> None:
+    counts = [n * 1000 + (-1) ** n * 40 for n in range(60, 70)]  # an encoder is never exact
+    found = kinds(
+        *(counted(block, count % 65_536) for block, count in enumerate(counts)),
+        counter="EncoderValue",
+        counter_step=1000,
+        counter_wraps_at=65_536,
+    )
+    assert found == list(range(60, 70))
+    steps = kinds(
+        *(counted(n, count) for n, count in enumerate((65_000, 464, 3464, 65_464, 2464))),
+        counter="EncoderValue",
+        counter_step=1000,
+        counter_wraps_at=65_536,
+    )
+    assert steps == [65, 66, Missed(2, "trigger"), 69, 65, Missed(2, "trigger"), 68]
+
+
+def test_a_counter_that_is_set_back_misses_nothing_however_high_it_was() -> None:
+    found = kinds(counted(0, 65_000), counted(1, 1), counted(2, 2), counter="ChunkCounterValue")
+    assert found == [65_000, 1, 2]
+
+
 def test_parts_that_went_by_while_the_camera_was_away_are_counted() -> None:
     away = DeviceLost("unplugged")
     found = kinds(counted(7, 10), away, counted(0, 15), counter="ChunkCounterValue")

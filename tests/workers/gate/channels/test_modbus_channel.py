@@ -7,7 +7,7 @@ import pytest
 from tests.workers.gate.parts import answer
 from tests.workers.gate.plants import Plc, free_port
 from workers.gate.answers import Decision
-from workers.gate.channels.channel import ChannelDown
+from workers.gate.channels.channel import ChannelDown, Refused
 from workers.gate.channels.modbus import ModbusChannel
 from workers.gate.settings import GateSettings, ModbusSettings
 
@@ -87,7 +87,7 @@ def test_a_plc_that_goes_away_is_noticed_and_answers_when_it_is_back(plc: Plc) -
 def test_registers_that_the_plc_does_not_have_are_named(plc: Plc) -> None:
     wire = channel(plc, first_register=5000)
     wire.open()
-    with pytest.raises(ChannelDown, match=r"from 5136: .*gate\.modbus\.first_register"):
+    with pytest.raises(Refused, match=r"from 5136: .*gate\.modbus\.first_register"):
         wire.send(answer(0))
     wire.close()
 

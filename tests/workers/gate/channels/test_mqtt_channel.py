@@ -14,6 +14,7 @@ from workers.gate.answers import Decision
 from workers.gate.channels.channel import ChannelDown
 from workers.gate.channels.mqtt import MqttChannel
 from workers.gate.settings import MqttSettings
+from workers.runtime.errors import SettingsError
 
 pytestmark = pytest.mark.integration
 
@@ -99,3 +100,18 @@ def test_a_broker_that_goes_away_is_noticed_and_used_when_it_is_back() -> None:
         wire.open()
         wire.send(answer(1))
         wire.close()
+
+
+def test_a_broker_that_does_not_let_us_in_says_so_and_names_the_settings() -> None:
+    with MqttPlant(lets_in=False) as plant:
+        wire = channel(plant.port)
+        with pytest.raises(ChannelDown, match=r"let us in: .*gate\.mqtt\.username"):
+            wire.open()
+        wire.close()
+
+
+@pytest.mark.parametrize("camera", ["line+1", "line#1"])
+def test_a_topic_that_nothing_can_be_published_to_is_refused_at_the_start(camera: str) -> None:
+    with pytest.raises(SettingsError, match=r"gate\.mqtt\.topic: .*\{lane\}"):
+        MqttChannel(MqttSettings(host="mqtt"), {camera: 0})
+    MqttChannel(MqttSettings(host="mqtt", topic="gate/{lane}"), {camera: 0})

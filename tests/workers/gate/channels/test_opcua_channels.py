@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from pydantic import SecretStr
 from tests.workers.gate.parts import answer
 from tests.workers.gate.plants import OpcUaPlant, free_port, until
 from workers.gate.answers import Decision
-from workers.gate.channels.channel import ChannelDown
+from workers.gate.channels.channel import ChannelDown, Refused
 from workers.gate.channels.opcua_client import OpcUaClientChannel
 from workers.gate.channels.opcua_server import NAMESPACE, OpcUaServerChannel
+from workers.gate.channels.opcua_types import as_type
 from workers.gate.settings import OpcUaClientSettings, OpcUaServerSettings
 
 pytestmark = pytest.mark.integration
@@ -24,7 +26,10 @@ pytestmark = pytest.mark.integration
 LANES = {"line-1": 0}
 NODES = {
     name.lower(): f"ns=2;s={{camera}}.{name}"
-    for name in ("Decision", "Reject", "Part", "Answer", "Beat", "Ready")
+    for name in (
+        *("Decision", "Reject", "Part", "Answer", "Beat", "Ready"),
+        *("Late", "Start", "Reason"),
+    )
 }
 
 
@@ -135,20 +140,50 @@ def test_nodes_of_the_plant_are_written_in_their_own_types() -> None:
         channel = client_channel(plant)
         channel.open()
         channel.beat(ready=True)
-        channel.send(answer(70_000, Decision.NOT_INSPECTED))
+        channel.send(replace(answer(70_000, Decision.NOT_INSPECTED), late=True))
         found = {name: plant.value(name) for name in ("Decision", "Reject", "Part", "Beat")}
         assert found == {"Decision": 3, "Reject": True, "Part": 70_000, "Beat": 1}
         assert plant.value("Ready") is True
+        more = [plant.value(name) for name in ("Late", "Start", "Reason")]
+        assert more == [True, "e1", "deadline"]
         assert json.loads(plant.value("Answer"))["decision"] == "not-inspected"
         channel.close()
         assert plant.value("Ready") is False
+
+
+def test_a_number_beyond_its_node_goes_on_from_0_and_a_text_node_has_it_as_text() -> None:
+    with OpcUaPlant(Part="UInt16", Decision="String", Reject="Int16") as plant:
+        channel = client_channel(plant)
+        channel.open()
+        channel.send(answer(65_537, Decision.REJECT))
+        found = {name: plant.value(name) for name in ("Part", "Decision", "Reject")}
+        assert found == {"Part": 1, "Decision": "2", "Reject": 1}
+        channel.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (40_000, "Int16", 40_000 - 32_768),
+        (2**40, "UInt64", 2**40),
+        (7, "Double", 7.0),
+        (True, "String", "true"),
+        ("4711", "UInt32", 4711),
+        ("SN-1", "UInt32", 0),
+        ("9" * 100, "Int64", 0),
+        ("SN-1", "ByteString", b"SN-1"),
+        ("SN-1", "LocalizedText", ua.LocalizedText("SN-1")),
+    ],
+)
+def test_what_is_said_takes_the_type_of_its_node(value: Any, kind: str, expected: Any) -> None:
+    assert as_type(value, ua.VariantType[kind]) == expected
 
 
 def test_a_node_that_is_not_there_is_named() -> None:
     with OpcUaPlant() as plant:
         channel = client_channel(plant, {"decision": "ns=2;s=nowhere"})
         channel.open()
-        with pytest.raises(ChannelDown, match="nowhere"):
+        with pytest.raises(Refused, match="nowhere"):
             channel.send(answer(0))
         channel.close()
 
@@ -164,6 +199,11 @@ def test_a_server_that_is_away_or_goes_away_is_noticed() -> None:
         channel.close()
         with pytest.raises(ChannelDown, match=r"gate\.opcua_client\.url"):
             channel.open()
+        channel.close()
+        plant.start()
+        channel.open()
+        channel.send(answer(2))
+        assert plant.value("Part") == 2
         channel.close()
 
 

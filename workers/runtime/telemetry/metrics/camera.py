@@ -20,9 +20,9 @@ class CameraMetrics(Table):
         self.refused = self._tally("refused_frames", "Files and frames that could not be sent")
         self.missed = self._tally(
             "missed_parts",
-            "Parts of which the device has no picture: a gap in its count, an incomplete buffer, "
-            "a trigger that took none, or it was away",
-            reason="four",
+            "Parts of which there is no picture: a gap in the device's count, an incomplete "
+            "buffer, a trigger that took none, it was away, or a watched file that was refused",
+            reason="five",
         )
         self.unidentified = self._tally(
             "unidentified_parts", "Times that who a part is could not be read, or not wholly"
