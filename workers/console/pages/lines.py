@@ -5,7 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from schemas.acknowledgement import NOTE_LIMIT, Acknowledgement
 from schemas.camera_state import CameraCondition, CameraState
@@ -40,7 +40,7 @@ def acknowledge(asked: Asked) -> Response:
             at=datetime.now(UTC),
         )
     except (ValidationError, ValueError, OverflowError):
-        return PlainTextResponse("the form is not whole: load the page again", 422)
+        return asked.tell("the form is not whole: load the page again", 422)
     asked.room.publish(Outgoing(asked.room.settings.topics.alarms, message.encode()))
     with asked.room.database.write() as connection:
         write_alarms(connection, [message])
