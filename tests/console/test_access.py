@@ -219,3 +219,14 @@ def test_secrets_are_not_shown(floor: Floor) -> None:
     shown = str(floor.settings.model_dump())
     assert "scrypt" not in shown
     assert isinstance(users()["olga"].password_hash, SecretStr)
+
+
+def test_the_trail_is_read_by_engineers(floor: Floor) -> None:
+    olga, emil = floor.browser("olga"), floor.browser("emil")
+    form = {"camera": "<b>line-1", "minutes": "5", "why": "tools", "token": floor.token(olga)}
+    assert olga.post("/lines/stops", data=form).status_code == 303
+    assert olga.get("/trail").status_code == 403
+    assert "/trail" not in olga.get("/live").text
+    page = emil.get("/trail").text
+    assert "&lt;b&gt;line-1; tools" in page
+    assert page.index("line paused") < page.index("login")

@@ -29,6 +29,7 @@ from workers.console.pages.report import report_page, report_pdf
 from workers.console.pages.review import judge, judge_part, review_home, review_page
 from workers.console.pages.search import search_csv, search_page
 from workers.console.pages.thresholds import calibrate_page, thresholds_page, work_page
+from workers.console.pages.trail import trail_page
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -68,6 +69,7 @@ def make_app(room: Room) -> Starlette:
         Route("/models/{category:str}", looking(model_page), methods=["GET"]),
         Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),
         Route("/models/{category:str}/comparison", looking(comparison_page)),
+        Route("/trail", looking(trail_page, "engineer")),
         Route("/parts/{part:str}/case.zip", looking(case_zip)),
         Route("/parts/{part:str}", looking(part_page), methods=["GET"]),
         Route("/parts/{part:str}", acting(judge_part, "operator"), methods=["POST"]),
