@@ -257,6 +257,7 @@ def addresses(database: Database, plant: Plant) -> dict[str, str]:
         "a category, its month": "/category?name=bolt-3&period=month",
         "thresholds": "/thresholds/bolt-3?false_alarms=20&days=30",
         "an act under way": "/thresholds/bolt-3/work",
+        "the trail": "/trail",
         "a part": f"/parts/{some.part}",
         "a case": f"/parts/{some.part}/case.zip",
         "a picture": f"/pictures/heatmap/{some.part}",

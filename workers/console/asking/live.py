@@ -58,7 +58,8 @@ class Live:
 def live(connection: Connection) -> Live:
     """All cameras, by name."""
     now_ms = int(time.time() * 1000)
-    present = cameras.c.decided_ms >= now_ms - _AWAY_MS
+    # They are few and shown by name: no index on times shall tempt SQLite to sort them.
+    present = func.coalesce(cameras.c.decided_ms, 0) >= now_ms - _AWAY_MS
     names = select(cameras.c.camera).where(present).order_by(cameras.c.camera).limit(_CAMERAS)
     total = select(func.count()).select_from(cameras).where(present)
     announced = stops(connection, now_ms)

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from workers.console.asking.names import known_names
 from workers.console.asking.shift import Wanted
 from workers.console.history.fitting import milliseconds
 from workers.console.pages.desk import Asked
@@ -31,12 +32,15 @@ def report_page(asked: Asked) -> Response:
         wanted = within(shifts[0], given["category"], given["camera"])
         given |= {name: _form(ms) for name, ms in _bounds(wanted)}
     report = reports.look(wanted)
+    with asked.room.database.read() as connection:
+        known = known_names(connection)
     return asked.show(
         "report.html.j2",
         422 if problem else 200,
         it=report,
         title=_title(wanted),
         given=given,
+        known=known,
         problem=problem,
         query=urlencode(given),
         shifts=[
