@@ -1,5 +1,7 @@
 """The live page: what the cameras do, whatever they call themselves."""
 
+import io
+import json
 import re
 import threading
 import time
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from floor import NOW, Floor, png
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from schemas.camera_state import CameraCondition, CameraState
 from schemas.defect import CounterpartCheck, Evidence
@@ -19,6 +23,7 @@ from workers.console.pages.live import LiveStream
 from workers.console.pictures.frames import FramePictures
 from workers.runtime.bus.ports import Partition, Record
 from workers.runtime.errors import BusUnavailable
+from workers.runtime.evidence.expiry import CHUNK
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "workers" / "console" / "templates"
@@ -147,6 +152,25 @@ def test_a_picture_that_is_not_there_says_why(floor: Floor) -> None:
     floor.read()
     assert reason(floor, odd) == "no browser shows this format"
     assert reason(floor, gone) == "the frame is not kept any more"
+
+
+def test_a_picture_that_expired_says_when_and_by_which_rule(floor: Floor) -> None:
+    outcome = floor.part(sequence=1, verdict=Verdict.DEFECT)
+    floor.read()
+    facts, buffer = PngInfo(), io.BytesIO()
+    facts.add_text(CHUNK, json.dumps({"case": "x", "at": "2026-01-31T04:00Z", "rule": "90 days"}))
+    Image.new("1", (9, 9)).save(buffer, "PNG", pnginfo=facts)
+    event = floor.defect(outcome, png(41))
+    for link in (event.evidence.heatmap, event.evidence.outline):
+        name = "/".join(str(link).split("/")[-2:])
+        floor.blobs.write(name, buffer.getvalue() if link == event.evidence.heatmap else b"junk")
+    client = floor.browser("vera")
+    for kind, why in (
+        ("heatmap", "expired 2026-01-31: 90 days"),
+        ("outline", "the store has something else there"),
+    ):
+        answer = client.get(f"/pictures/{kind}/{part_of(outcome)}")
+        assert (answer.status_code, why in answer.text) == (404, True), answer.text
 
 
 def test_a_broker_that_is_away_is_asked_once_and_leaves_threads_for_pages() -> None:

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from workers.console.asking.parts import Part, event_of, find
 from workers.console.pages.desk import Asked, Room
-from workers.console.pictures.evidence import KINDS, Picture
+from workers.console.pictures.evidence import KINDS, NONE, Picture
 
 # A picture of a topic can at worst be no picture: it runs nothing, and is never taken for a page.
 _HEADERS = {
@@ -14,7 +14,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SOON = _HEADERS | {"Cache-Control": "private, max-age=5"}  # it may come
-_NONE = "none was stored"
 
 
 def picture_page(asked: Asked) -> Response:
@@ -23,7 +22,7 @@ def picture_page(asked: Asked) -> Response:
     with asked.room.database.read() as connection:
         part = find(connection, key)
         event = event_of(connection, key) if part else {}
-    found = picture(asked.room, part, event, kind) if part and kind in KINDS else _NONE
+    found = picture(asked.room, part, event, kind) if part and kind in KINDS else NONE
     if isinstance(found, str):
         text = asked.room.shown.text("no_picture.svg.j2", why=found)
         return Response(text, 404, media_type="image/svg+xml", headers=_SOON)
@@ -34,12 +33,11 @@ def picture(room: Room, part: Part, event: dict[str, object], kind: str) -> Pict
     """From the evidence store; a frame also from its topic. A text: why there is none."""
     links = event.get("evidence")
     link = links.get(kind) if isinstance(links, dict) else None
-    found = room.evidence.read(link if isinstance(link, str) else None)
-    if found is not None:
-        return found
+    stored = room.evidence.read(link if isinstance(link, str) else None)
     reference = part.reference if kind == "frame" else None
-    if reference is None:
-        return "not kept any more" if link else _NONE
-    return room.frames.read(
+    if isinstance(stored, Picture) or reference is None:
+        return stored
+    found = room.frames.read(
         part.topic, part.partition, part.offset, part.frame_id, reference.content
     )
+    return stored if link and isinstance(found, str) else found

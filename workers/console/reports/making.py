@@ -74,7 +74,8 @@ class Reports:
     def _picture(self, part: Part) -> Picture | None:
         with self._database.read() as connection:
             links = event_of(connection, part.part).get("evidence") or {}
-        return self._evidence.read(links.get(KIND) or links.get("heatmap"))
+        found = self._evidence.read(links.get(KIND) or links.get("heatmap"))
+        return found if isinstance(found, Picture) else None
 
     def make_due(self, now: datetime) -> int:
         """Write the reports of the last shifts that are not there yet. Returns how many.
