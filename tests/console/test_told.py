@@ -5,6 +5,7 @@ from floor import PASSWORD, Floor
 from starlette.testclient import TestClient
 
 from schemas.outcome import Verdict
+from workers.console.asking import queue
 from workers.console.history.writing import part_of
 from workers.console.pages.told import own_page
 
@@ -104,3 +105,15 @@ def test_an_address_without_a_page_has_a_menu(floor: Floor) -> None:
     assert answer.status_code == 404
     assert 'href="/live"' in answer.text
     assert floor.browser(None).get("/nothing").status_code == 303
+
+
+def test_a_fault_of_a_page_is_told_in_place(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    client = floor.browser("olga")
+    monkeypatch.setattr(queue, "set_aside", broken)
+    form = {"part": "x", "judgement": "later", "token": floor.token(client)}
+    answer = client.post("/review/defects", data=form, headers=HTMX)
+    assert (answer.status_code, answer.headers["hx-retarget"]) == (500, "#told")
+    assert "a fault of the console" in answer.text

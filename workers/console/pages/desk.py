@@ -156,6 +156,9 @@ def _guarded(request: Request, page: Page, role: str, form: Mapping[str, str]) -
     except WorkerError as error:
         log.warning("page not shown", path=request.url.path, reason=str(error)[:500])
         return told(request, f"not now: {error}", 503, {"Retry-After": "5"})
+    except Exception:  # a fault of one page costs nobody what they typed
+        log.exception("page not shown", path=request.url.path)
+        return told(request, "a fault of the console: its log tells which", 500)
 
 
 def _refused(asked: Asked, role: str) -> Response:
