@@ -1,5 +1,7 @@
 """What somebody reads when nothing was done, and the way back to the page that they had."""
 
+import html
+
 import pytest
 from floor import PASSWORD, Floor
 from starlette.testclient import TestClient
@@ -21,7 +23,7 @@ def log_in(client: TestClient, address: str) -> str:
     """By the form at an address; where it leads to."""
     page = client.get(address).text
     back = page.partition('name="next" value="')[2].partition('"')[0]
-    form = {"name": "olga", "password": PASSWORD, "next": back}
+    form = {"name": "olga", "password": PASSWORD, "next": html.unescape(back)}
     return client.post("/login", data=form).headers["location"]
 
 

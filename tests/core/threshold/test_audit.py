@@ -155,7 +155,7 @@ def test_a_month_with_a_change_of_light_is_told_recalibrated_and_inside_its_cert
     learnt = line.audited(told + 1, 1, 100)  # the day after, looked at by people: all are good
     limits[told + 301 :] = threshold(line.scores[learnt])
     certified = certified_rate(100, conformal_rank(100, 0.05), 0.95)
-    found = {}
+    found = dict[int, Share | None]()
     for reviews, a_day in ((200, 8), (400, 16)):
         asked = [*line.audited(0, 15, a_day), *line.audited(told + 301, 13, a_day)][:reviews]
         judged = [Judged(True, bool(line.scores[i] > limits[i]), True) for i in asked]
