@@ -20,7 +20,7 @@ from workers.cli import app
 from workers.console.asking.shift import Report, Wanted, place, shift_report
 from workers.console.history.fitting import milliseconds
 from workers.console.reports.shifts import finished, present
-from workers.console.settings import ReportSettings
+from workers.console.settings import ConsoleProcessSettings, ReportSettings
 
 SHIFTS = {"early": time(6), "late": time(14), "night": time(22)}
 START = NOW - timedelta(minutes=5)
@@ -220,7 +220,6 @@ def test_a_night_is_shorter_when_clocks_go_forward_and_longer_when_they_go_back(
     ("given", "complaint"),
     [
         ({"zone": "Mars/Olympus"}, "no time zone"),
-        ({"shifts": {}}, "at least 1"),
         ({"shifts": {"a": "06:00", "b": "06:00"}}, "same time"),
         ({"shifts": {"a": "06:00+02:00"}}, "without a zone"),
         ({"shifts": {"../x": "06:00"}}, "pattern"),
@@ -229,6 +228,13 @@ def test_a_night_is_shorter_when_clocks_go_forward_and_longer_when_they_go_back(
 def test_shifts_that_make_no_sense_are_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         ReportSettings(**given)
+
+
+@pytest.mark.parametrize("given", [{}, {"shifts": {"late": "14:00", "night": "22:00"}}])
+def test_shifts_are_those_that_are_given_and_no_others(given: dict[str, Any]) -> None:
+    section = {"console": {"report": given}}
+    settings = ConsoleProcessSettings(**section)  # as a file or flags have it
+    assert sorted(settings.console.report.starts) == sorted(given.get("shifts", ["day"]))
 
 
 def scheduled(tmp_path: Path) -> tuple[Floor, Path]:

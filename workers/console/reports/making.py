@@ -40,11 +40,11 @@ class Reports:
 
     def finished(self, now: datetime, most: int) -> list[Shift]:
         """The last shifts, the newest first."""
-        return finished(self._settings.shifts, self._settings.zone, now, most)
+        return finished(self._settings.starts, self._settings.zone, now, most)
 
     def present(self, now: datetime) -> Shift:
         """The shift that goes on, so far."""
-        return present(self._settings.shifts, self._settings.zone, now)
+        return present(self._settings.starts, self._settings.zone, now)
 
     def look(self, wanted: Wanted) -> Report:
         """What the history knows. Raises StoreUnavailable."""
