@@ -264,6 +264,7 @@ def addresses(database: Database, plant: Plant) -> dict[str, str]:
         "a category, its month": f"/category?name={SEEN}&period=month",
         "thresholds": f"/thresholds/{SEEN}?false_alarms=20&days=30",
         "an act under way": f"/thresholds/{SEEN}/work",
+        "the trail": "/trail",
         "a part": f"/parts/{some.part}",
         "a case": f"/parts/{some.part}/case.zip",
         "a picture": f"/pictures/heatmap/{some.part}",

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -28,10 +29,10 @@ from playwright.sync_api import Page, sync_playwright
 _PATIENCE_S = 900.0
 _QUALITY = 72  # of WebP
 _DESK, _PHONE, _WALL = (1100, 760), (390, 760), (1600, 900)
-_JUDGED = 6
+_JUDGED, _DRAWN = 6, 12  # defects, and parts of the random sample
 _DEFECTS = 8  # that are there before pictures are taken
 
-# File -> address, size of the screen, light or dark.
+# File -> address, size of the screen, light or dark; in this order, since acts lie between.
 VIEWS: dict[str, tuple[str, tuple[int, int], str]] = {
     "live": ("/live", _DESK, "light"),
     "wall": ("/live?wall=1", _WALL, "dark"),
@@ -39,6 +40,10 @@ VIEWS: dict[str, tuple[str, tuple[int, int], str]] = {
     "review-phone": ("/review/defects", _PHONE, "dark"),
     "search": ("/search", _DESK, "light"),
     "category": ("/category?name=flange", _DESK, "light"),
+    "thresholds": ("/thresholds/flange?false_alarms=12", (1100, 1000), "light"),
+    "models": ("/models/flange", _DESK, "light"),
+    "lines": ("/lines", _DESK, "light"),
+    "report": ("/report?since={since}&until={until}", (1100, 1500), "light"),
 }
 
 
@@ -105,15 +110,26 @@ def wait_for_defects(page: Page, url: str) -> None:
     raise SystemExit("no defects with pictures came")
 
 
-def judge(page: Page, url: str) -> None:
-    """Some words, so that pages have some to show."""
-    page.goto(f"{url}/review/defects")
-    for number in range(_JUDGED):
-        part = page.locator("article.case").get_attribute("data-part")
-        page.keyboard.press("f" if number % 3 == 2 else "r")
+def judge(page: Page, url: str, queue: str, count: int, keys: str) -> None:
+    """Some words, so that pages have some to show; `keys` in turn."""
+    page.goto(f"{url}/review/{queue}")
+    for number in range(count):
+        case = page.locator("article.case")
+        if not case.count():
+            return
+        part = case.get_attribute("data-part")
+        page.keyboard.press(keys[number % len(keys)])
         page.wait_for_function(
             "part => document.querySelector('article.case')?.dataset.part !== part", arg=part
         )
+
+
+def activate(page: Page, url: str) -> None:
+    """Another version, with the thresholds that the picture before shows."""
+    page.goto(f"{url}{VIEWS['thresholds'][0]}")
+    page.fill("[name=why]", "oil on the belt, no defect")
+    page.get_by_role("button", name="Calibrate and activate").click()
+    page.wait_for_selector("text=done: version")
 
 
 def take(page: Page, url: str, name: str, out: Path) -> int:
@@ -121,7 +137,10 @@ def take(page: Page, url: str, name: str, out: Path) -> int:
     address, (width, height), scheme = VIEWS[name]
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    page.goto(f"{url}{address}", wait_until="load")
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    span = {"since": now - timedelta(hours=8), "until": now + timedelta(minutes=1)}
+    shown = address.format(**{end: f"{at:%Y-%m-%dT%H:%M}" for end, at in span.items()})
+    page.goto(f"{url}{shown}", wait_until="load")
     page.wait_for_timeout(1500)
     file = out / f"{name}.webp"
     Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(file, quality=_QUALITY, method=6)
@@ -148,8 +167,13 @@ def main() -> int:
         page.set_default_timeout(120_000)
         log_in(page, url, password)
         wait_for_defects(page, url)
-        judge(page, url)
-        total = sum(take(page, url, name, given.out) for name in VIEWS)
+        judge(page, url, "defects", _JUDGED, "rrf")
+        judge(page, url, "random-sample", _DRAWN, "r")
+        total = 0
+        for name in VIEWS:
+            if name == "models":
+                activate(page, url)
+            total += take(page, url, name, given.out)
         browser.close()
     print(f"{len(VIEWS)} pictures, {total / 1e3:.0f} KB in {given.out}")
     return 0

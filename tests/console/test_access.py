@@ -47,11 +47,13 @@ def test_a_user_without_a_hash_is_refused() -> None:
 def test_nobody_sees_a_page_without_a_login(floor: Floor, path: str) -> None:
     answer = floor.browser(None).get(path)
     assert answer.status_code in (303, 401)
-    assert answer.headers.get("location", "/login") == "/login"
+    assert answer.headers.get("location", "/login").partition("?")[0] == "/login"
 
 
 def test_a_login_lasts_until_logout(floor: Floor) -> None:
     client = floor.browser("vera")
+    (act,) = floor.room.trail.newest()
+    assert (act.act, act.name, act.role) == ("login", "vera", "viewer")
     assert client.get("/live").status_code == 200
     token = client.cookies[COOKIE]
     assert client.post("/logout", data={"token": floor.token(client)}).status_code == 303
@@ -165,6 +167,17 @@ def test_a_trusted_proxy_says_who_it_is(tmp_path: Path) -> None:
     assert role_of(floor, "10.0.0.7", {}) is None
 
 
+def test_names_and_groups_of_a_proxy_have_their_umlauts(tmp_path: Path) -> None:
+    floor = proxied(tmp_path, operators=("Prüfer",))
+    said = {"X-Forwarded-User": "Jörg", "X-Forwarded-Groups": "staff, Prüfer"}
+    on_the_wire = {name: text.encode().decode("latin-1") for name, text in said.items()}
+    found = floor.room.doors.person("10.0.0.7", {k.lower(): v for k, v in on_the_wire.items()}, "")
+    assert found is not None
+    assert (found.name, found.role) == ("Jörg", "operator")
+    as_latin = {"x-forwarded-user": "Jörg"}  # of a proxy that sends one byte for it
+    assert getattr(floor.room.doors.person("10.0.0.7", as_latin, ""), "name", "") == "Jörg"
+
+
 def test_others_cannot_say_that_they_are_somebody(tmp_path: Path) -> None:
     floor = proxied(tmp_path)
     headers = {"X-Forwarded-User": "mia", "X-Forwarded-Groups": "line-operators"}
@@ -206,3 +219,14 @@ def test_secrets_are_not_shown(floor: Floor) -> None:
     shown = str(floor.settings.model_dump())
     assert "scrypt" not in shown
     assert isinstance(users()["olga"].password_hash, SecretStr)
+
+
+def test_the_trail_is_read_by_engineers(floor: Floor) -> None:
+    olga, emil = floor.browser("olga"), floor.browser("emil")
+    form = {"camera": "<b>line-1", "minutes": "5", "why": "tools", "token": floor.token(olga)}
+    assert olga.post("/lines/stops", data=form).status_code == 303
+    assert olga.get("/trail").status_code == 403
+    assert "/trail" not in olga.get("/live").text
+    page = emil.get("/trail").text
+    assert "&lt;b&gt;line-1; tools" in page
+    assert page.index("line paused") < page.index("login")

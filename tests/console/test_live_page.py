@@ -1,17 +1,29 @@
 """The live page: what the cameras do, whatever they call themselves."""
 
+import io
+import json
 import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from floor import NOW, Floor, png
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from schemas.camera_state import CameraCondition, CameraState
 from schemas.defect import CounterpartCheck, Evidence
 from schemas.explanation import Explanation, ExplanationState
-from schemas.outcome import Verdict
+from schemas.outcome import Outcome, Verdict
 from workers.console.history.writing import part_of
+from workers.console.pages.live import LiveStream
+from workers.console.pictures.frames import FramePictures
+from workers.runtime.bus.ports import Partition, Record
+from workers.runtime.errors import BusUnavailable
+from workers.runtime.evidence.expiry import CHUNK
 
 ROOT = Path(__file__).parents[2]
 TEMPLATES = ROOT / "workers" / "console" / "templates"
@@ -72,10 +84,36 @@ def test_what_a_camera_says_of_itself_is_text(floor: Floor) -> None:
     assert "\u202e" not in page
 
 
-def test_topics_that_are_not_read_are_told(floor: Floor) -> None:
-    floor.feeds[0].problem = "outcomes: the broker is <away>"
-    page = floor.browser("vera").get("/live").text
-    assert "the broker is &lt;away&gt;" in page
+def test_topics_that_are_not_read_are_told_each_reason_once(floor: Floor) -> None:
+    for feed in floor.feeds[:3]:
+        feed.problem = f"{feed.topic}: the broker is <away>"
+    for page in (
+        floor.browser("vera").get("/live").text,
+        floor.browser("vera").get("/search").text,
+        LiveStream(1)._cameras(floor.room),  # a wall is never loaded again
+    ):
+        assert page.count("outcomes, shadows, defects: the broker is &lt;away&gt;") == 1
+
+
+def test_a_camera_that_was_renamed_is_no_silent_one_for_ever(floor: Floor) -> None:
+    floor.part("line-1", 1, aged=timedelta(days=3))
+    for name in ("line-2", "line-3"):
+        floor.part(name, 1, aged=timedelta(hours=23))
+    floor.read()
+    client = floor.browser("vera")
+    for path in ("/live", "/lines"):
+        page = client.get(path).text
+        assert "No frame for more than a day: line-1 (3 d)." in page
+    assert client.get("/live").text.count("silent for 23 h") == 2
+    floor.part("line-1", 2)
+    floor.read()
+    assert "more than a day" not in client.get("/live").text
+
+
+def test_a_wall_shows_when_it_was_renewed(floor: Floor) -> None:
+    piece = LiveStream(1)._cameras(floor.room)
+    assert re.search(r"As of \d\d:\d\d:\d\d UTC", piece)
+    assert "data-stale hidden" in floor.browser("vera").get("/live?wall=1").text
 
 
 def test_more_cameras_than_have_room_are_counted(floor: Floor) -> None:
@@ -94,7 +132,70 @@ def test_pictures_come_from_the_topic_of_frames_while_it_has_them(floor: Floor) 
     answer = client.get(f"/pictures/frame/{part_of(outcome)}")
     assert (answer.content, answer.headers["content-type"]) == (data, "image/png")
     assert "sandbox" in answer.headers["content-security-policy"]
-    assert client.get(f"/pictures/heatmap/{part_of(outcome)}").status_code == 404
+    missing = client.get(f"/pictures/heatmap/{part_of(outcome)}")
+    assert (missing.status_code, missing.headers["content-type"]) == (404, "image/svg+xml")
+    assert "none was stored" in missing.text
+    assert "sandbox" in missing.headers["content-security-policy"]
+
+
+def reason(floor: Floor, outcome: Outcome) -> str:
+    page = floor.browser("vera").get(f"/pictures/frame/{part_of(outcome)}").text
+    return page.partition('font-size="13">')[2].partition("<")[0]
+
+
+def test_a_picture_that_is_not_there_says_why(floor: Floor) -> None:
+    kept, odd = floor.part(sequence=1), floor.part(sequence=2, data=b"II*\x00 a TIFF")
+    gone = kept.model_copy(
+        update={"record": kept.record.model_copy(update={"offset": 999}), "outcome_id": "9" * 32}
+    )
+    floor.publish(floor.settings.topics.outcomes, gone)
+    floor.read()
+    assert reason(floor, odd) == "no browser shows this format"
+    assert reason(floor, gone) == "the frame is not kept any more"
+
+
+def test_a_picture_that_expired_says_when_and_by_which_rule(floor: Floor) -> None:
+    outcome = floor.part(sequence=1, verdict=Verdict.DEFECT)
+    floor.read()
+    facts, buffer = PngInfo(), io.BytesIO()
+    facts.add_text(CHUNK, json.dumps({"case": "x", "at": "2026-01-31T04:00Z", "rule": "90 days"}))
+    Image.new("1", (9, 9)).save(buffer, "PNG", pnginfo=facts)
+    event = floor.defect(outcome, png(41))
+    for link in (event.evidence.heatmap, event.evidence.outline):
+        name = "/".join(str(link).split("/")[-2:])
+        floor.blobs.write(name, buffer.getvalue() if link == event.evidence.heatmap else b"junk")
+    client = floor.browser("vera")
+    for kind, why in (
+        ("heatmap", "expired 2026-01-31: 90 days"),
+        ("outline", "the store has something else there"),
+    ):
+        answer = client.get(f"/pictures/{kind}/{part_of(outcome)}")
+        assert (answer.status_code, why in answer.text) == (404, True), answer.text
+
+
+def test_a_broker_that_is_away_is_asked_once_and_leaves_threads_for_pages() -> None:
+    asked, answer = list[int](), threading.Event()
+
+    def fetch(partition: Partition, offset: int) -> Record | None:
+        asked.append(offset)
+        answer.wait(90)
+        raise BusUnavailable("away")
+
+    pictures = FramePictures("frames", fetch, 2**20)
+    with ThreadPoolExecutor(40) as threads:
+        told = [
+            threads.submit(pictures.read, "frames", 0, number, "x", None) for number in range(40)
+        ]
+        deadline = time.monotonic() + 60
+        while sum(each.done() for each in told) < 24 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert sum(each.done() for each in told) == 24  # those that still wait are few
+        answer.set()
+    assert {each.result() for each in told} == {
+        "the broker does not answer",
+        "many are asked for: load the page again",
+    }
+    assert len(asked) == 1
 
 
 def test_a_picture_of_another_frame_at_that_place_is_not_shown(floor: Floor) -> None:

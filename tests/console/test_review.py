@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 import pytest
-from floor import Floor, users
+from floor import NOW, Floor, png, users
 from starlette.testclient import TestClient
 
+from schemas.defect import Evidence
 from schemas.outcome import Outcome, Verdict
-from schemas.review import Judgement, Review
+from schemas.review import Judgement, Review, Sample
 from workers.console.history.writing import part_of
 from workers.console.settings import AccessSettings
 
@@ -152,7 +153,8 @@ def test_nobody_judges_without_a_login_even_where_one_may_look(tmp_path: Any) ->
     floor = Floor(tmp_path, access=AccessSettings(read_without_login=True))
     (outcome,) = defects(floor, 1)
     client = floor.browser(None)
-    assert judge(floor, client, part_of(outcome), "right").status_code == 403
+    answer = judge(floor, client, part_of(outcome), "right")
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login?next=%2F&lost=1")
     assert said(floor) == []
 
 
@@ -162,7 +164,9 @@ def test_a_broker_that_is_away_loses_no_word_in_silence(floor: Floor) -> None:
     part, token = shown(client.get("/review/defects").text), floor.token(client)
     floor.broker.available = False
     data = {"part": part or "", "judgement": "right", "token": token}
-    assert client.post("/review/defects", data=data, headers=HTMX).status_code == 503
+    answer = client.post("/review/defects", data=data, headers=HTMX)
+    assert answer.status_code == 503
+    assert answer.headers["hx-retarget"] == "#told"  # what was typed stays where it is
     floor.broker.available = True
     assert shown(client.get("/review/defects").text) == part_of(outcome)
 
@@ -198,3 +202,101 @@ def test_without_htmx_the_page_comes_again(floor: Floor) -> None:
     answer = client.post("/review/defects", data=data)
     assert (answer.status_code, answer.headers["location"]) == (303, "/review/defects")
     assert len(said(floor)) == 1
+
+
+def say_of(floor: Floor, client: TestClient, outcome: Outcome, judgement: str, **more: str) -> Any:
+    data = {"judgement": judgement, "token": floor.token(client), **more}
+    return client.post(f"/parts/{part_of(outcome)}", data=data)
+
+
+def test_a_slip_is_corrected_on_the_page_of_the_part(floor: Floor) -> None:
+    (outcome,) = defects(floor, 1)
+    client = floor.browser("olga")
+    answer = judge(floor, client, part_of(outcome), "false-alarm", note="oil")
+    assert f'href="/parts/{part_of(outcome)}">Correct it' in answer.text
+    page = client.get(f"/parts/{part_of(outcome)}").text
+    assert 'value="oil"' in page
+    assert say_of(floor, client, outcome, "right", note="no oil").status_code == 303
+    assert [review.judgement.value for review in said(floor)] == ["false-alarm", "right"]
+    floor.read()
+    page = " ".join(client.get(f"/parts/{part_of(outcome)}").text.split())
+    assert "right by olga" in page
+    assert "no oil" in page
+
+
+def test_a_pass_that_was_a_defect_is_said_on_its_page(floor: Floor) -> None:
+    outcome = floor.part(sequence=1)
+    floor.read()
+    client = floor.browser("olga")
+    assert "Missed: a defect" in client.get(f"/parts/{part_of(outcome)}").text
+    assert say_of(floor, client, outcome, "missed", defect="scratch").status_code == 303
+    (review,) = said(floor)
+    assert (review.judgement, review.kind, review.sample) == (Judgement.MISSED, "scratch", None)
+    assert say_of(floor, client, outcome, "false-alarm").status_code == 422
+
+
+def test_a_correction_leaves_the_random_sample_as_it_was_drawn(floor: Floor) -> None:
+    outcome = floor.part(sequence=1)
+    word = Review.of(outcome, Judgement.RIGHT, by="otto", at=NOW, sample=Sample.AUDIT)
+    floor.publish(floor.settings.topics.reviews, word)
+    floor.read()
+    say_of(floor, floor.browser("olga"), outcome, "missed")
+    assert [review.sample for review in said(floor)] == [Sample.AUDIT] * 2
+
+
+def test_who_may_not_judge_says_nothing_on_the_page_of_a_part(floor: Floor) -> None:
+    outcome = floor.part(sequence=1)
+    replayed = outcome.model_copy(update={"run": "r1", "outcome_id": "1" * 32})
+    floor.publish(floor.settings.topics.outcomes, replayed)
+    floor.read()
+    vera, olga = floor.browser("vera"), floor.browser("olga")
+    assert "Say what it is" not in vera.get(f"/parts/{part_of(outcome)}").text
+    assert say_of(floor, vera, outcome, "missed").status_code == 403
+    assert "Say what it is" not in olga.get(f"/parts/{part_of(replayed)}").text
+    assert say_of(floor, olga, replayed, "missed").status_code == 404
+    assert said(floor) == []
+
+
+def test_an_empty_queue_asks_again_by_itself(floor: Floor) -> None:
+    client = floor.browser("olga")
+    page = client.get("/review/defects").text
+    assert 'hx-get="/review/defects"' in page
+    (outcome,) = defects(floor, 1)
+    piece = client.get("/review/defects", headers=HTMX).text
+    assert shown(piece) == part_of(outcome)
+    assert "<html" not in piece
+
+
+def test_pictures_that_are_still_made_are_told_as_such(floor: Floor) -> None:
+    outcome = floor.part(sequence=1, verdict=Verdict.DEFECT)
+    later = outcome.model_copy(update={"outcome_id": "5" * 32})
+    notes = {"evidence": "made apart: see the topic explanations"}
+    event = floor.defect(later, png(1), evidence=Evidence(notes=notes))
+    floor.publish(floor.settings.topics.outcomes, later)
+    floor.publish(floor.settings.topics.defects, event)
+    floor.read()
+    page = floor.browser("olga").get(f"/parts/{part_of(later)}").text
+    assert "not here yet: load the page again" in page
+    assert "explanations" not in page
+
+
+@pytest.mark.parametrize("note", ["x" * 3000, "\U0001f600" * 1000, "\u00fc\x00\u202e" * 300])
+def test_a_long_note_is_cut_and_said(floor: Floor, note: str) -> None:
+    (outcome,) = defects(floor, 1)
+    client = floor.browser("olga")
+    assert judge(floor, client, part_of(outcome), "right", note=note).status_code == 200
+    assert said(floor)[0].note == note[:1000]
+    floor.read()
+    assert "\u202e" not in client.get(f"/parts/{part_of(outcome)}").text
+
+
+def test_two_tabs_of_one_operator_say_one_word(floor: Floor) -> None:
+    first, second = defects(floor, 2)
+    client = floor.browser("olga")
+    tabs = [shown(client.get("/review/defects").text) for _ in range(2)]
+    assert tabs == [part_of(second)] * 2
+    judge(floor, client, tabs[0], "right")
+    answer = judge(floor, client, tabs[1], "false-alarm")
+    assert "judged by olga: not judged again" in answer.text
+    assert shown(answer.text) == part_of(first)
+    assert [review.judgement for review in said(floor)] == [Judgement.RIGHT]

@@ -124,3 +124,15 @@ def test_a_case_is_a_zip_of_what_is_known(filled: Floor) -> None:
     assert told["defect"]["regions"]
     assert ".." not in answer.headers["content-disposition"]
     assert client.get("/parts/none/case.zip").status_code == 404
+
+
+def test_forms_offer_the_names_that_are_known(floor: Floor) -> None:
+    floor.part("Linie/S\u00fcd <1>", 1, category="gr\u00f6\u00dfe 2")
+    floor.read()
+    client = floor.browser("olga")
+    for path in ("/search", "/report", "/lines"):
+        page = client.get(path).text
+        assert '<option value="Linie/S\u00fcd &lt;1&gt;">' in page
+        assert '<option value="gr\u00f6\u00dfe 2">' in page
+    found = client.get("/search", params={"camera": "Linie/S\u00fcd <1>"}).text
+    assert "Linie/S\u00fcd &lt;1&gt;-1" in found

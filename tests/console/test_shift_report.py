@@ -19,8 +19,8 @@ from schemas.review import Judgement, Review
 from workers.cli import app
 from workers.console.asking.shift import Report, Wanted, place, shift_report
 from workers.console.history.fitting import milliseconds
-from workers.console.reports.shifts import finished
-from workers.console.settings import ReportSettings
+from workers.console.reports.shifts import finished, present
+from workers.console.settings import ConsoleProcessSettings, ReportSettings
 
 SHIFTS = {"early": time(6), "late": time(14), "night": time(22)}
 START = NOW - timedelta(minutes=5)
@@ -201,6 +201,14 @@ def test_shifts_follow_the_clock_on_the_wall(now: datetime, titles: list[str]) -
     assert [shift.title for shift in found] == titles
 
 
+def test_the_shift_that_goes_on_ends_now(filled: Floor) -> None:
+    found = present(SHIFTS, "Europe/Berlin", berlin(2026, 1, 31, 13, 30))
+    assert found.title == "2026-01-31 late, 14:00 to 14:30 CET"
+    found = present(SHIFTS, "Europe/Berlin", berlin(2026, 1, 31, 1, 0))
+    assert found.title == "2026-01-30 night, 22:00 to 2026-01-31 02:00 CET"
+    assert ", so far</a>" in filled.browser("vera").get("/report").text
+
+
 def test_a_night_is_shorter_when_clocks_go_forward_and_longer_when_they_go_back() -> None:
     for day, hours in ((29, 7), (30, 8)):
         now = datetime(2026, 3, day, 12, tzinfo=UTC)
@@ -212,7 +220,6 @@ def test_a_night_is_shorter_when_clocks_go_forward_and_longer_when_they_go_back(
     ("given", "complaint"),
     [
         ({"zone": "Mars/Olympus"}, "no time zone"),
-        ({"shifts": {}}, "at least 1"),
         ({"shifts": {"a": "06:00", "b": "06:00"}}, "same time"),
         ({"shifts": {"a": "06:00+02:00"}}, "without a zone"),
         ({"shifts": {"../x": "06:00"}}, "pattern"),
@@ -221,6 +228,13 @@ def test_a_night_is_shorter_when_clocks_go_forward_and_longer_when_they_go_back(
 def test_shifts_that_make_no_sense_are_refused(given: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         ReportSettings(**given)
+
+
+@pytest.mark.parametrize("given", [{}, {"shifts": {"late": "14:00", "night": "22:00"}}])
+def test_shifts_are_those_that_are_given_and_no_others(given: dict[str, Any]) -> None:
+    section = {"console": {"report": given}}
+    settings = ConsoleProcessSettings(**section)  # as a file or flags have it
+    assert sorted(settings.console.report.starts) == sorted(given.get("shifts", ["day"]))
 
 
 def scheduled(tmp_path: Path) -> tuple[Floor, Path]:
@@ -253,6 +267,20 @@ def test_a_folder_that_takes_nothing_is_told_and_ends_nothing(
     folder.write_text("a file")
     assert floor.room.reports.make_due(datetime.now(UTC)) == 0
     assert "not written" in capsys.readouterr().out
+    floor.database.close()
+
+
+def test_a_report_that_cannot_be_made_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> bytes:
+        raise ZeroDivisionError("a font")
+
+    floor, folder = scheduled(tmp_path)
+    monkeypatch.setattr(floor.room.reports, "pdf", broken)
+    assert floor.room.reports.make_due(datetime.now(UTC)) == 0
+    assert "a font" in capsys.readouterr().out
+    assert not list(folder.glob("*"))
     floor.database.close()
 
 

@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 from workers.console.guarding import Guarded
 from workers.console.pages.case import case_zip
 from workers.console.pages.category import category_page
-from workers.console.pages.desk import Room, acting, looking
+from workers.console.pages.desk import Asked, Room, acting, looking
 from workers.console.pages.lines import acknowledge, announce, lines_page
 from workers.console.pages.live import LiveStream, live_page
 from workers.console.pages.login import log_out, login_page
@@ -26,9 +26,10 @@ from workers.console.pages.models import (
 from workers.console.pages.part import part_page
 from workers.console.pages.picture import picture_page
 from workers.console.pages.report import report_page, report_pdf
-from workers.console.pages.review import judge, review_home, review_page
+from workers.console.pages.review import judge, judge_part, review_home, review_page
 from workers.console.pages.search import search_csv, search_page
 from workers.console.pages.thresholds import calibrate_page, thresholds_page, work_page
+from workers.console.pages.trail import trail_page
 
 _STATIC = Path(__file__).parent / "static"
 
@@ -68,10 +69,13 @@ def make_app(room: Room) -> Starlette:
         Route("/models/{category:str}", looking(model_page), methods=["GET"]),
         Route("/models/{category:str}", acting(change_model, "engineer"), methods=["POST"]),
         Route("/models/{category:str}/comparison", looking(comparison_page)),
+        Route("/trail", looking(trail_page, "engineer")),
         Route("/parts/{part:str}/case.zip", looking(case_zip)),
-        Route("/parts/{part:str}", looking(part_page)),
+        Route("/parts/{part:str}", looking(part_page), methods=["GET"]),
+        Route("/parts/{part:str}", acting(judge_part, "operator"), methods=["POST"]),
         Route("/pictures/{kind:str}/{part:str}", looking(picture_page)),
         Mount("/static", _Static(directory=_STATIC)),
+        Route("/{rest:path}", looking(_missing)),
     ]
     app = Starlette(
         routes=routes,
@@ -86,3 +90,7 @@ def make_app(room: Room) -> Starlette:
 
 async def _home(_: Request) -> Response:
     return RedirectResponse("/live", 303)
+
+
+def _missing(asked: Asked) -> Response:
+    return asked.show("missing.html.j2", 404, what="There is no page of this address.")

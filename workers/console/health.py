@@ -7,7 +7,7 @@ from workers.console.asking.judged import Certificate
 from workers.console.history.database import Database
 from workers.console.history.retention import count
 from workers.console.observed import Observed
-from workers.console.reading.feed import Feed
+from workers.console.reading.feed import Feed, problems
 from workers.runtime.errors import StoreUnavailable
 from workers.runtime.settings.process import HealthSettings
 from workers.runtime.telemetry.health import HealthServer
@@ -56,7 +56,7 @@ def health(
         return None
 
     def notes() -> str | None:
-        return "; ".join(feed.problem for feed in feeds if feed.problem) or None
+        return "; ".join(problems(feeds)) or None
 
     def each(figure: Callable[[Feed], float]) -> Callable[[], Values]:
         return lambda: {(feed.topic,): figure(feed) for feed in feeds}

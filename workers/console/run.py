@@ -21,7 +21,7 @@ from workers.console.pages.desk import Publish, Room
 from workers.console.pages.shown import Shown
 from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import Fetch, FramePictures
-from workers.console.reading.feed import Feed
+from workers.console.reading.feed import Feed, Lag, problems
 from workers.console.reading.sources import sources
 from workers.console.reports.making import Reports
 from workers.console.serving import Serving
@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 Open = Callable[[str, Pulse, Mapping[int, int]], Reader]  # topic, pulse, positions
 
 _TIDY_S = 60.0
+_REPORTS_S = 60.0
 _LOOK_S = 1.0
 
 
@@ -83,7 +84,7 @@ def run_console(
         stack.enter_context(Watchdog(pulse, settings.kafka.hung_after_s, others=others))
         log.info("console", url=serving.url, database=settings.console.database.partition(":")[0])
         ready(serving.url)
-        _keep(settings.console, room, serving, pulse, stop)
+        _keep(room, serving, Lag(feeds), pulse, stop)
 
 
 def make_room(
@@ -112,7 +113,7 @@ def make_room(
         calibrations=Calibrations(versions.store),
         reports=Reports(console.report, database, evidence, shown.text),
         publish=publish,
-        problems=lambda: [feed.problem for feed in feeds if feed.problem],
+        problems=lambda: problems(feeds),
         stopping=stopping,
     )
 
@@ -121,24 +122,24 @@ def _connect(open_topic: Open, topic: str) -> Callable[[Pulse, Mapping[int, int]
     return lambda pulse, positions: open_topic(topic, pulse, positions)
 
 
-def _keep(
-    settings: ConsoleSettings,
-    room: Room,
-    serving: Serving,
-    pulse: Pulse,
-    stop: StopSignal,
-) -> None:
-    """The history within its bounds and reports when shifts are over, until the end."""
-    due_s = 0.0
+def _keep(room: Room, serving: Serving, lag: Lag, pulse: Pulse, stop: StopSignal) -> None:
+    """The history within its bounds and reports when shifts are over, until the end.
+
+    After a time away it is read first: a report is made once.
+    """
+    tidy_s = reports_s = 0.0
     while not stop.wait(_LOOK_S):
         pulse.beat()
         if not serving.alive:
             raise WorkerError(f"pages are not served any more: {serving.failure}")
-        if time.monotonic() >= due_s:
+        if time.monotonic() >= tidy_s:
             pulse.rest()  # a large history takes its time
-            _tidy(room.database, settings)
+            _tidy(room.database, room.settings.console)
+            tidy_s = time.monotonic() + _TIDY_S
+        if time.monotonic() >= reports_s and not lag.lasts():
+            pulse.rest()
             room.reports.make_due(datetime.now(UTC))
-            due_s = time.monotonic() + _TIDY_S
+            reports_s = time.monotonic() + _REPORTS_S
     pulse.rest()
 
 

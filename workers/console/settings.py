@@ -76,11 +76,10 @@ class ReportSettings(Section):
     """When shifts are, and where their reports go."""
 
     shifts: dict[ShiftName, time] = Field(
-        default={"day": time(0)},
-        min_length=1,
+        default={},
         max_length=24,
         description="name -> start, HH:MM quoted; each lasts until the next: "
-        "{early: '06:00', late: '14:00', night: '22:00'}",
+        "{early: '06:00', late: '14:00', night: '22:00'}; none: one of a whole day",
     )
     zone: ZoneName = Field(default="UTC", description="of their starts, e.g. Europe/Berlin")
     url: str | None = Field(
@@ -94,6 +93,11 @@ class ReportSettings(Section):
     font: Path | None = Field(
         default=None, description="TrueType, for a PDF in another script than Latin-1"
     )
+
+    @property
+    def starts(self) -> dict[str, time]:
+        """Name -> when a shift begins; no default of the field, which would be merged."""
+        return self.shifts or {"day": time(0)}
 
     @property
     def wait(self) -> timedelta:

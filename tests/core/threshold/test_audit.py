@@ -155,12 +155,16 @@ def test_a_month_with_a_change_of_light_is_told_recalibrated_and_inside_its_cert
     learnt = line.audited(told + 1, 1, 100)  # the day after, looked at by people: all are good
     limits[told + 301 :] = threshold(line.scores[learnt])
     certified = certified_rate(100, conformal_rank(100, 0.05), 0.95)
-    asked = [*line.audited(0, 15, 8), *line.audited(told + 301, 13, 8)][:200]
-    found = rates([Judged(True, bool(line.scores[i] > limits[i]), True) for i in asked], 0.95)
-    assert found.audited == 200
-    assert found.false_alarms is not None
-    assert found.false_alarms.value <= certified
-    assert standing(found.false_alarms, certified) is not Standing.BROKEN
+    found = dict[int, Share | None]()
+    for reviews, a_day in ((200, 8), (400, 16)):
+        asked = [*line.audited(0, 15, a_day), *line.audited(told + 301, 13, a_day)][:reviews]
+        judged = [Judged(True, bool(line.scores[i] > limits[i]), True) for i in asked]
+        found[reviews] = rates(judged, 0.95).false_alarms
+        assert len(judged) == reviews
+    assert found[200] is not None
+    assert found[200].value <= certified
+    assert standing(found[200], certified) is not Standing.BROKEN
+    assert standing(found[400], certified) is Standing.KEPT  # its interval is narrow enough
     without = [Judged(True, bool(line.scores[i] > limits[0]), True) for i in asked if line.dark[i]]
     assert standing(rates(without, 0.95).false_alarms, certified) is Standing.BROKEN
 

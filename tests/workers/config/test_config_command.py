@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from workers.cli import app
 from workers.config.command import SETTINGS, Process, settings_class
+from workers.config.reference import settings_of
 
 RUNNER = CliRunner()
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -83,3 +84,16 @@ def test_the_check_of_a_trainer_needs_masks_and_that_of_a_worker_does_not(tmp_pa
     given = ["--set", f"categories.folder={tmp_path}"]
     assert RUNNER.invoke(app, ["config", "check", "trainer", *given]).exit_code == 78
     assert RUNNER.invoke(app, ["config", "check", "worker", *given]).exit_code == 0
+
+
+@pytest.mark.parametrize("process", list(SETTINGS))
+def test_a_mapping_holds_what_is_given_and_nothing_more(process: Process) -> None:
+    """Defaults of a mapping would be merged into it: three shifts would be four."""
+    mappings = [
+        setting
+        for setting in settings_of(settings_class(process))
+        if setting.type.startswith(("object", "mapping"))
+    ]
+    assert {setting.path: setting.default for setting in mappings} == {
+        setting.path: "`{}`" for setting in mappings
+    }

@@ -11,7 +11,7 @@ from workers.console.access.person import ANYBODY, Person, greatest
 from workers.console.access.sessions import Sessions, digest
 from workers.console.settings import AccessSettings, ProxySettings
 
-_LONGEST_NAME = 100  # characters
+LONGEST_NAME = 100  # characters
 
 
 class TooManyAttempts(Exception):
@@ -46,9 +46,13 @@ class Doors:
         user = self._settings.users.get(name) if name else None
         return Person(name, user.role, digest(token)) if name and user else None
 
+    def role_of(self, name: str) -> str:
+        """Of one of our users."""
+        return self._settings.users[name].role
+
     def log_in(self, name: str, password: str, address: str) -> str | None:
         """A token, or None for a wrong name or password. Raises TooManyAttempts."""
-        name = name[:_LONGEST_NAME]
+        name = name[:LONGEST_NAME]
         who = (f"name {name}", f"address {address}")
         wait_s = self._attempts.wait_s(who)
         if wait_s > 0:
@@ -80,8 +84,9 @@ def _by_proxy(proxy: ProxySettings, address: str, headers: Mapping[str, str]) ->
     """Only the proxy's own address is believed: anybody can send these headers."""
     if not _trusted(proxy, address):
         return None
-    name = headers.get(proxy.user_header.lower(), "").strip()[:_LONGEST_NAME]
-    groups = {each.strip() for each in headers.get(proxy.groups_header.lower(), "").split(",")}
+    name = _text(headers.get(proxy.user_header.lower(), "")).strip()[:LONGEST_NAME]
+    said = _text(headers.get(proxy.groups_header.lower(), ""))
+    groups = {each.strip() for each in said.split(",")}
     roles = [
         ("viewer", proxy.viewers),
         ("operator", proxy.operators),
@@ -89,6 +94,14 @@ def _by_proxy(proxy: ProxySettings, address: str, headers: Mapping[str, str]) ->
     ]
     role = greatest([role for role, wanted in roles if _in(groups, wanted)])
     return Person(name, role) if name and name.isprintable() and role else None
+
+
+def _text(header: str) -> str:
+    """Proxies send UTF-8; servers read headers as Latin-1."""
+    try:
+        return header.encode("latin-1").decode()
+    except UnicodeError:
+        return header
 
 
 def _in(groups: set[str], wanted: Iterable[str]) -> bool:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from workers.console.access.person import Person
 from workers.console.history.database import Database
@@ -43,6 +43,8 @@ class Trail:
     def newest(self, most: int = 200) -> list[Act]:
         """The last acts, the newest first."""
         columns = [acts.c[name] for name in Act.__slots__]
-        found = select(*columns).order_by(acts.c.number.desc()).limit(most)
+        last = select(func.max(acts.c.number)).scalar_subquery()  # numbers follow each other
+        newest = acts.c.number > last - most
+        found = select(*columns).where(newest).order_by(acts.c.number.desc()).limit(most)
         with self._database.read() as connection:
             return [Act(*row) for row in connection.execute(found)]

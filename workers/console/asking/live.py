@@ -15,6 +15,8 @@ _CAMERAS = 200  # on one page
 _LAST = 10  # outcomes of a camera
 _WINDOW_S = 60
 _SILENT_S = 60.0
+_AWAY_MS = 86_400_000  # then it is named below: one that was renamed is no alarm for ever
+_MOST_AWAY = 100
 
 # Of one camera; made once, since a page asks for each.
 _OF_CAMERA = outcomes.c.camera == bindparam("name")
@@ -46,25 +48,36 @@ class Camera:
 class Live:
     """The page."""
 
+    at_ms: int
     cameras: tuple[Camera, ...]
     more: int  # cameras that have no room
+    away: tuple[tuple[str, float], ...]  # without a frame for a day: name, seconds of silence
     unacknowledged: int  # critical alarms of the last day
 
 
 def live(connection: Connection) -> Live:
     """All cameras, by name."""
     now_ms = int(time.time() * 1000)
-    names = list(
-        connection.execute(select(cameras.c.camera).order_by(cameras.c.camera).limit(_CAMERAS + 1))
-    )
-    total = connection.execute(select(func.count()).select_from(cameras)).scalar_one()
+    # They are few and shown by name: no index on times shall tempt SQLite to sort them.
+    present = func.coalesce(cameras.c.decided_ms, 0) >= now_ms - _AWAY_MS
+    names = select(cameras.c.camera).where(present).order_by(cameras.c.camera).limit(_CAMERAS)
+    total = select(func.count()).select_from(cameras).where(present)
     announced = stops(connection, now_ms)
-    found = [_camera(connection, name, now_ms, announced) for (name,) in names[:_CAMERAS]]
+    found = [_camera(connection, n, now_ms, announced) for (n,) in connection.execute(names).all()]
     return Live(
+        now_ms,
         tuple(each for each in found if each is not None),
-        max(0, total - _CAMERAS),
+        max(0, connection.execute(total).scalar_one() - _CAMERAS),
+        _away(connection, now_ms),
         _alarms(connection, now_ms),
     )
+
+
+def _away(connection: Connection, now_ms: int) -> tuple[tuple[str, float], ...]:
+    table = cameras.c
+    found = select(table.camera, table.decided_ms).where(table.decided_ms < now_ms - _AWAY_MS)
+    rows = connection.execute(found.order_by(table.decided_ms.desc()).limit(_MOST_AWAY))
+    return tuple((name, (now_ms - decided_ms) / 1000) for name, decided_ms in rows)
 
 
 def _camera(

@@ -13,6 +13,8 @@ from schemas.outcome import FrameRef, Outcome, RecordRef, RejectReason, Verdict
 from workers.console.history.tables import dead_letters, defects, explanations, outcomes, words
 
 _WORD = ("judgement", "kind", "note", "by", "reviewed_ms", "sample")
+_APART = "made apart"  # as inspectors say it of what an explainer makes
+_LATER = "it is made after the verdict, and not here yet: load the page again"
 _OWN = [column for column in outcomes.c if column.name not in ("judgement", "queue")]
 
 
@@ -116,6 +118,12 @@ def event_of(connection: Connection, part: str) -> dict[str, Any]:
     later = select(explanations.c.evidence).where(explanations.c.part == part)
     evidence = connection.execute(later).scalar()
     return event | {"evidence": json.loads(evidence)} if evidence else event
+
+
+def notes_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """Why pictures are missing: which -> why, for people who wait for them."""
+    notes = (event.get("evidence") or {}).get("notes") or {}
+    return {what: _LATER if why.startswith(_APART) else why for what, why in notes.items()}
 
 
 def error_of(connection: Connection, part: str) -> str | None:

@@ -33,7 +33,7 @@ def case_zip(asked: Asked) -> Response:
         case.writestr("case.json", json.dumps(told, indent=2))
         for kind in KINDS:
             found = picture(asked.room, part, event, kind)
-            if found is not None and len(found.data) <= left:
+            if not isinstance(found, str) and len(found.data) <= left:
                 left -= len(found.data)
                 case.writestr(f"{kind}.{_SUFFIXES[found.content_type]}", found.data)
     asked.note("case", part.part)

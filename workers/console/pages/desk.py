@@ -13,14 +13,15 @@ from urllib.parse import parse_qsl, urlsplit
 import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import Response
 
 from workers.console.access.doors import Doors
-from workers.console.access.person import Person
+from workers.console.access.person import ANYBODY, Person
 from workers.console.access.trail import Trail
 from workers.console.calibrations import Calibrations
 from workers.console.history.database import Database
 from workers.console.pages.shown import Shown
+from workers.console.pages.told import to_login, told
 from workers.console.pictures.evidence import EvidencePictures
 from workers.console.pictures.frames import FramePictures
 from workers.console.reports.making import Reports
@@ -93,6 +94,10 @@ class Asked:
         }
         return self.room.shown.page(template, status, **common, **values)
 
+    def tell(self, text: str, status: int) -> Response:
+        """Why nothing was done."""
+        return told(self.request, text, status)
+
     def note(self, act: str, what: str) -> None:
         """Put an act on the trail."""
         self.room.trail.note(self.person, self.address, act, what)
@@ -128,9 +133,9 @@ def acting(page: Page, role: str) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         form = await read_form(request)
         if form is None:
-            return PlainTextResponse("the form is too large", 413)
+            return told(request, "the form is too large", 413)
         if not same_site(request):
-            return PlainTextResponse("forms are taken from these pages only", 403)
+            return told(request, "forms are taken from these pages only", 403)
         return await run_in_threadpool(_guarded, request, page, role, form)
 
     return endpoint
@@ -141,28 +146,34 @@ def _guarded(request: Request, page: Page, role: str, form: Mapping[str, str]) -
     try:
         person = person_of(request, room)
         if person is None:
-            return _to_login(request)
+            return to_login(request)
         asked = Asked(request, room, person, form)
         if not person.may(role):
-            return asked.show("refused.html.j2", 403, wanted=role)
+            return _refused(asked, role)
         if request.method == "POST" and not room.doors.is_token(person, form.get(TOKEN, "")):
-            return PlainTextResponse("the form is too old: load the page again", 403)
+            return told(request, "the form is too old: load the page again", 403)
         return page(asked)
     except WorkerError as error:
         log.warning("page not shown", path=request.url.path, reason=str(error)[:500])
-        return PlainTextResponse(f"not now: {error}", 503, {"Retry-After": "5"})
+        return told(request, f"not now: {error}", 503, {"Retry-After": "5"})
+    except Exception:  # a fault of one page costs nobody what they typed
+        log.exception("page not shown", path=request.url.path)
+        return told(request, "a fault of the console: its log tells which", 500)
+
+
+def _refused(asked: Asked, role: str) -> Response:
+    """Who may only look because nobody has to log in may log in."""
+    if asked.person.name == ANYBODY and not asked.person.session:
+        return to_login(asked.request)
+    if asked.is_part_of_page:
+        return asked.tell(f"this needs the role {role}; you are {asked.person.role}", 403)
+    return asked.show("refused.html.j2", 403, wanted=role)
 
 
 def person_of(request: Request, room: Room) -> Person | None:
     """Who asks; None: nobody that is known."""
     headers = dict(request.headers)
     return room.doors.person(address_of(request), headers, request.cookies.get(COOKIE, ""))
-
-
-def _to_login(request: Request) -> Response:
-    if "hx-request" in request.headers or request.method != "GET":
-        return PlainTextResponse("log in first", 401, {"HX-Redirect": "/login"})
-    return RedirectResponse("/login", 303)
 
 
 async def read_form(request: Request) -> dict[str, str] | None:

@@ -5,12 +5,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from schemas.acknowledgement import NOTE_LIMIT, Acknowledgement
 from schemas.camera_state import CameraCondition, CameraState
 from workers.console.asking.alarms import open_alarms
 from workers.console.asking.live import live
+from workers.console.asking.names import known_names
 from workers.console.asking.stops import stops
 from workers.console.history.writing import write_alarms, write_states
 from workers.console.pages.desk import Asked
@@ -40,7 +41,7 @@ def acknowledge(asked: Asked) -> Response:
             at=datetime.now(UTC),
         )
     except (ValidationError, ValueError, OverflowError):
-        return PlainTextResponse("the form is not whole: load the page again", 422)
+        return asked.tell("the form is not whole: load the page again", 422)
     asked.room.publish(Outgoing(asked.room.settings.topics.alarms, message.encode()))
     with asked.room.database.write() as connection:
         write_alarms(connection, [message])
@@ -92,11 +93,12 @@ def _show(asked: Asked, problem: str = "", status: int = 200) -> Response:
     now_ms = int(time.time() * 1000)
     with asked.room.database.read() as connection:
         found, alarms = live(connection), open_alarms(connection, now_ms)
-        announced = stops(connection, now_ms)
+        announced, known = stops(connection, now_ms), known_names(connection)
     return asked.show(
         "lines.html.j2",
         status,
         live=found,
+        known=known,
         alarms=alarms,
         stops=[each for each in announced if each.state == "paused"],
         problem=problem,

@@ -64,6 +64,7 @@ class LiveStream:
             made_s, text = self._made
             if time.monotonic() - made_s >= _EACH_S * 0.9:
                 with room.database.read() as connection:
-                    text = room.shown.text("cameras.html.j2", live=live(connection))
+                    found, problems = live(connection), room.problems()
+                text = room.shown.text("cameras.html.j2", live=found, problems=problems)
                 self._made = (time.monotonic(), text)
             return text

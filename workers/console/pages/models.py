@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
 from stream_inspector.errors import InspectorError
 from stream_inspector.threshold.versions import advise
@@ -38,7 +38,7 @@ def comparison_page(asked: Asked) -> Response:
     found = _category(asked)
     last = found.last if found else None
     if found is None or last is None or last.trial is None:
-        return PlainTextResponse("nothing is on trial", 404)
+        return asked.tell("nothing is on trial", 404)
     with asked.room.database.read() as connection:
         compared = compare_trial(connection, found.category, last, last.trial, CONFIDENCE)
     guard = last.trial.most_alarms
@@ -56,7 +56,7 @@ def change_model(asked: Asked) -> Response:
         return asked.show("missing.html.j2", 404, what=_MISSING)
     act, why = asked.form.get("act", ""), asked.form.get("why", "").strip()[:WHY_LIMIT]
     if act not in _ACTS:
-        return PlainTextResponse("there is no such act", 422)
+        return asked.tell("there is no such act", 422)
     if not why:
         return _show(asked, found, "Say why: it is kept with the activation.", 422)
     try:

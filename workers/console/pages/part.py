@@ -2,8 +2,10 @@
 
 from starlette.responses import Response
 
-from workers.console.asking.parts import error_of, event_of, find
+from schemas.review import KIND_LIMIT, NOTE_LIMIT
+from workers.console.asking.parts import error_of, event_of, find, notes_of
 from workers.console.pages.desk import Asked
+from workers.console.pages.review import ANSWERS, may_judge
 from workers.console.pictures.evidence import KINDS
 
 
@@ -26,5 +28,8 @@ def part_page(asked: Asked) -> Response:
         event=event,
         error=error,
         kinds=kinds,
-        notes=links.get("notes", {}),
+        notes=notes_of(event),
+        answers=ANSWERS[part.verdict] if may_judge(asked, part) else (),
+        note_limit=NOTE_LIMIT,
+        kind_limit=KIND_LIMIT,
     )

@@ -5,11 +5,13 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from workers.console.asking.names import known_names
 from workers.console.asking.shift import Wanted
 from workers.console.history.fitting import milliseconds
 from workers.console.pages.desk import Asked
 from workers.console.pages.shown import day
 from workers.console.reports.making import KIND, within
+from workers.console.reports.shifts import Shift
 
 _SHIFTS = 12  # that are offered
 _FIELDS = ("since", "until", "category", "camera")
@@ -19,7 +21,8 @@ _NAME = 256  # characters
 def report_page(asked: Asked) -> Response:
     """A shift: the last one that is over, or what the form says."""
     given = {name: asked.query.get(name, "").strip()[:_NAME] for name in _FIELDS}
-    shifts = asked.room.reports.finished(datetime.now(UTC), _SHIFTS)
+    now, reports = datetime.now(UTC), asked.room.reports
+    shifts, here = reports.finished(now, _SHIFTS), reports.present(now)
     problem, wanted = "", None
     try:
         wanted = _wanted(given)
@@ -28,21 +31,28 @@ def report_page(asked: Asked) -> Response:
     if wanted is None:
         wanted = within(shifts[0], given["category"], given["camera"])
         given |= {name: _form(ms) for name, ms in _bounds(wanted)}
-    report = asked.room.reports.look(wanted)
+    report = reports.look(wanted)
+    with asked.room.database.read() as connection:
+        known = known_names(connection)
     return asked.show(
         "report.html.j2",
         422 if problem else 200,
         it=report,
         title=_title(wanted),
         given=given,
+        known=known,
         problem=problem,
         query=urlencode(given),
         shifts=[
-            (each.title, urlencode({n: _form(ms) for n, ms in _bounds(within(each))}))
-            for each in shifts
+            (f"{here.title}, so far", _address(here)),
+            *((each.title, _address(each)) for each in shifts),
         ],
         sources={part.part: f"/pictures/{KIND}/{part.part}" for part in report.worst},
     )
+
+
+def _address(shift: Shift) -> str:
+    return urlencode({name: _form(ms) for name, ms in _bounds(within(shift))})
 
 
 def report_pdf(asked: Asked) -> Response:

@@ -1,14 +1,17 @@
 """The review page: one part after the other, judged by key or button."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from pydantic import ValidationError
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
+from schemas.frame import LIVE
 from schemas.review import KIND_LIMIT, NOTE_LIMIT, Judgement, Review, Sample
 from workers.console.asking import queue
-from workers.console.asking.parts import Part, error_of, event_of, find
+from workers.console.asking.parts import Part, error_of, event_of, find, notes_of
 from workers.console.asking.sample import Sampling, is_drawn
 from workers.console.history.writing import write_reviews
 from workers.console.pages.desk import Asked
@@ -21,7 +24,7 @@ _NO_ALARM = (
     (Judgement.MISSED, "m", "Missed: a defect"),
     (Judgement.UNSURE, "u", "Unsure"),
 )
-_ANSWERS = {
+ANSWERS = {
     "defect": (
         (Judgement.RIGHT, "r", "Right: a defect"),
         (Judgement.FALSE_ALARM, "f", "False alarm: good"),
@@ -37,6 +40,17 @@ _ANSWERS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What became of the last judgement."""
+
+    text: str = ""
+    part: str = ""  # that was judged
+    adjust: str = ""  # a category whose thresholds this person may want to move now
+
+
+NOTHING = Last()
+
 # Why the parts of a queue are asked about; none: somebody should say it anyway
 _SAMPLES = {queue.RANDOM: Sample.AUDIT, "near-misses": Sample.INFORMATIVE}
 
@@ -51,33 +65,52 @@ def review_page(asked: Asked) -> Response:
     kind = asked.request.path_params["kind"]
     if kind not in queue.EVERY:
         return asked.show("missing.html.j2", 404, what="There is no such queue.")
-    return _show(asked, kind)
+    piece = asked.is_part_of_page  # an empty queue asks again
+    return _show(asked, kind, template="queue.html.j2" if piece else "review.html.j2")
 
 
 def judge(asked: Asked) -> Response:
     """A word on the part; the answer is the next one."""
     kind, key = asked.request.path_params["kind"], asked.form.get("part", "")
     if kind not in queue.EVERY:
-        return PlainTextResponse("there is no such queue", 404)
+        return asked.tell("there is no such queue", 404)
     if asked.form.get("judgement") == "later":
         lease_s = asked.room.settings.console.lease_s
         queue.set_aside(asked.room.database, key, asked.person.name, lease_s)
-        return _next(asked, kind, "Left for later.")
+        return _next(asked, kind, Last("Left for later."))
     with asked.room.database.read() as connection:
         part, holder = find(connection, key), queue.holder(connection, key)
         drawn = kind == queue.RANDOM and is_drawn(connection, key)
     refused = _refused(asked, part, holder, drawn)
     if part is None or refused:
-        return _next(asked, kind, refused)
-    try:
-        review = _review(asked, part, _SAMPLES.get(kind))
-    except ValueError as error:  # ValidationError is one
-        said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        return PlainTextResponse(said, 422)
-    _say(asked, part, review)
-    falsely = review.judgement is Judgement.FALSE_ALARM and asked.person.may("engineer")
-    said = f"Said: {review.judgement.value.replace('-', ' ')}."
-    return _next(asked, kind, said, adjust=part.category if falsely else "")
+        return _next(asked, kind, Last(refused))
+    word = _said(asked, part, _SAMPLES.get(kind))
+    if isinstance(word, str):
+        return asked.tell(word, 422)
+    falsely = word.judgement is Judgement.FALSE_ALARM and asked.person.may("engineer")
+    said = f"Said: {word.judgement.value.replace('-', ' ')}."
+    return _next(asked, kind, Last(said, key, part.category if falsely else ""))
+
+
+def judge_part(asked: Asked) -> Response:
+    """A word on a part that somebody looked up, or another one on what was judged: it counts.
+
+    What chance drew stays a part of the random sample, whoever corrects the word on it.
+    """
+    key = asked.request.path_params["part"]
+    with asked.room.database.read() as connection:
+        part = find(connection, key)
+    if part is None or not may_judge(asked, part):
+        return asked.tell("no such part, or one of a replay: nobody judges it here", 404)
+    word = _said(asked, part, Sample(part.sample) if part.sample else None)
+    if isinstance(word, str):
+        return asked.tell(word, 422)
+    return RedirectResponse(f"/parts/{quote(key)}", 303)
+
+
+def may_judge(asked: Asked, part: Part) -> bool:
+    """Whether this person may say a word on it here: of replays and nameless frames nobody may."""
+    return asked.person.may("operator") and part.run == LIVE and part.frame is not None
 
 
 def _refused(asked: Asked, part: Part | None, holder: str | None, drawn: bool) -> str:
@@ -91,6 +124,16 @@ def _refused(asked: Asked, part: Part | None, holder: str | None, drawn: bool) -
     if holder not in (None, asked.person.name):
         return f"That part is with {holder or 'nobody, left for later'}: not judged."
     return ""
+
+
+def _said(asked: Asked, part: Part, sample: Sample | None) -> Review | str:
+    """The word of the form, said; or why it cannot be."""
+    try:
+        review = _review(asked, part, sample)
+    except ValueError as error:  # ValidationError is one
+        return error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    _say(asked, part, review)
+    return review
 
 
 def _review(asked: Asked, part: Part, sample: Sample | None) -> Review:
@@ -114,15 +157,15 @@ def _say(asked: Asked, part: Part, review: Review) -> None:
     asked.note("review", f"{review.judgement.value} {part.part}")
 
 
-def _next(asked: Asked, kind: str, said: str, adjust: str = "") -> Response:
-    """The next part; `adjust`: the category whose thresholds may be looked at now."""
+def _next(asked: Asked, kind: str, last: Last) -> Response:
+    """The next part."""
     if asked.is_part_of_page:
-        return _show(asked, kind, said, template="queue.html.j2", adjust=adjust)
+        return _show(asked, kind, last, "queue.html.j2")
     return RedirectResponse(f"/review/{kind}", 303)
 
 
 def _show(
-    asked: Asked, kind: str, said: str = "", template: str = "review.html.j2", adjust: str = ""
+    asked: Asked, kind: str, last: Last = NOTHING, template: str = "review.html.j2"
 ) -> Response:
     database, console = asked.room.database, asked.room.settings.console
     sampling = Sampling.of(console.audit)
@@ -139,12 +182,11 @@ def _show(
         kind=kind,
         counts=counts,
         most=queue.MOST_COUNTED,
-        said=said,
-        adjust=adjust,
+        last=last,
         part=part,
         coming=coming,
         ahead=ahead,
-        answers=_ANSWERS[part.verdict] if part else (),
+        answers=ANSWERS[part.verdict] if part else (),
         note_limit=NOTE_LIMIT,
         kind_limit=KIND_LIMIT,
         **seen,
@@ -153,12 +195,11 @@ def _show(
 
 def _seen(connection: Any, part: Part) -> dict[str, Any]:
     event = event_of(connection, part.part)
-    evidence = event.get("evidence") or {}
     return {
         "size": (event.get("image_width", 0), event.get("image_height", 0)),
         "error": error_of(connection, part.part),
         "kinds": pictures_of(part, event),
-        "notes": evidence.get("notes") or {},
+        "notes": notes_of(event),
         "regions": event.get("regions") or [],
     }
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from workers.console.asking.names import known_names
 from workers.console.asking.parts import Part, parts
 from workers.console.asking.search import JUDGEMENTS, VERDICTS, Filter, matching, read_filter
 from workers.console.history.database import Database
@@ -46,11 +47,13 @@ def search_page(asked: Asked) -> Response:
     before = _before(asked.query.get("before", ""))
     with asked.room.database.read() as connection:
         found = parts(connection, matching(wanted, _PAGE + 1, before))
+        known = known_names(connection)
     shown, last = found[:_PAGE], found[_PAGE - 1] if len(found) > _PAGE else None
     asked_for = {name: text for name, text in given.items() if text}
     return asked.show(
         "search.html.j2",
         given=given,
+        known=known,
         found=shown,
         problems_of_form=wanted.problems,
         verdicts=VERDICTS,

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from schemas.errors import SchemaError
 from schemas.frame import RAW_GRAY8, RAW_RGB8, Frame, decode_frame
 from workers.console.pictures.evidence import Picture
 from workers.runtime.bus.ports import Partition, Record
-from workers.runtime.errors import WorkerError
+from workers.runtime.errors import BusUnavailable, WorkerError
 
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "image/png",
@@ -21,6 +22,13 @@ _SIGNATURES = {
 }
 _RAW = {RAW_GRAY8: "L", RAW_RGB8: "RGB"}
 _MOST_BYTES = 16 * 2**20  # of a picture that is shown
+_WAITING, _WAIT_S = 16, 1.0  # requests that wait for the broker: threads are left for pages
+_AWAY_S = 5.0  # in which a broker that did not answer is not asked again
+
+_GONE = "the frame is not kept any more"
+_AWAY = "the broker does not answer"
+_ODD = "no browser shows this format"
+_BUSY = "many are asked for: load the page again"
 
 Fetch = Callable[[Partition, int], Record | None]
 
@@ -32,33 +40,55 @@ class FramePictures:
         self._topic, self._fetch, self._most = topic, fetch, most_bytes
         self._kept: OrderedDict[tuple[int, int], Picture] = OrderedDict()
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
+        self._waiting = threading.BoundedSemaphore(_WAITING)
+        self._away_until_s = 0.0
 
     def read(
         self, topic: str, partition: int, offset: int, frame_id: str, content: str | None
-    ) -> Picture | None:
-        """The frame at a place, if it is the one that is meant; None: it is not there any more."""
+    ) -> Picture | str:
+        """The frame at a place, if it is the one that is meant; a text: why it is not shown."""
         if topic != self._topic or not 0 <= partition < 2**31:
-            return None
+            return _GONE
         key = (partition, offset)
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         frame = self._read(partition, offset)
-        if frame is None or frame.frame_id != frame_id or not _is(frame, content):
-            return None
+        if isinstance(frame, str):
+            return frame
+        if frame.frame_id != frame_id or not _is(frame, content):
+            return _GONE
         picture = shown(frame)
-        if picture is not None:
-            self._keep(key, picture)
+        if picture is None:
+            return _ODD
+        self._keep(key, picture)
         return picture
 
-    def _read(self, partition: int, offset: int) -> Frame | None:
+    def _read(self, partition: int, offset: int) -> Frame | str:
+        if not self._waiting.acquire(timeout=_WAIT_S):
+            return _BUSY
         try:
-            record = self._fetch(Partition(self._topic, partition), offset)
-            return None if record is None else decode_frame(record.headers, record.value)
-        except (WorkerError, SchemaError):
-            return None
+            record = self._ask(Partition(self._topic, partition), offset)
+            return _GONE if record is None else decode_frame(record.headers, record.value)
+        except WorkerError:
+            return _AWAY
+        except SchemaError:
+            return _GONE
+        finally:
+            self._waiting.release()
+
+    def _ask(self, partition: Partition, offset: int) -> Record | None:
+        """One at a time. Raises WorkerError, at once where the broker has just been away."""
+        with self._asking:
+            if time.monotonic() < self._away_until_s:
+                raise BusUnavailable(_AWAY)
+            try:
+                return self._fetch(partition, offset)
+            except WorkerError:
+                self._away_until_s = time.monotonic() + _AWAY_S
+                raise
 
     def _keep(self, key: tuple[int, int], picture: Picture) -> None:
         with self._lock:

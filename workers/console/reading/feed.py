@@ -8,7 +8,7 @@ import contextlib
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +33,7 @@ _POLL_S = 0.2
 _ASK_S = 2.0  # between two questions whether the broker is there
 _AGAIN_S = 2.0  # until a topic that failed is opened again
 _BATCH, _BATCH_S = 500, 0.5  # records of a transaction, or what came in so long
+_PATIENCE_S = 3600.0  # of what waits for a topic that is not read
 _TOLD = 20  # records that are told one by one
 
 
@@ -54,8 +55,9 @@ class Feed:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"feed-{self.topic}", daemon=True)
         self.pulse = Pulse()
-        self.problem: str | None = f"{self.topic} is not read yet"
+        self.problem: str | None = f"{self.topic}: not read yet"
         self.passed_over = self.read = self.left = 0
+        self.caught_up = False  # what the topic had when it was opened is in the history
 
     def __enter__(self) -> "Feed":
         self._thread.start()
@@ -86,7 +88,7 @@ class Feed:
     def _follow(self, reader: Reader) -> None:
         if not reader.partitions:
             raise TopicMissing([self.topic])
-        asked_s = 0.0
+        asked_s, self.caught_up = 0.0, False
         while not self._stop.is_set():
             if time.monotonic() - asked_s >= _ASK_S:
                 reader.ask()
@@ -96,6 +98,7 @@ class Feed:
             self.passed_over += sum(gap.records for gap in reader.gaps())
             if records:
                 self.keep(records)
+            self.caught_up = self.caught_up or reader.at_end()
 
     def _batch(self, reader: Reader) -> list[Record]:
         records: list[Record] = []
@@ -169,3 +172,28 @@ class Feed:
         if problem != self.problem:
             log.error("not read: pages show what was", topic=self.topic, reason=reason[:500])
         self.problem = problem
+
+
+def problems(feeds: Iterable[Feed]) -> list[str]:
+    """What is wrong, each reason once: a broker that is away is so for every topic."""
+    topics: dict[str, list[str]] = defaultdict(list)
+    for feed in feeds:
+        if feed.problem:
+            topics[feed.problem.removeprefix(f"{feed.topic}: ")].append(feed.topic)
+    return [f"{', '.join(names)}: {reason}" for reason, names in topics.items()]
+
+
+class Lag:
+    """Whether the history lacks what the topics have: what is made once, like a report, waits."""
+
+    def __init__(self, feeds: Iterable[Feed], patience_s: float = _PATIENCE_S):
+        self._feeds, self._patience_s = tuple(feeds), patience_s
+        self._since_s = time.monotonic()
+
+    def lasts(self) -> bool:
+        """Whether to wait; no longer than the patience, since a topic may be missing for ever."""
+        now = time.monotonic()
+        if any(feed.problem or not feed.caught_up or feed.left > _BATCH for feed in self._feeds):
+            return now - self._since_s < self._patience_s
+        self._since_s = now
+        return False

@@ -12,9 +12,8 @@ from workers.console.history.database import Database
 from workers.console.history.fitting import milliseconds
 from workers.console.pictures.evidence import EvidencePictures, Picture
 from workers.console.reports.pdf import make_pdf
-from workers.console.reports.shifts import Shift, finished
+from workers.console.reports.shifts import Shift, finished, present
 from workers.console.settings import ReportSettings
-from workers.runtime.errors import WorkerError
 from workers.runtime.store.files import open_blobs
 
 log = structlog.get_logger(__name__)
@@ -41,7 +40,11 @@ class Reports:
 
     def finished(self, now: datetime, most: int) -> list[Shift]:
         """The last shifts, the newest first."""
-        return finished(self._settings.shifts, self._settings.zone, now, most)
+        return finished(self._settings.starts, self._settings.zone, now, most)
+
+    def present(self, now: datetime) -> Shift:
+        """The shift that goes on, so far."""
+        return present(self._settings.starts, self._settings.zone, now)
 
     def look(self, wanted: Wanted) -> Report:
         """What the history knows. Raises StoreUnavailable."""
@@ -71,7 +74,8 @@ class Reports:
     def _picture(self, part: Part) -> Picture | None:
         with self._database.read() as connection:
             links = event_of(connection, part.part).get("evidence") or {}
-        return self._evidence.read(links.get(KIND) or links.get("heatmap"))
+        found = self._evidence.read(links.get(KIND) or links.get("heatmap"))
+        return found if isinstance(found, Picture) else None
 
     def make_due(self, now: datetime) -> int:
         """Write the reports of the last shifts that are not there yet. Returns how many.
@@ -93,8 +97,8 @@ class Reports:
                 blobs.write(html, self.html(report, shift.title))  # the last: then it is made
                 log.info("shift report", shift=shift.title, parts=report.total.parts, file=html)
                 made += 1
-        except WorkerError as error:
-            log.warning("a shift report is not written", reason=str(error)[:500])
+        except Exception as error:  # a fault of one report must not end the pages
+            log.warning("a shift report is not written", reason=str(error)[:500] or repr(error))
         return made
 
 

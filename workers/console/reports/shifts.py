@@ -1,7 +1,7 @@
 """When shifts begin and end, by the wall clock of their zone. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -27,9 +27,20 @@ def finished(starts: Mapping[str, time], zone: str, now: datetime, most: int) ->
 
     A day on which clocks are changed has a shift that is longer or shorter; none is missed.
     """
+    return [shift for shift in _around(starts, zone, now, most) if shift.end <= now][:most]
+
+
+def present(starts: Mapping[str, time], zone: str, now: datetime) -> Shift:
+    """The shift that goes on, from its start until now."""
+    begun = next(shift for shift in _around(starts, zone, now, 1) if shift.start <= now)
+    return replace(begun, end=now.astimezone(ZoneInfo(zone)))
+
+
+def _around(starts: Mapping[str, time], zone: str, now: datetime, most: int) -> list[Shift]:
+    """So many shifts before now and those that follow, the newest first."""
     place = ZoneInfo(zone)
     today = now.astimezone(place).date()
-    days = [today - timedelta(days=back) for back in range(most + 2, -2, -1)]
+    days = [today - timedelta(days=back) for back in range(most + 2, -3, -1)]
     begun = {
         datetime.combine(day, at, place).astimezone(UTC): name
         for day in days
@@ -38,6 +49,5 @@ def finished(starts: Mapping[str, time], zone: str, now: datetime, most: int) ->
     every = [
         Shift(begun[start], start.astimezone(place), end.astimezone(place))
         for start, end in pairwise(sorted(begun))
-        if end <= now
     ]
-    return every[::-1][:most]
+    return every[::-1]

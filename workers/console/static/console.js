@@ -1,4 +1,5 @@
-// Keys for buttons, and the slider between two pictures. Everything works without it, but slower.
+// Keys for buttons, the slider between two pictures, and what is said when the console does not
+// answer. Everything works without it, but slower.
 "use strict";
 
 function typing(element) {
@@ -33,3 +34,23 @@ document.addEventListener("input", (event) => {
     event.target.nextElementSibling.textContent = `${Number(event.target.value).toFixed(1)} %`;
   }
 });
+
+function tell(text) {
+  document.getElementById("told").textContent = text;
+}
+
+document.addEventListener("htmx:before:request", () => tell(""));
+document.addEventListener("htmx:error", (event) => {
+  if (event.detail.ctx) tell("Not done: the console does not answer. Try again.");
+});
+
+// A page that follows the cameras says when it follows no more: a wall that stands still looks well.
+const STALE_MS = 10000;
+const stale = document.querySelector("[data-stale]");
+if (stale) {
+  let renewed = performance.now();
+  const renew = () => { renewed = performance.now(); stale.hidden = true; };
+  document.addEventListener("htmx:sse:after:message", renew);
+  document.addEventListener("visibilitychange", renew);  // in the background nothing is renewed
+  setInterval(() => { stale.hidden = document.hidden || performance.now() - renewed < STALE_MS; }, 1000);
+}

@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry
 
 from workers.runtime.telemetry.metrics.table import Table
 
-_TOPIC = "the eight topics that are read"
+_TOPIC = "each topic that is read"
 _CATEGORY = "the hundred that people spoke of most"
 _BOUND = "observed, lower, upper: of the interval"
 
