@@ -1,7 +1,8 @@
 """Are defects answered as fast as good parts? `make bench-latency`, on two idle cores.
 
-A worker with the demo's model on Apache Kafka, an explainer beside it, cameras by chance (Poisson)
-at a share of what the worker can do. From capture until a reader has the committed outcome.
+A worker with the demo's model on Apache Kafka, an explainer beside it, frames by chance (Poisson)
+or at equal intervals (`--steady`, as one camera on a belt sends them) at a share of what the
+worker can do. From capture until a reader has the committed outcome.
 """
 
 import argparse
@@ -96,6 +97,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=120.0, help="of load (default 120)")
     parser.add_argument("--load", type=float, default=0.6, help="share of the capacity")
     parser.add_argument("--defects", type=float, default=0.2, help="share of the frames")
+    parser.add_argument("--steady", action="store_true", help="frames at equal intervals")
     parser.add_argument("--no-explainer", action="store_true", help="the worker alone")
     parser.add_argument("--json", type=Path, help="write the figures there")
     return parser.parse_args()
@@ -119,7 +121,10 @@ def measured(model: Model, arguments: argparse.Namespace) -> Found:
             chance.choice(bad if chance.random() < arguments.defects else good)
             for _ in range(count)
         ]
-        camera = threading.Thread(target=_play, args=(kafka, frames, rate, chance), daemon=True)
+        intervals = [
+            1 / rate if arguments.steady else chance.expovariate(rate) for _ in range(count)
+        ]
+        camera = threading.Thread(target=_play, args=(kafka, frames, intervals), daemon=True)
         camera.start()
         took = _latencies(outcomes, count)
     passes, defects = (
@@ -191,13 +196,11 @@ def _send(producer: Producer, first: int, pictures: Sequence[bytes]) -> None:
     producer.publish(frame(first + i, png) for i, png in enumerate(pictures))
 
 
-def _play(
-    kafka: KafkaSettings, pictures: Sequence[bytes], rate: float, chance: random.Random
-) -> None:
-    """Send each frame at its moment."""
+def _play(kafka: KafkaSettings, pictures: Sequence[bytes], intervals: Sequence[float]) -> None:
+    """Send each frame so many seconds after the one before."""
     producer, due = connect_producer(kafka, "bench-line"), time.monotonic()
-    for number, png in enumerate(pictures, BATCH + _BURST):
-        due += chance.expovariate(rate)
+    for number, (png, interval) in enumerate(zip(pictures, intervals, strict=True), BATCH + _BURST):
+        due += interval
         time.sleep(max(0.0, due - time.monotonic()))
         _send(producer, number, [png])
     producer.close()
@@ -221,8 +224,9 @@ def _latencies(outcomes: Consumer, count: int) -> list[tuple[Verdict | None, flo
 
 def _print(found: Found, arguments: argparse.Namespace) -> None:
     beside = "no explainer" if arguments.no_explainer else "an explainer beside it"
+    how = "at equal intervals" if arguments.steady else "by chance"
     title = (
-        f"{found.rate:.1f} frames/s, {arguments.load:.0%} of {found.capacity:.1f}; {beside}; "
+        f"{found.rate:.1f} frames/s {how}, {arguments.load:.0%} of {found.capacity:.1f}; {beside}; "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     table = Table("outcome", "frames", "median ms", "95 % ms", "worst ms", title=title)

@@ -59,7 +59,7 @@ class Observed:
 
     def _certificate(self, connection: Connection, category: str) -> Certificate:
         version, calibration_id = newest_calibration(connection, category) or ("", "")
-        said = audited(connection, category, 0)
+        said = audited(connection, category)
         own = [word for word in said if word.calibration_id == calibration_id]
         return certificate(own, self._certified(version, category), self._audit.confidence)
 

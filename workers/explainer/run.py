@@ -19,6 +19,7 @@ from workers.runtime.detectors.device import model_memory
 from workers.runtime.detectors.loading import ModelLoader
 from workers.runtime.evidence.settings import EvidenceSection
 from workers.runtime.host.machine import machine_kind
+from workers.runtime.host.priority import give_way
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.choices import noted_choice
 from workers.runtime.registry.registry import Registry
@@ -36,6 +37,7 @@ _log = structlog.get_logger(__name__)
 
 def run_explainer(settings: ExplainerSettings, stop: StopSignal) -> None:
     """Explain until stopped. Raises Fatal."""
+    give_way(settings.explainer.niceness)
     _log.info("starting", broker=settings.kafka.bootstrap_servers, reads=settings.read)
     with open_tracing(settings.tracing, "explainer", settings.explainer_id) as tracing:
         _run(settings, stop, tracing)

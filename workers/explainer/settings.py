@@ -58,6 +58,13 @@ class ExplainerSection(Section):
         default=200, ge=0, description="at-least-once: positions are stored so often"
     )
     drain_s: float = Field(default=20.0, ge=0, description="finish what is in work after SIGTERM")
+    niceness: int = Field(
+        default=10,
+        ge=0,
+        le=19,
+        description="how far it lets workers on the same machine go first, as `nice`; containers "
+        "are weighed by cpu_shares or requests instead",
+    )
 
 
 class ExplainerSettings(ProcessSettings):

@@ -33,7 +33,11 @@ class WorkerSection(Section):
         description="processes that decode, and as many threads for messages",
     )
     batch_max: int = Field(default=8, ge=1, description="frames per batch")
-    batch_age_ms: int = Field(default=40, ge=0, description="a batch leaves when its oldest is so")
+    batch_age_ms: int = Field(
+        default=10,
+        ge=0,
+        description="a batch leaves when its oldest is so; while one is in work the next one grows",
+    )
     in_flight_mb: int = Field(default=256, ge=1, description="from poll to publication; then pause")
     in_flight_frames: int = Field(
         default=128, ge=1, description="the same in frames; a crash repeats at most these"

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 _PATIENCE_S = 60.0
@@ -33,9 +35,18 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
+@pytest.fixture
+def postgresql(postgresql_server: str) -> str:
+    """The URL of an empty database, a test's own."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(f"{postgresql_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"create database {name}")
+    return f"{postgresql_server}/{name}"
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of an empty database."""
+def postgresql_server() -> Iterator[str]:
+    """The address of a server."""
     programs, port = _programs(), _free_port()
     folder = Path(tempfile.mkdtemp(prefix="stream-inspector-postgresql-"))
     if os.geteuid() == 0:
@@ -51,20 +62,22 @@ def postgresql() -> Iterator[str]:
         start_new_session=True,
     )
     try:
-        _wait(port)
-        yield f"postgresql://console@127.0.0.1:{port}/postgres"
+        url = f"postgresql://console@127.0.0.1:{port}"
+        _wait(url)
+        yield url
     finally:
         os.killpg(server.pid, signal.SIGINT)
         server.wait(_PATIENCE_S)
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait(port: int) -> None:
+def _wait(url: str) -> None:
+    """It listens before it answers."""
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
         try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
+            psycopg.connect(f"{url}/postgres").close()
             return
-        except OSError:
+        except psycopg.OperationalError:
             time.sleep(0.1)
-    pytest.fail("PostgreSQL does not listen")
+    pytest.fail("PostgreSQL does not answer")

@@ -1,11 +1,10 @@
 """A category over time: what was scored and decided, and the parts that say most about it."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import BigInteger, Connection, case, cast, func, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from stream_inspector.threshold.share import Share
@@ -77,22 +76,21 @@ def category_names(connection: Connection, since_ms: int) -> list[tuple[str, int
 def steps(connection: Connection, category: str, since_ms: int, step_ms: int) -> list[Step]:
     """The steps in which there were parts, the oldest first."""
     table = tallies.c
-    found = select(tallies).where(table.category == category, table.start_ms >= since_ms)
-    grouped: dict[int, list[Row[Any]]] = {}
-    for row in connection.execute(found.order_by(table.start_ms)):
-        grouped.setdefault(row.start_ms // step_ms * step_ms, []).append(row)
-    return [_step(start, rows) for start, rows in grouped.items()]
-
-
-def _step(start_ms: int, rows: Sequence[Row[Any]]) -> Step:
-    scored = sum(row.scored for row in rows)
-    return Step(
-        start_ms=start_ms,
-        **{name: sum(getattr(row, name) for row in rows) for name in _COUNTS},
-        mean=sum(row.score_sum for row in rows) / scored if scored else None,
-        highest=max(row.score_max for row in rows) if scored else None,
-        threshold=sum(row.threshold_sum for row in rows) / scored if scored else None,
+    start = (table.start_ms - table.start_ms % step_ms).label("start")
+    scored = func.nullif(func.sum(table.scored), 0)
+    found = (
+        select(
+            start,
+            *(cast(func.sum(table[name]), BigInteger) for name in _COUNTS),
+            func.sum(table.score_sum) / scored,
+            func.max(case((table.scored > 0, table.score_max))),
+            func.sum(table.threshold_sum) / scored,
+        )
+        .where(table.category == category, table.start_ms >= since_ms)
+        .group_by("start")
+        .order_by("start")
     )
+    return [Step(*row) for row in connection.execute(found)]
 
 
 _COUNTS = ("parts", "defects", "near_misses", "rejected")

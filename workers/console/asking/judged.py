@@ -23,6 +23,7 @@ from workers.console.history.tables import outcomes, words
 class Word:
     """A word of the random sample."""
 
+    decided_ms: int
     calibration_id: str | None
     judged: Judged
 
@@ -44,23 +45,23 @@ class Certificate:
         return max(0, self.needed - self.good)
 
 
-def audited(connection: Connection, category: str, since_ms: int) -> list[Word]:
+def audited(connection: Connection, category: str) -> list[Word]:
     """The random sample's words that tell what the part is."""
     joined = words.join(outcomes, outcomes.c.part == words.c.part)
+    table = outcomes.c
     found = (
-        select(outcomes.c.calibration_id, outcomes.c.verdict, words.c.judgement)
+        select(table.decided_ms, table.calibration_id, table.verdict, words.c.judgement)
         .select_from(joined)
         .where(
             words.c.sample == Sample.AUDIT.value,
             # Words are few and outcomes many: no index on the latter shall tempt SQLite.
-            func.coalesce(outcomes.c.category, "") == category,
-            func.coalesce(outcomes.c.decided_ms, 0) >= since_ms,
-            outcomes.c.verdict != "rejected",
+            func.coalesce(table.category, "") == category,
+            table.verdict != "rejected",
         )
     )
     return [
-        Word(calibration, told)
-        for calibration, verdict, judgement in connection.execute(found)
+        Word(decided_ms, calibration, told)
+        for decided_ms, calibration, verdict, judgement in connection.execute(found)
         if (told := _judged(verdict, judgement)) is not None
     ]
 

@@ -64,14 +64,17 @@ def _said(asked: Asked, connection: Connection, name: str, since_ms: int) -> dic
     audit = asked.room.settings.console.audit
     version, calibration_id = newest_calibration(connection, name) or ("", "")
     calibration, problem = _calibration(asked, version, name)
-    every = audited(connection, name, since_ms)
-    own = audited(connection, name, 0)
+    own = audited(connection, name)
     certified = calibration.certified_false_reject if calibration else audit.false_alarms
     return {
         "version": version,
         "calibration": calibration,
         "store_problem": problem,
-        "whole": certificate(every, audit.false_alarms, audit.confidence),
+        "whole": certificate(
+            [word for word in own if word.decided_ms >= since_ms],
+            audit.false_alarms,
+            audit.confidence,
+        ),
         "present": certificate(
             [word for word in own if word.calibration_id == calibration_id],
             certified,

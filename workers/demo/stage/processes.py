@@ -31,18 +31,14 @@ class Child:
         logs: Path,
         grace_s: float,
         environment: Mapping[str, str] | None = None,
-        *,
-        niceness: int = 0,
     ) -> None:
         """Start `stream-inspector ARGUMENTS`; its output goes to `<logs>/<name>.log`.
 
-        `environment`: variables beside our own; `niceness`: how far it lets others go first.
+        `environment`: variables beside our own.
         """
         self.name, self.log, self._grace_s = name, logs / f"{name}.log", grace_s
         command = [sys.executable, "-m", "workers.cli", *arguments]
         guarded = [sys.executable, "-S", "-E", guard.__file__, "--grace", str(grace_s), *command]
-        if niceness:
-            guarded = ["nice", "-n", str(niceness), *guarded]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  (our own command)
                 guarded,

@@ -34,7 +34,6 @@ from workers.runtime.store.redis import connect_store
 
 _WORKER_GRACE_S, _GRACE_S = 25.0, 15.0
 _FEWEST_PARTITIONS = 4
-_AFTER_VERDICTS = 5  # niceness: explanations take what verdicts leave of the processors
 
 
 class ProcessFailed(Fatal):
@@ -140,7 +139,7 @@ class Stage:
         self.children.workers = list(ports.values())
         given = explainer_flags(self._settings, self._run)
         grace_s, name = _WORKER_GRACE_S, "explainer"
-        self.children.explainer = self._child(name, given, grace_s, niceness=_AFTER_VERDICTS)
+        self.children.explainer = self._child(name, given, grace_s)
         ports |= self._start_console()
         late = wait_until_ready(ports, self._settings.ready_s, stop)
         if late is not None:
@@ -204,12 +203,11 @@ class Stage:
         grace_s: float,
         name: str = "",
         *,
-        niceness: int = 0,
         environment: Mapping[str, str] | None = None,
     ) -> Child:
         arguments = [command, *flags(self.at.flags() | given)]
         logs = self._run.folder("logs")
-        return Child(name or command, arguments, logs, grace_s, environment, niceness=niceness)
+        return Child(name or command, arguments, logs, grace_s, environment)
 
 
 def failure(child: Child) -> str:

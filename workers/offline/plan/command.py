@@ -41,7 +41,7 @@ def plan(
     batch_max: Annotated[int, typer.Option("--batch-max", min=1, help="worker.batch_max")] = 8,
     batch_age: Annotated[
         float, typer.Option("--batch-age", min=0, help="worker.batch_age_ms")
-    ] = 40,
+    ] = 10,
     load: Annotated[
         float, typer.Option("--load", min=0.01, max=0.99, help="share of a worker's capacity")
     ] = 0.7,

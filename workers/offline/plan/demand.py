@@ -16,7 +16,7 @@ class Demand:
     images: float  # of the preset's size that the detector sees for one frame
     latency_ms: float  # from capture to outcome, 95 %
     batch_max: int = 8
-    batch_age_ms: float = 40.0
+    batch_age_ms: float = 10.0
     accelerator: bool = False
     pinned: bool = False  # cameras have partitions of their own choice
     load: float = 0.7  # share of its capacity that a worker is given
