@@ -20,6 +20,7 @@ OUTPUTS = ("map", "score", "maps", "scores")  # as `Combined` has them
 _MOST_BYTES = 1 << 30  # of tensors: a graph is one message of at most 2 GiB
 RANGES = "eight_bits.ranges"  # a category's tensor
 _FEATURES, _TOLD, _RAW = "features", "embedding", "raw"
+_EMBEDDING = "time_embed.2.bias"  # as long as it
 _ENDS = ("ReduceMin", "ReduceMax")
 _NETWORKS = ("network.", "noise.", "sigma_data")
 
@@ -96,7 +97,7 @@ def denoiser_graph(diffusion: Diffusion, weights: Mapping[str, Array]) -> bytes:
     graph.named(raw, _RAW)
     free: list[str | int | None] = ["images", diffusion.channels, *diffusion.size]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, free)
-    told = helper.make_tensor_value_info(_TOLD, TensorProto.FLOAT, None)
+    told = helper.make_tensor_value_info(_TOLD, TensorProto.FLOAT, [len(weights[_EMBEDDING])])
     found = helper.make_tensor_value_info(_RAW, TensorProto.FLOAT, None)
     return model_bytes(graph.written("denoiser", [x, told], [found]))
 

@@ -47,6 +47,10 @@ class ModelLoader:
     def prepare(self) -> None:
         """Import what loading needs: seconds that the first version need not take."""
         import stream_inspector.detector
+
+        if not self._settings.device.startswith("cpu"):
+            _import_torch()
+            return
         import stream_inspector.engine.graph_scorer
 
         if self._explains:
@@ -139,19 +143,21 @@ class ModelLoader:
         if not (self._explains and detector.explains):
             return False
         if detector.explains_in_torch:
-            return _import_what_explains()
-        import stream_inspector.counterpart.graph_explainer  # noqa: F401
-
+            if not _import_torch():
+                _log.warning(
+                    "this model's defects get no counterparts here: that needs PyTorch, which is "
+                    "not installed; set explainer.counterparts to false, or install the extra "
+                    "`worker`"
+                )
+                return False
+        else:
+            import stream_inspector.counterpart.graph_explainer  # noqa: F401
         return True
 
 
-def _import_what_explains() -> bool:
-    """Whether PyTorch is there, which explains on accelerators and some models."""
+def _import_torch() -> bool:
+    """What explains in PyTorch; whether it is installed."""
     if find_spec("torch") is None:
-        _log.warning(
-            "this model's defects get no counterparts here: that needs PyTorch, which is not "
-            "installed; set explainer.counterparts to false, or install the extra `worker`"
-        )
         return False
     import timm  # noqa: F401
 
