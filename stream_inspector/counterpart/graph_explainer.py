@@ -19,7 +19,7 @@ from stream_inspector.counterpart.variants import (
     anomaly_weights,
 )
 from stream_inspector.engine.graph.noise import level, scalings
-from stream_inspector.engine.graph.unet import embedded
+from stream_inspector.engine.graph.unet import EMBEDDING, embedded
 from stream_inspector.engine.graph.whole import denoiser_graph, features_graph
 from stream_inspector.engine.sessions import SESSIONS
 from stream_inspector.errors import ModelCorrupt
@@ -36,15 +36,16 @@ class GraphExplainer:
         """Raises EngineMissing, ModelCorrupt."""
         self._model, self._engine, self._threads = model, engine, threads
         prefix = f"{model.preset.pixel_prefix}."
-        self._weights = {
+        weights = {
             name.removeprefix(prefix): np.asarray(value, np.float32)
             for name, value in model.tensors.items()
             if name.startswith(prefix)
         }
         try:
-            self._predict = self._session(denoiser_graph(model.preset.pixel, self._weights))
+            self._predict = self._session(denoiser_graph(model.preset.pixel, weights))
         except KeyError as error:
             raise _lacks(error) from error
+        self._embedding = {k: v for k, v in weights.items() if k.startswith(EMBEDDING)}
 
     def explain(
         self,
@@ -116,7 +117,7 @@ class GraphExplainer:
         pixel, sigma = self._model.preset.pixel, float(self._tensor("sigma_data"))
 
         def estimate(x_t: Array, step: int) -> Array:
-            told = embedded(pixel.network, self._weights, step, label)
+            told = embedded(pixel.network, self._embedding, step, label)
             skip, out, inp = scalings(pixel.parameterisation, level(step).alpha_bar, sigma)
             raw = self._predict((inp * x_t).astype(np.float32), told)[0][:, : x_t.shape[1]]
             return np.asarray((skip * x_t + out * raw).clip(-1, 1), np.float32)

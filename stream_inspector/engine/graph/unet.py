@@ -15,6 +15,7 @@ from stream_inspector.presets import NetworkShape
 
 Size = tuple[int, int]
 Layers = Sequence[str]  # what a block consists of
+EMBEDDING = ("time_embed.", "label_emb.")  # modules that `embedded` computes with
 
 
 class UNet:
