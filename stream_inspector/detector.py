@@ -119,14 +119,14 @@ class Detector:
             raise ModelUnsupported(f"model {self.model.version} is provisional: it has no network")
         labels = self.model.labels(categories, len(images))
         settings = settings or COUNTERPARTS[self.preset.counterpart]
-        maker = self._in_torch if self._needs_torch(settings) else self._on_graphs
+        maker = self._maker(in_torch=self._needs_torch(settings))
         return maker.explain(images, verdicts, labels, settings, on_round)
 
     def examine(
         self, images: Sequence[Image], categories: Sequence[str] | None = None
     ) -> list[tuple[float, float]]:
         """The examiner's distance of each image from normal, and the end of its normal range."""
-        maker = self._in_torch if self.explains_in_torch else self._on_graphs
+        maker = self._maker(in_torch=self.explains_in_torch)
         return maker.examine(images, self.model.labels(categories, len(images)))
 
     @property
@@ -136,6 +136,9 @@ class Detector:
 
     def _needs_torch(self, settings: CounterpartSettings) -> bool:
         return self.engine == TORCH or settings.needs_gradients
+
+    def _maker(self, *, in_torch: bool) -> "Explainer | GraphExplainer":
+        return self._in_torch if in_torch else self._on_graphs
 
     @cached_property
     def _on_graphs(self) -> "GraphExplainer":
