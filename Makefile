@@ -23,7 +23,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DEMO := $(VENV)/.demo-ready# less than the tests need
+COMMA := ,
+# Without PyTorch, unless it trains.
+TRAINS := $(filter --data% --preset%,$(ARGS))
+DEMO := $(VENV)/.demo-$(if $(TRAINS),trains,ready)
 TORCH_INDEX ?=# URL of PyTorch's CPU wheels: leaves the libraries of CUDA out
 PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conftest.py: long tests first
 
@@ -33,12 +36,12 @@ PARALLEL := --dist loadgroup --no-loadscope-reorder # in the order of tests/conf
 install: $(READY)
 
 $(READY): EXTRA := dev
-$(DEMO): EXTRA := demo
+$(DEMO): EXTRA := demo$(if $(TRAINS),$(COMMA)worker)
 $(READY) $(DEMO): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "stream-inspector needs Python 3.11 or newer; run: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing into $(VENV) (a few minutes, about 6 GB; torch is most of it) ..."
+	@echo "Installing into $(VENV) ($(if $(filter demo,$(EXTRA)),about 0.6 GB,a few minutes$(COMMA) about 6 GB; torch is most of it)) ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRA)]' --constraint constraints.txt $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@touch $@
 

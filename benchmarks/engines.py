@@ -128,7 +128,13 @@ def _model(folder: Path, models: Path) -> Model:
     if not (place / MANIFEST).is_file():
         good = load_good(folder, View(FEATURE_FAST.input_size))
         budget = Budget(image_false_reject=0.05)
-        made = train_category(good, folder.name, FEATURE_FAST, seed=0, budget=budget, iterations=1)
+        made = train_category(
+            *(good, folder.name, FEATURE_FAST),
+            seed=0,
+            budget=budget,
+            iterations=1,
+            eight_bits=True,
+        )
         write_model(made, place)
     return read_model(place)
 

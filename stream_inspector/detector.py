@@ -4,9 +4,16 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from stream_inspector.counterpart.variants import (
+    COUNTERPARTS,
+    Counterpart,
+    CounterpartSettings,
+    OnRound,
+)
 from stream_inspector.engine.choice import Choice
-from stream_inspector.engine.choose import open_scorer
+from stream_inspector.engine.choose import TORCH, open_scorer
 from stream_inspector.engine.scorer import EXACT, Forward, Scorer, Scores
+from stream_inspector.engine.sessions import installed, usable_threads
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.footprint import footprint
@@ -17,11 +24,7 @@ from stream_inspector.verdict import Image, Verdict
 
 if TYPE_CHECKING:
     from stream_inspector.counterpart.explainer import Explainer
-    from stream_inspector.counterpart.gradient_denoising import (
-        Counterpart,
-        CounterpartSettings,
-        OnRound,
-    )
+    from stream_inspector.counterpart.graph_explainer import GraphExplainer
 
 __all__ = ["Detector", "Scores"]
 
@@ -29,7 +32,7 @@ __all__ = ["Detector", "Scores"]
 class Detector:
     """A model version on a device, ready to score. Not safe for concurrent calls.
 
-    Needs PyTorch only where its engine is PyTorch, and to explain.
+    Needs PyTorch only where its engine is PyTorch, and for counterparts that need gradients.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class Detector:
         self._scorer: Scorer = open_scorer(
             model, engine, device, threads, forward, measured=measured
         )
-        self.engine = self._scorer.engine
+        self.engine, self._threads = self._scorer.engine, threads or usable_threads()
 
     def score(self, images: Sequence[Image], categories: Sequence[str] | None = None) -> Scores:
         """Score uint8 images [H, W, 3], canvases of their categories' views.
@@ -103,9 +106,9 @@ class Detector:
         verdicts: Sequence[Verdict],
         categories: Sequence[str] | None = None,
         *,
-        settings: "CounterpartSettings | None" = None,
-        on_round: "OnRound | None" = None,
-    ) -> "list[Counterpart]":
+        settings: CounterpartSettings | None = None,
+        on_round: OnRound | None = None,
+    ) -> list[Counterpart]:
         """Normal counterparts of defective images, examined by a network that did not guide them.
 
         `settings` is the preset's variant unless given; `on_round` hears of every round of each
@@ -114,22 +117,40 @@ class Detector:
         """
         if not self.explains:
             raise ModelUnsupported(f"model {self.model.version} is provisional: it has no network")
-        from stream_inspector.counterpart.gradient_denoising import (  # noqa: PLC0415  PyTorch
-            COUNTERPARTS,
-        )
-
         labels = self.model.labels(categories, len(images))
         settings = settings or COUNTERPARTS[self.preset.counterpart]
-        return self._explainer.explain(images, verdicts, labels, settings, on_round)
+        maker = self._maker(in_torch=self._needs_torch(settings))
+        return maker.explain(images, verdicts, labels, settings, on_round)
 
     def examine(
         self, images: Sequence[Image], categories: Sequence[str] | None = None
     ) -> list[tuple[float, float]]:
         """The examiner's distance of each image from normal, and the end of its normal range."""
-        return self._explainer.examine(images, self.model.labels(categories, len(images)))
+        maker = self._maker(in_torch=self.explains_in_torch)
+        return maker.examine(images, self.model.labels(categories, len(images)))
+
+    @property
+    def explains_in_torch(self) -> bool:
+        """Whether the preset's counterparts are made by PyTorch here."""
+        return self._needs_torch(COUNTERPARTS[self.preset.counterpart])
+
+    def _needs_torch(self, settings: CounterpartSettings) -> bool:
+        return self.engine == TORCH or settings.needs_gradients
+
+    def _maker(self, *, in_torch: bool) -> "Explainer | GraphExplainer":
+        return self._in_torch if in_torch else self._on_graphs
 
     @cached_property
-    def _explainer(self) -> "Explainer":
+    def _on_graphs(self) -> "GraphExplainer":
+        """Made at the first defect."""
+        from stream_inspector.counterpart.graph_explainer import (  # noqa: PLC0415  onnx
+            GraphExplainer,
+        )
+
+        return GraphExplainer(self.model, installed()[0], self._threads)
+
+    @cached_property
+    def _in_torch(self) -> "Explainer":
         """Loaded at the first defect."""
         import torch  # noqa: PLC0415  what scores may do without
 

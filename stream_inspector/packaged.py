@@ -1,5 +1,5 @@
-"""Networks whose weights come with packages: which, under which digest, and those of Lite0 as
-arrays; no PyTorch.
+"""Networks whose weights come with packages: which, under which digest, and the same as arrays;
+no PyTorch.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,8 @@ from safetensors.numpy import load
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.presets import LITE0, LITE2, Backbone
 
-_LITE0 = "lite0.safetensors"  # timm's names; up to the last level of LITE0, the rest is not needed
+# timm's names; up to the last level that is looked at, the rest is not needed
+_ARRAYS = {LITE0: "lite0.safetensors", LITE2: "lite2.safetensors"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,8 @@ def weights_digest(backbone: Backbone = LITE0) -> str:
 
 
 @cache
-def lite_weights() -> Mapping[str, NDArray[Any]]:
-    """The weights of LITE0 under timm's names, as the package has them: tests compare."""
-    data = files("stream_inspector").joinpath("weights", _LITE0).read_bytes()
+def lite_weights(backbone: Backbone = LITE0) -> Mapping[str, NDArray[Any]]:
+    """The weights of LITE0 or LITE2 under timm's names, as the package has them: tests compare."""
+    data = files("stream_inspector").joinpath("weights", _ARRAYS[backbone]).read_bytes()
     found: dict[str, NDArray[Any]] = load(data)
     return {name: np.asarray(value) for name, value in found.items()}

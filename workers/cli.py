@@ -61,6 +61,7 @@ EXTRAS = {
     "console-password": "console",
     "console-report": "console",
 }  # the other heavy commands: worker
+TORCH = {"torch", "torchvision", "timm"}  # what only `worker` brings
 
 
 class LazyCommands(TyperGroup):
@@ -143,7 +144,7 @@ def _explain_missing(error: ModuleNotFoundError, command: list[str]) -> None:
     if package in {"workers", "stream_inspector", "schemas", "configs", ""}:
         raise error
     name = command[0] if command else "demo"
-    extra = EXTRAS.get(name, "worker")
+    extra = "worker" if package in TORCH else EXTRAS.get(name, "worker")
     complain(
         f"stream-inspector {name}: {package} is not installed; "
         f"install the extra `{extra}`: pip install '.[{extra}]' in the checkout"

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from benchmarks.accelerator.precisions import precision
 from benchmarks.accelerator.row import Left, Row, begin_peak, peak_gib, seconds
-from stream_inspector.counterpart.gradient_denoising import COUNTERPARTS, gradient_denoise
+from stream_inspector.counterpart.gradient_denoising import gradient_denoise
+from stream_inspector.counterpart.variants import COUNTERPARTS
 from stream_inspector.model.assembly import bind
 
 _ROUNDS = 4  # of the guided variants, which have 20 and 100: all take the same time

@@ -1,4 +1,6 @@
-"""A model's defective images -> their normal counterparts, tile by tile, examined as a whole."""
+"""A model's defective images -> their normal counterparts, tile by tile, examined as a whole: in
+PyTorch, for accelerators and variants that descend a distance.
+"""
 
 import math
 from collections.abc import Sequence
@@ -8,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stream_inspector.counterpart.gradient_denoising import (
+from stream_inspector.counterpart.gradient_denoising import make_counterparts, usual_change
+from stream_inspector.counterpart.variants import (
     Counterpart,
     CounterpartSettings,
     OnRound,
     anomaly_weights,
-    make_counterparts,
-    usual_change,
 )
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.features import load_feature_net, to_images, to_tensor
@@ -32,8 +33,8 @@ from stream_inspector.model.assembly import (
     unpack_usual_change,
 )
 from stream_inspector.model.version import Model
-from stream_inspector.presets import EXAMINER
-from stream_inspector.score.distance import Distance, examiner_grid
+from stream_inspector.presets import EXAMINER, examiner_grid
+from stream_inspector.score.distance import Distance
 from stream_inspector.verdict import Image, Verdict
 
 _MEASURED = 6  # tiles
@@ -58,7 +59,7 @@ class Explainer:
         for label in sorted(set(labels)):
             picked = [i for i, other in enumerate(labels) if other == label]
             chosen = [images[i] for i in picked]
-            weights = anomaly_weights([verdicts[i] for i in picked])
+            weights = torch.from_numpy(anomaly_weights([verdicts[i] for i in picked]))
             found, rounds = self._without_defects(chosen, weights, label, settings, on_round)
             examiner = self._examiners[label]
             before, after = examiner.of(chosen), examiner.of(found)

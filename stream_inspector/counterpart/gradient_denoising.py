@@ -6,45 +6,30 @@ or statistics that did not guide it say whether the counterpart convinces.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from stream_inspector.counterpart.variants import (
+    COUNTERPARTS,
+    EDGE,
+    NEAR,
+    SMOOTH_SHARE,
+    USUAL_SHARE,
+    CounterpartSettings,
+    OnRound,
+)
 from stream_inspector.diffusion.denoiser import Denoiser, noise_of
 from stream_inspector.diffusion.posterior import posterior_mean
 from stream_inspector.diffusion.sample import ancestral_step
 from stream_inspector.diffusion.schedule import diffuse, respace
 from stream_inspector.features import to_images, to_tensor
-from stream_inspector.presets import EXAMINER
 from stream_inspector.score.distance import worst
-from stream_inspector.verdict import Image, Verdict
+from stream_inspector.verdict import Image
 
 Guide = Callable[[Tensor], Tensor]  # images [B, 3, H, W] -> distance maps [B, h, w]; differentiable
-OnRound = Callable[[int, Tensor], None]  # round and images [B, 3, H, W] after it
-
-USUAL_SHARE = 0.95  # of good pixels change by at most the usual amount when all are denoised
-_EDGE = 0.1  # deviation around a pixel, of [-1, 1]: an edge
-_SMOOTH_SHARE = 0.4  # of the usual change is clear where there is none
-_NEAR = 5  # pixels over which a change is averaged before it is compared with the usual
-
-
-@dataclass(frozen=True, slots=True)
-class CounterpartSettings:
-    """One variant: each round is `gradient_steps` steps of descent and one denoising."""
-
-    steps: tuple[int, ...]  # the chain's step at which each round denoises
-    chain: int  # steps the chain is respaced to
-    gradient_steps: int  # N_d; 0: nothing guides
-    strength: float  # s: a gradient step has the variance of a diffusion step, s^2
-    unit_gradient: bool  # scale g to unit deviation
-    distance: str  # what of the guide's cells descends: a key of DISTANCES
-    estimate: str  # "sample" of p(x_{t-1} | x_t), its "mean", or "clean" x_0
-    masked: bool  # noise the image first, and change only where it is anomalous
-    carried: bool = False  # the noise found goes on to the next step (DDIM); else all are alike
 
 
 def _squares(maps: Tensor) -> Tensor:
@@ -61,35 +46,6 @@ DISTANCES: dict[str, Guide] = {
     "squares": _squares,  # as printed: (f - mu)^T Sigma^-1 (f - mu), added up
     "roots": _roots,  # as released: far cells pull no more than near ones
 }
-
-COUNTERPARTS = {
-    # as printed: the image itself is taken for x_t
-    "paper": CounterpartSettings((8,) * 20, 250, 5, 0.02, False, "squares", "sample", False),
-    # as released by its authors
-    "released": CounterpartSettings((8,) * 100, 250, 5, 0.02, True, "roots", "mean", False),
-    # what works with small networks, whose gradients are adversarial: start far away, where a
-    # network cannot copy the defect, and follow what it sees down to fine detail
-    "masked": CounterpartSettings(
-        (400, 350, 300, 250, 200, 120, 60, 20), 1000, 0, 0.0, False, "squares", "clean", True, True
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Counterpart:
-    """The normal counterpart of one defective image, and how it fared before its judge."""
-
-    image: Image  # [H, W, 3], input size
-    score_before: float  # by the examiner
-    score_after: float
-    normal_limit: float  # the end of the examiner's normal range
-    rounds: int  # it took
-    examiner: str = EXAMINER.architecture
-
-    @property
-    def convincing(self) -> bool:
-        """Whether it came nearer to normal and arrived there."""
-        return self.score_after < self.score_before and self.score_after <= self.normal_limit
 
 
 def make_counterparts(
@@ -151,7 +107,7 @@ def _clear(change: Tensor, estimate: Tensor, usual: float) -> Tensor:
     estimate is smooth a smaller change is clear.
     """
     contrast = (_mean_filter(estimate**2) - _mean_filter(estimate) ** 2).clamp_min(0)
-    edge = (contrast.mean(1, keepdim=True).sqrt() / _EDGE).clamp(_SMOOTH_SHARE, 1)
+    edge = (contrast.mean(1, keepdim=True).sqrt() / EDGE).clamp(SMOOTH_SHARE, 1)
     return _softened((_nearby(change) / (edge * max(usual, 1e-6)) - 1).clamp(0, 1))
 
 
@@ -162,11 +118,11 @@ def _nearby(change: Tensor) -> Tensor:
 
 def _softened(mask: Tensor) -> Tensor:
     """A mask a little larger and without a hard rim."""
-    return _mean_filter(functional.max_pool2d(mask, _NEAR, 1, _NEAR // 2))
+    return _mean_filter(functional.max_pool2d(mask, NEAR, 1, NEAR // 2))
 
 
 def _mean_filter(x: Tensor) -> Tensor:
-    return functional.avg_pool2d(x, _NEAR, 1, _NEAR // 2, count_include_pad=False)
+    return functional.avg_pool2d(x, NEAR, 1, NEAR // 2, count_include_pad=False)
 
 
 def gradient_denoise(
@@ -199,7 +155,7 @@ def gradient_denoise(
         noise = weight * found + (1 - weight) * noise if settings.carried else _drawn(x, generator)
         rounds += active.cpu()
         if on_round is not None:
-            on_round(number, x)
+            on_round(number, x.detach().cpu().numpy())
     return x, rounds.tolist()
 
 
@@ -241,26 +197,6 @@ def _active(x: Tensor, guide: Guide | None, normal: float) -> Tensor:
         return torch.ones(len(x), dtype=torch.bool, device=x.device)
     with torch.no_grad():
         return worst(guide(x)) > normal
-
-
-def anomaly_weights(verdicts: Sequence[Verdict]) -> Tensor:
-    """Where each image may change, [N, 1, H, W] in [0, 1]: its anomalous pixels, soft at the rim.
-
-    An image without a pixel above its threshold may change around its peak, down to half height.
-    """
-    masks = np.stack([_anomalous(verdict) for verdict in verdicts])
-    hard = torch.from_numpy(masks)[:, None].float()
-    reach = max(1, min(masks.shape[1:]) // 64)  # pixels by which the region grows
-    grown = functional.max_pool2d(hard, 2 * reach + 1, 1, reach)
-    return functional.avg_pool2d(grown, 2 * reach + 1, 1, reach, count_include_pad=False)
-
-
-def _anomalous(verdict: Verdict) -> NDArray[np.bool_]:
-    scores = verdict.score_map
-    above = scores > verdict.pixel_threshold
-    if above.any():
-        return above
-    return np.asarray(scores >= (scores.max() + np.median(scores[np.isfinite(scores)])) / 2)
 
 
 def _resized(x: Tensor, size: Sequence[int]) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.counterpart.variants import Counterpart
 from stream_inspector.verdict import Image
 
 NEARBY = 0.05  # of the shorter side: what lies so near to a defect may change with it

@@ -1,7 +1,7 @@
 """Whether 8 bits say what single precision says: on good images, and on the same with defects.
 
-`with_eight_bits` learns the ranges when thresholds are set and stores how far scores and maps move;
-`refusal` holds that to the thresholds that the model has now.
+`with_eight_bits`, where that is asked for, learns the ranges of good images and stores how far
+scores and maps move; `refusal` holds it to the thresholds that the model has now.
 """
 
 from collections.abc import Iterator, Sequence
@@ -63,6 +63,11 @@ def with_eight_bits(
     return replace(ranged, provenance={**model.provenance, **found, **counted})
 
 
+def knows_eight_bits(model: Model, category: str) -> bool:
+    """Whether the model has a category's ranges: new images or thresholds then renew them."""
+    return f"{model.category(category)}/{RANGES}" in model.tensors
+
+
 def painted(good: Sequence[Image]) -> list[Image]:
     """The images, each with a defect of another kind."""
     return [
@@ -93,7 +98,10 @@ def refusal(model: Model) -> str | None:
 def _refusal(model: Model, name: str) -> str | None:
     moved = [model.provenance.get(f"{name}/eight_bits.{key}") for key in (_SCORE_GAP, _MAP_GAP)]
     if f"{name}/{RANGES}" not in model.tensors or None in moved:
-        return "it has no ranges of good images: train or calibrate it again"
+        return (
+            "it has no ranges of good images: train or calibrate it with "
+            "--set trainer.eight_bits=true"
+        )
     calibration, test = model.calibrations.get(name), model.self_tests.get(name)
     if calibration is None or test is None:
         return "it is not calibrated"

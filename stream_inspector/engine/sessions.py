@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stream_inspector.errors import EngineMissing
 
 Array = NDArray[Any]
-Run = Callable[[Array], list[Array]]  # the one input -> all outputs
+Run = Callable[..., list[Array]]  # all inputs, in order -> all outputs
 
 
 def onnxruntime_session(graph: bytes, threads: int) -> Run:
@@ -26,10 +26,11 @@ def onnxruntime_session(graph: bytes, threads: int) -> Run:
     _share_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    (taken,) = (node.name for node in session.get_inputs())
+    taken = [node.name for node in session.get_inputs()]
 
-    def run(x: Array) -> list[Array]:
-        return [np.asarray(output) for output in session.run(None, {taken: x})]
+    def run(*given: Array) -> list[Array]:
+        inputs = dict(zip(taken, given, strict=True))
+        return [np.asarray(output) for output in session.run(None, inputs)]
 
     return run
 
@@ -59,8 +60,8 @@ def openvino_session(graph: bytes, threads: int) -> Run:
         },
     )
 
-    def run(x: Array) -> list[Array]:
-        outputs = compiled([x])
+    def run(*given: Array) -> list[Array]:
+        outputs = compiled(list(given))
         return [outputs[each].copy() for each in compiled.outputs]
 
     return run

@@ -20,6 +20,7 @@ from stream_inspector.presets.columns import (
     LITE2,
     MULTIPLE,
     PER_IMAGE,
+    WORST_CELLS,
     Backbone,
     Diffusion,
     GaussianPlan,
@@ -28,6 +29,7 @@ from stream_inspector.presets.columns import (
     NetworkShape,
     Preset,
     TrainingPlan,
+    examiner_grid,
     preset_from_dict,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "PER_IMAGE",
     "PIXEL_SMALL",
     "PRESETS",
+    "WORST_CELLS",
     "Backbone",
     "Diffusion",
     "GaussianPlan",
@@ -58,6 +61,7 @@ __all__ = [
     "Preset",
     "TrainingPlan",
     "at_size",
+    "examiner_grid",
     "for_categories",
     "preset_from_dict",
     "shortened",

@@ -26,12 +26,18 @@ class Backbone:
 LITE0 = Backbone("tf_efficientnet_lite0", (1, 2, 3), 176)  # 24 + 40 + 112 at strides 4, 8, 16
 LITE2 = Backbone("tf_efficientnet_lite2", (1, 2, 3), 192)  # 24 + 48 + 120
 EXAMINER = LITE2  # of counterparts, which it neither guides nor scores
+WORST_CELLS = 10  # that it judges an image by: a small defect must not drown in a large one
 # Of a transformer a block in its middle tells most; pixels as ImageNet's networks see them.
 DINOV2 = Backbone(
     "vit_small_patch14_dinov2", (7,), 384, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), patch=14
 )
 # RAN section C: strides 2 to 16, and pixels in [-1, 1], whatever it was trained on.
 B4 = Backbone("tf_efficientnet_b4.aa_in1k", (0, 1, 2, 3), 272)  # 24 + 32 + 56 + 160
+
+
+def examiner_grid(tile: tuple[int, int]) -> tuple[int, int]:
+    """The examiner's cells on a tile [h, w]: one for every eight pixels."""
+    return tile[0] // 8, tile[1] // 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from stream_inspector.features import (
 from stream_inspector.image.view.canvas import View
 from stream_inspector.image.view.cutting import cut
 from stream_inspector.image.view.tiles import tile_cells
-from stream_inspector.presets import EXAMINER, GaussianPlan, Preset
+from stream_inspector.presets import EXAMINER, WORST_CELLS, GaussianPlan, Preset, examiner_grid
 from stream_inspector.score.mahalanobis import Gaussians, fit_gaussians
 from stream_inspector.score.mixture import Mixture
 from stream_inspector.verdict import Image
@@ -29,7 +29,6 @@ from stream_inspector.verdict import Image
 EXAMINER_MARGIN, EXAMINER_SHRINK = 2, 0.2
 EXAMINER_IMAGES = 200  # 12 800 features a Gaussian of 192 channels; more only cost memory
 NORMAL_SHARE = 0.95  # of held-out good images lie inside the normal range
-WORST_CELLS = 10  # of an image: a small defect must not drown in a large one
 _CHUNK = 8  # images a forward
 
 
@@ -64,11 +63,6 @@ class Distance:
                 maps = self.maps(x.to(self.gaussians.mean.device))
                 found.append(float(worst(maps.flatten()[None, :, None])))
         return found
-
-
-def examiner_grid(tile: tuple[int, int]) -> tuple[int, int]:
-    """A cell for every eight pixels of a tile [h, w]."""
-    return tile[0] // 8, tile[1] // 8
 
 
 def examiner_plan(grid: tuple[int, int]) -> GaussianPlan:

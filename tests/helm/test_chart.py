@@ -324,9 +324,10 @@ def test_only_what_needs_pytorch_takes_its_image() -> None:
 
     found = images({})
     assert (found["inspector"], found["doctor"]) == ("processor", "processor")
-    assert (found["explainer"], found["notifier"]) == ("cpu", "light")
-    assert images({"inspector": {"config": {"models": {"engine": "torch"}}}})["inspector"] == "cpu"
-    assert images({"inspector": {"gpu": {"count": 1}}})["inspector"] == "cuda"
+    assert (found["explainer"], found["notifier"]) == ("processor", "light")
+    for name in ("inspector", "explainer"):
+        assert images({name: {"config": {"models": {"engine": "torch"}}}})[name] == "cpu"
+        assert images({name: {"gpu": {"count": 1}}})[name] == "cuda"
 
 
 def test_a_collectors_login_reaches_every_pod_that_traces() -> None:

@@ -47,8 +47,8 @@ HEAVY: list[EntryPoint] = [
     (["train", "--help"], 0),
     (["model", "push", str(CONFIGS / "models" / "flange"), "--store", "store"], 0),
 ]
-# What needs PyTorch: training. A worker's scoring does not: tests/test_architecture.py.
-PROCESSOR = [each for each in HEAVY if each[0][0] not in {"train", "explainer"}]
+# Training alone needs PyTorch: tests/test_architecture.py.
+PROCESSOR = [each for each in HEAVY if each[0][0] != "train"]
 ENTRY_POINTS = {
     "light": LIGHT,
     "camera": CAMERA,

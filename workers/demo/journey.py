@@ -86,11 +86,13 @@ def _stream(
     watch = Watch(setup, observer)
     title, expected = f"stream-inspector: {load.category}", load.frames + settings.poison
     with View(console, title, expected, headless=headless) as view:
-        follow(stage, watch, view, Patience(settings.stall_s, settings.ready_s), stop)
+        patience = Patience(settings.stall_s, settings.ready_s)
+        given_up = follow(stage, watch, view, patience, stop)
     stage.stop_processes()
     observer.finish()
     books, sent = watch.look()
-    return Streamed(books, sent, observer, stage.failures + observer.problems(), stop.is_set())
+    failures = [*([given_up] if given_up else []), *stage.failures, *observer.problems()]
+    return Streamed(books, sent, observer, failures, stop.is_set())
 
 
 class Watch:
@@ -124,8 +126,13 @@ class Patience:
     explanations_s: float
 
 
-def follow(stage: Stage, watch: Watch, view: View, patience: Patience, stop: StopSignal) -> None:
-    """Watch until all frames have outcomes and all defects explanations, or nothing moves."""
+def follow(
+    stage: Stage, watch: Watch, view: View, patience: Patience, stop: StopSignal
+) -> str | None:
+    """Watch until all frames have outcomes and all defects explanations, or nothing moves.
+
+    Returns what it gave up on, if it did: lost frames and processes that ended tell themselves.
+    """
     moved_at, last, settled_at = time.monotonic(), -1, None
     while not stop.wait(_TICK_S):
         books, sent = watch.look()
@@ -140,7 +147,21 @@ def follow(stage: Stage, watch: Watch, view: View, patience: Patience, stop: Sto
         done = verdicts and (explained >= books.defective or not stage.children.explaining)
         settled_at = (settled_at or now) if done else None
         if settled_at is not None and now - settled_at > _AFTERWARDS_S:
-            return
+            return None
+        if not stage.children.inspecting:
+            return None
         limit_s = patience.explanations_s if verdicts else patience.outcomes_s
-        if now - moved_at > limit_s or not stage.children.inspecting:
-            return
+        if now - moved_at > limit_s:
+            return _given_up(limit_s, books.defective - explained if verdicts else 0, sending)
+    return None
+
+
+def _given_up(limit_s: float, unexplained: int, sending: bool) -> str | None:
+    if unexplained:
+        why = f"no explanation came for {limit_s:g} s (setting demo.ready_s)"
+        return f"{unexplained} defects have no pictures: {why}; logs/explainer.log may say why"
+    if sending:
+        return (
+            f"cut short: nothing moved for {limit_s:g} s (setting demo.stall_s) while cameras sent"
+        )
+    return None

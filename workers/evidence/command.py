@@ -48,7 +48,7 @@ Which = Annotated[
     str, typer.Argument(help="a case's id or its first characters, a frame's id, or a link")
 ]
 Config = Annotated[
-    Path | None, typer.Option("--config", help="YAML file, e.g. configs/worker.yaml")
+    Path | None, typer.Option("--config", help="YAML file, e.g. configs/explainer.yaml")
 ]
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", help="key.path=value, repeatable; wins over the file")

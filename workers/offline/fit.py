@@ -179,9 +179,11 @@ def set_thresholds(
     budgets: Mapping[str, Budget],
     device: str = "cpu",
     strict: Collection[str] = (),
+    *,
+    eight_bits: bool = False,
 ) -> Model:
     """Thresholds for each category from all its good images, cross-fitted; for those in `strict`
-    certified ones, from its calibrate part.
+    certified ones, from its calibrate part; with `eight_bits` the model knows their ranges, too.
 
     Raises CalibrationRefused.
     """
@@ -206,7 +208,8 @@ def set_thresholds(
                 )
         except CalibrationRefused as error:
             raise CalibrationRefused(f"{name}: {error}") from error
-        model = with_eight_bits(model, name, [*images.select, *images.calibrate])
+        if eight_bits:
+            model = with_eight_bits(model, name, [*images.select, *images.calibrate])
     return model
 
 
@@ -219,11 +222,12 @@ def train_category(
     budget: Budget,
     on_progress: OnProgress = lambda _: None,
     iterations: int | None = None,
+    eight_bits: bool = False,
 ) -> Model:
     """One category's model with its thresholds."""
     one = {category: good}
     fitted = fit_model(one, preset, seed=seed, on_progress=on_progress, iterations=iterations)
-    return set_thresholds(fitted, one, {category: budget})
+    return set_thresholds(fitted, one, {category: budget}, eight_bits=eight_bits)
 
 
 def _synthetic(index: int, seed: int, view: View) -> Image:

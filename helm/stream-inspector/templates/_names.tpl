@@ -36,11 +36,10 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{ if gt (int .count) 0 }}cuda{{ else }}cpu{{ end }}
 {{- end -}}
 
-{{/* Of inspectors: PyTorch only where their engine is asked for by that name. */}}
-{{- define "stream-inspector.inspectorVariant" -}}
-{{- $own := .Values.inspector -}}
-{{- if gt (int $own.gpu.count) 0 -}}cuda
-{{- else if eq (dig "models" "engine" "auto" $own.config) "torch" -}}cpu
+{{/* Takes the values of inspectors or explainers: PyTorch only where their engine is asked for by that name. */}}
+{{- define "stream-inspector.modelVariant" -}}
+{{- if gt (int .gpu.count) 0 -}}cuda
+{{- else if eq (dig "models" "engine" "auto" .config) "torch" -}}cpu
 {{- else -}}processor
 {{- end -}}
 {{- end -}}

@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_inspector.engine.graph.matrices import antialiased, averaged
 from stream_inspector.engine.graph.noise import Level, level, scalings
-from stream_inspector.engine.graph.unet import UNet
+from stream_inspector.engine.graph.unet import UNet, embedded
 from stream_inspector.engine.graph.writer import Array, Graph
 from stream_inspector.presets import Preset
 from stream_inspector.score.names import has_feature_error
@@ -55,8 +55,9 @@ class Diffusion:
         if scoring.sampled:
             noise = self._tensors[f"noise.{step}"].astype(np.float32)
             x_t = g.op("Add", x_t, np.float32((1 - at.alpha_bar) ** 0.5) * noise)
-        original = UNet(g, scoring.network, self._weights, step, self._label)
-        raw, features = original.predicted(g.times(x_t, inp), scoring.size)
+        told = embedded(scoring.network, self._weights, step, self._label)
+        network = UNet(g, scoring.network, self._weights, told)
+        raw, features = network.predicted(g.times(x_t, inp), scoring.size)
         variance = None
         if scoring.network.learned_variance:
             raw, variance = g.ops("Split", 2, raw, axis=1, num_outputs=2)

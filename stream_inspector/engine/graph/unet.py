@@ -1,7 +1,8 @@
-"""The scoring U-Net as a graph, at one noise level of one category.
+"""The U-Net as a graph, at one noise level of one category, or told them as an input.
 
-What follows from the two alone (the embedding, the scales and shifts of every block) is computed
-while the graph is written. Module names are those of `diffusion/unet.py`.
+What follows from the two alone is their embedding. Where it is known while the graph is written,
+the scales and shifts of every block are computed then. Module names are those of
+`diffusion/unet.py`.
 """
 
 import math
@@ -14,17 +15,26 @@ from stream_inspector.presets import NetworkShape
 
 Size = tuple[int, int]
 Layers = Sequence[str]  # what a block consists of
+EMBEDDING = ("time_embed.", "label_emb.")  # modules that `embedded` computes with
 
 
 class UNet:
     """Writes the network into a graph."""
 
     def __init__(
-        self, graph: Graph, shape: NetworkShape, weights: Mapping[str, Array], step: int, label: int
+        self,
+        graph: Graph,
+        shape: NetworkShape,
+        weights: Mapping[str, Array],
+        embedding: Array | str,
     ) -> None:
-        """`step` counts on the trained chain; the label counts only where there are classes."""
+        """`embedding` [E] as `embedded` makes it, or the name of an input that will be it."""
         self._graph, self._shape, self._weights = graph, shape, weights
-        self._embedding = self._embedded(step, label)
+        self._embedding: Array | str = (
+            graph.op("Mul", embedding, graph.op("Sigmoid", embedding))
+            if isinstance(embedding, str)
+            else _silu(embedding)
+        )
 
     def predicted(self, x: str, size: Size) -> tuple[str, str | None]:
         """x [B, C, H, W] -> raw output, and what the feature head gives, if there is one."""
@@ -101,16 +111,22 @@ class UNet:
     def _residual(self, x: str, name: str, size: Size, after: Size, resample: str) -> str:
         change = {"up": self._larger, "down": self._smaller, "": _same}[resample]
         h = change(self._active(x, f"{name}.in_layers.0", size))
-        told = _linear(_silu(self._embedding), self._weights, f"{name}.emb_layers.1")
-        scale, shift = np.split(told, 2) if self._shape.scale_shift else (None, None)
-        plus = None if self._shape.scale_shift else told
+        told = self._told(f"{name}.emb_layers.1")
+        plus, scaled = (None, told) if self._shape.scale_shift else (told, None)
         h = self._convolved(h, f"{name}.in_layers.2", plus=plus)
-        h = self._active(h, f"{name}.out_layers.0", after, scale, shift)
+        h = self._active(h, f"{name}.out_layers.0", after, scaled)
         h = self._convolved(h, f"{name}.out_layers.3")
         x = change(x)
         if f"{name}.skip_connection.weight" in self._weights:
             x = self._convolved(x, f"{name}.skip_connection")
         return self._graph.op("Add", x, h)
+
+    def _told(self, name: str) -> Array | str:
+        """What the embedding says to a block, [C] or [2 C]."""
+        if not isinstance(self._embedding, str):
+            return _linear(self._embedding, self._weights, name)
+        weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
+        return self._graph.op("Add", self._graph.op("MatMul", weight, self._embedding), bias)
 
     def _attended(self, x: str, name: str, size: Size) -> str:
         g, places = self._graph, size[0] * size[1]
@@ -132,35 +148,41 @@ class UNet:
         out = g.op("Add", g.op("MatMul", weight[..., 0], found), bias[:, None])
         return g.op("Add", x, g.shaped(out, 0, channels, *size))
 
-    def _active(
-        self, x: str, name: str, size: Size, scale: Array | None = None, shift: Array | None = None
-    ) -> str:
-        h = self._normed(x, name, size, scale, shift)
+    def _active(self, x: str, name: str, size: Size, scaled: Array | str | None = None) -> str:
+        h = self._normed(x, name, size, scaled)
         return self._graph.op("Mul", h, self._graph.op("Sigmoid", h))
 
-    def _normed(
-        self, x: str, name: str, size: Size, scale: Array | None = None, shift: Array | None = None
-    ) -> str:
-        """Group normalisation, with what the embedding says of it already multiplied in."""
+    def _normed(self, x: str, name: str, size: Size, scaled: Array | str | None = None) -> str:
+        """Group normalisation, `scaled` and shifted: by numbers that are known, in its own."""
         g, weight, bias = (
             self._graph,
             self._weights[f"{name}.weight"],
             self._weights[f"{name}.bias"],
         )
         groups = math.gcd(32, len(weight))
-        if scale is not None and shift is not None:
+        if scaled is not None and not isinstance(scaled, str):
+            scale, shift = np.split(scaled, 2)
             weight, bias = weight * (1 + scale), bias * (1 + scale) + shift
         ones, zeros = np.ones(groups, np.float32), np.zeros(groups, np.float32)
         grouped = g.shaped(x, 0, groups, -1)
         normed = g.op("InstanceNormalization", grouped, ones, zeros, epsilon=1e-5)
         h = g.shaped(normed, 0, len(weight), *size)
-        return g.op("Add", g.op("Mul", h, weight[:, None, None]), bias[:, None, None])
+        h = g.op("Add", g.op("Mul", h, weight[:, None, None]), bias[:, None, None])
+        if not isinstance(scaled, str):
+            return h
+        more, less = g.ops("Split", 2, g.shaped(scaled, -1, 1, 1), axis=0, num_outputs=2)
+        return g.op("Add", g.op("Add", h, g.op("Mul", h, more)), less)
 
-    def _convolved(self, x: str, name: str, stride: int = 1, plus: Array | None = None) -> str:
+    def _convolved(
+        self, x: str, name: str, stride: int = 1, plus: Array | str | None = None
+    ) -> str:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         pad = weight.shape[2] // 2
-        bias = bias if plus is None else bias + plus
-        return self._graph.op("Conv", x, weight, bias, strides=[stride] * 2, pads=[pad] * 4)
+        bias = bias + plus if isinstance(plus, np.ndarray) else bias
+        h = self._graph.op("Conv", x, weight, bias, strides=[stride] * 2, pads=[pad] * 4)
+        if not isinstance(plus, str):
+            return h
+        return self._graph.op("Add", h, self._graph.shaped(plus, -1, 1, 1))
 
     def _larger(self, x: str) -> str:
         nearest = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
@@ -183,17 +205,16 @@ class UNet:
     def _shuffled(self, x: str, _: Size, patch: int) -> str:
         return x if patch == 1 else self._graph.op("DepthToSpace", x, blocksize=patch, mode="CRD")
 
-    def _embedded(self, step: int, label: int) -> Array:
-        half = self._shape.channels // 2
-        angles = step * np.exp(-math.log(10000) * np.arange(half, dtype=np.float32) / half)
-        wave = np.concatenate([np.cos(angles), np.sin(angles)]).astype(np.float32)
-        first = _silu(_linear(wave, self._weights, "time_embed.0"))
-        embedding = _linear(first, self._weights, "time_embed.2")
-        return (
-            embedding + self._weights["label_emb.weight"][label]
-            if self._shape.classes
-            else embedding
-        )
+
+def embedded(shape: NetworkShape, weights: Mapping[str, Array], step: int, label: int) -> Array:
+    """A step of the trained chain and a label, where there are classes, as the network sees them:
+    [E].
+    """
+    half = shape.channels // 2
+    angles = step * np.exp(-math.log(10000) * np.arange(half, dtype=np.float32) / half)
+    wave = np.concatenate([np.cos(angles), np.sin(angles)]).astype(np.float32)
+    found = _linear(_silu(_linear(wave, weights, "time_embed.0")), weights, "time_embed.2")
+    return found + weights["label_emb.weight"][label] if shape.classes else found
 
 
 def _linear(x: Array, weights: Mapping[str, Array], name: str) -> Array:

@@ -9,15 +9,18 @@ from stream_inspector.engine.graph.eight_bits import EightBits, Single, Watched
 from stream_inspector.engine.graph.ensemble import Combined, Ensemble
 from stream_inspector.engine.graph.lite import Lite
 from stream_inspector.engine.graph.members import Members
+from stream_inspector.engine.graph.unet import UNet
 from stream_inspector.engine.graph.writer import Array, Graph, model_bytes
-from stream_inspector.image.view.canvas import View
+from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.packaged import lite_weights
-from stream_inspector.presets import CHAIN, GOOD_IMAGES, LITE0, Preset
+from stream_inspector.presets import CHAIN, GOOD_IMAGES, LITE0, Backbone, Diffusion, Preset
 
 INPUT = "tiles"
 OUTPUTS = ("map", "score", "maps", "scores")  # as `Combined` has them
 _MOST_BYTES = 1 << 30  # of tensors: a graph is one message of at most 2 GiB
 RANGES = "eight_bits.ranges"  # a category's tensor
+_FEATURES, _TOLD, _RAW = "features", "embedding", "raw"
+_EMBEDDING = "time_embed.2.bias"  # as long as it
 _ENDS = ("ReduceMin", "ReduceMax")
 _NETWORKS = ("network.", "noise.", "sigma_data")
 
@@ -73,7 +76,30 @@ def watching_graph(preset: Preset) -> bytes:
     ]
     graph.named(graph.shaped(graph.op("Concat", *ends, axis=0), -1, 2), RANGES)
     found = helper.make_tensor_value_info(RANGES, TensorProto.FLOAT, None)
-    return model_bytes(graph.written("ranges", [_tiles(preset)], [found]))
+    return model_bytes(graph.written("ranges", [_tiles(preset.input_size)], [found]))
+
+
+def features_graph(tile: Size, backbone: Backbone, grid: Size) -> bytes:
+    """One of the Lite networks alone: `tiles` -> `features` [T, C, h, w] on a grid."""
+    graph = Graph()
+    looked = Lite(lite_weights(backbone), Single(graph))
+    graph.named(looked.features(_normalised(graph), tile, backbone.levels, grid), _FEATURES)
+    found = helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, None)
+    return model_bytes(graph.written(_FEATURES, [_tiles(tile)], [found]))
+
+
+def denoiser_graph(diffusion: Diffusion, weights: Mapping[str, Array]) -> bytes:
+    """A network at any noise level: x [B, C, h, w] and what `unet.embedded` gives [E] -> its raw
+    output. Raises KeyError when a tensor is missing.
+    """
+    graph = Graph()
+    raw, _ = UNet(graph, diffusion.network, weights, _TOLD).predicted("x", diffusion.size)
+    graph.named(raw, _RAW)
+    free: list[str | int | None] = ["images", diffusion.channels, *diffusion.size]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, free)
+    told = helper.make_tensor_value_info(_TOLD, TensorProto.FLOAT, [len(weights[_EMBEDDING])])
+    found = helper.make_tensor_value_info(_RAW, TensorProto.FLOAT, None)
+    return model_bytes(graph.written("denoiser", [x, told], [found]))
 
 
 def _normalised(graph: Graph) -> str:
@@ -92,9 +118,9 @@ def _named(graph: Graph, preset: Preset, found: Combined) -> GraphProto:
         helper.make_tensor_value_info(name, kind, None)
         for name, kind in zip(OUTPUTS, kinds, strict=True)
     ]
-    return graph.written("detector", [_tiles(preset)], outputs)
+    return graph.written("detector", [_tiles(preset.input_size)], outputs)
 
 
-def _tiles(preset: Preset) -> ValueInfoProto:
-    shape: list[str | int | None] = ["tiles", *preset.input_size, 3]
+def _tiles(size: Size) -> ValueInfoProto:
+    shape: list[str | int | None] = ["tiles", *size, 3]
     return helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape)

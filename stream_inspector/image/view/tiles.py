@@ -4,12 +4,11 @@ Where tiles overlap, each counts less towards its border: there a network sees l
 pixel. The ramps of neighbours add up to one, so maps that agree come back as they are.
 """
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from stream_inspector.image.view import cutting
 from stream_inspector.image.view.canvas import Size, View
-from stream_inspector.image.view.cutting import ramps
 
 
 def cut_maps(view: View, maps: Tensor) -> Tensor:
@@ -30,7 +29,7 @@ def merge(view: View, maps: Tensor) -> Tensor:
     tiles = maps.reshape(-1, len(view.corners), *maps.shape[1:])
     height, width = (side // coarser for side in view.canvas)
     canvas = maps.new_zeros(*tiles.shape[:1], *tiles.shape[2:-2], height, width)
-    weights = _weights(view, coarser).to(maps)
+    weights = torch.from_numpy(cutting.tile_weights(view, coarser)).to(maps)
     h, w = maps.shape[-2:]
     for number, (y, x) in enumerate(view.corners):
         rows = slice(y // coarser, y // coarser + h)
@@ -41,22 +40,10 @@ def merge(view: View, maps: Tensor) -> Tensor:
 
 def tile_cells(view: View, grid: Size) -> Tensor:
     """Inspected cells of each tile on its `grid`, [T, h, w]."""
-    h, w = grid
-    step_y, step_x = view.tile[0] // h, view.tile[1] // w
-    cells = view.cells((view.canvas[0] // step_y, view.canvas[1] // step_x))
-    tiles = [cells[y // step_y :, x // step_x :][:h, :w] for y, x in view.corners]
-    return torch.from_numpy(np.stack(tiles))
+    return torch.from_numpy(cutting.tile_cells(view, grid))
 
 
 def inspected(features: Tensor, cells: Tensor) -> Tensor:
     """Features [N * T, C, h, w] of the inspected `cells` [T, h, w] of T tiles, [M, C]."""
     tiles = features.movedim(1, -1).reshape(-1, *cells.shape, features.shape[1])
     return tiles[:, cells].flatten(0, 1)
-
-
-def _weights(view: View, coarser: int) -> Tensor:
-    """How much each tile counts at each of its cells, [T, h, w]."""
-    rows = ramps(view.rows, view.tile[0] // coarser, view.overlap[0] // coarser)
-    columns = ramps(view.columns, view.tile[1] // coarser, view.overlap[1] // coarser)
-    both = rows[:, None, :, None] * columns[None, :, None, :]
-    return torch.from_numpy(both).flatten(0, 1)

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
 from stream_inspector.counterpart.quality import (
     Change,
     change,
     counterpart_quality,
 )
+from stream_inspector.counterpart.variants import Counterpart
 
 GREY = np.full((40, 40, 3), 100, np.uint8)
 

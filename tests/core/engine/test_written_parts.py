@@ -19,7 +19,7 @@ from stream_inspector.engine.graph.writer import Graph, model_bytes
 from stream_inspector.engine.sessions import onnxruntime_session
 from stream_inspector.features import load_feature_net, resized
 from stream_inspector.packaged import lite_weights
-from stream_inspector.presets import LITE0
+from stream_inspector.presets import LITE0, LITE2, Backbone
 from stream_inspector.score.ensemble import enlarge
 
 SIZES = [(8, 64), (40, 320), (10, 7), (7, 7), (80, 40), (5, 40)]
@@ -64,19 +64,26 @@ def test_a_noise_level_is_that_of_the_chain(step: int) -> None:
         np.testing.assert_allclose(scalings(kind, at.alpha_bar, 0.4), wanted, rtol=1e-6)
 
 
-def test_the_shipped_weights_are_the_packages() -> None:
-    theirs, ours = packaged_weights(LITE0), lite_weights()
+@pytest.mark.parametrize("backbone", [LITE0, LITE2], ids=lambda each: each.architecture)
+def test_the_shipped_weights_are_the_packages(backbone: Backbone) -> None:
+    theirs, ours = packaged_weights(backbone), lite_weights(backbone)
     assert ours.keys() < theirs.keys()
     assert all(np.array_equal(each, theirs[name].numpy()) for name, each in ours.items())
 
 
-@pytest.mark.parametrize(("size", "grid"), [((64, 96), (8, 12)), ((80, 80), (20, 20))])
-def test_features_are_those_of_the_backbone(size: tuple[int, int], grid: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "grid", "backbone"),
+    [((64, 96), (8, 12), LITE0), ((80, 80), (20, 20), LITE0), ((64, 96), (8, 12), LITE2)],
+)
+def test_features_are_those_of_the_backbone(
+    size: tuple[int, int], grid: tuple[int, int], backbone: Backbone
+) -> None:
     x = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0)) * 2 - 1
     with torch.inference_mode():
-        expected = load_feature_net(grid)(x).numpy()
+        expected = load_feature_net(grid, backbone)(x).numpy()
     graph = Graph()
-    made = Lite(lite_weights(), Single(graph)).features("x", size, LITE0.levels, grid)
+    looked = Lite(lite_weights(backbone), Single(graph))
+    made = looked.features("x", size, backbone.levels, grid)
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, *size])
     output = helper.make_tensor_value_info(made, TensorProto.FLOAT, None)
     run = onnxruntime_session(model_bytes(graph.written("lite", [given], [output])), 1)

@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from stream_inspector.diffusion.unet import UNet
 from stream_inspector.engine.graph.unet import UNet as Written
+from stream_inspector.engine.graph.unet import embedded
 from stream_inspector.engine.graph.writer import Graph, model_bytes
 from stream_inspector.engine.sessions import onnxruntime_session
 from stream_inspector.presets import NetworkShape
@@ -40,23 +41,27 @@ def trained(shape: NetworkShape) -> UNet:
     return net
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["written for a level", "told the level"])
 @pytest.mark.parametrize("name", SHAPES)
-def test_it_predicts_as_pytorch_does(name: str) -> None:
+def test_it_predicts_as_pytorch_does(name: str, known: bool) -> None:
     shape = SHAPES[name]
     size = (16 * shape.patch, 8 * shape.patch)
     net, step, label = trained(shape), 321, 2 if shape.classes else 0
     x = torch.randn(3, 3, *size, generator=torch.Generator().manual_seed(1))
-    told = (torch.full((3,), label),) if shape.classes else ()
+    labels = (torch.full((3,), label),) if shape.classes else ()
     with torch.inference_mode():
-        raw, features = net(x, torch.full((3,), step), *told)
+        raw, features = net(x, torch.full((3,), step), *labels)
 
     graph = Graph()
     weights = {key: value.numpy() for key, value in net.state_dict().items()}
-    names = Written(graph, shape, weights, step, label).predicted("x", size)
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, *size])
+    told = embedded(shape, weights, step, label)
+    network = Written(graph, shape, weights, told if known else "embedding")
+    names = network.predicted("x", size)
+    inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, *size])]
+    inputs += [] if known else [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, None)]
     outputs = [helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in names if n]
-    run = onnxruntime_session(model_bytes(graph.written("unet", [given], outputs)), 1)
-    found = run(x.numpy())
+    run = onnxruntime_session(model_bytes(graph.written("unet", inputs, outputs)), 1)
+    found = run(x.numpy()) if known else run(x.numpy(), told)
 
     expected = [raw] if features is None else [raw, features]
     assert len(found) == len(expected)

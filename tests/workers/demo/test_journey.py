@@ -16,13 +16,15 @@ class Books:
 
     looks: list[tuple[int, int]]  # frames sent, outcomes seen
     explained: int = 0
+    defective: int = 0
+    gave_up: str | None = None
     phases: list[str] = field(default_factory=list)
 
     def look(self) -> tuple[Tally, dict[str, object]]:
         sent, seen = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         lost = tuple(f"f{number}" for number in range(seen, sent))
         outcomes = {f"f{number}": None for number in range(seen)}
-        return Tally(sent, seen, 0, 0, 0, lost, 0, (), 0, outcomes), {}  # type: ignore[arg-type]
+        return Tally(sent, seen, self.defective, 0, 0, lost, 0, (), 0, outcomes), {}  # type: ignore[arg-type]
 
     @property
     def observer(self) -> SimpleNamespace:
@@ -43,7 +45,8 @@ def watch(
     """Follow until the end; returns the last look."""
     children = SimpleNamespace(sending=sending, inspecting=inspecting, explaining=explaining)
     patience = Patience(stall_s, stall_s)
-    follow(SimpleNamespace(children=children), books, books, patience, StopSignal())
+    stage = SimpleNamespace(children=children)
+    books.gave_up = follow(stage, books, books, patience, StopSignal())
     return books.look()[0]
 
 
@@ -61,6 +64,9 @@ def test_it_waits_for_cameras_that_still_send() -> None:
     watch(books, sending=True, stall_s=1.0)
 
     assert set(books.phases) == {"sending"}  # only the stall ended it
+    assert books.gave_up == (
+        "cut short: nothing moved for 1 s (setting demo.stall_s) while cameras sent"
+    )
 
 
 @pytest.mark.slow
@@ -68,11 +74,22 @@ def test_it_gives_up_when_nothing_moves() -> None:
     assert watch(Books([(3, 1)]), stall_s=0.5).lost == ("f1", "f2")
 
 
+@pytest.mark.slow
+def test_pictures_that_never_come_are_told() -> None:
+    books = Books([(3, 3)], explained=1, defective=3)
+
+    watch(books, stall_s=0.5)
+
+    assert books.gave_up is not None
+    assert books.gave_up.startswith("2 defects have no pictures: no explanation came for 0.5 s")
+
+
 def test_it_gives_up_when_no_worker_is_left() -> None:
     books = Books([(3, 1)])
 
     watch(books, inspecting=False)
 
+    assert books.gave_up is None  # what ended tells itself
     assert len(books.phases) == 1
 
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -15,7 +16,6 @@ from stream_inspector.model.version import Model
 from stream_inspector.presets import Preset
 from stream_inspector.threshold.budget import Budget
 from workers.demo.settings import DemoSettings
-from workers.offline.fit import GoodImages, load_good, synthetic_good, train_category
 from workers.offline.images.datasets import good_files
 from workers.offline.images.views import folder_view
 from workers.offline.model_folder import read_model, write_model
@@ -24,6 +24,9 @@ from workers.offline.progress import training_bar
 from workers.runtime.categories import Category
 from workers.runtime.host.terminal import text
 from workers.runtime.lifecycle import StopSignal
+
+if TYPE_CHECKING:
+    from workers.offline.fit import GoodImages
 
 _RENDERED_PRESET, _REAL_PRESET = "pixel-small", "feature-fast"
 
@@ -85,6 +88,8 @@ def _cached_or_trained(
 def _train(
     settings: DemoSettings, category: str, preset: Preset, console: Console, stop: StopSignal
 ) -> Model:
+    from workers.offline.fit import train_category  # PyTorch
+
     good = _good(settings, category, preset, console)
     parts = (
         f"{len(good.train)} train, {len(good.select)} select, {len(good.calibrate)} set thresholds"
@@ -97,7 +102,9 @@ def _train(
         )
 
 
-def _good(settings: DemoSettings, category: str, preset: Preset, console: Console) -> GoodImages:
+def _good(settings: DemoSettings, category: str, preset: Preset, console: Console) -> "GoodImages":
+    from workers.offline.fit import load_good, synthetic_good
+
     if settings.data is None:
         return synthetic_good(settings.training_images, settings.seed, View(preset.input_size))
     console.print(text(f"Reading the good images of {settings.data} ..."))

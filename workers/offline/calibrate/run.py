@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from stream_inspector.detector import Detector
-from stream_inspector.engine.eight_bits import with_eight_bits
+from stream_inspector.engine.eight_bits import knows_eight_bits, with_eight_bits
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.image.appearance import appearance
 from stream_inspector.image.view.canvas import View
@@ -111,7 +111,8 @@ def calibrate(
         if wanted.report:
             shown = _with_more(shown, detector, view, on_work)
     renewed = _with_self_test(model.with_calibration(name, made), detector, name, held, good)
-    renewed = with_eight_bits(renewed, name, held.images)
+    if settings.trainer.eight_bits or knows_eight_bits(model, name):
+        renewed = with_eight_bits(renewed, name, held.images)
     used = [*held.paths, *(file.path for file in (test.files if test else ()))]
     renewed = learnt_from(renewed, name, reviews_of(used))
     write_model(renewed, wanted.out)

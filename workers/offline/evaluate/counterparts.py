@@ -4,17 +4,16 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
-from torch import Tensor
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
 from stream_inspector.counterpart.quality import (
     Change,
     CounterpartQuality,
     change,
     counterpart_quality,
 )
+from stream_inspector.counterpart.variants import Array, Counterpart, OnRound
 from stream_inspector.detector import Detector
-from stream_inspector.features import to_images
+from stream_inspector.image.planes import from_planes
 from stream_inspector.threshold.judge import judge
 from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image, Verdict
@@ -58,8 +57,8 @@ class Counterparts:
         """The image after every round; none where nothing may change."""
         rounds = list[Image]()
 
-        def keep(_: int, x: Tensor) -> None:
-            rounds.extend(to_images(x))
+        def keep(_: int, x: Array) -> None:
+            rounds.extend(from_planes(x))
 
         self._explain([index], keep)
         return rounds
@@ -76,7 +75,7 @@ class Counterparts:
         )
 
     def _explain(
-        self, indices: Sequence[int], on_round: Callable[[int, Tensor], None] | None = None
+        self, indices: Sequence[int], on_round: OnRound | None = None
     ) -> list[Counterpart]:
         images = [self._test.images[index] for index in indices]
         verdicts = [self._verdict(index) for index in indices]

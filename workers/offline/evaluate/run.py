@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.counterpart.variants import Counterpart
 from stream_inspector.detector import Detector
 from stream_inspector.image.view.canvas import Size
 from workers.offline.detector import make_detector

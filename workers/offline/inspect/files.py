@@ -22,7 +22,7 @@ from workers.offline.noted import noted
 from workers.runtime.datasets.files import SUFFIXES, images_below, is_image, shown
 
 if TYPE_CHECKING:
-    from stream_inspector.counterpart.gradient_denoising import Counterpart
+    from stream_inspector.counterpart.variants import Counterpart
 
 BATCH = 8
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from stream_inspector.baselines.draem import Draem
 from stream_inspector.baselines.method import Fitted
-from stream_inspector.counterpart.gradient_denoising import COUNTERPARTS
+from stream_inspector.counterpart.variants import COUNTERPARTS, Array, OnRound
 from stream_inspector.detector import Detector
 from stream_inspector.features import to_images
+from stream_inspector.image.planes import from_planes
 from stream_inspector.verdict import Image, Verdict
 from workers.offline.reproduce.drawing import Panels, heat, tinted
 from workers.offline.scoring.labelled import LabelledImages
@@ -89,8 +89,8 @@ def steps(shown: Shown, variant: str = "paper") -> list[Panels]:
     for index in shown.chosen:
         rounds = list[Image]()
 
-        def keep(_: int, x: Tensor, rounds: list[Image] = rounds) -> None:
-            rounds.extend(to_images(x[:1]))
+        def keep(_: int, x: Array, rounds: list[Image] = rounds) -> None:
+            rounds.extend(from_planes(x[:1]))
 
         made = _counterpart(shown, index, variant, keep)
         spread = np.linspace(0, len(rounds) - 1, STEPS) if rounds else np.zeros(0)
@@ -111,9 +111,7 @@ def _by_others(image: Image, fitted: Mapping[str, Fitted]) -> Panels:
         ]
 
 
-def _counterpart(
-    shown: Shown, index: int, variant: str, on_round: Callable[[int, Tensor], None] | None = None
-) -> Image:
+def _counterpart(shown: Shown, index: int, variant: str, on_round: OnRound | None = None) -> Image:
     images, named = [shown.image(index)], [shown.category]
     verdicts: list[Verdict] = shown.detector.inspect(images, [shown.test.sizes[index]], named)
     settings = COUNTERPARTS[variant]

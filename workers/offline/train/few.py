@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from stream_inspector.engine.eight_bits import with_eight_bits
+from stream_inspector.engine.eight_bits import knows_eight_bits, with_eight_bits
 from stream_inspector.errors import DataError
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.assembly import of_category
@@ -86,7 +86,8 @@ def train_few(
         source_key(known.name): source,
         view_key(known.name): known.fingerprint,
     }
-    model = with_eight_bits(model, known.name, list(kept.values()))
+    if how.eight_bits:
+        model = with_eight_bits(model, known.name, list(kept.values()))
     _write(_about(model, about, known.name, kept), out, console, start)
 
 
@@ -113,7 +114,8 @@ def grow(
             made, added = _grown_few(model, new, terms)
         else:
             made, added = _grown(model, new, growth, terms, console)
-    made = with_eight_bits(made, name, list(new.values()))
+    if how.eight_bits or knows_eight_bits(model, name):
+        made = with_eight_bits(made, name, list(new.values()))
     lineage: dict[str, Scalar] = {
         "parent": model.version,
         "added_images": added,

@@ -171,7 +171,7 @@ def _calibrated(
     budgets = {name: each.as_budget() for name, each in accepted.items()}
     strict = [name for name, each in accepted.items() if each.strict]
     try:
-        return set_thresholds(fitted, good, budgets, how.device, strict)
+        return set_thresholds(fitted, good, budgets, how.device, strict, eight_bits=how.eight_bits)
     except CalibrationRefused as error:
         raise CalibrationRefused(
             f"{error}; the trained model is in {folder}: "

@@ -13,7 +13,7 @@ Inspect = Callable[[Sequence[Image], Sequence[tuple[int, int]], Sequence[str]], 
 
 
 class Counterpart(Protocol):
-    """A normal counterpart, as `stream_inspector.counterpart.gradient_denoising` makes it."""
+    """A normal counterpart, as `stream_inspector.counterpart` makes it."""
 
     @property
     def image(self) -> Image:

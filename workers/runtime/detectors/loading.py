@@ -36,7 +36,8 @@ class ModelLoader:
         explains: bool = False,
         measured: Callable[[str], "Choice | None"] = lambda _: None,
     ):
-        """`explains`: counterparts are made here, which needs PyTorch and memory of its own.
+        """`explains`: counterparts are made here, which needs memory of its own, and PyTorch on an
+        accelerator and for some models.
 
         `measured`: version -> what was found to score it fastest on machines like this.
         """
@@ -45,10 +46,15 @@ class ModelLoader:
     @importing()
     def prepare(self) -> None:
         """Import what loading needs: seconds that the first version need not take."""
-        import stream_inspector.detector  # noqa: F401
+        import stream_inspector.detector
 
-        if self._explains and find_spec("torch") is not None:
-            _import_what_explains()
+        if not self._settings.device.startswith("cpu"):
+            _import_torch()
+            return
+        import stream_inspector.engine.graph_scorer
+
+        if self._explains:
+            import stream_inspector.counterpart.graph_explainer  # noqa: F401
 
     def size(self, manifest: bytes) -> int:
         """Bytes that a version will take on the device. Raises ModelCorrupt, or as a load does."""
@@ -136,20 +142,28 @@ class ModelLoader:
         """Whether defects are explained here: what that needs is imported now, not at the first."""
         if not (self._explains and detector.explains):
             return False
-        if find_spec("torch") is None:
-            _log.warning(
-                "defects are not explained here: that needs PyTorch, which is not installed; "
-                "set explainer.counterparts to false, or install the extra `worker`"
-            )
-            return False
-        _import_what_explains()
+        if detector.explains_in_torch:
+            if not _import_torch():
+                _log.warning(
+                    "this model's defects get no counterparts here: that needs PyTorch, which is "
+                    "not installed; set explainer.counterparts to false, or install the extra "
+                    "`worker`"
+                )
+                return False
+        else:
+            import stream_inspector.counterpart.graph_explainer  # noqa: F401
         return True
 
 
-def _import_what_explains() -> None:
+def _import_torch() -> bool:
+    """What explains in PyTorch; whether it is installed."""
+    if find_spec("torch") is None:
+        return False
     import timm  # noqa: F401
 
     import stream_inspector.counterpart.explainer  # noqa: F401
+
+    return True
 
 
 def check(loaded: LoadedModel, category: str, model: "Model") -> None:

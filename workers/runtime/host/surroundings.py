@@ -20,6 +20,7 @@ _SAID = {
     # Several workers on few cores: threads that spin at OpenMP's barriers starve each other
     # (1800 ms a frame instead of 140 were measured).
     "OMP_WAIT_POLICY": "PASSIVE",
+    "OPENBLAS_THREAD_TIMEOUT": "4",  # numpy's: 2^4 cycles of waiting instead of 2^26
 }
 # OpenVINO's events go to Google, and only a variable that says that this is a test bench stops
 # them. Without this package it uses the stub that it brings.

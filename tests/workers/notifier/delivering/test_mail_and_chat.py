@@ -86,16 +86,15 @@ MARKDOWN = {"discord", "discord-markdown", "mattermost", "teams", "rocket"}  # t
 
 
 @pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What would go to the services, which nobody calls from a test: any answer is `ok`."""
     import requests
 
-    found: list[Any] = []
+    found: list[bytes] = []
 
     def answer(session: object, request: requests.PreparedRequest, **options: object) -> Any:
-        body = request.body
-        text = body.decode() if isinstance(body, bytes) else body or ""
-        found.append(json.loads(text) if text.startswith(("{", "[")) else text)
+        body = request.body or b""
+        found.append(body if isinstance(body, bytes) else body.encode())
         made = requests.Response()
         made.status_code, made.request, made.url = 200, request, request.url or ""
         answers = {"hooks.slack.com": b"ok"}
@@ -108,9 +107,13 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 @pytest.mark.parametrize("chat", CHATS)
-def test_a_chat_is_sent_nothing_that_calls_people_or_is_markup(sent: list[Any], chat: str) -> None:
+def test_a_chat_is_sent_nothing_that_calls_people_or_is_markup(
+    bodies: list[bytes], chat: str
+) -> None:
     made = AppriseChannel(SecretStr(CHATS[chat]), timeout_s=5)
     made.send([alarm(1, camera_id=CALLS, message=CALLS, category=CALLS)])
+    texts = [body.decode() for body in bodies]
+    sent = [json.loads(text) if text.startswith(("{", "[")) else text for text in texts]
     text = json.dumps(sent, ensure_ascii=False)
     assert "everyone" in text
     for live in ("@everyone", "@here", "<!channel", "<@U123", "<at>", "<a href", "<img"):
@@ -136,6 +139,27 @@ def test_a_mail_has_the_picture_of_its_alarm(mail_server: MailServer, tmp_path: 
     (picture,) = mail.iter_attachments()
     assert picture.get_content_type() == "image/png"
     assert picture.get_content() == data
+
+
+@pytest.mark.parametrize("chat", ["discord", "telegram"])
+def test_a_chat_has_the_picture_of_its_alarm(
+    bodies: list[bytes], chat: str, tmp_path: Path
+) -> None:
+    pictures, link, data = stored(tmp_path)
+    channel = AppriseChannel(SecretStr(CHATS[chat]), timeout_s=5, pictures=pictures)
+    channel.send([alarm(1, evidence=link)])
+    assert sum(data in body for body in bodies) == 1
+
+
+@pytest.mark.parametrize("chat", ["slack", "mattermost", "teams"])
+def test_a_chat_that_takes_no_files_gets_the_text(
+    bodies: list[bytes], chat: str, tmp_path: Path
+) -> None:
+    pictures, link, data = stored(tmp_path)
+    channel = AppriseChannel(SecretStr(CHATS[chat]), timeout_s=5, pictures=pictures)
+    channel.send([alarm(1, evidence=link)])
+    assert any(b"defect" in body for body in bodies)
+    assert not any(data in body for body in bodies)
 
 
 @pytest.mark.parametrize("evidence", [None, "s3://elsewhere/x.png", "file:///etc/passwd", "gone"])

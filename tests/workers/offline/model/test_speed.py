@@ -11,7 +11,7 @@ from rich.console import Console
 
 from stream_inspector.engine import measure as measuring
 from stream_inspector.engine.choice import Choice
-from stream_inspector.engine.eight_bits import RANGES
+from stream_inspector.engine.eight_bits import RANGES, with_eight_bits
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.model.version import Model, save_model
 from workers.offline.model.run import Desk
@@ -108,8 +108,9 @@ def test_a_worker_loads_what_was_measured(tiny_model: Model) -> None:
 
 
 def test_what_fails_the_self_test_here_is_left_for_the_plain_engine(tiny_model: Model) -> None:
-    ranges = {f"flanges/{RANGES}": np.zeros_like(tiny_model.tensors[f"flanges/{RANGES}"])}
-    blind = replace(tiny_model, tensors={**tiny_model.tensors, **ranges})
+    known = with_eight_bits(tiny_model, "flanges", [tiny_model.self_test_image("flanges")])
+    ranges = {f"flanges/{RANGES}": np.zeros_like(known.tensors[f"flanges/{RANGES}"])}
+    blind = replace(known, tensors={**known.tensors, **ranges})
     files, coarse = save_model(blind), Choice("onnxruntime", "fast", True)
     load = ModelLoader(DeviceSection(threads=1), measured=lambda _: coarse)
     assert load(files.manifest, files.tensors).engine == "onnxruntime"

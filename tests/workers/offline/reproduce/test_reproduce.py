@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_inspector.counterpart.gradient_denoising import COUNTERPARTS
+from stream_inspector.counterpart.variants import COUNTERPARTS
 from stream_inspector.model.version import Model
 from stream_inspector.presets import FEATURE_FAST, PAPER, PER_IMAGE, PIXEL_SMALL
 from workers.offline.model_folder import write_model

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from stream_inspector.engine.eight_bits import knows_eight_bits
 from stream_inspector.model.version import Model
 from stream_inspector.synthetic import render
 from workers.cli import app
@@ -65,6 +66,7 @@ def test_a_few_images_make_a_provisional_model_without_being_asked(few: Path) ->
     assert made.provisional
     assert made.preset.name == "few-images"
     assert made.calibrations["flange"].n_images == 6
+    assert not knows_eight_bits(made, "flange")
 
 
 def test_more_images_join_and_the_lineage_is_kept(few: Path, views: Path, tmp_path: Path) -> None:
@@ -102,11 +104,19 @@ def test_of_many_images_it_takes_what_it_keeps(
 ) -> None:
     monkeypatch.setattr("workers.offline.train.few.MOST", 6)
     pictures(tmp_path / "photos", 0, 9)
-    how = ("--preset", "few-images", "--out", tmp_path / "model")
+    how = (
+        "--preset",
+        "few-images",
+        "--out",
+        tmp_path / "model",
+        "--set",
+        "trainer.eight_bits=true",
+    )
     result = train(views, "--data", tmp_path / "photos", *how)
 
     assert result.exit_code == 0, result.output
     assert model(tmp_path).calibrations["flange"].n_images == 6
+    assert knows_eight_bits(model(tmp_path), "flange")
     assert "6 of 9 good images were used" in result.stderr.replace("\n", " ")
 
 

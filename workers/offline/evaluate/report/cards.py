@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.counterpart.variants import Counterpart
 from stream_inspector.image.pictures import heat_range, heatmap
 from stream_inspector.threshold.pro import binarise_mask
 from stream_inspector.verdict import Image

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.counterpart.variants import Counterpart
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.model.version import Model
 from stream_inspector.verdict import Image

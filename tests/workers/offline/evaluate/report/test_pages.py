@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from stream_inspector.counterpart.gradient_denoising import Counterpart
+from stream_inspector.counterpart.variants import Counterpart
 from stream_inspector.threshold.share import alarms_by_kind
 from workers.offline.evaluate.report.cards import make_card
 from workers.offline.evaluate.report.examples import MOST, Judged
