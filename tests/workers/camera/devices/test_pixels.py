@@ -86,7 +86,7 @@ def test_png_loses_nothing(encoding: str, samples: Samples, name: str) -> None:
 def test_raw_pixels_say_what_they_are(samples: Samples, name: str, kind: str) -> None:
     settings = DeviceSettings(encoding="raw", demosaic=False)
     made = taken(samples, name, convert_bayer=False)
-    found = shot(Grab(made, 1, None, pixel_format=name, count=7), settings)
+    found = shot(Grab(made, 1, None, pixel_format=name), settings, part=7)
     assert found.content_type == f"application/vnd.stream-inspector.raw-{kind}"
     assert (found.width, found.height, found.count) == (8, 6, 7)
     assert found.pixel_format == name
