@@ -30,7 +30,7 @@ _PLACES = {
         "az",
         "adl",
     ),
-    *("sftp", "ssh", "ftp", "smb", "hdfs"),
+    *("sftp", "ssh", "ftp", "smb", "hdfs", "opc.tcp"),
 }
 _HOSTS = _PLACES | {
     "redis",
@@ -41,7 +41,10 @@ _HOSTS = _PLACES | {
     "rtsps",
     "postgresql",
 }  # elsewhere a host may be a key, too
-_PLAIN = {"v1", "v2", "api", "otlp", "traces", "metrics", "logs"}  # parts of a path without secrets
+_PLAIN = {  # parts of a path without secrets
+    *("v1", "v2", "api", "otlp", "traces", "metrics", "logs"),
+    *("main", "live", "stream", "streaming", "video", "media", "channels", "h264", "h265"),
+}
 
 _CHAIN = re.compile(r"((?:[a-z0-9]+::)*)([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _AUTHORITY = re.compile(

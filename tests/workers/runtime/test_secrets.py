@@ -53,6 +53,7 @@ SHAPES = [
     "redis://:{p}@cache:6379/0",
     "rtsp://viewer:{p}@camera:554/live",
     "rtsp://camera/live?token={p}",
+    "opc.tcp://plc:{p}@gate:4840/gate",
     "rediss://worker:{p}@cache:6379/0",
     "redis://cache:6379/0?password={p}",
     "redis://cache:6379/0?db=0&password={p}&timeout=3",
@@ -101,6 +102,8 @@ def test_no_part_of_a_password_is_shown(shape: str, odd: str) -> None:
         ("rediss://:p[q@[::1]:6379/1", "rediss://***@[::1]:6379/1"),
         ("redis://:p#q@cache", "redis://***"),
         ("s3://bucket/plant/models", "s3://bucket/plant/models"),
+        ("opc.tcp://0.0.0.0:4840/gate", "opc.tcp://0.0.0.0:4840/gate"),  # or no log names the gate
+        ("rtsp://u:p@10.0.0.7/live/key7", "rtsp://***@10.0.0.7/live/***"),
         ("file:///var/models", "file:///var/models"),
         ("http://collector:4318/v1/traces", "http://collector:4318/v1/traces"),
         ("http://collector:4318/v1/traces?t=x", "http://collector:4318/v1/traces?***"),
