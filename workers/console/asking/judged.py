@@ -53,10 +53,11 @@ def audited(connection: Connection, category: str) -> list[Word]:
         select(table.decided_ms, table.calibration_id, table.verdict, words.c.judgement)
         .select_from(joined)
         .where(
-            words.c.sample == Sample.AUDIT.value,
-            # Words are few and outcomes many: no index on the latter shall tempt SQLite.
-            func.coalesce(table.category, "") == category,
+            table.category == category,
+            table.judgement.is_not(None),
             table.verdict != "rejected",
+            # Of all categories: no index on it shall tempt SQLite.
+            func.coalesce(words.c.sample, "") == Sample.AUDIT.value,
         )
     )
     return [

@@ -106,7 +106,12 @@ def _audited(connection: Connection, span: Span) -> list[Scored]:
             outcomes.c.verdict,
         )
         .select_from(words.join(outcomes, outcomes.c.part == words.c.part))
-        .where(words.c.sample == Sample.AUDIT.value, *_own(span))
+        .where(
+            *_own(span),
+            outcomes.c.judgement.is_not(None),
+            # Of all categories: no index on it shall tempt SQLite.
+            func.coalesce(words.c.sample, "") == Sample.AUDIT.value,
+        )
     )
     return [
         (score, review, at)

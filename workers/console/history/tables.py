@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 2  # of what follows; a file of another version is set aside and made anew
+VERSION = 3  # of what follows; a file of another version is set aside and made anew
 
 metadata = MetaData()
 
@@ -73,6 +73,15 @@ outcomes = Table(
     Index("outcomes_by_category", "category", "decided_ms", *_FILTERS, "camera"),
     Index("outcomes_by_verdict", "verdict", "decided_ms", "score", "judgement"),
     Index("outcomes_by_word", "judgement", "decided_ms", **_few("judgement")),
+    Index(
+        "outcomes_by_score",
+        *("category", "score", "decided_ms", "verdict", "judgement", "model_version", "run"),
+    ),
+    Index(
+        "outcomes_judged",
+        *("category", "judgement", "decided_ms", "verdict", "calibration_id", "part"),
+        **_few("judgement"),
+    ),
     Index("outcomes_waiting", "queue", "decided_ms", **_few("queue")),
     Index("outcomes_by_frame", "frame_id"),
     Index("outcomes_by_serial", "serial"),
