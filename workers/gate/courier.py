@@ -14,7 +14,7 @@ from workers.gate.marks import Mark
 
 log = structlog.get_logger(__name__)
 
-_QUEUE = 1000  # answers that wait for a channel; beyond it the oldest are given up
+_QUEUE = 10_000  # answers that wait for a channel; beyond it the oldest are given up
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _TRIES = 3  # of an answer that is refused: then it goes, when its time is over
 

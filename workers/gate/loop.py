@@ -19,6 +19,7 @@ from workers.runtime.watchdog import Pulse
 log = structlog.get_logger(__name__)
 
 _LONGEST_WAIT_S = 0.2
+_REPEATED = 100  # answers that arrived before: new ones wait behind them
 _AT_ONCE = 1000  # parts and outcomes between two looks at what is due
 
 
@@ -54,7 +55,8 @@ class Gate:
         for courier in self._couriers:
             arrived = len(answered) - courier.unsent(answered)
             for place, answer in enumerate(again):
-                if answer is not None and (place >= arrived or not answer.late):
+                recent = place >= arrived - _REPEATED
+                if answer is not None and (place >= arrived or (recent and not answer.late)):
                     courier.put(answer)
 
     def run(self, stop: StopSignal) -> None:

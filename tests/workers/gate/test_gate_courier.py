@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import pytest
+
 from tests.workers.gate.parts import answer
 from workers.gate.answers import Answer
 from workers.gate.channels.channel import ChannelDown, Refused
@@ -85,7 +87,8 @@ def test_what_waits_is_sent_before_the_end() -> None:
     assert numbers(wire) == list(range(50))
 
 
-def test_putting_never_waits_and_what_waits_is_bounded() -> None:
+def test_putting_never_waits_and_what_waits_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.gate.courier._QUEUE", 1000)
     wire = Wire()
     wire.hold.clear()
     with courier(wire) as carrier:

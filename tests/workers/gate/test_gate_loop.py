@@ -193,6 +193,27 @@ def test_a_start_that_does_not_know_what_arrived_says_again_what_may_still_help(
     assert line.told(1) == [(1, "not-inspected")]
 
 
+def test_a_start_repeats_so_few_answers_that_new_ones_do_not_wait(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.gate.loop._REPEATED", 2)
+    line.start()
+    parts = [frame(number) for number in range(7)]
+    line.send(*parts[:6])
+    line.judge(*parts[:4])
+    line.told(4)
+    line.wire.cut = True
+    line.judge(*parts[4:6])
+    _until(lambda: line.gate.decisions.total() == 6)
+    line.stop()
+    line.wire.cut = False
+    line.wire.took.clear()
+    line.start()
+    line.send(parts[6])
+    line.judge(parts[6])
+    assert [number for number, _ in line.told(5)] == [2, 3, 4, 5, 6]
+
+
 def test_what_was_decided_and_never_arrived_is_told_by_the_next_start_as_late(line: Line) -> None:
     line.start()
     parts = [frame(number) for number in range(3)]
