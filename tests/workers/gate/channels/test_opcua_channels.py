@@ -13,7 +13,7 @@ from asyncua.ua.uaerrors import UaError
 from pydantic import SecretStr
 
 from tests.workers.gate.parts import answer
-from tests.workers.gate.plants import OpcUaPlant, free_port, until
+from tests.workers.gate.plants import PATIENCE_S, OpcUaPlant, free_port, until
 from workers.gate.answers import Decision
 from workers.gate.channels.channel import ChannelDown, Refused
 from workers.gate.channels.opcua_client import OpcUaClientChannel
@@ -60,7 +60,7 @@ class Subscriber:
 
 def test_a_client_reads_and_subscribes(served: tuple[OpcUaServerChannel, str]) -> None:
     channel, url = served
-    with Client(url) as client:
+    with Client(url, timeout=PATIENCE_S) as client:
         space = client.get_namespace_index(NAMESPACE)
 
         def value(name: str) -> Any:
@@ -87,7 +87,7 @@ def test_a_client_reads_and_subscribes(served: tuple[OpcUaServerChannel, str]) -
 def test_nobody_may_write(served: tuple[OpcUaServerChannel, str]) -> None:
     _, url = served
     for user in ("", "admin"):
-        client = Client(url)
+        client = Client(url, timeout=PATIENCE_S)
         if user:
             client.set_user(user)
             client.set_password("guess")
@@ -105,14 +105,14 @@ def test_with_a_password_nobody_else_is_let_in() -> None:
     channel.open()
     try:
         for user, password in ((None, None), ("plc", "wrong"), ("admin", "s3cret-word")):
-            client = Client(url)
+            client = Client(url, timeout=PATIENCE_S)
             if user:
                 client.set_user(user)
                 client.set_password(password)
             with pytest.raises(UaError):
                 client.connect()
             client._stop_own_tloop()
-        client = Client(url)
+        client = Client(url, timeout=PATIENCE_S)
         client.set_user("plc")
         client.set_password("s3cret-word")
         with client:
@@ -217,7 +217,7 @@ def test_signed_and_encrypted_connections_only_where_a_certificate_is_given(tmp_
         with pytest.raises((UaError, OSError, TimeoutError)):
             plain.connect()
         plain._stop_own_tloop()
-        client = Client(url)
+        client = Client(url, timeout=PATIENCE_S)
         client.set_security_string(f"Basic256Sha256,SignAndEncrypt,{files[0]},{files[1]}")
         with client:
             assert client.get_namespace_index(NAMESPACE) >= 2
