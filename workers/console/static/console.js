@@ -54,3 +54,9 @@ if (stale) {
   document.addEventListener("visibilitychange", renew);  // in the background nothing is renewed
   setInterval(() => { stale.hidden = document.hidden || performance.now() - renewed < STALE_MS; }, 1000);
 }
+
+// htmx may begin before its extension is here: what follows a stream is then looked at again.
+window.addEventListener("load", () => {
+  const follows = document.querySelector("[hx-sse\\:connect]");
+  if (follows && window.htmx && !(follows._htmx && follows._htmx.sse)) htmx.process(follows);
+});
