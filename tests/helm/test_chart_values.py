@@ -158,6 +158,7 @@ CONFIGURATIONS = [
     merged(EVERYTHING, supported("hpa-cpu")),
     merged(EVERYTHING, supported("static-membership")),
     merged(EVERYTHING, {"image": {"digests": {"cuda": ""}}, "inspector": {"gpu": {"count": 0}}}),
+    merged(supported("default"), {"inspector": {"config": {"models": {"engine": "torch"}}}}),
     supported("default"),
 ]
 CANDIDATES: list[Any] = [

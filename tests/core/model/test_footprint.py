@@ -31,7 +31,7 @@ def _loaded(fitted: Model) -> Detector:
     detector = Detector(load_model(save_model(model)), engine="torch")
     detector.inspect(good_images(1), [(64, 64)])
     detector.examine(good_images(1))
-    explainer = detector._explainer
+    explainer = detector._in_torch
     assert explainer._denoiser
     assert explainer._guides
     return detector
