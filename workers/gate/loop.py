@@ -46,9 +46,9 @@ class Gate:
     def restore(self, answered: Sequence[Noted]) -> None:
         """What earlier starts answered, oldest first.
 
-        Sent again is what a channel never had, and what may still help: who reads our answers may
-        not have done so before we ended. The same answer to the same part, sent twice, changes
-        nothing; what moves something is sent once.
+        Sent again is what a channel never had, and the newest of what may still help: who reads our
+        answers may not have done so before we ended. The same answer to the same part, sent twice,
+        changes nothing; what moves something is sent once.
         """
         now = self._clock()
         again = [self._restored(noted, now) for noted in answered]

@@ -18,6 +18,9 @@ from stream_inspector.threshold.audit import (
 from stream_inspector.threshold.order import images_needed
 from workers.console.history.tables import outcomes, words
 
+# A word of the random sample. Of all categories: no index on it shall tempt SQLite.
+AUDITED = func.coalesce(words.c.sample, "") == Sample.AUDIT.value
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -56,8 +59,7 @@ def audited(connection: Connection, category: str) -> list[Word]:
             table.category == category,
             table.judgement.is_not(None),
             table.verdict != "rejected",
-            # Of all categories: no index on it shall tempt SQLite.
-            func.coalesce(words.c.sample, "") == Sample.AUDIT.value,
+            AUDITED,
         )
     )
     return [

@@ -10,6 +10,7 @@ from schemas.outcome import Verdict
 from schemas.review import Judgement, Sample, part_said
 from schemas.review import Part as Said
 from stream_inspector.threshold.recalibrate import Reviewed
+from workers.console.asking.judged import AUDITED
 from workers.console.asking.parts import Part, parts, select_parts
 from workers.console.history.tables import outcomes, tallies, words
 
@@ -106,12 +107,7 @@ def _audited(connection: Connection, span: Span) -> list[Scored]:
             outcomes.c.verdict,
         )
         .select_from(words.join(outcomes, outcomes.c.part == words.c.part))
-        .where(
-            *_own(span),
-            outcomes.c.judgement.is_not(None),
-            # Of all categories: no index on it shall tempt SQLite.
-            func.coalesce(words.c.sample, "") == Sample.AUDIT.value,
-        )
+        .where(*_own(span), outcomes.c.judgement.is_not(None), AUDITED)
     )
     return [
         (score, review, at)

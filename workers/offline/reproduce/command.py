@@ -46,7 +46,8 @@ def reproduce(
     config: options.Config = None,
     assignments: options.Assignments = None,
     job: Annotated[
-        str | None, typer.Option("--job", help="only this one, in this process", hidden=True)
+        str | None,
+        typer.Option("--job", help="only this one: a category, or unified; several side by side"),
     ] = None,
 ) -> None:
     """Run the paper's experiments on the categories that are there; write its tables and figures.
