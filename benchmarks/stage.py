@@ -30,7 +30,7 @@ from stream_inspector.image.decode import DecodeLimits, decode
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.model.version import Model, save_model
-from stream_inspector.synthetic import render
+from stream_inspector.synthetic import DEFECT_KINDS, render
 from stream_inspector.verdict import Image
 from workers.demo.settings import SYNTHETIC_CATEGORY
 from workers.demo.stage.brokers import BROKERS
@@ -54,6 +54,7 @@ TOPICS = TopicSettings()
 PARTITIONS, BATCH, DISTINCT = 4, 8, 40
 BATCHES = (1, 2, 4, BATCH)
 PATIENCE_S = 120.0
+DEFECTS = 5  # whose counterparts are timed
 
 
 def main() -> None:
@@ -64,10 +65,12 @@ def main() -> None:
         raise SystemExit("no shipped model: see configs/models/README.md")
     pictures = [encode_png(render(i, seed=7).image) for i in range(DISTINCT)]
     detector, batch_ms = _detector(model, pictures, arguments.runs)
+    explain_s = _explain_s(model)
     shell, rows = _stage_rows(model, pictures, arguments.frames, arguments.runs)
-    _print([detector, *rows], pictures, arguments)
+    counterpart = ("a counterpart", f"{explain_s:.2f} s", f"median of {DEFECTS} defects")
+    _print([detector, counterpart, *rows], pictures, arguments)
     if arguments.json:
-        found = constants(model.preset.name, batch_ms, shell, pictures)
+        found = constants(model.preset.name, batch_ms, explain_s, shell, pictures)
         arguments.json.write_text(found.model_dump_json(indent=1) + "\n")
 
 
@@ -94,6 +97,22 @@ def _detector(model: Model, pictures: Sequence[bytes], runs: int) -> tuple[Row, 
     return ("detector alone", f"{rate:.1f} frames/s", remark), batch_ms
 
 
+def _explain_s(model: Model) -> float:
+    """Seconds of the device for a defect's counterpart, after the first."""
+    detector, found = Detector(model), []
+    view = model.view()
+    for index in range(1 + DEFECTS):
+        png = encode_png(
+            render(index, seed=7, defect=DEFECT_KINDS[index % len(DEFECT_KINDS)]).image
+        )
+        images = [decode(png, "image/png", view, DecodeLimits()).image]
+        verdicts = detector.inspect(images, [view.canvas[::-1]])
+        start = time.perf_counter()
+        detector.explain(images, verdicts)
+        found.append(time.perf_counter() - start)
+    return statistics.median(found[1:])
+
+
 def _batch_ms(detector: Detector, images: list[Image], sizes: list[Size], runs: int) -> float:
     detector.inspect(images, sizes)
     found = []
@@ -114,7 +133,11 @@ class Shell:
 
 
 def constants(
-    preset: str, batch_ms: dict[int, float], shell: Shell, pictures: Sequence[bytes]
+    preset: str,
+    batch_ms: dict[int, float],
+    explain_s: float,
+    shell: Shell,
+    pictures: Sequence[bytes],
 ) -> Constants:
     """What a plan for this machine is computed from; what was not measured is as it ships."""
     sides = [Pil.open(io.BytesIO(png)).size for png in pictures]
@@ -126,6 +149,7 @@ def constants(
             f"{datetime.now(UTC):%Y-%m-%d}, load {os.getloadavg()[0]:.1f}",
             "cores": os.cpu_count() or 1,
             "batch_ms": {preset: batch_ms},
+            "explain_s": {preset: explain_s},
             "decode_ms_megapixel": shipped.decode_ms_megapixel
             | {"png": shell.decode_ms / megapixels},
             "shell_ms": shell.shell_ms,
@@ -277,13 +301,13 @@ def activate(model: Model, folder: Path, redis: RedisSettings) -> None:
 
 
 def cpu_s(folder: str) -> float:
-    """User and system seconds so far of the worker that was given `folder`."""
+    """User and system seconds so far of the worker that was given `folder`, and its decoders."""
     for process in psutil.process_iter(["cmdline"]):
         command = process.info["cmdline"] or []
         is_worker = "workers.cli" in command and "--grace" not in command
         if is_worker and any(folder in argument for argument in command):
-            times = process.cpu_times()
-            return times.user + times.system
+            everything = (process, *process.children(recursive=True))
+            return sum(sum(each.cpu_times()[:2]) for each in everything)
     raise SystemExit("the worker process is gone")
 
 

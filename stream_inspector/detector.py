@@ -13,7 +13,7 @@ from stream_inspector.counterpart.variants import (
 from stream_inspector.engine.choice import Choice
 from stream_inspector.engine.choose import TORCH, open_scorer
 from stream_inspector.engine.scorer import EXACT, Forward, Scorer, Scores
-from stream_inspector.engine.sessions import installed, usable_threads
+from stream_inspector.engine.sessions import usable_threads
 from stream_inspector.errors import ModelUnsupported
 from stream_inspector.image.view.canvas import View
 from stream_inspector.model.footprint import footprint
@@ -147,7 +147,7 @@ class Detector:
             GraphExplainer,
         )
 
-        return GraphExplainer(self.model, installed()[0], self._threads)
+        return GraphExplainer(self.model, self._scorer.name, self._threads)
 
     @cached_property
     def _in_torch(self) -> "Explainer":

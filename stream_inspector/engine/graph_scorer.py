@@ -21,7 +21,8 @@ class GraphScorer:
 
     def __init__(self, model: Model, choice: Choice, threads: int, only: str | None = None) -> None:
         """For all categories, or `only` one. Raises EngineMissing, ModelCorrupt."""
-        self.engine, self._model, self._costs = choice.label, model, choice.batch_ms
+        self.name, self.engine = choice.name, choice.label
+        self._model, self._costs = model, choice.batch_ms
         try:
             self._runs = {
                 label: SESSIONS[choice.name](

@@ -35,8 +35,12 @@ class Scorer(Protocol):
     """A model version on an engine. Not safe for concurrent calls."""
 
     @property
+    def name(self) -> str:
+        """The engine's, as settings have it."""
+
+    @property
     def engine(self) -> str:
-        """Its name."""
+        """The same and its precision, for people."""
 
     def score(self, images: Sequence[Image], labels: Sequence[int]) -> Scores:
         """Score canvases uint8 [H, W, 3], at least one, each of the category with its label."""

@@ -37,7 +37,7 @@ _CHUNK, _CHUNK_ACCELERATED = 8, 32  # images a forward: bounds memory whatever t
 class TorchScorer:
     """Scores eagerly, channels last. See `Scorer`."""
 
-    engine = "torch"
+    name = engine = "torch"
 
     def __init__(self, model: Model, device: str = "cpu", how: Forward = EXACT) -> None:
         """Raises ModelCorrupt, ModelUnsupported."""

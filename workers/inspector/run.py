@@ -21,6 +21,7 @@ from workers.runtime.categories import Category
 from workers.runtime.detectors.device import model_memory
 from workers.runtime.detectors.loading import ModelLoader, null_model
 from workers.runtime.errors import ServerUnreachable, StoreUnavailable
+from workers.runtime.host.allocator import keep_freed_memory
 from workers.runtime.host.machine import machine_kind
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.registry.choices import noted_choice
@@ -44,6 +45,7 @@ def run_worker(
     settings: InspectorSettings, categories: Mapping[str, Category], stop: StopSignal
 ) -> None:
     """Inspect until stopped. Raises Fatal."""
+    keep_freed_memory()
     _log.info("starting", categories=sorted(categories), broker=settings.kafka.bootstrap_servers)
     with open_tracing(settings.tracing, "worker", settings.worker_id) as tracing:
         _run(settings, categories, stop, tracing)

@@ -133,8 +133,8 @@ def test_the_stage_of_the_compose_file_inspects_frames(machine: Machine) -> None
     processes = {name: machine.start(name) for name in ("worker", "notifier", "camera")}
     try:
         assert all_inspected(machine, {"cam-1", "cam-2", "cam-3"}), machine.log("worker")
-        assert machine.answer("worker", "/readyz")[0] == 200
-        assert machine.answer("notifier", "/readyz")[0] == 200
+        for name in ("worker", "notifier"):
+            assert ready(machine, name), (machine.answer(name, "/readyz"), machine.log(name))
         for name, metric in (
             ("worker", "inspector_frames_total"),
             ("notifier", "notifier_"),
@@ -146,6 +146,14 @@ def test_the_stage_of_the_compose_file_inspects_frames(machine: Machine) -> None
             process.terminate()
         codes = {name: process.wait(60) for name, process in processes.items()}
     assert codes == dict.fromkeys(processes, 0), machine.log("worker")
+
+
+def ready(machine: Machine, name: str) -> bool:
+    """In time: a process looks at itself once a second, and may inspect frames before it did."""
+    deadline = time.monotonic() + PATIENCE_S
+    while machine.answer(name, "/readyz")[0] != 200 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return machine.answer(name, "/readyz")[0] == 200
 
 
 def all_inspected(machine: Machine, cameras: set[str]) -> bool:

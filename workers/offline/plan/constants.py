@@ -1,7 +1,8 @@
 """What the plan is computed from: times and sizes that somebody measured, or gave."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator
 
@@ -9,6 +10,8 @@ from workers.runtime.errors import SettingsError
 from workers.runtime.json_text import parse
 from workers.runtime.settings.process import Section
 
+Seconds = Annotated[float, Field(gt=0)]
+_Measured = TypeVar("_Measured")
 SHIPPED = Path(__file__).with_name("constants.json")
 
 
@@ -24,7 +27,9 @@ class Constants(Section):
     shell_ms: float = Field(gt=0, description="CPU-milliseconds a frame beside decoding")
     shell_ms_megabyte: float = Field(default=4.0, ge=0, description="more for each megabyte of it")
     publish_ms: float = Field(default=30.0, ge=0, description="of a publication with its position")
-    explain_s: float = Field(default=3.0, gt=0, description="of the device for one counterpart")
+    explain_s: dict[str, Seconds] | Seconds = Field(
+        default=3.0, description="of the device for one counterpart; by preset where they differ"
+    )
     picture_kb: float = Field(default=150.0, gt=0, description="of a picture of the evidence")
     event_kb: float = Field(default=1.5, gt=0, description="of an outcome on the topic")
     takeover_s: float = Field(
@@ -57,10 +62,7 @@ class Constants(Section):
 
         Raises SettingsError for a preset that nobody measured.
         """
-        times = self.batch_ms.get(preset)
-        if times is None:
-            known = ", ".join(self.batch_ms)
-            raise SettingsError(f"preset {preset}: not among the constants, which have {known}")
+        times = _of(self.batch_ms, preset)
         mean_n = sum(times) / len(times)
         mean_ms = sum(times.values()) / len(times)
         spread = sum((n - mean_n) ** 2 for n in times)
@@ -68,3 +70,16 @@ class Constants(Section):
             return mean_ms * images / mean_n
         slope = sum((n - mean_n) * (ms - mean_ms) for n, ms in times.items()) / spread
         return max(0.0, mean_ms + slope * (images - mean_n))
+
+    def counterpart_s(self, preset: str) -> float:
+        """Of the device. Raises SettingsError for a preset that nobody measured."""
+        if isinstance(self.explain_s, dict):
+            return _of(self.explain_s, preset)
+        return self.explain_s
+
+
+def _of(measured: Mapping[str, _Measured], preset: str) -> _Measured:
+    if preset not in measured:
+        known = ", ".join(measured)
+        raise SettingsError(f"preset {preset}: not among the constants, which have {known}")
+    return measured[preset]

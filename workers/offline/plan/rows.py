@@ -75,12 +75,13 @@ def _machines(plan: Plan) -> Iterator[Row]:
     cores = plan.workers * constants.cores
     yield Row("cores", cores, "", f"{constants.cores} a worker, as the constants were measured")
     defects = demand.frames_a_second * demand.defects
-    explaining = ceil(defects * constants.explain_s / demand.load)
+    each_s = constants.counterpart_s(demand.preset)
+    explaining = ceil(defects * each_s / demand.load)
     yield Row(
         "explaining",
         explaining,
         "devices",
-        f"{defects:.2g} defects a second x {constants.explain_s:g} s, {demand.load:.0%} in use",
+        f"{defects:.2g} defects a second x {each_s:.2g} s, {demand.load:.0%} in use",
     )
 
 

@@ -14,7 +14,6 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 
 from workers.runtime.bus.kafka.assignor import SingleOwnerAssignor
 from workers.runtime.bus.kafka.client import (
-    HEADERS_ROOM,
     client_options,
     connect,
     record_limit,
@@ -27,6 +26,9 @@ from workers.runtime.bus.kafka.writing.producer import KafkaBusProducer
 from workers.runtime.bus.ports import Partition, RebalanceListener, Start
 from workers.runtime.settings.process import KafkaSettings
 
+# A larger frame comes alone. The client copies an answer six times; with tens of megabytes the
+# kernel gives and takes that memory each time, which costs more than the copies.
+_ANSWER_BYTES = 4 * 2**20
 _ASSIGNORS = {
     "cooperative-sticky": SingleOwnerAssignor,
     "range": RangePartitionAssignor,
@@ -74,7 +76,6 @@ def connect_consumer(
 
     `watched`: topics that are not read, but are told when they are missing.
     """
-    frame = kafka.max_frame_bytes + HEADERS_ROOM
     assignor = _ASSIGNORS[kafka.assignor]()
     options = reader_options(kafka, group, client_id) | {
         "auto_offset_reset": "none",  # never skip in silence: the consumer port says what is gone
@@ -84,8 +85,7 @@ def connect_consumer(
         "max_poll_interval_ms": kafka.max_poll_interval_ms,
         "session_timeout_ms": kafka.session_timeout_ms,
         "heartbeat_interval_ms": kafka.heartbeat_interval_ms,
-        "max_partition_fetch_bytes": frame,
-        "fetch_max_bytes": 4 * frame,
+        "fetch_max_bytes": _ANSWER_BYTES,
         "fetch_max_wait_ms": 50,  # the embedded broker answers only at the end of the wait
         "metadata_max_age_ms": 30_000,
     }

@@ -31,6 +31,12 @@ _TRIES = 4  # that a batch is fetched when it may have been damaged on its way
 _MOST = 300  # characters of a reason
 
 
+class Ahead(Damaged):
+    """Offsets behind the end that came with them. A broker reads its end before its records, and
+    more may be written in between: seen once, it is no damage.
+    """
+
+
 class Guard:
     """Stands between a consumer and its batches. Used by the thread that polls."""
 
@@ -64,7 +70,10 @@ class Guard:
         at, tries = self._tries.get(tp, (first, 0))
         self._tries[tp] = first, (tries if at == first else 0) + 1
         if isinstance(error, Damaged) and self._tries[tp][1] < _TRIES:
-            _log.warning("a batch came damaged, fetching it again", **place)
+            quiet = isinstance(error, Ahead) and self._tries[tp][1] == 1
+            (_log.debug if quiet else _log.warning)(
+                "a batch came damaged, fetching it again", **place
+            )
             return False
         _log.error("records cannot be unpacked", last=last, **place)
         self._gaps.append(Gap(as_partition(tp), first, last, GapCause.UNREADABLE, why))
@@ -163,10 +172,12 @@ class Records(Fetcher.PartitionRecords):  # type: ignore[misc]
             batch.last_offset,
             self._guard.end(self.topic_partition),
         )
-        beyond = again or 0 <= end <= last
         left_out = self._passed and batch.magic == 2 and base > self.next_fetch_offset
-        if last < 0 or beyond or left_out:
-            raise Damaged(f"its offsets, {base} to {last}, cannot be")
+        cannot_be = f"its offsets, {base} to {last}, cannot be"
+        if last < 0 or again or left_out:
+            raise Damaged(cannot_be)
+        if 0 <= end <= last:
+            raise Ahead(cannot_be)
 
     def _left_out(self, batch: Any) -> bool:
         """Markers, and what an aborted transaction wrote."""
