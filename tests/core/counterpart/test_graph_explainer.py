@@ -14,6 +14,7 @@ from stream_inspector.counterpart.variants import COUNTERPARTS, Array, box_mean
 from stream_inspector.detector import Detector
 from stream_inspector.diffusion.denoiser import Denoiser
 from stream_inspector.diffusion.schedule import linear_schedule
+from stream_inspector.engine.sessions import SESSIONS
 from stream_inspector.errors import ModelCorrupt
 from stream_inspector.features import to_images, to_tensor
 from stream_inspector.image.planes import from_planes, to_planes
@@ -69,6 +70,18 @@ def test_a_counterpart_on_graphs_is_that_of_pytorch(
     expected = (wanted.score_before, wanted.score_after, wanted.normal_limit)
     assert scores == pytest.approx(expected, rel=1e-3)
     assert graphs.examine([image]) == [pytest.approx((scores[0], scores[2]))]
+
+
+def test_counterparts_are_made_on_the_engine_that_scores(
+    shipped: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setitem(SESSIONS, "onnxruntime", lambda *_: pytest.fail("another engine"))
+    image, rounds = damaged(shipped), list[int]()
+    detector = Detector(shipped, engine="openvino", threads=1)
+    verdicts = detector.inspect([image], [(256, 256)])
+    detector.explain([image], verdicts, on_round=lambda n, _: rounds.append(n))
+    assert len(rounds) == len(MASKED.steps)
 
 
 def test_what_descends_a_distance_is_made_in_pytorch(
