@@ -36,9 +36,10 @@ class Vitals:
         metrics.ready.ask_one(lambda: float(self.ready() is None))
         metrics.waiting.ask_one(lambda: float(len(backlog)))
 
-    def polled(self) -> None:
-        """The poll thread is alive."""
+    def polled(self, consumer: Consumer) -> None:
+        """The poll thread is alive, and sees whether it is a member with partitions."""
         self._polled_at = time.monotonic()
+        self._stable, self._missing = consumer.stable(), consumer.missing()
         self.pulse.beat()
 
     def live(self) -> str | None:
@@ -64,7 +65,6 @@ class Vitals:
             return
         self._observed_at = now
         commits.commit_idle(consumer)
-        self._stable, self._missing = consumer.stable(), consumer.missing()
         self._metrics.assigned.set(len(consumer.assignment()))
         with suppress(Transient):
             lag = consumer.lag()

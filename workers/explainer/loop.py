@@ -185,7 +185,7 @@ class Explainer:
             _log.warning("cannot read, trying again", reason=str(error))
             self.vitals.away = error
             time.sleep(_AWAY_PAUSE_S)
-        self.vitals.polled()
+        self.vitals.polled(consumer)
         self._committer.commit(consumer)
 
     def _take_in(self, records: list[Record], assigned: frozenset[Partition]) -> None:

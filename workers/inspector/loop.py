@@ -222,7 +222,7 @@ class Inspector:
             _log.warning("cannot read, trying again", reason=str(error))
             self.vitals.reach("broker", error)
             time.sleep(_AWAY_PAUSE_S)
-        self.vitals.polled()
+        self.vitals.polled(consumer)
         self._committer.commit(consumer)
 
     def _check_health(self) -> None:

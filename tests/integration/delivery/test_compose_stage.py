@@ -149,7 +149,7 @@ def test_the_stage_of_the_compose_file_inspects_frames(machine: Machine) -> None
 
 
 def ready(machine: Machine, name: str) -> bool:
-    """In time: a process looks at itself once a second, and may inspect frames before it did."""
+    """In time: frames may be inspected before a process looks at itself."""
     deadline = time.monotonic() + PATIENCE_S
     while machine.answer(name, "/readyz")[0] != 200 and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -43,9 +43,10 @@ class Vitals:
         self._servers: set[str] = set()  # that were asked so far
         self.away: dict[str, str] = {}  # server -> why it is away
 
-    def polled(self) -> None:
-        """The poll thread is alive."""
+    def polled(self, consumer: Consumer) -> None:
+        """The poll thread is alive, and sees whether it is a member with partitions."""
         self._polled_at = time.monotonic()
+        self._stable, self._topics_missing = consumer.stable(), consumer.missing()
         self.pulse.beat()
 
     def reach(self, server: str, problem: str | Transient | None) -> None:
@@ -103,7 +104,6 @@ class Vitals:
     def observe(self, consumer: Consumer, committed_at: float) -> None:
         """Set the gauges."""
         now = time.monotonic()
-        self._stable, self._topics_missing = consumer.stable(), consumer.missing()
         metrics, in_work = self._metrics, self._in_flight.bytes
         metrics.assigned.set(len(consumer.assignment()))
         metrics.in_flight.set(in_work)

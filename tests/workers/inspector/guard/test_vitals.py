@@ -82,7 +82,7 @@ def test_ready_names_everything_that_is_missing() -> None:
 def test_what_does_not_stop_inspection_is_noted() -> None:
     vitals, _, _, _ = make()
     member: Any = Member()
-    vitals.observe(member, 0.0)
+    vitals.polled(member)
     assert (vitals.ready(), vitals.notes()) == (None, None)
     vitals.reach("redis", "refused")
     vitals._keeper.models = Models(held_back={"nuts": "version v2 is refused"})  # type: ignore[misc]
@@ -96,13 +96,13 @@ def test_ready_again_when_all_is_well() -> None:
     vitals, _, _, metrics = make()
     member: Any = Member()
     vitals.reach("broker", "away")
-    vitals.observe(member, 0.0)
+    vitals.polled(member)
     assert (vitals.ready(), gauge(metrics, "ready")) == ("broker is away: away", 0)
     vitals.reach("broker", None)
-    vitals.observe(member, 0.0)
+    vitals.polled(member)
     assert (vitals.ready(), gauge(metrics, "ready")) == (None, 1)
     member.settled = False
-    vitals.observe(member, 0.0)
+    vitals.polled(member)
     assert vitals.ready() == "no partitions yet"
 
 
@@ -131,8 +131,9 @@ def test_time_since_the_last_commit_counts_only_while_behind(clock: Clock) -> No
 
 def test_alive_while_it_polls(clock: Clock) -> None:
     vitals = make()[0]
+    member: Any = Member()
     assert vitals.live() is None  # loading models may take minutes
-    vitals.polled()
+    vitals.polled(member)
     clock.now += 29
     assert vitals.live() is None
     clock.now += 2
@@ -144,21 +145,20 @@ def test_a_missing_topic_is_named_until_it_is_there() -> None:
     member: Any = Member()
     member.gone = frozenset({"frames", "outcomes"})
     vitals.reach("broker", TopicMissing(["outcomes"]))
-    vitals.observe(member, 0.0)
+    vitals.polled(member)
     said = vitals.ready() or ""
     assert "topic frames, outcomes does not exist" in said
     assert "away" not in said
     assert gauge(metrics, "ready") == 0
     member.gone = frozenset()
-    vitals.observe(member, 0.0)
+    vitals.polled(member)
     assert (vitals.ready(), gauge(metrics, "ready")) == (None, 1)
 
 
 def test_a_thread_that_hangs_is_not_ready_although_it_tells_nothing(clock: Clock) -> None:
     vitals, _, _, metrics = make()
     member: Any = Member()
-    vitals.observe(member, 0.0)
-    vitals.polled()
+    vitals.polled(member)
     assert gauge(metrics, "ready") == 1
     clock.now += 16
     assert vitals.ready() == "no poll for 16 s"
