@@ -25,6 +25,7 @@ WAIT_MS = 50  # of the detector that waits
 _CANVAS = View((256, 256))  # of the null detector
 _JOIN_S = 60.0
 _IDLE_S = 5.0
+_WARM_UP = 100  # publications
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,9 @@ def latencies(kafka: KafkaSettings, batches: Sequence[int], repeats: int) -> Ite
         publisher = connect_delivery(
             kafka, prefix, "bench", consumer, _nothing_to_commit, guarantee=delivery
         )
+        for _ in range(_WARM_UP):  # a broker that has just started compiles what it runs
+            message = Outgoing(outcomes, OUTCOME.encode())
+            publisher.settle([message], {Partition(frames, 0): 0}, consumer.generation())
         for batch in batches:
             messages = [Outgoing(outcomes, OUTCOME.encode()) for _ in range(batch)]
             took = []

@@ -122,7 +122,7 @@ def transactional_producer(
         "request_timeout_ms": patience_ms // 2,
         "delivery_timeout_ms": patience_ms,
         "max_block_ms": patience_ms,
-        "retry_backoff_ms": 20,  # the client polls with it: 100 ms a transaction by default
+        "retry_backoff_ms": 10,  # the client polls with it: 100 ms a transaction by default
         "linger_ms": 0,
     }
 
