@@ -17,9 +17,9 @@ import PIL.PngImagePlugin as Png
 import PIL.TiffImagePlugin as Tiff
 
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, Undecodable
-from stream_inspector.image.depth import BY_FILE, Samples, eight_bits, samples_of, used_bits
-from stream_inspector.image.jpeg import check_jpeg, decode_jpeg
-from stream_inspector.image.limits import (
+from stream_inspector.image.formats.depth import BY_FILE, Samples, eight_bits, samples_of, used_bits
+from stream_inspector.image.formats.jpeg import check_jpeg, decode_jpeg
+from stream_inspector.image.formats.limits import (
     SIXTEEN_BIT_MODES,
     DecodeLimits,
     check_bytes,
@@ -27,10 +27,15 @@ from stream_inspector.image.limits import (
     check_scans,
     check_size,
 )
-from stream_inspector.image.lost_data import png_damage, png_shortage, tiff_damage, tiff_jpegs
-from stream_inspector.image.raw import RAW_FORMATS, raw_picture
-from stream_inspector.image.signatures import looks_like
-from stream_inspector.image.traits import (
+from stream_inspector.image.formats.lost_data import (
+    png_damage,
+    png_shortage,
+    tiff_damage,
+    tiff_jpegs,
+)
+from stream_inspector.image.formats.raw import RAW_FORMATS, raw_picture
+from stream_inspector.image.formats.signatures import looks_like
+from stream_inspector.image.formats.traits import (
     NONE,
     Traits,
     Turn,

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image as Pil
 from numpy.typing import NDArray
 
-from stream_inspector.image.limits import SIXTEEN_BIT_MODES
+from stream_inspector.image.formats.limits import SIXTEEN_BIT_MODES
 
 _SHADES = 128  # masks of values below name classes and have no edges
 _DARK = 32  # a lossy file's black

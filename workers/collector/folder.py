@@ -16,7 +16,7 @@ from typing import Any
 from schemas.frame import RAW_TYPES, Frame
 from schemas.outcome import outcome_id
 from stream_inspector.image.decode import Decoded, DecodeLimits
-from stream_inspector.image.raw import RAW_FORMATS, raw_picture
+from stream_inspector.image.formats.raw import RAW_FORMATS, raw_picture
 from stream_inspector.image.view.canvas import View
 from workers.runtime.decoders.picture import Picture
 from workers.runtime.errors import SettingsError

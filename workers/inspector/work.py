@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from schemas.excerpt import excerpt
 from schemas.frame import Frame
 from schemas.outcome import RejectReason
-from stream_inspector.image.traits import NONE, Traits
+from stream_inspector.image.formats.traits import NONE, Traits
 from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Image
 from workers.runtime.bus.ports import Record

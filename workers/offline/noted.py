@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
-from stream_inspector.image.traits import Traits
+from stream_inspector.image.formats.traits import Traits
 from workers.runtime.host.terminal import Terminal, text
 
 _ALL_BITS = 16

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stream_inspector.errors import FrameRejected, TooLarge, TooSlow, Undecodable
 from stream_inspector.image.decode import ENCODED, DecodeLimits, decode
-from stream_inspector.image.raw import RAW_GRAY8, RAW_RGB8
+from stream_inspector.image.formats.raw import RAW_GRAY8, RAW_RGB8
 from stream_inspector.image.view.canvas import View
 from stream_inspector.verdict import Image
 

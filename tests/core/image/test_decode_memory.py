@@ -25,7 +25,7 @@ MEASURE = """
 import base64, io, json, os, sys, warnings
 import PIL.Image as Pil
 from stream_inspector.errors import FrameRejected
-from stream_inspector.image import limits
+from stream_inspector.image.formats import limits
 from stream_inspector.image.decode import ENCODED, decode
 from stream_inspector.image.view.canvas import View
 

@@ -110,7 +110,7 @@ class GigeCamera(_Device):
         return ["arv-fake-gv-camera-0.8", *asked]
 
     def _wait(self, said: IO[bytes]) -> None:
-        from workers.camera.devices.aravis import find
+        from workers.camera.devices.genicam.aravis import find
 
         until(_is_told_to_wait, PATIENCE_S)
         until(lambda: f"aravis:{self.id}" in {each.source for each in find()}, PATIENCE_S)

@@ -14,8 +14,8 @@ import pytest
 from schemas.frame import Frame, decode_frame
 from tests.integration.camera.devices import GigeCamera, RtspCamera, gige_device, rtsp_device
 from tests.workers.gate.plants import PATIENCE_S
-from workers.camera.devices.aravis import AravisDevice
 from workers.camera.devices.device import DeviceLost
+from workers.camera.devices.genicam.aravis import AravisDevice
 from workers.camera.devices.live import live_shots
 from workers.camera.devices.open import find_devices
 from workers.camera.settings import DeviceSettings

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from workers.camera.devices.aravis import AravisDevice
-from workers.camera.devices.aravis import find as find_aravis
 from workers.camera.devices.device import Device, Found
-from workers.camera.devices.libaravis import NotInstalled
+from workers.camera.devices.genicam.aravis import AravisDevice
+from workers.camera.devices.genicam.aravis import find as find_aravis
+from workers.camera.devices.genicam.libaravis import NotInstalled
 from workers.camera.devices.usb import find as find_usb
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
@@ -52,13 +52,13 @@ def _with(extra: str, make: Callable[[], Device]) -> Device:
 
 
 def _basler(name: str, settings: DeviceSettings) -> Device:
-    from workers.camera.devices.basler import BaslerDevice
+    from workers.camera.devices.genicam.basler import BaslerDevice
 
     return BaslerDevice(name, settings)
 
 
 def _genicam(name: str, settings: DeviceSettings) -> Device:
-    from workers.camera.devices.genicam import GenicamDevice
+    from workers.camera.devices.genicam.harvester import GenicamDevice
 
     return GenicamDevice(name, settings)
 
@@ -70,7 +70,7 @@ def _video(where: str, settings: DeviceSettings) -> Device:
 
 
 def _find_basler() -> list[Found]:
-    from workers.camera.devices.basler import find
+    from workers.camera.devices.genicam.basler import find
 
     return find()
 
@@ -78,6 +78,6 @@ def _find_basler() -> list[Found]:
 def _find_genicam(settings: DeviceSettings) -> list[Found]:
     if not settings.cti:
         return []
-    from workers.camera.devices.genicam import find
+    from workers.camera.devices.genicam.harvester import find
 
     return find(settings)

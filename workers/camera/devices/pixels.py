@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_inspector.image.bayer import demosaic
+from stream_inspector.image.formats.bayer import demosaic
 
 Samples = NDArray[Any]  # uint8 or uint16
 _NAME = re.compile(r"(Mono|BayerRG|BayerGR|BayerGB|BayerBG|RGB|BGR|RGBa|BGRa)(8|10|12|14|16)")

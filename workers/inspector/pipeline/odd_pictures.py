@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from stream_inspector.image.traits import Traits
+from stream_inspector.image.formats.traits import Traits
 
 _log = structlog.get_logger(__name__)
 

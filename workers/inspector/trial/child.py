@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from stream_inspector.image.decode import decode
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats.limits import DecodeLimits
 from workers.inspector.trial.pipes import hear, say
 from workers.runtime.detectors.loaded import LoadedModel
 from workers.runtime.detectors.loading import ModelLoader, null_model

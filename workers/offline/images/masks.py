@@ -12,10 +12,10 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from stream_inspector.errors import DataError, FrameRejected
-from stream_inspector.image.limits import check_bytes, check_size
+from stream_inspector.image.formats.limits import check_bytes, check_size
+from stream_inspector.image.formats.signatures import looks_like
+from stream_inspector.image.formats.traits import other_pictures, turn_of
 from stream_inspector.image.masks import MaskFound, mask_found
-from stream_inspector.image.signatures import looks_like
-from stream_inspector.image.traits import other_pictures, turn_of
 from stream_inspector.image.view.canvas import View
 from stream_inspector.threshold.pro import binarise_mask
 from workers.offline.images.datasets import images_in

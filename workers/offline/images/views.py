@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from stream_inspector.errors import DataError, FrameRejected
-from stream_inspector.image import heic
-from stream_inspector.image.depth import BY_FILE
-from stream_inspector.image.traits import turn_of
+from stream_inspector.image.formats import heic
+from stream_inspector.image.formats.depth import BY_FILE
+from stream_inspector.image.formats.traits import turn_of
 from stream_inspector.image.view.canvas import Size, View
 from stream_inspector.image.view.plan import Ignored, ViewPlan
 from stream_inspector.presets import MULTIPLE, Preset

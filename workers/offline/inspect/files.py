@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from stream_inspector.detector import Detector
 from stream_inspector.errors import DataError
-from stream_inspector.image import heic
 from stream_inspector.image.decode import Decoded
+from stream_inspector.image.formats import heic
 from stream_inspector.image.pictures import encode_png, heat_range, heatmap, outline
 from stream_inspector.image.view.canvas import Placement, View
 from stream_inspector.verdict import Grade, Image, Verdict

@@ -12,7 +12,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from stream_inspector.image.limits import SIXTEEN_BIT_MODES
+from stream_inspector.image.formats.limits import SIXTEEN_BIT_MODES
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.verdict import Image
 from workers.runtime.host.whole_file import write_whole

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stream_inspector.errors import DataError
-from stream_inspector.image import heic
 from stream_inspector.image.decode import FILE_TYPES
+from stream_inspector.image.formats import heic
 
 SUFFIXES = (*FILE_TYPES, ".npy", *(heic.SUFFIXES if heic.THERE else ()))
 MASK_FOLDERS = frozenset({"ground_truth", "ground-truth", "groundtruth", "masks", "mask"})

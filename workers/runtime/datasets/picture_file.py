@@ -12,7 +12,7 @@ import numpy as np
 from schemas.frame import RAW_GRAY8, RAW_RGB8
 from stream_inspector.errors import FrameRejected
 from stream_inspector.image.decode import FILE_TYPES, DecodeLimits
-from stream_inspector.image.heic import THERE, as_jpeg, is_heic
+from stream_inspector.image.formats.heic import THERE, as_jpeg, is_heic
 from workers.runtime.host.regular_file import read_regular
 
 

@@ -21,7 +21,7 @@ from typing import Any
 import PIL.Image as Pil
 
 from stream_inspector.errors import FrameRejected
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats.limits import DecodeLimits
 from stream_inspector.image.view.canvas import View
 from workers.runtime.decoders.picture import Picture
 from workers.runtime.decoders.wire import receive, send

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from stream_inspector.image.decode import Decoded, decode
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats.limits import DecodeLimits
 from stream_inspector.image.view.canvas import View
 
 

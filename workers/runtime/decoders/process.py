@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, TooSlow, Undecodable
 from stream_inspector.image.decode import Decoded
-from stream_inspector.image.traits import Traits
+from stream_inspector.image.formats.traits import Traits
 from workers.runtime.decoders.picture import Picture, Rules
 from workers.runtime.decoders.wire import receive, send
 from workers.runtime.errors import DecoderLost

@@ -44,7 +44,7 @@ class ImagesSection(Section):
 
     def rules(self, max_bytes: int) -> "Rules":
         """For pictures of at most `max_bytes`."""
-        from stream_inspector.image.limits import DecodeLimits
+        from stream_inspector.image.formats.limits import DecodeLimits
         from workers.runtime.decoders.picture import Rules
 
         limits = DecodeLimits(

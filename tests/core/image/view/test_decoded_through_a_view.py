@@ -7,7 +7,7 @@ import PIL.Image as Pil
 import pytest
 
 from stream_inspector.image.decode import DecodeLimits, decode
-from stream_inspector.image.raw import RAW_RGB8
+from stream_inspector.image.formats.raw import RAW_RGB8
 from stream_inspector.image.view.canvas import GREY, View
 from stream_inspector.verdict import Image
 

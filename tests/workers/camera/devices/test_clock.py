@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from workers.camera.devices.clock import DeviceClock
-from workers.camera.devices.ptp import ptp
+from workers.camera.devices.genicam.ptp import ptp
 
 MS, S = 10**6, 10**9
 NOON = 1_900_000_000 * S

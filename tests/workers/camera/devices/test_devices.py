@@ -64,7 +64,7 @@ def test_an_emulated_basler_plays_our_pictures_and_counts_them(
 
 @basler
 def test_broken_buffers_of_a_basler_are_no_pictures(emulated: None) -> None:
-    from workers.camera.devices.basler import BaslerDevice
+    from workers.camera.devices.genicam.basler import BaslerDevice
 
     device = BaslerDevice("", DeviceSettings(nodes={"ForceFailedBufferCount": 2}))
     device.open()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from schemas.frame import CONTENT_TYPES
-from stream_inspector.image.raw import RAW_FORMATS
+from stream_inspector.image.formats.raw import RAW_FORMATS
 from workers.camera.devices.device import Grab
 from workers.camera.devices.encode import encoded, shot
 from workers.camera.devices.pixels import Picture, Samples, picture, pixel_format

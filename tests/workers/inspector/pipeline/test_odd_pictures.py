@@ -1,6 +1,6 @@
 from structlog.testing import capture_logs
 
-from stream_inspector.image.traits import Traits
+from stream_inspector.image.formats.traits import Traits
 from workers.inspector.pipeline.odd_pictures import OddPictures
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from schemas.frame import RAW_RGB8
 from stream_inspector.errors import Damaged, FrameRejected, TooLarge, TooSlow, Undecodable
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats.limits import DecodeLimits
 from stream_inspector.image.view.canvas import View
 from workers.runtime.decoders import process
 from workers.runtime.decoders.picture import Picture, Rules
@@ -195,7 +195,7 @@ def test_processes_know_no_secrets_and_have_no_connections(monkeypatch: pytest.M
 
 PARENT = """
 import sys, time
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats.limits import DecodeLimits
 from workers.runtime.decoders.pool import Decoders
 from workers.runtime.decoders.picture import Picture, Rules
 from stream_inspector.image.view.canvas import View
@@ -225,7 +225,7 @@ def test_a_killed_parent_leaves_no_decoders_behind() -> None:
 
 
 MEMORY = """
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats.limits import DecodeLimits
 from workers.runtime.decoders import child
 child._bound_memory(DecodeLimits(max_memory=64 * 2**20))
 held = bytearray(64 * 2**20)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
-from workers.camera.devices.libaravis import Aravis, Refused
+from workers.camera.devices.genicam.libaravis import Aravis, Refused
+from workers.camera.devices.genicam.ptp import ptp
 from workers.camera.devices.pixels import KNOWN, picture, pixel_format
-from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 

@@ -12,7 +12,7 @@ import PIL.JpegImagePlugin as Jpeg
 import PIL.TiffImagePlugin as Tiff
 
 from stream_inspector.errors import TooLarge, TooSlow
-from stream_inspector.image.lost_data import START_OF_SCAN, jpeg_scans
+from stream_inspector.image.formats.lost_data import START_OF_SCAN, jpeg_scans
 
 SIXTEEN_BIT_MODES = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 

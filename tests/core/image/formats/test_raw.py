@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from stream_inspector.errors import Undecodable
-from stream_inspector.image.bayer import PATTERNS, demosaic
 from stream_inspector.image.decode import DecodeLimits, decode
-from stream_inspector.image.raw import RAW_FORMATS
+from stream_inspector.image.formats.bayer import PATTERNS, demosaic
+from stream_inspector.image.formats.raw import RAW_FORMATS
 from stream_inspector.image.view.canvas import View
 
 TYPE = "application/vnd.stream-inspector.raw-"

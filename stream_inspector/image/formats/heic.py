@@ -9,9 +9,9 @@ import io
 import PIL.Image as Pil
 
 from stream_inspector.errors import FrameRejected, Undecodable
-from stream_inspector.image.limits import DecodeLimits, check_size
-from stream_inspector.image.signatures import is_heic
-from stream_inspector.image.traits import other_pictures
+from stream_inspector.image.formats.limits import DecodeLimits, check_size
+from stream_inspector.image.formats.signatures import is_heic
+from stream_inspector.image.formats.traits import other_pictures
 
 try:
     import pi_heif

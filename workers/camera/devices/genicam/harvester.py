@@ -6,8 +6,8 @@ from genicam.gentl import GenericException, TimeoutException
 from harvesters.core import Harvester
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
+from workers.camera.devices.genicam.ptp import ptp
 from workers.camera.devices.pixels import KNOWN, picture, pixel_format
-from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 

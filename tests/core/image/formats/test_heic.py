@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from stream_inspector.errors import DataError, TooLarge, Undecodable
-from stream_inspector.image import heic
-from stream_inspector.image.limits import DecodeLimits
+from stream_inspector.image.formats import heic
+from stream_inspector.image.formats.limits import DecodeLimits
 from stream_inspector.image.view.canvas import View
 from workers.camera.sources import Shot, list_files, read_shot
 from workers.offline.images.datasets import images_in

@@ -9,8 +9,8 @@ import numpy as np
 import PIL.Image as Pil
 
 from stream_inspector.errors import Undecodable
-from stream_inspector.image.bayer import PATTERNS, demosaic
-from stream_inspector.image.limits import DecodeLimits, check_size
+from stream_inspector.image.formats.bayer import PATTERNS, demosaic
+from stream_inspector.image.formats.limits import DecodeLimits, check_size
 
 _TYPE = "application/vnd.stream-inspector.raw-"
 RAW_GRAY8, RAW_RGB8 = f"{_TYPE}gray8", f"{_TYPE}rgb8"

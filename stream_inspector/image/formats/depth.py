@@ -15,7 +15,7 @@ import PIL.TiffImagePlugin as Tiff
 from numpy.typing import NDArray
 
 from stream_inspector.errors import Undecodable
-from stream_inspector.image.limits import SIXTEEN_BIT_MODES
+from stream_inspector.image.formats.limits import SIXTEEN_BIT_MODES
 
 ALL_BITS = 16
 BY_FILE = 0  # as many bits as the file says, all where it says nothing

@@ -5,8 +5,8 @@ from typing import Any
 from pypylon import genicam, pylon
 
 from workers.camera.devices.device import DeviceLost, Found, Grab
+from workers.camera.devices.genicam.ptp import ptp
 from workers.camera.devices.pixels import Picture, picture, pixel_format
-from workers.camera.devices.ptp import ptp
 from workers.camera.settings import DeviceSettings
 from workers.runtime.errors import SettingsError
 

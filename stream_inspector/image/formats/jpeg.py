@@ -1,7 +1,7 @@
 """JPEG through libjpeg-turbo's own interface: the pixels that Pillow gives, and what it hides.
 
 Pillow drops the warnings with which libjpeg fills gaps. simplejpeg stops at them, and is faster.
-tests/core/test_jpeg.py holds the pixels equal, for whole and for reduced pictures.
+tests/core/image/formats/test_jpeg.py holds the pixels equal, for whole and for reduced pictures.
 """
 
 import PIL.Image as Pil
