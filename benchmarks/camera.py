@@ -21,9 +21,9 @@ from workers.camera.devices.device import Grab, VideoEnded
 from workers.camera.devices.live import live_shots
 from workers.camera.devices.pixels import Picture, picture, pixel_format
 from workers.camera.play import Player
-from workers.camera.publisher import SpooledPublisher
+from workers.camera.sending.publisher import SpooledPublisher
+from workers.camera.sending.spool import Spool
 from workers.camera.settings import CameraSettings, DeviceSettings
-from workers.camera.spool import Spool
 from workers.runtime.bus.kafka.connect import connect_producer, create_topics
 from workers.runtime.lifecycle import StopSignal
 from workers.runtime.servers.embedded import EmbeddedBroker

@@ -13,11 +13,11 @@ from otlp_collector import Collector
 from schemas.alarm import Alarm
 from schemas.frame import Frame
 from workers.camera.capture import Camera
-from workers.camera.publisher import SpooledPublisher
+from workers.camera.sending.publisher import SpooledPublisher
+from workers.camera.sending.spool import Spool
+from workers.camera.sending.trace import Traces as CameraTraces
 from workers.camera.settings import SpoolSettings
 from workers.camera.sources import Shot
-from workers.camera.spool import Spool
-from workers.camera.trace import Traces as CameraTraces
 from workers.notifier.assembly import make_notifier
 from workers.notifier.delivering.channels.topic import TopicChannel
 from workers.notifier.delivering.delivery import Delivery

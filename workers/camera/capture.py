@@ -6,9 +6,9 @@ from datetime import datetime
 
 from schemas.frame import Frame, new_frame_id
 from schemas.part import PartRef
+from workers.camera.sending.spool import Captured
+from workers.camera.sending.trace import Traces
 from workers.camera.sources import Shot
-from workers.camera.spool import Captured
-from workers.camera.trace import Traces
 
 Identify = Callable[[Shot], PartRef | None]
 

@@ -196,7 +196,7 @@ def _run(settings: Any) -> int:
 
 
 def _show_spread(settings: Any, how: Form) -> None:
-    from workers.camera.spread import even_map, spread
+    from workers.camera.sending.spread import even_map, spread
 
     cameras, partitions = settings.camera.camera_ids, settings.topics.partitions
     found = spread(cameras, partitions, settings.camera.partitions)

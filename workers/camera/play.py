@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 import structlog
 
 from workers.camera.capture import Camera, Pacer, take_turns
-from workers.camera.publisher import SpooledPublisher
+from workers.camera.sending.publisher import SpooledPublisher
+from workers.camera.sending.spool import Captured, Spool, WhenFull
 from workers.camera.sources import AWAY, Missed, Refusal, Shot, Stop, Taken
-from workers.camera.spool import Captured, Spool, WhenFull
 
 log = structlog.get_logger(__name__)
 

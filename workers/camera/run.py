@@ -11,15 +11,15 @@ import structlog
 
 from workers.camera.capture import make_cameras
 from workers.camera.devices.clock import DeviceClock
-from workers.camera.ending import announce_end
 from workers.camera.identity import Identity
 from workers.camera.play import Player
-from workers.camera.publisher import SpooledPublisher
-from workers.camera.sent_log import SentLog
+from workers.camera.sending.ending import announce_end
+from workers.camera.sending.publisher import SpooledPublisher
+from workers.camera.sending.sent_log import SentLog
+from workers.camera.sending.spool import Spool
+from workers.camera.sending.trace import Traces
 from workers.camera.settings import SYNTHETIC, WATCH, CameraProcessSettings, CameraSettings
 from workers.camera.sources import Shot, Stop, Taken, list_files, shots
-from workers.camera.spool import Spool
-from workers.camera.trace import Traces
 from workers.camera.watched import after_sending, watched_shots
 from workers.runtime.bus.ports import Producer
 from workers.runtime.datasets.played import Played

@@ -7,8 +7,8 @@ from kafka.partitioner import DefaultPartitioner
 from typer.testing import CliRunner
 
 import configs
+from workers.camera.sending.spread import even_map, spread
 from workers.camera.settings import CameraProcessSettings
-from workers.camera.spread import even_map, spread
 from workers.cli import app
 from workers.runtime.bus.partitioning import partition_of
 from workers.runtime.errors import SettingsError

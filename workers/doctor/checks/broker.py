@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from workers.camera.spread import even_map, spread
+from workers.camera.sending.spread import even_map, spread
 from workers.doctor.findings import Finding, failed, ok, or_ok, skipped, warning
 from workers.doctor.needs import Needs
 from workers.runtime.bus.kafka.admin.survey import BrokerFacts, GroupFacts

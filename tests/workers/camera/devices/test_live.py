@@ -12,10 +12,10 @@ from workers.camera.devices.device import DeviceLost, Grab, VideoEnded
 from workers.camera.devices.live import live_shots, missed
 from workers.camera.devices.pixels import Picture
 from workers.camera.play import Player
-from workers.camera.publisher import SpooledPublisher
+from workers.camera.sending.publisher import SpooledPublisher
+from workers.camera.sending.spool import Spool
 from workers.camera.settings import CameraProcessSettings, DeviceSettings
 from workers.camera.sources import Missed, Shot
-from workers.camera.spool import Spool
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.lifecycle import StopSignal
 

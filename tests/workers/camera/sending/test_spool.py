@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from workers.camera.capture import Camera
+from workers.camera.sending.spool import Captured, Spool, WhenFull
 from workers.camera.sources import Shot
-from workers.camera.spool import Captured, Spool, WhenFull
 
 SIZE = 1000 + 1024  # of one frame: data and what its headers are counted as
 CAMERA = Camera("cam-1", "flange")

@@ -14,7 +14,7 @@ from typing import Self
 
 import structlog
 
-from workers.camera.spool import Captured
+from workers.camera.sending.spool import Captured
 from workers.runtime.errors import SettingsError
 
 log = structlog.get_logger(__name__)

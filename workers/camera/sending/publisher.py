@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import structlog
 
 from schemas.frame import encode_frame
-from workers.camera.sent_log import SentLog
+from workers.camera.sending.sent_log import SentLog
+from workers.camera.sending.spool import Captured, Spool
+from workers.camera.sending.trace import Traces
 from workers.camera.settings import SpoolSettings
 from workers.camera.sources import Shot
-from workers.camera.spool import Captured, Spool
-from workers.camera.trace import Traces
 from workers.runtime.bus.ports import Outgoing, Producer
 from workers.runtime.errors import MessageTooLarge, TopicMissing, Transient
 from workers.runtime.watchdog import Pulse

@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
-from test_run_camera import settings
 
 from schemas.camera_state import CameraCondition, CameraState
+from tests.workers.camera.test_run_camera import settings
 from workers.camera import ending
 from workers.camera.capture import Camera
-from workers.camera.ending import announce_end
 from workers.camera.run import run_camera
+from workers.camera.sending.ending import announce_end
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import AccessDenied, Transient

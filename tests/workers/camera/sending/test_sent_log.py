@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from schemas.documents.samples import FRAME
-from workers.camera.sent_log import SentLog
+from workers.camera.sending.sent_log import SentLog
+from workers.camera.sending.spool import Captured
 from workers.camera.sources import Shot
-from workers.camera.spool import Captured
 
 pytestmark = pytest.mark.integration
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from schemas.frame import decode_frame
 from workers.camera.capture import Camera
-from workers.camera.publisher import SpooledPublisher
-from workers.camera.sent_log import SentLog
+from workers.camera.sending.publisher import SpooledPublisher
+from workers.camera.sending.sent_log import SentLog
+from workers.camera.sending.spool import Captured, Spool
 from workers.camera.settings import SpoolSettings
 from workers.camera.sources import Shot
-from workers.camera.spool import Captured, Spool
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing
 from workers.runtime.errors import BusUnavailable, MessageTooLarge
