@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from schemas.camera_state import CameraCondition, CameraState
 from tests.workers.camera.test_run_camera import settings
-from workers.camera import ending
 from workers.camera.capture import Camera
 from workers.camera.run import run_camera
+from workers.camera.sending import ending
 from workers.camera.sending.ending import announce_end
 from workers.runtime.bus.memory import MemoryBroker
 from workers.runtime.bus.ports import Outgoing
