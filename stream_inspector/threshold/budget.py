@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from stream_inspector.errors import CalibrationRefused
 from stream_inspector.threshold.defects import DefectCheck, Thresholds
-from stream_inspector.threshold.drift import Reference
+from stream_inspector.threshold.production.drift import Reference
 from stream_inspector.verdict import Grade
 
 

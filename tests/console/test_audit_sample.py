@@ -11,7 +11,7 @@ from test_review import HTMX, judge, said, shown
 
 from schemas.outcome import Outcome, Verdict
 from schemas.review import Judgement, Review, Sample, name_of, subject_of
-from stream_inspector.threshold.audit import draw
+from stream_inspector.threshold.production.audit import draw
 from workers.console.asking.sample import Sampling, asked
 from workers.console.history import counting, tables
 from workers.console.history.retention import tidy

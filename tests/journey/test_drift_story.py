@@ -8,7 +8,7 @@ import numpy as np
 from schemas.frame import Frame
 from stream_inspector.image.appearance import ASPECTS, Appearance
 from stream_inspector.image.view.canvas import View
-from stream_inspector.threshold.drift import Reference
+from stream_inspector.threshold.production.drift import Reference
 from stream_inspector.verdict import Grade, Image, Verdict
 from workers.runtime.detectors.loaded import LoadedModel
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from schemas.outcome import Outcome, Verdict
 from schemas.review import Review, Sample, Subject, name_of, subject_of
-from stream_inspector.threshold.audit import Lowest, lot
+from stream_inspector.threshold.production.audit import Lowest, lot
 from workers.runtime.bus.passed_over import PassedOver
 from workers.runtime.bus.ports import Record
 

@@ -117,7 +117,7 @@ def ask_for_reviews(
 
       stream-inspector review ask --category bolts --since 2026-03-13 --until 2026-03-14 --csv
     """
-    from stream_inspector.threshold.audit import audits_a_day
+    from stream_inspector.threshold.production.audit import audits_a_day
     from workers.review import run
     from workers.review.asking import Ask
 

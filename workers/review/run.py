@@ -12,7 +12,7 @@ from rich.console import Console
 
 from schemas.outcome import Outcome
 from schemas.review import Review, Sample, last_words
-from stream_inspector.threshold.audit import standing
+from stream_inspector.threshold.production.audit import standing
 from stream_inspector.threshold.share import Share
 from workers.review.asking import Ask, Question, questions
 from workers.review.words import Filter, Word, named, read_reviews, review_of, too_long, where

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from schemas.outcome import Verdict
 from schemas.review import Part, Review, Sample, last_words
-from stream_inspector.threshold.audit import Judged, Rates, rates
+from stream_inspector.threshold.production.audit import Judged, Rates, rates
 
 
 def judged(review: Review) -> Judged | None:

@@ -15,7 +15,7 @@ from stream_inspector.model.version import Model, ModelFiles, load_model, save_m
 from stream_inspector.presets import PRESETS
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.calibrate import calibrate
-from stream_inspector.threshold.recalibrate import Accepted, Reviewed, recalibrate
+from stream_inspector.threshold.production.recalibrate import Accepted, Reviewed, recalibrate
 
 MODEL = Model(
     categories=("bolts", "nuts"),

@@ -14,7 +14,7 @@ from stream_inspector.detector import Detector
 from stream_inspector.image.pictures import encode_png
 from stream_inspector.model.version import Model, save_model
 from stream_inspector.threshold.budget import Budget
-from stream_inspector.threshold.recalibrate import Accepted, Reviewed, recalibrate
+from stream_inspector.threshold.production.recalibrate import Accepted, Reviewed, recalibrate
 from stream_inspector.training.fit import calibrate
 from tests.console.floor import Floor
 

@@ -7,7 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, select
 
-from stream_inspector.threshold.drift import CHANCE, WINDOW, Reference, Shift, score_shift
+from stream_inspector.threshold.production.drift import (
+    CHANCE,
+    WINDOW,
+    Reference,
+    Shift,
+    score_shift,
+)
 from workers.console.history.tables import outcomes
 
 ReferenceOf = Callable[[str], Reference | None]  # of a model version, for one category

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, func, select
 
 from schemas.outcome import Verdict
 from schemas.review import Judgement, Part, Sample, part_said
-from stream_inspector.threshold.audit import (
+from stream_inspector.threshold.order import images_needed
+from stream_inspector.threshold.production.audit import (
     Judged,
     Rates,
     Standing,
@@ -15,7 +16,6 @@ from stream_inspector.threshold.audit import (
     reviews_to_keep,
     standing,
 )
-from stream_inspector.threshold.order import images_needed
 from workers.console.history.tables import outcomes, words
 
 # A word of the random sample. Of all categories: no index on it shall tempt SQLite.

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from schemas.review import Sample
-from stream_inspector.threshold.audit import audits_a_day
+from stream_inspector.threshold.production.audit import audits_a_day
 from workers.console.history.counting import DAY_MS, MOST_DRAWN
 from workers.console.history.tables import draws, words
 from workers.console.settings import AuditSettings

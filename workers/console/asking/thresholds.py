@@ -9,7 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from schemas.outcome import Verdict
 from schemas.review import Judgement, Sample, part_said
 from schemas.review import Part as Said
-from stream_inspector.threshold.recalibrate import Reviewed
+from stream_inspector.threshold.production.recalibrate import Reviewed
 from workers.console.asking.judged import AUDITED
 from workers.console.asking.parts import Part, parts, select_parts
 from workers.console.history.tables import outcomes, tallies, words

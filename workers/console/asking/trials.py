@@ -7,7 +7,12 @@ from fnmatch import fnmatchcase
 
 from sqlalchemy import Connection, func, select
 
-from stream_inspector.threshold.versions import Both, Compared, compare_counts, compare_shares
+from stream_inspector.threshold.production.versions import (
+    Both,
+    Compared,
+    compare_counts,
+    compare_shares,
+)
 from workers.console.history.fitting import milliseconds
 from workers.console.history.tables import outcomes, shadows, words
 from workers.runtime.registry.registry import Activation

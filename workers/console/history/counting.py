@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, case, delete, select
 
-from stream_inspector.threshold.audit import lot
+from stream_inspector.threshold.production.audit import lot
 from workers.console.history import tables
 from workers.console.history.database import insert
 

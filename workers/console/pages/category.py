@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from stream_inspector.threshold.budget import Calibration
-from stream_inspector.threshold.drift import Reference
+from stream_inspector.threshold.production.drift import Reference
 from workers.console.asking import category as asking
 from workers.console.asking.category import HOUR_MS, PERIODS, Step
 from workers.console.asking.drift import Drift, drift_at, drift_now

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from starlette.responses import RedirectResponse, Response
 
 from stream_inspector.errors import InspectorError
-from stream_inspector.threshold.versions import advise
+from stream_inspector.threshold.production.versions import advise
 from workers.console.asking.models import Category, find_category, summaries
 from workers.console.asking.trials import compare_trial
 from workers.console.pages.desk import Asked

@@ -10,9 +10,9 @@ from starlette.responses import RedirectResponse, Response
 
 from stream_inspector.errors import CalibrationRefused, InspectorError
 from stream_inspector.model.renewed import with_thresholds
-from stream_inspector.threshold.audit import threshold_with
 from stream_inspector.threshold.budget import Calibration
-from stream_inspector.threshold.recalibrate import Accepted, Recalibrated, recalibrate
+from stream_inspector.threshold.production.audit import threshold_with
+from stream_inspector.threshold.production.recalibrate import Accepted, Recalibrated, recalibrate
 from workers.console.asking import thresholds as asking
 from workers.console.asking.thresholds import Learnt, Span
 from workers.console.pages.desk import Asked

@@ -12,7 +12,7 @@ import structlog
 
 from schemas.excerpt import excerpt
 from stream_inspector.image.appearance import appearance
-from stream_inspector.threshold.drift import Reference, Watch
+from stream_inspector.threshold.production.drift import Reference, Watch
 from stream_inspector.verdict import Image
 
 _log = structlog.get_logger(__name__)

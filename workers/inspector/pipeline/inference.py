@@ -18,7 +18,7 @@ from structlog.contextvars import bound_contextvars
 from schemas.outcome import Latencies, RejectReason
 from stream_inspector.errors import FrameRejected
 from stream_inspector.image.view.canvas import View
-from stream_inspector.threshold.drift import Reference
+from stream_inspector.threshold.production.drift import Reference
 from stream_inspector.verdict import Grade, Verdict
 from workers.inspector.guard.drift import Drift, Seen
 from workers.inspector.messages.rejections import rejected

@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 
 from stream_inspector.detector import Detector
-from stream_inspector.threshold.audit import threshold_with
 from stream_inspector.threshold.budget import Calibration
+from stream_inspector.threshold.production.audit import threshold_with
 from workers.offline.images.reader import read_by_path
 from workers.offline.progress import OnWork
 from workers.offline.scoring.maps import score_ensemble

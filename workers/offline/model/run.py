@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from stream_inspector.errors import InspectorError
-from stream_inspector.threshold.versions import Advice
+from stream_inspector.threshold.production.versions import Advice
 from workers.offline.model import tables, trials
 from workers.offline.progress import work_bar
 from workers.offline.settings import TrainerProcessSettings

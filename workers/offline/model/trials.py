@@ -8,7 +8,7 @@ from rich.console import Console
 
 from schemas.outcome import Outcome, Verdict
 from schemas.review import Part, Review, Subject, last_words, subject_of
-from stream_inspector.threshold.versions import (
+from stream_inspector.threshold.production.versions import (
     Advice,
     Both,
     Compared,

@@ -6,7 +6,7 @@ import numpy as np
 
 from stream_inspector.image.appearance import appearance
 from stream_inspector.threshold.budget import Calibration
-from stream_inspector.threshold.drift import shifts
+from stream_inspector.threshold.production.drift import shifts
 from stream_inspector.threshold.share import alarms_by_kind
 from workers.offline.scoring.labelled import LabelledImages
 from workers.offline.scoring.ranking import Evaluation, ImageResult, ImageScores

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from stream_inspector.image.view.canvas import View
-from stream_inspector.threshold.drift import Reference
+from stream_inspector.threshold.production.drift import Reference
 from stream_inspector.verdict import Image, Verdict
 
 # images, their frames' sizes (width, height) and categories -> verdicts

@@ -4,7 +4,7 @@ import numpy as np
 from structlog.testing import capture_logs
 
 from stream_inspector.image.appearance import ASPECTS, appearance
-from stream_inspector.threshold.drift import WINDOW, Reference
+from stream_inspector.threshold.production.drift import WINDOW, Reference
 from workers.inspector.guard.drift import FRESH_S, Drift, Seen
 
 RNG = np.random.default_rng(0)

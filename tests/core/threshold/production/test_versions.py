@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stream_inspector.threshold.order import clopper_pearson
-from stream_inspector.threshold.versions import (
+from stream_inspector.threshold.production.versions import (
     Advice,
     Both,
     Compared,

@@ -8,7 +8,7 @@ from stream_inspector.image.appearance import ASPECTS, Appearance, appearance
 from stream_inspector.synthetic import render
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.calibrate import calibrate
-from stream_inspector.threshold.drift import (
+from stream_inspector.threshold.production.drift import (
     CHANCE,
     SCORE,
     STEP,

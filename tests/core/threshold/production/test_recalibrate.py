@@ -9,7 +9,7 @@ from stream_inspector.errors import CalibrationRefused
 from stream_inspector.threshold.budget import Budget, Calibration
 from stream_inspector.threshold.calibrate import calibrate
 from stream_inspector.threshold.order import certified_rate, conformal_rank
-from stream_inspector.threshold.recalibrate import Accepted, Reviewed, recalibrate
+from stream_inspector.threshold.production.recalibrate import Accepted, Reviewed, recalibrate
 
 RNG = np.random.default_rng(0)
 GOOD = RNG.uniform(0, 1, 100)

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from stream_inspector.image.appearance import Appearance
-from stream_inspector.threshold.audit import (
+from stream_inspector.threshold.order import (
+    certified_rate,
+    clopper_pearson,
+    conformal_rank,
+    images_needed,
+)
+from stream_inspector.threshold.production.audit import (
     Judged,
     Standing,
     audits_a_day,
@@ -17,13 +23,7 @@ from stream_inspector.threshold.audit import (
     reviews_to_keep,
     standing,
 )
-from stream_inspector.threshold.drift import Reference, Watch
-from stream_inspector.threshold.order import (
-    certified_rate,
-    clopper_pearson,
-    conformal_rank,
-    images_needed,
-)
+from stream_inspector.threshold.production.drift import Reference, Watch
 from stream_inspector.threshold.share import Share
 
 NAMES = [f"part-{index}" for index in range(2000)]
