@@ -1,1 +1,1 @@
-"""What production says of thresholds: drift, reviewed parts, random samples, two versions compared."""
+"""What production says of thresholds: drift, reviewed parts, random samples, versions compared."""
