@@ -11,6 +11,7 @@ import cluster.build
 import pytest
 import structlog
 
+from tests.scheduling import CrashProof
 from workers.runtime import secrets
 from workers.runtime.servers.kafka_jars import jars_folder
 
@@ -51,6 +52,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """`-n auto`: twice the processors, as tests wait half of their time; `-n logical`: as many."""
     processors = len(os.sched_getaffinity(0))
     return processors if config.option.numprocesses == "logical" else 2 * processors
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> CrashProof:
+    """A process that crashes fails its test, and the run ends."""
+    return CrashProof(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
