@@ -6,11 +6,23 @@ from xdist.scheduler import LoadGroupScheduling
 
 
 class CrashProof(LoadGroupScheduling):
-    """xdist's own hands out again what a crashed process had done already: groups without a test
-    left, for which the others wait in vain. They go on with the next group instead.
+    """Hands out again what a crashed process had not done, and only that.
+
+    xdist's own hands out all of it: the others then wait in vain for tests of groups that have
+    none left. The test that crashed stays the one that failed, for who runs it again alone.
     """
 
-    def _reschedule(self, node: Any) -> None:
-        while self.workqueue and all(next(iter(self.workqueue.values())).values()):
-            self.workqueue.popitem(last=False)
-        super()._reschedule(node)
+    def remove_node(self, node: Any) -> str | None:
+        """The test that ran when the process went, or None."""
+        groups = self.assigned_work.pop(node)
+        left = [
+            (group, test) for group in groups.values() for test, done in group.items() if not done
+        ]
+        if not left:
+            return None
+        group, crashed = left[0]
+        group[crashed] = True
+        self.workqueue.update({k: v for k, v in groups.items() if not all(v.values())})
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return str(crashed)
