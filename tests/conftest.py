@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
@@ -71,7 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Only what tests make is looked through for garbage."""
+    """Only what tests make is looked through for garbage; and a broken pipe is an error again.
+
+    The charts' library is Go, which takes the signal for itself and crashes the process by it.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     gc.freeze()
     gc.enable()
 

@@ -2,6 +2,8 @@
 
 from workers.camera.settings import DeviceSettings
 
+_SETTLED_S = 1.0  # a stream's first pictures come all at once: they are a second's at most
+
 
 class Absence:
     """The pace of a device, and whether it was lost since its last picture. Times: monotonic."""
@@ -22,7 +24,7 @@ class Absence:
     def lost(self) -> None:
         """It is not any more."""
         if self._pictures > 1 and self._last_s is not None:
-            self._rate = self._pictures / max(self._last_s - self._opened_s, 1e-3)
+            self._rate = self._pictures / max(self._last_s - self._opened_s, _SETTLED_S)
         self._away = self._last_s is not None
 
     def parts(self, now_s: float) -> int:
