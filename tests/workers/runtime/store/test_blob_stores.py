@@ -7,6 +7,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from s3fs import S3FileSystem
 
 from workers.runtime.errors import SettingsError, StoreUnavailable
 from workers.runtime.store.files import open_blobs
@@ -119,6 +120,7 @@ def test_a_cloud_without_a_login_is_named(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    S3FileSystem.clear_instance_cache()  # another test's has a login and a server
     store = open_blobs("s3://plant-without-login/models")
     with pytest.raises(StoreUnavailable, match=r"plant-without-login.*: NoCredentialsError"):
         store.write("x", b"")
