@@ -74,7 +74,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish() -> None:
     """Only what tests make is looked through for garbage; and a broken pipe is an error again.
 
-    The charts' library is Go, which takes the signal for itself and crashes the process by it.
+    The charts' library is Go and takes the signal; a process that had it crashed at a broken pipe.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     gc.freeze()

@@ -16,6 +16,7 @@ from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.record.legacy_records import LegacyRecordBatchBuilder
 from kafka.record.util import calc_crc32c, encode_varint
 from kafka.structs import OffsetAndMetadata
+from structlog.testing import capture_logs
 
 from workers.runtime.bus.kafka.reading.unpacking import Guard
 from workers.runtime.bus.ports import Gap, GapCause, Partition
@@ -292,6 +293,18 @@ def test_a_base_offset_that_cannot_be_moves_no_position(base: int) -> None:
     log.poll(struct.pack(">q", base) + whole[8:])
     assert log.position == 4
     assert [record.offset for record in log.poll(whole)] == [4, 5]
+
+
+def test_records_behind_the_end_that_came_with_them_are_no_damage_the_first_time() -> None:
+    """A broker reads its end before its records."""
+    ahead, log = batch(END, b"a"), Log()
+    log.state.position = OffsetAndMetadata(END, "", -1)
+    with capture_logs() as said:
+        assert log.poll(ahead) == []
+        assert [each["log_level"] for each in said] == ["debug"]
+        assert log.poll(ahead) == []
+    assert [each["log_level"] for each in said] == ["debug", "warning"]
+    assert (log.guard.gaps(), log.position) == ([], END)
 
 
 def test_a_leader_epoch_that_cannot_be_is_not_believed() -> None:
